@@ -1,0 +1,38 @@
+"""Change the format of a DynamoDB table without downtime."""
+
+from dualtable._creation import CreationReport, create_table
+from dualtable._migration import Migration
+from dualtable._migrator import MigrationProgress, MigrationReport, Migrator
+from dualtable._phases import Phase
+from dualtable._repository import DualTableRepository
+from dualtable._status import MigrationStatus, read_status
+from dualtable._tables import Index, KeyAttribute, KeySchema
+from dualtable._transforms import Chain, Convert, Default, Drop, Move, Rename, Transform
+from dualtable._verifier import VerificationReport, Verifier
+from dualtable.errors import DualTableError
+
+__all__ = [
+    "Chain",
+    "Convert",
+    "CreationReport",
+    "Default",
+    "Drop",
+    "DualTableError",
+    "DualTableRepository",
+    "Index",
+    "KeyAttribute",
+    "KeySchema",
+    "Migration",
+    "MigrationProgress",
+    "MigrationReport",
+    "MigrationStatus",
+    "Migrator",
+    "Move",
+    "Phase",
+    "Rename",
+    "Transform",
+    "VerificationReport",
+    "Verifier",
+    "create_table",
+    "read_status",
+]

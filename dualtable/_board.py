@@ -1,0 +1,157 @@
+"""Which segment is worked on next, and by whom.
+
+The rule: a segment is worked on by whoever holds its lease; every change goes through the board,
+which stores it before it counts. Segments are taken in random order, because neighbours in the scan
+are neighbours on the partitions of the new table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+from typing import Protocol
+
+from dualtable import _segments
+from dualtable._clock import Clock
+from dualtable._control import Control
+from dualtable._segments import Lease, Progress, Segment
+from dualtable._types import WireKey
+from dualtable.errors import LeaseLostError
+
+_REFRESH_SECONDS = 1.0
+
+
+class Board(Protocol):
+    """What the migrator asks of whoever hands out segments."""
+
+    total_segments: int
+
+    async def take(self) -> Segment | None:
+        """Claim a segment; None where there is none to be had now."""
+
+    async def keep(self, segment: Segment) -> Segment:
+        """Hold a segment for longer."""
+
+    async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
+        """Store that a page is done with."""
+
+    async def give_back(self, segment: Segment) -> None:
+        """Leave a segment to others."""
+
+    def mourn(self, segment: Segment) -> None:
+        """Note that a segment has been taken over by others."""
+
+    def known(self) -> list[Segment]:
+        """Return the segments that anybody has worked on, as far as is known."""
+
+    def others_at_work(self) -> bool:
+        """Tell whether others hold a segment, so that more may come free."""
+
+
+class ControlBoard:
+    """The segments of the control table, shared with all migrators of the migration."""
+
+    def __init__(
+        self, control: Control, total_segments: int, clock: Clock, lease_seconds: float
+    ) -> None:
+        self.total_segments = total_segments
+        self._control = control
+        self._clock = clock
+        self._lease_seconds = lease_seconds
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._known: dict[int, Segment] = {}
+        self._candidates: list[Segment] = []
+        self._refreshed_at = -_REFRESH_SECONDS
+        self._taking = asyncio.Lock()
+
+    async def take(self) -> Segment | None:
+        async with self._taking:
+            if not self._candidates:
+                await self._refresh()
+            while self._candidates:
+                candidate = self._candidates.pop()
+                try:
+                    return await self._store(_segments.claim(candidate, self._lease()))
+                except LeaseLostError:
+                    self.mourn(candidate)
+            return None
+
+    async def keep(self, segment: Segment) -> Segment:
+        return await self._store(_segments.claim(segment, self._lease()))
+
+    async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
+        return await self._store(_segments.advance(segment, page, last_key, self._lease()))
+
+    async def give_back(self, segment: Segment) -> None:
+        await self._store(_segments.release(segment))
+
+    def mourn(self, segment: Segment) -> None:
+        other = Lease("", self._clock.now() + self._lease_seconds)
+        self._known[segment.number] = _segments.claim(segment, other)
+
+    def known(self) -> list[Segment]:
+        return list(self._known.values())
+
+    def others_at_work(self) -> bool:
+        finished = sum(segment.checkpoint.done for segment in self.known())
+        mine = sum(
+            segment.lease is not None and segment.lease.owner == self._owner
+            for segment in self.known()
+        )
+        return finished + mine < self.total_segments
+
+    async def _refresh(self) -> None:
+        now = self._clock.monotonic()
+        if now < self._refreshed_at + _REFRESH_SECONDS:
+            return
+        self._refreshed_at = now
+        for segment in await self._control.segments():
+            known = self._known.get(segment.number)
+            if known is None or known.revision < segment.revision:  # not what we stored meanwhile
+                self._known[segment.number] = segment
+        segments = (self._known.get(n) or Segment(n) for n in range(self.total_segments))
+        free = [s for s in segments if _segments.is_claimable(s, self._clock.now())]
+        self._candidates = random.sample(free, len(free))
+
+    async def _store(self, segment: Segment) -> Segment:
+        await self._control.store(segment)
+        self._known[segment.number] = segment
+        return segment
+
+    def _lease(self) -> Lease:
+        return Lease(self._owner, self._clock.now() + self._lease_seconds)
+
+
+class MemoryBoard:
+    """The segments of a dry run: nothing is stored and nobody else takes any."""
+
+    def __init__(self, total_segments: int) -> None:
+        self.total_segments = total_segments
+        self._free = random.sample(range(total_segments), total_segments)
+        self._known: dict[int, Segment] = {}
+
+    async def take(self) -> Segment | None:
+        return Segment(self._free.pop()) if self._free else None
+
+    async def keep(self, segment: Segment) -> Segment:
+        return segment
+
+    async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
+        settled = _segments.advance(segment, page, last_key, Lease("", 0))
+        self._known[segment.number] = settled
+        return settled
+
+    async def give_back(self, segment: Segment) -> None:
+        return None
+
+    def mourn(self, segment: Segment) -> None:
+        raise AssertionError("a dry run has no leases to lose")
+
+    def known(self) -> list[Segment]:
+        return list(self._known.values())
+
+    def others_at_work(self) -> bool:
+        return False

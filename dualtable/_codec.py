@@ -1,0 +1,196 @@
+"""Plain Python values to DynamoDB's wire form and back, exactly.
+
+The rule: what cannot be stored exactly is refused here, with the path to it, before anything is
+sent. ``decode(encode(item)) == item`` for every item that ``encode`` accepts, but for ``int``,
+``tuple``, ``bytearray`` and ``frozenset``, which come back as ``Decimal``, ``list``, ``bytes`` and
+``set``.
+
+Limits: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
+from __future__ import annotations
+
+import base64
+import decimal
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from dualtable._types import Item, WireItem, WireValue
+from dualtable.errors import InvalidItemError
+
+MAX_DEPTH = 32  # levels of lists and maps, from the page above
+
+# 38 significant digits, 1E-130 to 9.99…E+125: a number outside would be rounded or refused.
+_NUMBERS = decimal.Context(
+    prec=38,
+    Emin=-130,
+    Emax=125,
+    traps=[
+        decimal.Clamped,
+        decimal.Overflow,
+        decimal.Underflow,
+        decimal.Subnormal,
+        decimal.Inexact,
+        decimal.Rounded,
+        decimal.InvalidOperation,
+    ],
+)
+_SAFE_INT = 10**38
+
+
+def encode(item: Mapping[str, Any]) -> WireItem:
+    """Return the wire form of an item; raise `InvalidItemError` naming the path that is wrong."""
+    if not isinstance(item, Mapping):
+        raise InvalidItemError(f"an item must be a dict, not {type(item).__name__}")
+    return _encode_members(item, 0)
+
+
+def encode_value(value: Any) -> WireValue:
+    """Return the wire form of one value."""
+    return _encode(value, 0)
+
+
+def decode(wire: Mapping[str, WireValue]) -> Item:
+    """Return the plain values of an item in wire form."""
+    return {name: decode_value(value) for name, value in wire.items()}
+
+
+def decode_value(wire: WireValue) -> Any:
+    """Return the plain value of one value in wire form."""
+    ((tag, content),) = wire.items()
+    return _DECODERS[tag](content)
+
+
+def same_item(one: Mapping[str, WireValue], other: Mapping[str, WireValue]) -> bool:
+    """Tell whether two items hold equal values, whatever the spelling of numbers and sets."""
+    return one == other or decode(one) == decode(other)
+
+
+def _encode_members(members: Mapping[str, Any], depth: int) -> dict[str, WireValue]:
+    encoded = {}
+    for name, value in members.items():
+        if not isinstance(name, str):
+            raise InvalidItemError(
+                f"attribute names must be str, not {type(name).__name__}; convert the name"
+            )
+        if not name and depth == 0:
+            raise InvalidItemError("an attribute name is empty; every attribute needs a name")
+        try:
+            encoded[name] = _encode(value, depth)
+        except InvalidItemError as error:
+            raise _within(name, error) from error.__cause__
+    return encoded
+
+
+def _encode(value: Any, depth: int) -> WireValue:
+    encoder = _ENCODERS.get(type(value)) or _encoder_of_base(value)
+    return encoder(value, depth)
+
+
+def _encoder_of_base(value: Any) -> Callable[[Any, int], WireValue]:
+    for kind, encoder in _ENCODERS.items():
+        if isinstance(value, kind):
+            return encoder
+    if isinstance(value, Mapping):
+        return _encode_map
+    hint = " use Decimal, e.g. Decimal(str(x))" if isinstance(value, float) else " convert it"
+    raise InvalidItemError(f"{type(value).__name__} is not a DynamoDB type;{hint}")
+
+
+def _encode_number(value: int | Decimal, _depth: int) -> WireValue:
+    return {"N": _number_text(value)}
+
+
+def _number_text(value: int | Decimal) -> str:
+    if type(value) is int and -_SAFE_INT < value < _SAFE_INT:
+        return str(value)
+    if not value:  # a zero of any exponent
+        return "0"
+    try:
+        number = _NUMBERS.create_decimal(value)
+    except decimal.DecimalException:
+        raise InvalidItemError(
+            "the number has more than 38 digits or is out of range; round it first"
+        ) from None
+    if not number.is_finite():
+        raise InvalidItemError("NaN and Infinity are not DynamoDB numbers")
+    return str(number)
+
+
+def _encode_list(value: Iterable[Any], depth: int) -> WireValue:
+    _check_depth(depth)
+    encoded = []
+    for index, member in enumerate(value):
+        try:
+            encoded.append(_encode(member, depth + 1))
+        except InvalidItemError as error:
+            raise _within(f"[{index}]", error) from error.__cause__
+    return {"L": encoded}
+
+
+def _encode_map(value: Mapping[str, Any], depth: int) -> WireValue:
+    _check_depth(depth)
+    return {"M": _encode_members(value, depth + 1)}
+
+
+def _encode_set(value: Iterable[Any], _depth: int) -> WireValue:
+    members = list(value)
+    if not members:
+        raise InvalidItemError("a set must not be empty; leave the attribute out")
+    if all(isinstance(member, str) for member in members):
+        return {"SS": members}
+    if all(isinstance(member, (bytes, bytearray)) for member in members):
+        return {"BS": [_base64(member) for member in members]}
+    if all(isinstance(m, (int, Decimal)) and not isinstance(m, bool) for m in members):
+        return {"NS": [_number_text(member) for member in members]}
+    raise InvalidItemError("a set must hold only str, only numbers, or only bytes")
+
+
+def _check_depth(depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        raise InvalidItemError(f"lists and maps are nested deeper than {MAX_DEPTH} levels")
+
+
+def _within(step: str, error: InvalidItemError) -> InvalidItemError:
+    """Put one more step before the path in the error's message."""
+    path, separator, reason = str(error).rpartition(": ")
+    joint = "" if not separator or path.startswith("[") else "."
+    return InvalidItemError(f"{step}{joint}{path}: {reason}")
+
+
+def _base64(value: bytes | bytearray) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_ENCODERS: dict[type, Callable[[Any, int], WireValue]] = {
+    str: lambda value, _: {"S": value},
+    bool: lambda value, _: {"BOOL": value},
+    int: _encode_number,
+    Decimal: _encode_number,
+    type(None): lambda _value, _: {"NULL": True},
+    bytes: lambda value, _: {"B": _base64(value)},
+    bytearray: lambda value, _: {"B": _base64(value)},
+    list: _encode_list,
+    tuple: _encode_list,
+    dict: _encode_map,
+    set: _encode_set,
+    frozenset: _encode_set,
+}
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "S": _same,
+    "N": Decimal,
+    "B": base64.b64decode,
+    "BOOL": _same,
+    "NULL": lambda _: None,
+    "L": lambda members: [decode_value(member) for member in members],
+    "M": decode,
+    "SS": set,
+    "NS": lambda members: {Decimal(member) for member in members},
+    "BS": lambda members: {base64.b64decode(member) for member in members},
+}

@@ -1,0 +1,46 @@
+"""Where a gateway comes from: AWS settings as boto3 takes them, or one that is given.
+
+The rule: use cases get their gateway here, with the one retry layer on it, and know only the port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypedDict
+
+from dualtable._aws import open_gateway
+from dualtable._gateway import Gateway
+from dualtable._retry import OnRetry, RetryingGateway, RetryPolicy
+
+
+class Connection(TypedDict, total=False):
+    """How to reach DynamoDB; each may be left out, then the SDK's own rules apply.
+
+    Keys:
+        session: An ``aioboto3.Session``.
+        endpoint_url: Such as ``http://localhost:8000``; else ``AWS_ENDPOINT_URL_DYNAMODB``.
+        region_name: Such as ``eu-west-1``; else ``AWS_REGION`` or the profile's.
+        config: A ``botocore.config.Config``; its retries do not count, the library has its own.
+        gateway: Used instead of AWS, such as `dualtable.testing.MemoryGateway`.
+    """
+
+    session: Any
+    endpoint_url: str | None
+    region_name: str | None
+    config: Any
+    gateway: Gateway | None
+
+
+@asynccontextmanager
+async def connect(
+    connection: Connection, policy: RetryPolicy, on_retry: OnRetry = lambda _: None
+) -> AsyncIterator[Gateway]:
+    """Yield a gateway that retries by the policy; close what was opened for it."""
+    settings: dict[str, Any] = dict(connection)
+    given = settings.pop("gateway", None)
+    if given is not None:
+        yield RetryingGateway(given, policy, on_retry)
+        return
+    async with open_gateway(**settings) as gateway:
+        yield RetryingGateway(gateway, policy, on_retry)

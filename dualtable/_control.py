@@ -1,0 +1,204 @@
+"""The control table: phase, run, segments; one small record each.
+
+The rule: a record is stored only over the one that was read, holds keys at most and never an
+item's values, and carries a schema version; a newer one than this code knows is refused.
+
+    migration (HASH)  record (RANGE)   what
+    orders-v2         state            phase, TTL attribute of the old table
+    orders-v2         run              transform fingerprint, total_segments
+    orders-v2         segment#000012   lease, checkpoint, progress, revision
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from dualtable import _codec
+from dualtable._gateway import Condition, ConditionFailed, Gateway
+from dualtable._phases import Phase
+from dualtable._segments import Checkpoint, Lease, Progress, Segment
+from dualtable._tables import Definition
+from dualtable._types import Item, WireItem, WireKey
+from dualtable.errors import LeaseLostError, MigrationMismatchError, TableNotFoundError
+
+SCHEMA_VERSION = 1
+_SEGMENT = "segment#"
+_ABSENT = Condition("attribute_not_exists(#m)", {"#m": "migration"})
+
+
+@attrs.frozen
+class State:
+    """What outlives single runs: the phase, and what the cut-over needs to know."""
+
+    phase: Phase = Phase.MIGRATING
+    ttl_attribute: str | None = None
+
+
+@attrs.frozen
+class Run:
+    """What all migrators of one migration must agree on."""
+
+    fingerprint: str
+    total_segments: int
+
+
+class Control:
+    """The records of one migration."""
+
+    def __init__(self, gateway: Gateway, table: str, migration: str) -> None:
+        self._gateway = gateway
+        self._table = table
+        self._migration = migration
+
+    async def ensure_table(self) -> None:
+        """Create the control table where it does not exist."""
+        try:
+            await self._gateway.describe_table(self._table)
+        except TableNotFoundError:
+            await self._gateway.create_table(_definition(self._table))
+
+    async def state(self) -> State:
+        """Return the stored state; that of a new migration where there is none."""
+        item = await self._get("state")
+        if item is None:
+            return State()
+        return State(Phase(item["phase"]), item.get("ttl_attribute"))
+
+    async def note_state(self, state: State) -> None:
+        """Store the state of a new migration; one that is there already stays."""
+        with suppress(ConditionFailed):
+            await self._put("state", _without_none(attrs.asdict(state)), _ABSENT)
+
+    async def run(self) -> Run | None:
+        """Return what the first migrator has fixed, or None before there was one."""
+        item = await self._get("run")
+        return None if item is None else Run(item["fingerprint"], int(item["total_segments"]))
+
+    async def begin(self, run: Run) -> Run:
+        """Fix what all migrators must agree on; return what was fixed first."""
+        with suppress(ConditionFailed):
+            await self._put("run", attrs.asdict(run), _ABSENT)
+        return await self.run() or run
+
+    async def segments(self) -> list[Segment]:
+        """Return the segments that anybody has worked on, in order."""
+        return [_segment(item) for item in await self._records(_SEGMENT)]
+
+    async def store(self, segment: Segment) -> None:
+        """Store the next revision of a segment.
+
+        Raises:
+            LeaseLostError: Somebody else has stored one in the meantime.
+        """
+        condition = _ABSENT if segment.revision == 1 else _revision(segment.revision - 1)
+        record = self._record(_segment_name(segment.number), _segment_fields(segment))
+        try:
+            await self._gateway.put(self._table, record, condition)
+        except ConditionFailed as failure:
+            if failure.item is not None and _codec.same_item(failure.item, record):
+                return  # a retry found what its first try had stored
+            raise LeaseLostError(
+                f"segment {segment.number} of {self._migration} has been taken over"
+            ) from None
+
+    async def forget_run(self) -> None:
+        """Delete the run and its segments; state stays. The run goes last, so this can resume."""
+        for item in await self._records(_SEGMENT):
+            await self._gateway.delete(self._table, self._key(item["record"]))
+        await self._gateway.delete(self._table, self._key("run"))
+
+    async def _get(self, record: str) -> Item | None:
+        try:
+            item = await self._gateway.get(self._table, self._key(record), consistent_read=True)
+        except TableNotFoundError:
+            return None
+        return None if item is None else self._read(item)
+
+    async def _records(self, prefix: str) -> list[Item]:
+        condition = Condition(
+            "#m = :m AND begins_with(#r, :r)",
+            {"#m": "migration", "#r": "record"},
+            {":m": {"S": self._migration}, ":r": {"S": prefix}},
+        )
+        items: list[Item] = []
+        start_key: WireKey | None = None
+        while True:
+            try:
+                page = await self._gateway.query(self._table, condition, start_key=start_key)
+            except TableNotFoundError:
+                return []
+            items += [self._read(item) for item in page.items]
+            start_key = page.last_key
+            if start_key is None:
+                return items
+
+    async def _put(self, record: str, fields: Mapping[str, Any], condition: Condition) -> None:
+        await self._gateway.put(self._table, self._record(record, fields), condition)
+
+    def _key(self, record: str) -> WireKey:
+        return {"migration": {"S": self._migration}, "record": {"S": record}}
+
+    def _record(self, record: str, fields: Mapping[str, Any]) -> WireItem:
+        return {**self._key(record), **_codec.encode({"schema_version": SCHEMA_VERSION, **fields})}
+
+    def _read(self, wire: WireItem) -> Item:
+        item = _codec.decode(wire)
+        if item["schema_version"] > SCHEMA_VERSION:
+            raise MigrationMismatchError(
+                f"{self._table} holds records of {self._migration} in schema"
+                f" {item['schema_version']}, this dualtable knows {SCHEMA_VERSION}; upgrade it"
+            )
+        return item
+
+
+def _definition(table: str) -> Definition:
+    names = (("migration", "HASH"), ("record", "RANGE"))
+    return {
+        "TableName": table,
+        "AttributeDefinitions": [{"AttributeName": n, "AttributeType": "S"} for n, _ in names],
+        "KeySchema": [{"AttributeName": n, "KeyType": kind} for n, kind in names],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+
+
+def _segment_name(number: int) -> str:
+    return f"{_SEGMENT}{number:06}"  # DynamoDB allows 1,000,000 segments
+
+
+def _revision(revision: int) -> Condition:
+    return Condition("#v = :v", {"#v": "revision"}, {":v": {"N": str(revision)}})
+
+
+def _segment_fields(segment: Segment) -> dict[str, Any]:
+    last_key = segment.checkpoint.last_key
+    return {
+        "lease": segment.lease and {"owner": segment.lease.owner, "until": _number(segment.lease.until)},
+        "last_key": last_key and _codec.decode(last_key),
+        "done": segment.checkpoint.done,
+        "progress": {name: _number(count) for name, count in attrs.asdict(segment.progress).items()},
+        "revision": segment.revision,
+    }
+
+
+def _segment(item: Item) -> Segment:
+    lease, last_key = item["lease"], item["last_key"]
+    return Segment(
+        number=int(item["record"].removeprefix(_SEGMENT)),
+        lease=lease and Lease(lease["owner"], float(lease["until"])),
+        checkpoint=Checkpoint(last_key and _codec.encode(last_key), item["done"]),
+        progress=Progress(**item["progress"]),
+        revision=int(item["revision"]),
+    )
+
+
+def _number(value: float) -> Decimal:
+    return Decimal(str(value))
+
+
+def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,111 @@
+"""Make the new table like the old one, and the control table.
+
+The rule: a table that exists is never changed; what it has otherwise is said.
+"""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import attrs
+
+from dualtable._connect import Connection, connect
+from dualtable._control import Control, State
+from dualtable._gateway import Gateway
+from dualtable._migration import Migration
+from dualtable._retry import ONE_OFF
+from dualtable._tables import Definition, differences, new_table
+from dualtable.errors import TableNotFoundError
+
+
+@attrs.frozen(kw_only=True)
+class CreationReport:
+    """What `create_table` did.
+
+    Attributes:
+        table: The new table's name.
+        created: Whether it was made now; False where it existed and stays as it is.
+        differences: How an existing table differs from what would have been made, a line each.
+        ttl_attribute: The TTL attribute of the old table, None where TTL is off. In the new table
+            it stays off until the cut-over: an item that expired there would come back from the
+            old table.
+
+    Example:
+        >>> from dualtable import CreationReport
+        >>> CreationReport(table="orders-v2", created=True).ok
+        True
+    """
+
+    table: str
+    created: bool
+    differences: tuple[str, ...] = ()
+    ttl_attribute: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the new table is as it should be."""
+        return not self.differences
+
+
+async def create_table(migration: Migration, **connection: Unpack[Connection]) -> CreationReport:
+    """Create the new table like the old one, with the migration's keys and indexes.
+
+    Billing, stream, encryption, table class and tags are those of the old table. A table that
+    exists is not changed. The control table is created where it does not exist.
+
+    Args:
+        migration: What will be migrated. The old table must exist.
+        **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
+            them, or ``gateway``.
+
+    Raises:
+        TableNotFoundError: The old table does not exist.
+        TableMismatchError: The keys and indexes that the migration asks for contradict each other.
+        GatewayError: DynamoDB refused a request or stayed out of reach.
+
+    Example:
+        >>> import asyncio
+        >>> from dualtable import Index, KeySchema, Migration, Move, create_table
+        >>> from dualtable.testing import MemoryGateway
+        >>> async def main():
+        ...     gateway = MemoryGateway()
+        ...     await gateway.create_table({
+        ...         "TableName": "orders",
+        ...         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        ...         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        ...         "BillingMode": "PAY_PER_REQUEST",
+        ...     })
+        ...     migration = Migration(
+        ...         "orders-v2", "orders", "orders-v2", Move("customer.region", "region"),
+        ...         indexes=[Index("by-region", KeySchema("region"))],
+        ...     )
+        ...     return await create_table(migration, gateway=gateway)
+        >>> asyncio.run(main()).created
+        True
+    """
+    async with connect(connection, ONE_OFF) as gateway:
+        old = await gateway.describe_table(migration.old)
+        extras = await gateway.describe_extras(migration.old)
+        wanted = new_table(old, name=migration.new, key=migration.key, indexes=migration.indexes)
+        if extras.get("tags"):
+            wanted["Tags"] = extras["tags"]
+        created, found = await _make(gateway, wanted)
+        control = Control(gateway, migration.control_table, migration.name)
+        await control.ensure_table()
+        await control.note_state(State(ttl_attribute=extras.get("ttl_attribute")))
+        return CreationReport(
+            table=migration.new,
+            created=created,
+            differences=tuple(found),
+            ttl_attribute=extras.get("ttl_attribute"),
+        )
+
+
+async def _make(gateway: Gateway, wanted: Definition) -> tuple[bool, list[str]]:
+    """Create the table, or say how the one that is there differs."""
+    try:
+        actual = await gateway.describe_table(wanted["TableName"])
+    except TableNotFoundError:
+        await gateway.create_table(wanted)
+        return True, []
+    return False, differences(wanted, actual)

@@ -1,0 +1,189 @@
+"""Keys, sizes, capacity units and the library's own marks, all in wire form.
+
+The rule: whatever a table would refuse about one item is found here, by name, before it is sent.
+
+Sizes and units:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Hashable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from dualtable import _codec
+from dualtable._tables import KeyAttribute, KeySchema, Layout
+from dualtable._types import Key, WireItem, WireKey, WireValue
+from dualtable.errors import InvalidItemError, InvalidKeyError
+
+MAX_ITEM_BYTES = 400 * 1024
+_WRITE_UNIT_BYTES = 1024
+_READ_UNIT_BYTES = 4096
+_TYPE_NAMES = {"S": "text (S)", "N": "a number (N)", "B": "binary (B)"}
+
+
+def check_key(key: Mapping[str, Any], schema: KeySchema, table: str) -> WireKey:
+    """Return a caller's key in wire form, or raise `InvalidKeyError` naming what is wrong."""
+    if not isinstance(key, Mapping):
+        raise InvalidKeyError(f"a key must be a dict such as {_example(schema)}")
+    if extra := sorted(set(map(str, key)) - set(schema.names)):
+        raise InvalidKeyError(
+            f"{extra[0]!r} is no key attribute of {table}; its key is {_example(schema)}"
+        )
+    try:
+        wire = _codec.encode(key)
+    except InvalidItemError as error:
+        raise InvalidKeyError(f"key of {table}: {error}") from error
+    return key_of(wire, schema, table)
+
+
+def key_of(item: Mapping[str, WireValue], schema: KeySchema, table: str) -> WireKey:
+    """Cut the key out of an item in wire form, checked against the table's schema."""
+    return {a.name: _key_value(item, a, f"key of {table}") for a in schema.attributes}
+
+
+def check_item(item: Mapping[str, WireValue], layout: Layout) -> WireKey:
+    """Check what a table refuses about an item: key, index keys, size. Return its key."""
+    key = key_of(item, layout.key, layout.table)
+    for index, attribute in layout.index_attributes():
+        if attribute.name in item:
+            _key_value(item, attribute, f"key of index {index}")
+    if (size := item_bytes(item)) > MAX_ITEM_BYTES:
+        raise InvalidItemError(
+            f"the item has {size:,} bytes, DynamoDB allows {MAX_ITEM_BYTES:,}; make it smaller",
+            key=_codec.decode(key),
+        )
+    return key
+
+
+def _key_value(item: Mapping[str, WireValue], attribute: KeyAttribute, where: str) -> WireValue:
+    value = item.get(attribute.name)
+    if value is None:
+        raise InvalidKeyError(f"{where}: {attribute.name!r} is missing")
+    if attribute.type not in value:
+        raise InvalidKeyError(
+            f"{where}: {attribute.name!r} must be {_TYPE_NAMES[attribute.type]},"
+            f" not {next(iter(value), 'nothing')}"
+        )
+    if value[attribute.type] == "":
+        raise InvalidKeyError(f"{where}: {attribute.name!r} is empty")
+    return value
+
+
+def _example(schema: KeySchema) -> str:
+    return "{" + ", ".join(f"{name!r}: …" for name in schema.names) + "}"
+
+
+def identity(key: Mapping[str, WireValue]) -> Hashable:
+    """Return what two spellings of one key have in common, such as ``1`` and ``1.0``."""
+    return tuple(sorted((name, *order(value)) for name, value in key.items()))
+
+
+def order(value: WireValue) -> tuple[str, Any]:
+    """Return a sort key for a key value: numbers by value, text by UTF-8, binary by bytes."""
+    ((tag, content),) = value.items()
+    if tag == "N":
+        return tag, Decimal(content)
+    return tag, content.encode() if tag == "S" else base64.b64decode(content)
+
+
+def item_bytes(item: Mapping[str, WireValue]) -> int:
+    """Return an item's size as DynamoDB counts it; numbers are a close estimate, as AWS's are."""
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: WireValue) -> int:
+    ((tag, content),) = value.items()
+    if tag == "S":
+        return len(content) if content.isascii() else len(content.encode())
+    if tag == "N":
+        return _number_bytes(content)
+    if tag == "M":
+        return 3 + len(content) + item_bytes(content)
+    if tag == "L":
+        return 3 + sum(1 + _value_bytes(member) for member in content)
+    if tag in ("BOOL", "NULL"):
+        return 1
+    if tag == "B":
+        return _binary_bytes(content)
+    return sum(_value_bytes({tag[0]: member}) for member in content)
+
+
+def _binary_bytes(text: str) -> int:
+    return len(text) * 3 // 4 - text.count("=", -2)
+
+
+def _number_bytes(text: str) -> int:
+    """About a byte for two significant digits, and one."""
+    digits = text.partition("E")[0].replace(".", "").strip("-+").strip("0")
+    return len(digits) // 2 + 1 + text.startswith("-")
+
+
+def write_units(size: int) -> int:
+    """Return the write units of a standard write: one for each 1 KB begun."""
+    return max(1, -(-size // _WRITE_UNIT_BYTES))
+
+
+def read_units(size: int, *, consistent_read: bool) -> float:
+    """Return the read units of a read: one, or half of one, for each 4 KB begun."""
+    return max(1, -(-size // _READ_UNIT_BYTES)) * (1.0 if consistent_read else 0.5)
+
+
+def new_token() -> str:
+    """Return a fresh write token: 96 random bits, short because every item carries one."""
+    return secrets.token_urlsafe(12)
+
+
+@attrs.frozen
+class Marks:
+    """The two attributes that the library owns in the new table, by their names.
+
+    A tombstone is the key and the tombstone marker and nothing else, so that it drops out of every
+    index. The write token is on every item that a repository has written.
+    """
+
+    tombstone: str
+    token: str
+
+    def bury(self, key: WireKey) -> WireItem:
+        """Return the tombstone of a key."""
+        return {**key, self.tombstone: {"BOOL": True}}
+
+    def is_tombstone(self, item: Mapping[str, WireValue]) -> bool:
+        """Tell whether the item is a tombstone."""
+        return self.tombstone in item
+
+    def stamp(self, item: WireItem, token: str) -> WireItem:
+        """Return the item with a write token."""
+        return {**item, self.token: {"S": token}}
+
+    def token_of(self, item: Mapping[str, WireValue]) -> str | None:
+        """Return the write token of an item; None for one that was copied."""
+        value = item.get(self.token)
+        return None if value is None else str(value.get("S"))
+
+    def strip(self, item: Mapping[str, WireValue]) -> WireItem:
+        """Return the item without the library's attributes."""
+        return {name: value for name, value in item.items() if name not in self}
+
+    def check_free(self, item: Mapping[str, Any]) -> None:
+        """Raise `InvalidItemError` where an item carries one of the library's names."""
+        for name in (self.tombstone, self.token):
+            if name in item:
+                raise InvalidItemError(
+                    f"{name!r} belongs to dualtable; rename the attribute, or choose another name"
+                    " in Migration(tombstone_attribute=…, token_attribute=…)"
+                )
+
+    def __contains__(self, name: object) -> bool:
+        return name in (self.tombstone, self.token)
+
+
+def plain(key: WireKey) -> Key:
+    """Return a key as plain values, for reports and errors."""
+    return _codec.decode(key)

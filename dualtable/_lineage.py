@@ -1,0 +1,125 @@
+"""Which new items an old item yields, and which old item a new key comes from.
+
+The rule: repository, migrator and verifier ask the transform here and nowhere else, so that
+fallback and copy agree (I8). A transform that breaks its contract is an error for that item, never
+a silent copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import attrs
+
+from dualtable import _codec, _items
+from dualtable._items import Marks
+from dualtable._migration import Migration
+from dualtable._tables import Layout
+from dualtable._transforms import Transform, forward_wire
+from dualtable._types import WireItem, WireKey
+from dualtable.errors import DualTableError, InvalidItemError, InvalidKeyError, TransformError
+
+
+@attrs.frozen
+class Lineage:
+    """The transform of one migration, bound to the keys of its two tables."""
+
+    transform: Transform
+    marks: Marks
+    old: Layout
+    new: Layout
+
+    @classmethod
+    def of(cls, migration: Migration, old: Layout, new: Layout) -> Lineage:
+        """Bind a migration's transform to the tables as they are."""
+        return cls(migration.transform, migration.marks, old, new)
+
+    def old_key(self, new_key: WireKey) -> WireKey | None:
+        """Return the key under which `old` holds the item that yields `new_key`, if any.
+
+        Attributes that are no key attribute of `old` do not count: a new table that adds a sort
+        key needs no `old_key` of its own.
+
+        Raises:
+            TransformError: The transform's `old_key` failed or does not fit the old table.
+        """
+        plain = _items.plain(new_key)
+        key = self._call_old_key(plain)
+        if key is None:
+            return None
+        try:
+            return _items.key_of(_codec.encode(key), self.old.key, self.old.table)
+        except (InvalidItemError, InvalidKeyError) as error:
+            raise TransformError(
+                f"old_key of {self.transform!r} does not lead to a key of {self.old.table}"
+                f" ({error}); a transform that changes the key must say the way back in old_key",
+                key=plain,
+            ) from error
+
+    def _call_old_key(self, plain: dict[str, object]) -> dict[str, object] | None:
+        try:
+            return self.transform.old_key(dict(plain))
+        except DualTableError as error:
+            error.key = plain
+            raise
+        except Exception as error:
+            raise TransformError(
+                f"old_key of {self.transform!r} raised {type(error).__name__}", key=plain
+            ) from error
+
+    def new_items(self, old_item: WireItem) -> list[tuple[WireKey, WireItem]]:
+        """Return what an old item yields, each with its key, after every check of I8.
+
+        A tombstone that an earlier migration left in `old` is no item and yields nothing; its
+        write tokens are dropped before the transform sees an item.
+
+        Raises:
+            TransformError: The transform raised, returned what is no item, changed the key without
+                an `old_key` that leads back, is not deterministic, or made two items of one key.
+            InvalidItemError: An output is something that the new table would refuse.
+            InvalidKeyError: An output lacks a key attribute or has it in the wrong type.
+        """
+        if self.marks.is_tombstone(old_item):
+            return []
+        source = _items.key_of(old_item, self.old.key, self.old.table)
+        try:
+            return self._checked(source, self.marks.strip(old_item))
+        except DualTableError as error:
+            error.key = _items.plain(source)
+            raise
+
+    def new_item(self, old_item: WireItem, new_key: WireKey) -> WireItem | None:
+        """Return the one item that an old item yields under a new key, if it does."""
+        wanted = _items.identity(new_key)
+        for key, item in self.new_items(old_item):
+            if _items.identity(key) == wanted:
+                return item
+        return None
+
+    def _checked(self, source: WireKey, item: WireItem) -> list[tuple[WireKey, WireItem]]:
+        outputs = forward_wire(self.transform, item)
+        if outputs != forward_wire(self.transform, item):
+            raise TransformError(
+                f"{self.transform!r} gave two results for one item; it must not depend on time,"
+                " chance or anything but the item"
+            )
+        origin = _items.identity(source)
+        keys: set[Hashable] = set()
+        return [self._checked_output(output, origin, keys) for output in outputs]
+
+    def _checked_output(
+        self, output: WireItem, origin: Hashable, keys: set[Hashable]
+    ) -> tuple[WireKey, WireItem]:
+        self.marks.check_free(output)
+        key = _items.check_item(output, self.new)
+        identity = _items.identity(key)
+        if identity in keys:
+            raise TransformError(f"{self.transform!r} made two items with one key")
+        keys.add(identity)
+        back = self.old_key(key)
+        if back is None or _items.identity(back) != origin:
+            raise TransformError(
+                f"{self.transform!r} made a key that old_key does not lead back from; a transform"
+                " that changes the key must say the way back in old_key"
+            )
+        return key, output

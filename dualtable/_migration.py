@@ -1,0 +1,119 @@
+"""What is migrated: the one value that production, scripts and the command line share.
+
+The rule: a `Migration` is checked when it is made and never changes; it holds names and the
+transform, and no connection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import attrs
+
+from dualtable._fingerprint import fingerprint
+from dualtable._items import Marks
+from dualtable._tables import Index, KeySchema
+from dualtable._transforms import Transform, as_transform
+from dualtable.errors import DualTableError, TableMismatchError
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+_TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}|arn:[^\s]{10,1000}")
+
+
+def _check_table_name(_instance: object, attribute: Any, value: object) -> None:
+    if not isinstance(value, str) or not _TABLE_NAME.fullmatch(value):
+        raise TableMismatchError(
+            f"{attribute.name}={value!r} is no table name: 3 to 255 of a-z, A-Z, 0-9, '_', '-', '.'"
+        )
+
+
+def _to_indexes(value: Iterable[Index] | None) -> tuple[Index, ...] | None:
+    return None if value is None else tuple(value)
+
+
+@attrs.define(frozen=True, slots=False)
+class Migration:
+    """What is migrated, from which table to which, and how.
+
+    Args:
+        name: Names this migration in the control table; use another for each migration.
+        old: The table that is read and never written.
+        new: The table that takes its place.
+        transform: A `Transform`, or a callable ``Item -> Item | Iterable[Item] | None``.
+        key: The primary key of the new table where it differs from the old one's.
+        indexes: All indexes that the new table shall have; None (default) for those of the old.
+        version: States by hand what else is read off the transform's source: a resumed run is
+            refused when it has changed. Give it where source is not at hand, or to go on with a
+            transform that was changed in a way that does not matter.
+        control_table: The table for phase, checkpoints and leases; several migrations share it.
+        tombstone_attribute: The attribute that marks a deleted item in the new table.
+        token_attribute: The attribute that tells one write of production from the next.
+
+    Raises:
+        TableMismatchError: A name is no table name, or two of the tables are one.
+        TransformError: `transform` is neither a transform nor callable.
+
+    Example:
+        >>> from dualtable import Migration, Move
+        >>> migration = Migration(
+        ...     name="orders-v2",
+        ...     old="orders",
+        ...     new="orders-v2",
+        ...     transform=Move("customer.region", "region"),
+        ... )
+        >>> migration.control_table
+        'dualtable-control'
+    """
+
+    name: str = attrs.field(
+        validator=[attrs.validators.instance_of(str), attrs.validators.min_len(1)]
+    )
+    old: str = attrs.field(validator=_check_table_name)
+    new: str = attrs.field(validator=_check_table_name)
+    transform: Transform = attrs.field(converter=as_transform)
+    key: KeySchema | None = attrs.field(
+        default=None,
+        kw_only=True,
+        validator=attrs.validators.optional(attrs.validators.instance_of(KeySchema)),
+    )
+    indexes: tuple[Index, ...] | None = attrs.field(
+        default=None, kw_only=True, converter=_to_indexes
+    )
+    version: str | None = attrs.field(default=None, kw_only=True)
+    control_table: str = attrs.field(
+        default="dualtable-control", kw_only=True, validator=_check_table_name
+    )
+    tombstone_attribute: str = attrs.field(default="_dualtable_deleted", kw_only=True)
+    token_attribute: str = attrs.field(default="_dualtable_token", kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        for one, other in (("old", "new"), ("old", "control_table"), ("new", "control_table")):
+            if getattr(self, one) == getattr(self, other):
+                raise TableMismatchError(
+                    f"{one} and {other} are both {getattr(self, one)!r}; they must be two tables"
+                )
+        if self.tombstone_attribute == self.token_attribute:
+            raise TableMismatchError("tombstone_attribute and token_attribute must differ")
+
+    @property
+    def marks(self) -> Marks:
+        """The library's attributes in the new table."""
+        return Marks(self.tombstone_attribute, self.token_attribute)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What the transform amounts to: `version` where it is given, else read off its source.
+
+        Raises:
+            TransformError: The source cannot be read and `version` is not given.
+        """
+        return f"version:{self.version}" if self.version else fingerprint(self.transform)
+
+
+def check_range(name: str, value: float | None, least: float, most: float) -> None:
+    """Raise `DualTableError` where a setting is given and out of range."""
+    if value is not None and not least <= value <= most:
+        raise DualTableError(f"{name}={value!r} must be from {least:g} to {most:g}")

@@ -1,0 +1,65 @@
+"""What the logical item of a key is, and what must still hold for a write that builds on it.
+
+The rule: pure functions over what was read from `new` and from `old`. The logical item of a key is
+the live item in `new`; nothing, if `new` has a tombstone; else what `old` yields; else nothing. A
+write built on what was seen is guarded by a condition on `new` that fails once anybody has written
+the key since (I4).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from dualtable._gateway import Condition
+from dualtable._items import Marks
+from dualtable._types import WireItem
+
+
+@attrs.frozen
+class Seen:
+    """The logical item, without the library's attributes, and the guard for writes built on it."""
+
+    item: WireItem | None
+    unchanged: Condition
+
+
+@attrs.frozen
+class Overlay:
+    """The rules for one new table: its partition key and the names of the library's marks."""
+
+    key_name: str
+    marks: Marks
+
+    def present(self, item: WireItem) -> Seen:
+        """Return what is seen of a key that `new` holds, live or as a tombstone."""
+        if self.marks.is_tombstone(item):
+            return Seen(None, self.deleted())
+        return Seen(self.marks.strip(item), self._same(item))
+
+    def missing(self, from_old: WireItem | None) -> Seen:
+        """Return what is seen of a key that `new` does not hold, given what `old` yields."""
+        return Seen(from_old, self.absent())
+
+    def absent(self) -> Condition:
+        """The key is not in `new`: neither copied nor written nor deleted."""
+        return Condition("attribute_not_exists(#k)", {"#k": self.key_name})
+
+    def deleted(self) -> Condition:
+        """The key has a tombstone."""
+        return Condition("attribute_exists(#d)", {"#d": self.marks.tombstone})
+
+    def nothing(self) -> Condition:
+        """No live item: the key is not in `new`, or has a tombstone."""
+        names = {"#k": self.key_name, "#d": self.marks.tombstone}
+        return Condition("attribute_not_exists(#k) OR attribute_exists(#d)", names)
+
+    def _same(self, item: WireItem) -> Condition:
+        """The item is the one that was read: same write token, or still the untouched copy."""
+        token = self.marks.token_of(item)
+        names = {"#t": self.marks.token}
+        if token is not None:
+            return Condition("#t = :t", names, {":t": {"S": token}})
+        return Condition(
+            "attribute_exists(#k) AND attribute_not_exists(#t) AND attribute_not_exists(#d)",
+            {**names, "#k": self.key_name, "#d": self.marks.tombstone},
+        )

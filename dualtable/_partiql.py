@@ -1,0 +1,25 @@
+"""The text of a batched put-if-absent: ``INSERT INTO "table" VALUE {'name': ?, …}``.
+
+The rule: items with the same attribute names share one statement, and an item whose statement
+DynamoDB might not take has none: it goes by a conditional ``PutItem``.
+"""
+
+from __future__ import annotations
+
+import functools
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementRequest.html
+MAX_STATEMENT_CHARACTERS = 8192
+
+
+@functools.lru_cache(maxsize=4096)
+def insert_statement(table: str, names: tuple[str, ...]) -> str | None:
+    """Return the statement for items with these names; None where it cannot be one.
+
+    Names with a quote have none: servers differ in how they read a doubled one.
+    """
+    if any("'" in name for name in names) or '"' in table:
+        return None
+    members = ", ".join(f"'{name}': ?" for name in names)
+    statement = f'INSERT INTO "{table}" VALUE {{{members}}}'
+    return statement if len(statement) <= MAX_STATEMENT_CHARACTERS else None

@@ -1,0 +1,363 @@
+"""What production imports: one table to look at, two underneath.
+
+The rule: every read asks `new` first and believes `old` only after a strongly consistent read has
+confirmed that `new` does not have the key (I1). Every write goes to `new` with a fresh token, every
+delete leaves a tombstone there (I3), and `old` is never written (I5).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self, Unpack
+
+import attrs
+
+from dualtable import _codec, _items
+from dualtable._connect import Connection, connect
+from dualtable._control import Control
+from dualtable._gateway import (
+    MAX_BATCH_GET,
+    MAX_BATCH_WRITE,
+    Condition,
+    ConditionFailed,
+    Gateway,
+    batches,
+)
+from dualtable._lineage import Lineage
+from dualtable._migration import Migration
+from dualtable._overlay import Overlay, Seen
+from dualtable._phases import ROUTES, Route
+from dualtable._retry import PRODUCTION, retried
+from dualtable._tables import layout
+from dualtable._types import Item, Key, ReadOnlyItem, WireItem, WireKey
+from dualtable.errors import (
+    ConcurrentUpdateError,
+    DualTableError,
+    InvalidItemError,
+    ItemExistsError,
+    ItemNotFoundError,
+)
+
+Change = Callable[[Item], Item | Awaitable[Item]]
+_Keys = Mapping[Hashable, WireKey]
+
+
+@attrs.frozen
+class _Tables:
+    """What an open repository works with."""
+
+    gateway: Gateway
+    lineage: Lineage
+    overlay: Overlay
+    route: Route
+
+    @property
+    def new(self) -> str:
+        return self.lineage.new.table
+
+    @property
+    def old(self) -> str:
+        return self.lineage.old.table
+
+
+class DualTableRepository:
+    """Reads, updates, adds and deletes items while they move from the old table to the new one.
+
+    Use it as an asynchronous context manager; it holds one client, is safe to share between tasks,
+    and is closed at the end. Keys and items are those of the new table.
+
+    Args:
+        migration: What is migrated. Both tables must exist.
+        **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
+            them, or ``gateway``.
+
+    Raises:
+        TableNotFoundError: One of the tables does not exist (on entering the context).
+        GatewayError: DynamoDB refused a request or could not be reached (from every method).
+        InvalidKeyError: A key does not fit the new table (from every method).
+        TransformError: The transform fails on an item of the old table (from every method that
+            falls back to it).
+
+    Example:
+        >>> import asyncio
+        >>> from dualtable import DualTableRepository, Migration, Move
+        >>> from dualtable.testing import MemoryGateway
+        >>> async def main():
+        ...     gateway = MemoryGateway()
+        ...     for table in ("orders", "orders-v2"):
+        ...         await gateway.create_table({
+        ...             "TableName": table,
+        ...             "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        ...             "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        ...             "BillingMode": "PAY_PER_REQUEST",
+        ...         })
+        ...     await gateway.put("orders", {"id": {"S": "o-1"}, "nme": {"S": "Ann"}})
+        ...     migration = Migration("orders-v2", "orders", "orders-v2", Move("nme", "name"))
+        ...     async with DualTableRepository(migration, gateway=gateway) as orders:
+        ...         await orders.put({"id": "o-2", "name": "Bob"})
+        ...         return await orders.batch_get([{"id": "o-1"}, {"id": "o-2"}])
+        >>> asyncio.run(main())
+        [{'id': 'o-1', 'name': 'Ann'}, {'id': 'o-2', 'name': 'Bob'}]
+    """
+
+    def __init__(self, migration: Migration, **connection: Unpack[Connection]) -> None:
+        self._migration = migration
+        self._connection = connection
+        self._stack = AsyncExitStack()
+        self._tables: _Tables | None = None
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            gateway = await stack.enter_async_context(connect(self._connection, PRODUCTION))
+            self._tables = await self._look_up(gateway)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._tables = None
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def _look_up(self, gateway: Gateway) -> _Tables:
+        migration = self._migration
+        old = layout(await gateway.describe_table(migration.old))
+        new = layout(await gateway.describe_table(migration.new))
+        state = await Control(gateway, migration.control_table, migration.name).state()
+        return _Tables(
+            gateway=gateway,
+            lineage=Lineage.of(migration, old, new),
+            overlay=Overlay(new.key.partition.name, migration.marks),
+            route=ROUTES[state.phase],
+        )
+
+    async def get(self, key: Key, *, consistent_read: bool = False) -> Item | None:
+        """Return the item with a key, or None.
+
+        Args:
+            key: The key attributes of the new table, as plain values.
+            consistent_read: See every write that was acknowledged before the call. Without it the
+                read may miss the latest ones, as on one table, and costs half as much.
+        """
+        tables = self._open()
+        wire = self._key(tables, key)
+        item = await tables.gateway.get(tables.new, wire, consistent_read=consistent_read)
+        if item is None:
+            found = await self._fall_back(tables, {None: wire}, confirmed=consistent_read)
+            item = found.get(None)
+        return self._plain(tables, item)
+
+    async def batch_get(
+        self, keys: Iterable[Key], *, consistent_read: bool = False
+    ) -> list[Item | None]:
+        """Return the items of any number of keys in their order, None where there is none.
+
+        Args:
+            keys: Keys of the new table; one that comes twice is read once and returned twice.
+            consistent_read: As for `get`.
+        """
+        tables = self._open()
+        wire = [self._key(tables, key) for key in keys]
+        unique = {_items.identity(key): key for key in wire}
+        found = await self._fetch(tables, tables.new, unique, consistent_read=consistent_read)
+        missing = {name: key for name, key in unique.items() if name not in found}
+        found |= await self._fall_back(tables, missing, confirmed=consistent_read)
+        return [self._plain(tables, found.get(_items.identity(key))) for key in wire]
+
+    async def put(self, item: ReadOnlyItem, *, if_absent: bool = False) -> None:
+        """Put an item, replacing one with the same key.
+
+        Args:
+            item: The item in the new table's format, as plain values.
+            if_absent: Only where neither table has an item with that key; a deleted one counts as
+                absent.
+
+        Raises:
+            InvalidItemError: DynamoDB would refuse the item; nothing is sent.
+            ItemExistsError: `if_absent` is set and there is such an item; nothing is written.
+        """
+        tables = self._open()
+        key, stamped = self._stamped(tables, item)
+        if not if_absent:
+            await tables.gateway.put(tables.new, stamped)
+            return
+        in_old = await self._fall_back(tables, {None: key}, confirmed=True)
+        guard = tables.overlay.deleted() if in_old else tables.overlay.nothing()
+        try:
+            await self._put_once(tables, stamped, guard)
+        except ConditionFailed:
+            raise ItemExistsError(
+                f"{tables.new} has an item with this key, itself or through {tables.old}",
+                key=_items.plain(key),
+            ) from None
+
+    async def batch_put(self, items: Iterable[ReadOnlyItem]) -> None:
+        """Put any number of items, replacing those with the same keys; not as one transaction.
+
+        Args:
+            items: Items in the new table's format. Of several with one key the last one counts.
+
+        Raises:
+            InvalidItemError: DynamoDB would refuse one of the items; nothing is sent.
+        """
+        tables = self._open()
+        stamped = [self._stamped(tables, item) for item in items]
+        last = {_items.identity(key): item for key, item in stamped}
+        for batch in batches(last.values(), MAX_BATCH_WRITE):
+            await tables.gateway.batch_put(tables.new, batch)
+
+    async def update(self, key: Key, change: Change, *, create: bool = False) -> Item:
+        """Read an item, change it, and write it back unless somebody else wrote it meanwhile.
+
+        Args:
+            key: The key of the item.
+            change: Gets the item and returns the new one with the same key; may be asynchronous.
+                It is called again with the newer item when the write was overtaken.
+            create: Where there is no item, let `change` start from one with just the key.
+
+        Returns:
+            The item as it was written.
+
+        Raises:
+            ItemNotFoundError: There is no such item and `create` is not set.
+            ConcurrentUpdateError: Overtaken on each of 10 tries; nothing was written.
+            InvalidItemError: `change` returned what DynamoDB would refuse, or another key.
+        """
+        tables = self._open()
+        wire = self._key(tables, key)
+
+        async def attempt() -> Item:
+            seen = await self._see(tables, wire)
+            changed = await self._changed(seen, key, change, create=create)
+            new_key, stamped = self._stamped(tables, changed)
+            if _items.identity(new_key) != _items.identity(wire):
+                raise InvalidItemError("the change must keep the item's key", key=dict(key))
+            try:
+                await self._put_once(tables, stamped, seen.unchanged)
+            except ConditionFailed:
+                raise ConcurrentUpdateError(
+                    f"the item in {tables.new} was written by others on each try", key=dict(key)
+                ) from None
+            return _codec.decode(tables.lineage.marks.strip(stamped))
+
+        return await retried(attempt, PRODUCTION, ConcurrentUpdateError)
+
+    async def delete(self, key: Key) -> None:
+        """Delete an item; deleting one that does not exist is no error.
+
+        While the old table may still hold it, a tombstone takes its place.
+        """
+        tables = self._open()
+        wire = self._key(tables, key)
+        if tables.route.buries:
+            await tables.gateway.put(tables.new, tables.lineage.marks.bury(wire))
+        else:
+            await tables.gateway.delete(tables.new, wire)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    async def _see(self, tables: _Tables, key: WireKey) -> Seen:
+        """Return the logical item as of now, to build a write on."""
+        item = await tables.gateway.get(tables.new, key, consistent_read=True)
+        if item is not None:
+            return tables.overlay.present(item)
+        found = await self._fall_back(tables, {None: key}, confirmed=True)
+        return tables.overlay.missing(found.get(None))
+
+    async def _fall_back(
+        self, tables: _Tables, missing: _Keys, *, confirmed: bool
+    ) -> dict[Hashable, WireItem]:
+        """Return what `old` yields for keys that a read of `new` has missed.
+
+        Unless that read was strongly consistent (`confirmed`), the keys that `old` does yield are
+        read once more in `new`, and what is there counts: the miss may have been stale (I1).
+        """
+        if not missing or not tables.route.falls_back:
+            return {}
+        origins = {name: tables.lineage.old_key(key) for name, key in missing.items()}
+        wanted = {_items.identity(key): key for key in origins.values() if key is not None}
+        olds = await self._fetch(tables, tables.old, wanted, consistent_read=True)
+        yielded: dict[Hashable, WireItem] = {}
+        for name, origin in origins.items():
+            old_item = None if origin is None else olds.get(_items.identity(origin))
+            item = old_item and tables.lineage.new_item(old_item, missing[name])
+            if item:
+                yielded[name] = item
+        if confirmed:
+            return yielded
+        doubtful = {_items.identity(missing[name]): missing[name] for name in yielded}
+        newer = await self._fetch(tables, tables.new, doubtful, consistent_read=True)
+        return {n: newer.get(_items.identity(missing[n]), item) for n, item in yielded.items()}
+
+    async def _fetch(
+        self, tables: _Tables, table: str, keys: _Keys, *, consistent_read: bool
+    ) -> dict[Hashable, WireItem]:
+        """Read any number of different keys of one table; return what is there by identity."""
+        key_schema = (tables.lineage.old if table == tables.old else tables.lineage.new).key
+        found: dict[Hashable, WireItem] = {}
+        for batch in batches(keys.values(), MAX_BATCH_GET):
+            answer = await tables.gateway.batch_get(
+                table, batch, consistent_read=consistent_read
+            )
+            for item in answer.items:
+                found[_items.identity(_items.key_of(item, key_schema, table))] = item
+        return found
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    async def _put_once(self, tables: _Tables, stamped: WireItem, guard: Condition) -> None:
+        """Put under a condition; a retry that finds what its first try wrote has succeeded."""
+        try:
+            await tables.gateway.put(tables.new, stamped, guard)
+        except ConditionFailed as failure:
+            marks = tables.lineage.marks
+            if failure.item is None or marks.token_of(failure.item) != marks.token_of(stamped):
+                raise
+
+    async def _changed(
+        self, seen: Seen, key: Key, change: Change, *, create: bool
+    ) -> ReadOnlyItem:
+        if seen.item is None and not create:
+            raise ItemNotFoundError("there is no item with this key", key=dict(key))
+        base = dict(key) if seen.item is None else _codec.decode(seen.item)
+        changed = change(base)
+        if inspect.isawaitable(changed):
+            changed = await changed
+        if not isinstance(changed, Mapping):
+            raise InvalidItemError(
+                f"the change returned {type(changed).__name__}; it must return the item",
+                key=dict(key),
+            )
+        return changed
+
+    def _stamped(self, tables: _Tables, item: ReadOnlyItem) -> tuple[WireKey, WireItem]:
+        """Return the key and the wire form of an item with a fresh token, fully checked."""
+        marks = tables.lineage.marks
+        marks.check_free(item)
+        stamped = marks.stamp(_codec.encode(item), _items.new_token())
+        return _items.check_item(stamped, tables.lineage.new), stamped
+
+    # -- small things ----------------------------------------------------------------------------
+
+    def _open(self) -> _Tables:
+        if self._tables is None:
+            raise DualTableError(
+                "the repository is not open; use it inside `async with DualTableRepository(…)`"
+            )
+        return self._tables
+
+    def _key(self, tables: _Tables, key: Key) -> WireKey:
+        return _items.check_key(key, tables.lineage.new.key, tables.new)
+
+    def _plain(self, tables: _Tables, item: WireItem | None) -> Item | None:
+        marks = tables.lineage.marks
+        if item is None or marks.is_tombstone(item):
+            return None
+        return _codec.decode(marks.strip(item))
+

@@ -1,0 +1,196 @@
+"""One retry layer: a gateway that tries again; the only module that knows backoff.
+
+The rule: what is throttled or unavailable is tried again, after a pause with full jitter, until
+the policy's tries are used up; then the last error is raised and says so. What a batch left over
+is sent again by itself. Nothing above this layer retries a request.
+
+Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import attrs
+import backoff
+
+from dualtable._gateway import (
+    BatchGet,
+    Condition,
+    Gateway,
+    Insert,
+    InsertBatch,
+    Outcome,
+    Page,
+)
+from dualtable._tables import Definition, Description
+from dualtable._types import WireItem, WireKey
+from dualtable.errors import RetryableError, ThrottledError
+
+_T = TypeVar("_T")
+_E = TypeVar("_E", bound=Exception)
+OnRetry = Callable[[RetryableError], None]
+
+
+@attrs.frozen
+class RetryPolicy:
+    """How often and how patiently.
+
+    The pause before try n is random between 0 and ``min(base_seconds * 2**n, cap_seconds)``.
+    """
+
+    tries: int
+    base_seconds: float = 0.05
+    cap_seconds: float = 20.0
+
+
+PRODUCTION = RetryPolicy(tries=10, cap_seconds=5.0)
+"""As many tries as the AWS SDKs make for DynamoDB; a caller is waiting."""
+
+ONE_OFF = RetryPolicy(tries=40)
+"""Rides out minutes of throttling or an outage; nobody is waiting."""
+
+FIRST_CONTACT = RetryPolicy(tries=4)
+"""For the first request to a table: a wrong endpoint should show within seconds."""
+
+
+class RetryingGateway:
+    """A gateway whose calls are retried; `on_retry` hears of each one."""
+
+    def __init__(
+        self, gateway: Gateway, policy: RetryPolicy, on_retry: OnRetry = lambda _: None
+    ) -> None:
+        self._gateway = gateway
+        self._policy = policy
+        self._on_retry = on_retry
+
+    async def describe_table(self, table: str) -> Description:
+        return await self._retried(
+            lambda: self._gateway.describe_table(table), policy=FIRST_CONTACT
+        )
+
+    async def create_table(self, definition: Definition) -> None:
+        await self._retried(lambda: self._gateway.create_table(definition))
+
+    async def describe_extras(self, table: str) -> dict[str, Any]:
+        return await self._retried(lambda: self._gateway.describe_extras(table))
+
+    async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
+        return await self._retried(
+            lambda: self._gateway.get(table, key, consistent_read=consistent_read)
+        )
+
+    async def put(self, table: str, item: WireItem, condition: Condition | None = None) -> None:
+        await self._retried(lambda: self._gateway.put(table, item, condition))
+
+    async def delete(self, table: str, key: WireKey, condition: Condition | None = None) -> None:
+        await self._retried(lambda: self._gateway.delete(table, key, condition))
+
+    async def scan(self, table: str, **parameters: Any) -> Page:
+        return await self._retried(lambda: self._gateway.scan(table, **parameters))
+
+    async def query(
+        self, table: str, key_condition: Condition, *, start_key: WireKey | None = None
+    ) -> Page:
+        return await self._retried(
+            lambda: self._gateway.query(table, key_condition, start_key=start_key)
+        )
+
+    async def batch_get(
+        self,
+        table: str,
+        keys: Sequence[WireKey],
+        *,
+        consistent_read: bool,
+        attributes: Sequence[str] | None = None,
+    ) -> BatchGet:
+        found: list[WireItem] = []
+        units = 0.0
+        left = keys
+
+        async def attempt() -> None:
+            nonlocal left, units
+            batch = await self._gateway.batch_get(
+                table, left, consistent_read=consistent_read, attributes=attributes
+            )
+            found.extend(batch.items)
+            units += batch.read_units
+            left = batch.unprocessed
+            _raise_if_left(table, "BatchGetItem", left)
+
+        await self._retried(attempt)
+        return BatchGet(found, (), units)
+
+    async def batch_put(self, table: str, items: Sequence[WireItem]) -> Sequence[WireItem]:
+        left = items
+
+        async def attempt() -> None:
+            nonlocal left
+            left = await self._gateway.batch_put(table, left)
+            _raise_if_left(table, "BatchWriteItem", left)
+
+        await self._retried(attempt)
+        return ()
+
+    async def insert(
+        self, table: str, items: Sequence[WireItem], *, key_name: str
+    ) -> InsertBatch:
+        outcomes: list[Insert] = [Insert(Outcome.RETRY)] * len(items)
+        units = 0.0
+
+        async def attempt() -> None:
+            nonlocal units
+            left = [n for n, answer in enumerate(outcomes) if answer.outcome is Outcome.RETRY]
+            batch = await self._gateway.insert(
+                table, [items[n] for n in left], key_name=key_name
+            )
+            units += batch.write_units
+            for n, answer in zip(left, batch.outcomes, strict=True):
+                outcomes[n] = answer
+            again = [answer.reason for answer in outcomes if answer.outcome is Outcome.RETRY]
+            _raise_if_left(table, "BatchExecuteStatement", again)
+
+        await self._retried(attempt)
+        return InsertBatch(outcomes, units)
+
+    async def _retried(
+        self, call: Callable[[], Awaitable[_T]], *, policy: RetryPolicy | None = None
+    ) -> _T:
+        return await retried(call, policy or self._policy, RetryableError, self._on_retry)
+
+
+async def retried(
+    call: Callable[[], Awaitable[_T]],
+    policy: RetryPolicy,
+    error: type[_E],
+    on_retry: Callable[[_E], None] = lambda _: None,
+) -> _T:
+    """Call until there is no such error, or the policy's tries are used up."""
+    tried = backoff.on_exception(
+        backoff.expo,
+        error,
+        max_tries=policy.tries,
+        jitter=backoff.full_jitter,
+        on_backoff=lambda details: on_retry(details["exception"]),  # type: ignore[typeddict-item]
+        logger=None,
+        factor=policy.base_seconds,
+        max_value=policy.cap_seconds,
+    )(_as_coroutine_function(call))
+    return await tried()
+
+
+def _as_coroutine_function(call: Callable[[], Awaitable[_T]]) -> Callable[[], Awaitable[_T]]:
+    """Return what backoff can tell to be asynchronous; a lambda is not."""
+
+    async def called() -> _T:
+        return await call()
+
+    return called
+
+
+def _raise_if_left(table: str, operation: str, left: Sequence[object]) -> None:
+    if left:
+        raise ThrottledError(
+            f"{operation} on {table} left {len(left)} undone", code="Unprocessed"
+        )

@@ -1,0 +1,107 @@
+"""One segment of the scan of the old table: who works on it, how far it has come, what it did.
+
+The rule: pure functions decide, and three records are kept apart. A `Lease` says who may work, a
+`Checkpoint` says which pages are settled, `Progress` says what became of their items. They are
+stored as one, guarded by `revision`: whoever stores must have seen the revision before, so a
+migrator that has lost its lease cannot move a checkpoint.
+
+    free -- claim --> held -- advance --> held … -- finish --> done
+      ^                 |
+      +--- release, or the lease runs out
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from dualtable._types import WireKey
+
+
+@attrs.frozen
+class Lease:
+    """Who works on a segment, and until when others leave it alone (seconds since 1970)."""
+
+    owner: str
+    until: float
+
+
+@attrs.frozen
+class Checkpoint:
+    """The last key whose page is settled (None: no page yet), and whether it was the last."""
+
+    last_key: WireKey | None = None
+    done: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Progress:
+    """What became of the items of the settled pages; see `MigrationReport` for the fields."""
+
+    scanned: int = attrs.field(default=0, converter=int)
+    written: int = attrs.field(default=0, converter=int)
+    already_present: int = attrs.field(default=0, converter=int)
+    dropped: int = attrs.field(default=0, converter=int)
+    failed: int = attrs.field(default=0, converter=int)
+    pages: int = attrs.field(default=0, converter=int)
+    empty_pages: int = attrs.field(default=0, converter=int)
+    read_units: float = attrs.field(default=0.0, converter=float)
+    write_units: float = attrs.field(default=0.0, converter=float)
+
+    def __add__(self, other: Progress) -> Progress:
+        """Add the counts."""
+        mine, theirs = attrs.asdict(self), attrs.asdict(other)
+        return Progress(**{name: mine[name] + theirs[name] for name in mine})
+
+
+@attrs.frozen
+class Segment:
+    """One of the `total_segments` parts of the old table."""
+
+    number: int
+    lease: Lease | None = None
+    checkpoint: Checkpoint = Checkpoint()
+    progress: Progress = Progress()
+    revision: int = 0
+
+
+def is_claimable(segment: Segment, now: float) -> bool:
+    """Tell whether nobody works on an unfinished segment."""
+    return not segment.checkpoint.done and (segment.lease is None or segment.lease.until <= now)
+
+
+def claim(segment: Segment, lease: Lease) -> Segment:
+    """Take a segment, or keep it for longer."""
+    return _next(segment, lease=lease)
+
+
+def advance(
+    segment: Segment, page: Progress, last_key: WireKey | None, lease: Lease
+) -> Segment:
+    """Settle a page; the one without a `last_key` ends the segment and the lease."""
+    return _next(
+        segment,
+        lease=None if last_key is None else lease,
+        checkpoint=Checkpoint(last_key, done=last_key is None),
+        progress=segment.progress + page,
+    )
+
+
+def release(segment: Segment) -> Segment:
+    """Leave a segment to others at once."""
+    return _next(segment, lease=None)
+
+
+def _next(segment: Segment, **changes: object) -> Segment:
+    return attrs.evolve(segment, revision=segment.revision + 1, **changes)
+
+
+def complete(segments: Iterable[Segment], total_segments: int) -> bool:
+    """Tell whether every segment is done."""
+    return sum(segment.checkpoint.done for segment in segments) == total_segments
+
+
+def total(segments: Iterable[Segment]) -> Progress:
+    """Add up what all segments did."""
+    return sum((segment.progress for segment in segments), Progress())

@@ -1,0 +1,105 @@
+"""How a migration stands, read off the control table.
+
+The rule: it only reads, and what it says is what has been settled, by all runs on all machines.
+"""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import attrs
+
+from dualtable._clock import Clock, SystemClock
+from dualtable._connect import Connection, connect
+from dualtable._control import Control
+from dualtable._migration import Migration
+from dualtable._phases import Phase
+from dualtable._retry import ONE_OFF
+from dualtable._segments import Segment, total
+
+
+@attrs.frozen(kw_only=True)
+class MigrationStatus:
+    """How a migration stands.
+
+    Attributes:
+        name: The migration's name.
+        phase: Its phase.
+        total_segments: Segments of the scan; 0 before the first run.
+        segments_done: Those that are done.
+        segments_held: Those that a migrator is working on now.
+        workers: The migrators that hold them.
+        scanned: Old items settled by all runs; the next five say what became of them.
+        written: New items put.
+        already_present: New items whose key was there.
+        dropped: Old items that the transform leaves out.
+        dead_letters: Old items that could not be copied.
+        estimated_items: Items of the old table as DynamoDB counts them every six hours or so.
+        ttl_attribute: TTL attribute of the old table that the cut-over switches on in the new one.
+
+    Example:
+        >>> from dualtable import MigrationStatus, Phase
+        >>> MigrationStatus(name="orders-v2", phase=Phase.MIGRATING).complete
+        False
+    """
+
+    name: str
+    phase: Phase
+    total_segments: int = 0
+    segments_done: int = 0
+    segments_held: int = 0
+    workers: tuple[str, ...] = ()
+    scanned: int = 0
+    written: int = 0
+    already_present: int = 0
+    dropped: int = 0
+    dead_letters: int = 0
+    estimated_items: int = 0
+    ttl_attribute: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every segment is done."""
+        return 0 < self.total_segments == self.segments_done
+
+
+async def read_status(
+    migration: Migration, *, clock: Clock | None = None, **connection: Unpack[Connection]
+) -> MigrationStatus:
+    """Read how a migration stands.
+
+    Args:
+        migration: The migration.
+        clock: Where time comes from; for tests.
+        **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
+            them, or ``gateway``.
+
+    Raises:
+        TableNotFoundError: The old table does not exist.
+        GatewayError: DynamoDB refused a request or stayed out of reach.
+    """
+    async with connect(connection, ONE_OFF) as gateway:
+        old = await gateway.describe_table(migration.old)
+        control = Control(gateway, migration.control_table, migration.name)
+        state, run, segments = await control.state(), await control.run(), await control.segments()
+        held = [s for s in segments if _is_held(s, (clock or SystemClock()).now())]
+        done = total(segments)
+        return MigrationStatus(
+            name=migration.name,
+            phase=state.phase,
+            total_segments=run.total_segments if run else 0,
+            segments_done=sum(segment.checkpoint.done for segment in segments),
+            segments_held=len(held),
+            workers=tuple(sorted({s.lease.owner for s in held if s.lease})),
+            scanned=done.scanned,
+            written=done.written,
+            already_present=done.already_present,
+            dropped=done.dropped,
+            dead_letters=done.failed,
+            estimated_items=old.get("ItemCount", 0),
+            ttl_attribute=state.ttl_attribute,
+        )
+
+
+def _is_held(segment: Segment, now: float) -> bool:
+    return segment.lease is not None and segment.lease.until > now

@@ -1,0 +1,288 @@
+"""What a table looks like: its keys, its indexes, and how a new one is derived from an old one.
+
+The rule: descriptions and definitions are DynamoDB's own structures (``DescribeTable``,
+``CreateTable``); this module reads and writes them and never sends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias, cast
+
+import attrs
+
+from dualtable.errors import TableMismatchError
+
+KeyType: TypeAlias = Literal["S", "N", "B"]
+Projection: TypeAlias = Literal["ALL", "KEYS_ONLY"] | Sequence[str]
+
+Description: TypeAlias = dict[str, Any]
+"""The ``Table`` structure of a ``DescribeTable`` response."""
+
+Definition: TypeAlias = dict[str, Any]
+"""The parameters of a ``CreateTable`` request."""
+
+
+@attrs.frozen
+class KeyAttribute:
+    """One key attribute of a table or an index.
+
+    Args:
+        name: The attribute's name, at the root of the item.
+        type: DynamoDB's key types: ``S`` (text, the default), ``N`` (number), ``B`` (binary).
+
+    Example:
+        >>> from dualtable import KeyAttribute
+        >>> KeyAttribute("population", "N").type
+        'N'
+    """
+
+    name: str = attrs.field(validator=[attrs.validators.instance_of(str), attrs.validators.min_len(1)])
+    type: KeyType = attrs.field(default="S", validator=attrs.validators.in_(("S", "N", "B")))
+
+
+def _to_attribute(value: KeyAttribute | tuple[str, KeyType] | str) -> KeyAttribute:
+    if isinstance(value, KeyAttribute):
+        return value
+    return KeyAttribute(value) if isinstance(value, str) else KeyAttribute(*value)
+
+
+@attrs.frozen
+class KeySchema:
+    """The primary key of a table or an index.
+
+    Args:
+        partition: The partition key: a `KeyAttribute`, ``(name, type)``, or a name of type ``S``.
+        sort: The sort key in the same forms, or None (default) where there is none.
+
+    Example:
+        >>> from dualtable import KeySchema
+        >>> KeySchema("customer", ("day", "N")).names
+        ('customer', 'day')
+    """
+
+    partition: KeyAttribute = attrs.field(converter=_to_attribute)
+    sort: KeyAttribute | None = attrs.field(
+        default=None, converter=attrs.converters.optional(_to_attribute)
+    )
+
+    @property
+    def attributes(self) -> tuple[KeyAttribute, ...]:
+        """The one or two key attributes, partition key first."""
+        return (self.partition,) if self.sort is None else (self.partition, self.sort)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the key attributes, partition key first."""
+        return tuple(attribute.name for attribute in self.attributes)
+
+
+@attrs.frozen
+class Index:
+    """A secondary index that the new table shall have.
+
+    Args:
+        name: The index's name.
+        key: Its key: attributes at the root of the new items.
+        projection: ``"ALL"`` (default), ``"KEYS_ONLY"``, or the names of further attributes.
+        local: True for a local secondary index, which shares the table's partition key.
+
+    Example:
+        >>> from dualtable import Index, KeySchema
+        >>> Index("by-region", KeySchema("region", ("total", "N"))).key.names
+        ('region', 'total')
+    """
+
+    name: str
+    key: KeySchema
+    projection: Projection = "ALL"
+    local: bool = attrs.field(default=False, kw_only=True)
+
+
+@attrs.frozen
+class Layout:
+    """The keys of a table and of its indexes, read off a description."""
+
+    table: str
+    key: KeySchema
+    indexes: dict[str, KeySchema]
+
+    def index_attributes(self) -> Iterator[tuple[str, KeyAttribute]]:
+        """Yield ``(index name, key attribute)`` for each index key."""
+        for name, key in self.indexes.items():
+            for attribute in key.attributes:
+                yield name, attribute
+
+
+def layout(description: Description) -> Layout:
+    """Read the keys of a table and of its indexes off its description."""
+    types = {a["AttributeName"]: a["AttributeType"] for a in description["AttributeDefinitions"]}
+    return Layout(
+        table=description["TableName"],
+        key=_key_schema(description["KeySchema"], types),
+        indexes={
+            index["IndexName"]: _key_schema(index["KeySchema"], types)
+            for index in _all_indexes(description)
+        },
+    )
+
+
+def new_table(
+    old: Description, *, name: str, key: KeySchema | None, indexes: Iterable[Index] | None
+) -> Definition:
+    """Define a table like `old`, with another name and, where given, other keys and indexes.
+
+    Billing (on demand, or provisioned with the same units), table class, stream and encryption are
+    taken over. An index that `old` has under the same name keeps its provisioned units.
+    """
+    types = {a["AttributeName"]: a["AttributeType"] for a in old["AttributeDefinitions"]}
+    key = key or _key_schema(old["KeySchema"], types)
+    wanted = _indexes_of(old, types) if indexes is None else tuple(indexes)
+    _check_local_indexes(key, wanted)
+    definition: Definition = {
+        "TableName": name,
+        "KeySchema": _wire_key(key),
+        "AttributeDefinitions": _definitions([key, *(index.key for index in wanted)]),
+        **_billing(old),
+        **_options(old),
+    }
+    for section, local in (("GlobalSecondaryIndexes", False), ("LocalSecondaryIndexes", True)):
+        if chosen := [index for index in wanted if index.local is local]:
+            definition[section] = [_wire_index(index, old, definition) for index in chosen]
+    return definition
+
+
+def differences(wanted: Definition, actual: Description) -> list[str]:
+    """Say in a line each what a table has otherwise than the definition wants it."""
+    types = {a["AttributeName"]: a["AttributeType"] for a in wanted["AttributeDefinitions"]}
+    actual_types = {a["AttributeName"]: a["AttributeType"] for a in actual["AttributeDefinitions"]}
+    pairs = [
+        ("key", _key_text(wanted, types), _key_text(actual, actual_types)),
+        ("billing", _billing(wanted), _billing(actual)),
+        ("options", _options(wanted), _options(actual)),
+    ]
+    have = {index["IndexName"]: _index_text(index, actual_types) for index in _all_indexes(actual)}
+    want = {index["IndexName"]: _index_text(index, types) for index in _all_indexes(wanted)}
+    pairs += [(f"index {n}", want.get(n), have.get(n)) for n in sorted(want.keys() | have.keys())]
+    return [f"{what}: wanted {w}, found {f}" for what, w, f in pairs if w != f]
+
+
+def _all_indexes(table: Description | Definition) -> list[dict[str, Any]]:
+    return [
+        *(table.get("GlobalSecondaryIndexes") or ()),
+        *(table.get("LocalSecondaryIndexes") or ()),
+    ]
+
+
+def _key_schema(wire: Sequence[dict[str, str]], types: dict[str, KeyType]) -> KeySchema:
+    names = {part["KeyType"]: part["AttributeName"] for part in wire}
+    sort = names.get("RANGE")
+    return KeySchema(
+        KeyAttribute(names["HASH"], types[names["HASH"]]),
+        None if sort is None else KeyAttribute(sort, types[sort]),
+    )
+
+
+def _wire_key(key: KeySchema) -> list[dict[str, str]]:
+    kinds = ("HASH", "RANGE")
+    return [
+        {"AttributeName": name, "KeyType": kind}
+        for name, kind in zip(key.names, kinds, strict=False)
+    ]
+
+
+def _definitions(keys: Iterable[KeySchema]) -> list[dict[str, str]]:
+    types: dict[str, str] = {}
+    for attribute in (attribute for key in keys for attribute in key.attributes):
+        if types.setdefault(attribute.name, attribute.type) != attribute.type:
+            raise TableMismatchError(
+                f"{attribute.name!r} is declared as {types[attribute.name]} and as"
+                f" {attribute.type}; a key attribute has one type in table and indexes"
+            )
+    return [{"AttributeName": name, "AttributeType": type_} for name, type_ in types.items()]
+
+
+def _indexes_of(old: Description, types: dict[str, KeyType]) -> tuple[Index, ...]:
+    local = {index["IndexName"] for index in old.get("LocalSecondaryIndexes") or ()}
+    return tuple(
+        Index(
+            wire["IndexName"],
+            _key_schema(wire["KeySchema"], types),
+            _projection(wire["Projection"]),
+            local=wire["IndexName"] in local,
+        )
+        for wire in _all_indexes(old)
+    )
+
+
+def _check_local_indexes(key: KeySchema, indexes: Iterable[Index]) -> None:
+    for index in indexes:
+        if index.local and index.key.partition != key.partition:
+            raise TableMismatchError(
+                f"local index {index.name!r} has another partition key than the new table;"
+                " declare it in Migration(indexes=…) as a global one or leave it out"
+            )
+
+
+def _projection(wire: dict[str, Any]) -> Projection:
+    if wire["ProjectionType"] == "INCLUDE":
+        return tuple(wire["NonKeyAttributes"])
+    return cast(Projection, wire["ProjectionType"])
+
+
+def _wire_index(index: Index, old: Description, definition: Definition) -> dict[str, Any]:
+    wire: dict[str, Any] = {
+        "IndexName": index.name,
+        "KeySchema": _wire_key(index.key),
+        "Projection": {"ProjectionType": index.projection}
+        if isinstance(index.projection, str)
+        else {"ProjectionType": "INCLUDE", "NonKeyAttributes": sorted(index.projection)},
+    }
+    if not index.local and "ProvisionedThroughput" in definition:
+        twin = next((i for i in _all_indexes(old) if i["IndexName"] == index.name), old)
+        wire["ProvisionedThroughput"] = _throughput(twin)
+    return wire
+
+
+def _billing(table: Description | Definition) -> dict[str, Any]:
+    summary = table.get("BillingModeSummary") or table
+    if summary.get("BillingMode") == "PAY_PER_REQUEST":
+        return {"BillingMode": "PAY_PER_REQUEST"}
+    return {"BillingMode": "PROVISIONED", "ProvisionedThroughput": _throughput(table)}
+
+
+def _throughput(table: dict[str, Any]) -> dict[str, int]:
+    units = table["ProvisionedThroughput"]
+    return {name: units[name] for name in ("ReadCapacityUnits", "WriteCapacityUnits")}
+
+
+def _options(table: Description | Definition) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if (stream := table.get("StreamSpecification") or {}).get("StreamEnabled"):
+        options["StreamSpecification"] = dict(stream)
+    if encryption := _encryption(table):
+        options["SSESpecification"] = encryption
+    table_class = (table.get("TableClassSummary") or table).get("TableClass")
+    if table_class and table_class != "STANDARD":
+        options["TableClass"] = table_class
+    return options
+
+
+def _encryption(table: Description | Definition) -> dict[str, Any] | None:
+    if "SSESpecification" in table:
+        return dict(table["SSESpecification"])
+    sse = table.get("SSEDescription") or {}
+    if sse.get("Status") not in ("ENABLED", "ENABLING", "UPDATING"):
+        return None
+    key = {"KMSMasterKeyId": sse["KMSMasterKeyArn"]} if "KMSMasterKeyArn" in sse else {}
+    return {"Enabled": True, "SSEType": sse.get("SSEType", "KMS"), **key}
+
+
+def _key_text(table: dict[str, Any], types: dict[str, KeyType]) -> str:
+    return ", ".join(f"{a.name}:{a.type}" for a in _key_schema(table["KeySchema"], types).attributes)
+
+
+def _index_text(index: dict[str, Any], types: dict[str, KeyType]) -> str:
+    projection = _projection(index["Projection"])
+    shown = projection if isinstance(projection, str) else "+".join(sorted(projection))
+    return f"({_key_text(index, types)}; {shown})"

@@ -1,0 +1,30 @@
+"""Structured concurrency in two words.
+
+The rule: a task group's first error is raised by itself, since the others only follow from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+@contextmanager
+def first_error() -> Iterator[None]:
+    """Raise the first error of a task group inside the block by itself."""
+    try:
+        yield
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+async def run_all(calls: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """Await all at once; where one fails, stop the others and raise its error."""
+    with first_error():
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(call) for call in calls]
+    return [task.result() for task in tasks]

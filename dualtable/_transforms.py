@@ -1,0 +1,492 @@
+"""From an old item to its new items, and from a new key back to the old one.
+
+The rule: a transform is pure; it never sees a table. The same old item always yields the same new
+items, and ``old_key`` leads from each of them back to the item that they came from.
+
+The steps of this module work on the wire form, so that an item keeps the form it came in and only
+the attributes that a step touches are decoded. Whatever else is callable gets plain values.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+import attrs
+
+from dualtable import _codec
+from dualtable._types import Item, Key, WireItem, WireValue
+from dualtable.errors import DualTableError, InvalidItemError, TransformError
+
+_T = TypeVar("_T")
+
+Outputs: TypeAlias = "Item | Iterable[Item] | None"
+TransformFunction: TypeAlias = Callable[[Item], Outputs]
+
+
+@runtime_checkable
+class Transform(Protocol):
+    """What turns an old item into new ones; any object with these two methods will do.
+
+    Where a new item can be turned back, ``backward(item)`` returns the old one.
+
+    Example:
+        >>> class Prefixed:
+        ...     def forward(self, item):
+        ...         return {**item, "id": "order#" + item["id"]}
+        ...
+        ...     def old_key(self, new_key):
+        ...         return {"id": new_key["id"].removeprefix("order#")}
+        >>> from dualtable import Transform
+        >>> isinstance(Prefixed(), Transform)
+        True
+    """
+
+    def forward(self, item: Item) -> Outputs:
+        """Return the new item, several of them, or None to leave the old one out.
+
+        Args:
+            item: The old item as plain values; the transform may change it and return it.
+        """
+
+    def old_key(self, new_key: Key) -> Key | None:
+        """Return the key of the old item that yields `new_key`; None if there can be none."""
+
+
+class WireTransform(Protocol):
+    """A transform that works on the wire form; internal, found by its method."""
+
+    def forward_wire(self, item: WireItem) -> list[WireItem]:
+        """Return the new items; the given one stays as it is."""
+
+
+AnyTransform: TypeAlias = Transform | TransformFunction
+
+
+def as_transform(value: AnyTransform) -> Transform:
+    """Return a transform for whatever is accepted as one; raise `TransformError` otherwise."""
+    if isinstance(value, type):
+        raise TransformError(f"{value.__name__} is a class; give an instance of it as transform")
+    if isinstance(value, Transform):
+        return value
+    if callable(value):
+        return Function(value)
+    raise TransformError(
+        f"{type(value).__name__} is no transform: give a callable, or an object with"
+        " forward(item) and old_key(new_key)"
+    )
+
+
+def forward_wire(transform: Transform, item: WireItem) -> list[WireItem]:
+    """Return the new items of an old one in wire form; the given one stays as it is."""
+    on_wire = getattr(transform, "forward_wire", None)
+    if on_wire is not None:
+        return on_wire(item)  # type: ignore[no-any-return]
+    return _forward_plain(transform.forward, transform, item)
+
+
+def _forward_plain(
+    function: TransformFunction, name: object, item: WireItem
+) -> list[WireItem]:
+    def outputs() -> list[Item]:
+        return _as_list(function(_codec.decode(item)), name)
+
+    return [_codec.encode(output) for output in _guarded(outputs, name)]
+
+
+def _as_list(result: Outputs, name: object) -> list[Item]:
+    if result is None:
+        return []
+    if isinstance(result, dict):
+        return [result]
+    if isinstance(result, (str, bytes, Mapping)) or not isinstance(result, Iterable):
+        raise TransformError(
+            f"{name!r} returned {type(result).__name__}; return a dict, several, or None"
+        )
+    outputs = list(result)
+    for output in outputs:
+        if not isinstance(output, dict):
+            raise TransformError(
+                f"{name!r} returned a {type(output).__name__} among its items; each must be a dict"
+            )
+    return outputs
+
+
+def _guarded(call: Callable[[], _T], name: object) -> _T:
+    """Run a user's code; name where it failed, but not its message, which may quote values."""
+    try:
+        return call()
+    except DualTableError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+        raise TransformError(f"{name!r} raised {type(error).__name__} at {place}") from error
+
+
+@attrs.frozen(repr=False)
+class Function:
+    """A plain callable as a transform: its keys stay, and there is no way back."""
+
+    function: TransformFunction
+
+    def forward(self, item: Item) -> Outputs:
+        """Call the function."""
+        return self.function(item)
+
+    def forward_wire(self, item: WireItem) -> list[WireItem]:
+        """Call the function with plain values."""
+        return _forward_plain(self.function, self, item)
+
+    def old_key(self, new_key: Key) -> Key | None:
+        """Return the key as it is."""
+        return new_key
+
+    def __repr__(self) -> str:
+        return getattr(self.function, "__qualname__", type(self.function).__name__)
+
+
+# -- paths ---------------------------------------------------------------------------------------
+
+Path: TypeAlias = tuple[str, ...]
+
+
+def _to_path(value: str | Sequence[str]) -> Path:
+    path = tuple(value.split(".")) if isinstance(value, str) else tuple(value)
+    if not path or not all(isinstance(name, str) and name for name in path):
+        raise TransformError(
+            f"{value!r} is no path; write 'customer.region', or ('a.b', 'c') for names with dots"
+        )
+    return path
+
+
+def _text(path: Path) -> str:
+    return repr(path) if any("." in name for name in path) else repr(".".join(path))
+
+
+def _get(members: Mapping[str, WireValue], path: Path) -> WireValue | None:
+    """Return the value at the path, or None where there is none."""
+    for name in path[:-1]:
+        members = members.get(name, {}).get("M", {})
+    return members.get(path[-1])
+
+
+def _put(members: WireItem, path: Path, value: WireValue) -> WireItem:
+    """Return a copy with the value at the path; only the maps on the way are copied."""
+    name, *rest = path
+    if not rest:
+        return {**members, name: value}
+    inner = members.get(name, {"M": {}})
+    if "M" not in inner:
+        raise TransformError(f"cannot set {_text(path)}: {name!r} is no map in this item")
+    return {**members, name: {"M": _put(inner["M"], tuple(rest), value)}}
+
+
+def _without(members: WireItem, path: Path) -> WireItem:
+    """Return a copy without what the path leads to, which must be there."""
+    name, *rest = path
+    if rest:
+        return {**members, name: {"M": _without(members[name]["M"], tuple(rest))}}
+    return {other: value for other, value in members.items() if other != name}
+
+
+def _moved(item: WireItem, source: Path, target: Path, name: object) -> WireItem:
+    value = _get(item, source)
+    if value is None:
+        return item
+    if _get(item, target) is not None:
+        raise TransformError(
+            f"{name!r}: {_text(target)} exists already; Drop or Rename it in an earlier step"
+        )
+    return _put(_without(item, source), target, value)
+
+
+# -- steps ---------------------------------------------------------------------------------------
+
+
+class _Step:
+    """One change to an item; subclasses give both directions on the wire form."""
+
+    def forward(self, item: Item) -> Item:
+        """Return the new item of an old one, as plain values."""
+        return _codec.decode(self._change(_codec.encode(item)))
+
+    def backward(self, item: Item) -> Item:
+        """Return the old item of a new one, as plain values."""
+        return _codec.decode(self._undo(_codec.encode(item)))
+
+    def old_key(self, new_key: Key) -> Key | None:
+        """Return the key of the old item that yields `new_key`."""
+        return new_key
+
+    def forward_wire(self, item: WireItem) -> list[WireItem]:
+        """Return the new item in wire form."""
+        return [self._change(item)]
+
+    def _change(self, item: WireItem) -> WireItem:
+        raise NotImplementedError
+
+    def _undo(self, item: WireItem) -> WireItem:
+        raise TransformError(f"{self!r} cannot be undone")
+
+
+@attrs.frozen(repr=False)
+class Move(_Step):
+    """Move an attribute to another place, such as from a nested map to the root.
+
+    An item without the attribute stays as it is. One that has the target already is refused.
+
+    Args:
+        source: Where the attribute is: names joined by dots, or a sequence of names.
+        target: Where it goes, in the same form; maps on the way are made.
+
+    Raises:
+        TransformError: The target exists, or a name on the way to it is no map.
+
+    Example:
+        >>> from dualtable import Move
+        >>> Move("customer.region", "region").forward({"id": "o-1", "customer": {"region": "eu"}})
+        {'id': 'o-1', 'customer': {}, 'region': 'eu'}
+    """
+
+    source: Path = attrs.field(converter=_to_path)
+    target: Path = attrs.field(converter=_to_path)
+
+    def old_key(self, new_key: Key) -> Key | None:
+        """Return the key with the moved attribute under its old name."""
+        if len(self.target) > 1 or self.target[0] not in new_key:
+            return new_key
+        if len(self.source) > 1:
+            raise TransformError(
+                f"{self!r} makes a key of a nested property, so the old item cannot be found by it;"
+                " write a transform with an old_key of its own"
+            )
+        return _renamed(new_key, self.target[0], self.source[0])
+
+    def _change(self, item: WireItem) -> WireItem:
+        return _moved(item, self.source, self.target, self)
+
+    def _undo(self, item: WireItem) -> WireItem:
+        return _moved(item, self.target, self.source, self)
+
+    def __repr__(self) -> str:
+        return f"Move({_text(self.source)}, {_text(self.target)})"
+
+
+@attrs.frozen(repr=False)
+class Rename(_Step):
+    """Give an attribute another name where it is.
+
+    Args:
+        source: Where the attribute is: names joined by dots, or a sequence of names.
+        name: Its new name, in the same map.
+
+    Raises:
+        TransformError: The new name is taken.
+
+    Example:
+        >>> from dualtable import Rename
+        >>> Rename("customer.nme", "name").forward({"customer": {"nme": "Ann"}})
+        {'customer': {'name': 'Ann'}}
+    """
+
+    source: Path = attrs.field(converter=_to_path)
+    name: str = attrs.field(validator=attrs.validators.instance_of(str))
+
+    @property
+    def _target(self) -> Path:
+        return (*self.source[:-1], self.name)
+
+    def old_key(self, new_key: Key) -> Key | None:
+        """Return the key with the attribute under its old name."""
+        if len(self.source) > 1 or self.name not in new_key:
+            return new_key
+        return _renamed(new_key, self.name, self.source[0])
+
+    def _change(self, item: WireItem) -> WireItem:
+        return _moved(item, self.source, self._target, self)
+
+    def _undo(self, item: WireItem) -> WireItem:
+        return _moved(item, self._target, self.source, self)
+
+    def __repr__(self) -> str:
+        return f"Rename({_text(self.source)}, {self.name!r})"
+
+
+@attrs.frozen(repr=False)
+class Convert(_Step):
+    """Replace a value by what a function makes of it; an item without it stays as it is.
+
+    Args:
+        path: Where the value is: names joined by dots, or a sequence of names.
+        function: Gets the plain value, returns the new one; must give the same each time.
+        back: The way back; needed for `backward`, and where the value is part of the key.
+
+    Raises:
+        TransformError: A function raised.
+        InvalidItemError: A function returned what DynamoDB cannot store.
+
+    Example:
+        >>> from decimal import Decimal
+        >>> from dualtable import Convert
+        >>> Convert("total", Decimal, back=str).forward({"total": "12.50"})
+        {'total': Decimal('12.50')}
+    """
+
+    path: Path = attrs.field(converter=_to_path)
+    function: Callable[[Any], Any]
+    back: Callable[[Any], Any] | None = attrs.field(default=None, kw_only=True)
+
+    def old_key(self, new_key: Key) -> Key | None:
+        """Return the key with the value converted back."""
+        name = self.path[0]
+        if len(self.path) > 1 or name not in new_key:
+            return new_key
+        return {**new_key, name: _guarded(lambda: self._way_back()(new_key[name]), self)}
+
+    def _change(self, item: WireItem) -> WireItem:
+        return self._converted(item, self.function)
+
+    def _undo(self, item: WireItem) -> WireItem:
+        return self._converted(item, self._way_back())
+
+    def _way_back(self) -> Callable[[Any], Any]:
+        if self.back is None:
+            raise TransformError(f"{self!r} has no way back; give it as Convert(…, back=…)")
+        return self.back
+
+    def _converted(self, item: WireItem, function: Callable[[Any], Any]) -> WireItem:
+        value = _get(item, self.path)
+        if value is None:
+            return item
+        result = _guarded(lambda: function(_codec.decode_value(value)), self)
+        try:
+            return _put(item, self.path, _codec.encode_value(result))
+        except InvalidItemError as error:
+            raise InvalidItemError(f"{self!r}: {error}") from error
+
+    def __repr__(self) -> str:
+        return f"Convert({_text(self.path)})"
+
+
+@attrs.frozen(repr=False)
+class Drop(_Step):
+    """Leave an attribute out. This cannot be undone.
+
+    Args:
+        path: Where the attribute is: names joined by dots, or a sequence of names.
+
+    Example:
+        >>> from dualtable import Drop
+        >>> Drop("legacy").forward({"id": "o-1", "legacy": True})
+        {'id': 'o-1'}
+    """
+
+    path: Path = attrs.field(converter=_to_path)
+
+    def _change(self, item: WireItem) -> WireItem:
+        return item if _get(item, self.path) is None else _without(item, self.path)
+
+    def __repr__(self) -> str:
+        return f"Drop({_text(self.path)})"
+
+
+@attrs.frozen(repr=False)
+class Default(_Step):
+    """Set an attribute that an item lacks. Undoing it leaves the attribute in place.
+
+    Args:
+        path: Where the attribute goes: names joined by dots, or a sequence of names.
+        value: A plain value.
+
+    Raises:
+        InvalidItemError: DynamoDB cannot store the value.
+
+    Example:
+        >>> from dualtable import Default
+        >>> Default("status", "open").forward({"id": "o-1"})
+        {'id': 'o-1', 'status': 'open'}
+    """
+
+    path: Path = attrs.field(converter=_to_path)
+    value: Any = attrs.field()
+    _wire: WireValue = attrs.field(init=False, eq=False)
+
+    @_wire.default
+    def _encoded(self) -> WireValue:
+        return _codec.encode_value(self.value)
+
+    def _change(self, item: WireItem) -> WireItem:
+        return item if _get(item, self.path) is not None else _put(item, self.path, self._wire)
+
+    def _undo(self, item: WireItem) -> WireItem:
+        return item
+
+    def __repr__(self) -> str:
+        return f"Default({_text(self.path)})"
+
+
+@attrs.frozen(init=False, repr=False)
+class Chain:
+    """Several transforms, one after the other; each gets what the one before it returns.
+
+    Args:
+        steps: Transforms or plain callables. A step that yields nothing ends the chain for that
+            item, one that yields several passes each of them on.
+
+    Example:
+        >>> from dualtable import Chain, Drop, Rename
+        >>> chain = Chain(Rename("nme", "name"), Drop("legacy"))
+        >>> chain.forward({"id": "o-1", "nme": "Ann", "legacy": True})
+        {'id': 'o-1', 'name': 'Ann'}
+        >>> chain.old_key({"id": "o-1"})
+        {'id': 'o-1'}
+    """
+
+    steps: tuple[Transform, ...]
+
+    def __init__(self, *steps: AnyTransform) -> None:
+        self.__attrs_init__(tuple(as_transform(step) for step in steps))
+
+    def forward(self, item: Item) -> Outputs:
+        """Return the new item, or a list of them, or None."""
+        outputs = [_codec.decode(output) for output in self.forward_wire(_codec.encode(item))]
+        return outputs if len(outputs) > 1 else next(iter(outputs), None)
+
+    def backward(self, item: Item) -> Item:
+        """Return the old item, each step undone from the last to the first.
+
+        Raises:
+            TransformError: A step cannot be undone.
+        """
+        for step in reversed(self.steps):
+            undo = getattr(step, "backward", None)
+            if undo is None:
+                raise TransformError(f"{step!r} cannot be undone: it has no backward(item)")
+            item = undo(item)
+        return item
+
+    def old_key(self, new_key: Key) -> Key | None:
+        """Return the key of the old item, mapped back from the last step to the first."""
+        key: Key | None = new_key
+        for step in reversed(self.steps):
+            if key is None:
+                return None
+            key = step.old_key(key)
+        return key
+
+    def forward_wire(self, item: WireItem) -> list[WireItem]:
+        """Return the new items in wire form."""
+        items = [item]
+        for step in self.steps:
+            items = [output for item in items for output in forward_wire(step, item)]
+        return items
+
+    def __repr__(self) -> str:
+        return f"Chain({', '.join(map(repr, self.steps))})"
+
+
+def _renamed(key: Key, name: str, old_name: str) -> Key:
+    return {old_name if attribute == name else attribute: v for attribute, v in key.items()}

@@ -1,0 +1,182 @@
+"""Every error that callers may want to catch.
+
+The rule: a message says what was wrong, where, and what to do next, and never holds an item's
+values. Data is in attributes. Every error survives pickling.
+
+    DualTableError
+    ├── InvalidItemError (ValueError)        an item that DynamoDB would refuse
+    ├── InvalidKeyError (ValueError)         a key that does not fit the table
+    ├── TransformError                       a transform failed or broke its contract (I8)
+    ├── MigrationMismatchError               the stored state belongs to another transform or run
+    ├── TableMismatchError (ValueError)      tables that are missing, equal, or not as declared
+    ├── ItemExistsError                      put(if_absent=True) found the item
+    ├── ItemNotFoundError (LookupError)      update found nothing to update
+    ├── ConcurrentUpdateError                update lost the race too often
+    ├── ConditionFailedError                 the caller's own condition does not hold
+    ├── IndexNotReadyError                   an index of the new table is not complete yet
+    ├── StalePhaseError                      the phase could not be refreshed for too long
+    ├── LeaseLostError                       another migrator has taken the segment over
+    ├── ServerNotStartedError (RuntimeError) the embedded server did not come up
+    └── GatewayError                         DynamoDB refused or could not be reached
+        ├── AccessError                      credentials missing, wrong, or without permission
+        ├── TableNotFoundError (LookupError)
+        ├── RequestRefusedError (ValueError) DynamoDB called the request invalid
+        └── RetryableError                   may pass by itself; raised once retries are used up
+            ├── ThrottledError               capacity or rate exceeded
+            └── UnavailableError             no connection, a timeout, or a server-side failure
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "AccessError",
+    "ConcurrentUpdateError",
+    "ConditionFailedError",
+    "DualTableError",
+    "GatewayError",
+    "IndexNotReadyError",
+    "InvalidItemError",
+    "InvalidKeyError",
+    "ItemExistsError",
+    "ItemNotFoundError",
+    "LeaseLostError",
+    "MigrationMismatchError",
+    "RequestRefusedError",
+    "RetryableError",
+    "ServerNotStartedError",
+    "StalePhaseError",
+    "TableMismatchError",
+    "TableNotFoundError",
+    "ThrottledError",
+    "TransformError",
+    "UnavailableError",
+]
+
+
+class DualTableError(Exception):
+    """Root of all errors that the library raises on purpose.
+
+    Attributes:
+        key: The key of the item in question as plain values, or None.
+
+    Example:
+        >>> from dualtable import DualTableError
+        >>> from dualtable.errors import ItemExistsError
+        >>> issubclass(ItemExistsError, DualTableError)
+        True
+    """
+
+    def __init__(self, message: str = "", *, key: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class InvalidItemError(DualTableError, ValueError):
+    """An item cannot be stored in DynamoDB: a float, an empty set, too large, …"""
+
+
+class InvalidKeyError(DualTableError, ValueError):
+    """A key lacks an attribute, has one too many, or one of the wrong type."""
+
+
+class TransformError(DualTableError):
+    """A transform raised, returned something that is no item, or broke I8.
+
+    The message names the exception's type and where it was raised, not its text: that may quote
+    an item's values. The exception itself is the ``__cause__``.
+    """
+
+
+class MigrationMismatchError(DualTableError):
+    """The control table's record was made by another transform or with other settings."""
+
+
+class TableMismatchError(DualTableError, ValueError):
+    """The tables of a migration are missing, the same one, or not as the migration declares."""
+
+
+class ItemExistsError(DualTableError):
+    """``put(if_absent=True)`` found an item with that key in the logical table."""
+
+
+class ItemNotFoundError(DualTableError, LookupError):
+    """``update`` found no item with that key in the logical table."""
+
+
+class ConcurrentUpdateError(DualTableError):
+    """``update`` was overtaken by other writers on each of its attempts; nothing was written."""
+
+
+class ConditionFailedError(DualTableError):
+    """The caller's condition does not hold for the logical item; nothing was written."""
+
+
+class IndexNotReadyError(DualTableError):
+    """An index of the new table does not hold all items before the migration is complete."""
+
+
+class StalePhaseError(DualTableError):
+    """The migration's phase could not be refreshed for so long that a fallback is not safe."""
+
+
+class LeaseLostError(DualTableError):
+    """Another migrator holds the segment now; this one must leave it alone."""
+
+
+class ServerNotStartedError(DualTableError, RuntimeError):
+    """The embedded DynamoDB server is not installed or did not come up."""
+
+
+class GatewayError(DualTableError):
+    """DynamoDB refused a request or could not be reached.
+
+    Attributes:
+        code: The error code that DynamoDB or the SDK gave, such as ``ValidationException``.
+    """
+
+    def __init__(
+        self, message: str = "", *, code: str = "", key: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, key=key)
+        self.code = code
+
+
+class AccessError(GatewayError):
+    """Credentials are missing, wrong or expired, or lack the permission."""
+
+
+class TableNotFoundError(GatewayError, LookupError):
+    """The table does not exist in this account and region."""
+
+
+class RequestRefusedError(GatewayError, ValueError):
+    """DynamoDB called the request invalid; sending it again would not help."""
+
+
+class RetryableError(GatewayError):
+    """A failure that may pass by itself. Callers see it once the retries are used up."""
+
+
+class ThrottledError(RetryableError):
+    """Table, index, partition or account capacity is exceeded.
+
+    Attributes:
+        reasons: DynamoDB's ``ThrottlingReasons``, such as ``TableWriteKeyRangeThroughputExceeded``.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str = "",
+        key: dict[str, Any] | None = None,
+        reasons: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, code=code, key=key)
+        self.reasons = reasons
+
+
+class UnavailableError(RetryableError):
+    """No connection, a timeout, or a failure on the server's side."""
