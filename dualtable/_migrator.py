@@ -138,6 +138,8 @@ class Migrator:
         total_segments: Parts of the scan; fixed by the first run. Default: one for each GB and four
             for each of `concurrency`, at most 10,000.
         concurrency: Segments worked on at once, each with one request under way.
+        page_items: Old items read at once, at most; after each page a checkpoint is stored.
+            Default: up to 1 MB, or under `max_write_units` what can be written in five seconds.
         max_read_units: Ceiling of read units per second on the old table; None for no ceiling.
         max_write_units: Ceiling of write units per second on the new table; None for no ceiling.
         dead_letters: Path of the JSON lines file for items that could not be copied. Default:
@@ -180,6 +182,7 @@ class Migrator:
         *,
         total_segments: int | None = None,
         concurrency: int = 16,
+        page_items: int | None = None,
         max_read_units: float | None = None,
         max_write_units: float | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
@@ -192,12 +195,14 @@ class Migrator:
     ) -> None:
         check_range("total_segments", total_segments, 1, 1_000_000)
         check_range("concurrency", concurrency, 1, 1_000)
+        check_range("page_items", page_items, 1, 1_000_000)
         check_range("max_read_units", max_read_units, 0.001, float("inf"))
         check_range("max_write_units", max_write_units, 0.001, float("inf"))
         check_range("lease_seconds", lease_seconds, 0.001, 3600)
         self._migration = migration
         self._total_segments = total_segments
         self._concurrency = concurrency
+        self._page_items = page_items
         self._max_read_units = max_read_units
         self._max_write_units = max_write_units
         self._dead_letters = DeadLetterFile(dead_letters or default_dead_letters(migration))
@@ -243,7 +248,8 @@ class Migrator:
                         None if self._dry_run else gateway,
                     ),
                     reads=TokenBucket(self._max_read_units, self._clock),
-                    page_limit=_page_limit(old, self._max_write_units, self._concurrency),
+                    page_items=self._page_items
+                    or _page_items(old, self._max_write_units, self._concurrency),
                     dead_letters=self._dead_letters,
                     observer=self._observer,
                     stopping=self._stopping,
@@ -314,7 +320,7 @@ class _Run:
     board: Board
     copier: PageCopy
     reads: TokenBucket
-    page_limit: int | None
+    page_items: int | None
     dead_letters: DeadLetterFile
     observer: Observer | None
     stopping: asyncio.Event
@@ -374,7 +380,7 @@ class _Run:
             segment=segment.number,
             total_segments=self.board.total_segments,
             start_key=segment.checkpoint.last_key,
-            limit=self.page_limit,
+            limit=self.page_items,
         )
         self.reads.spend(page.read_units)
         return page
@@ -464,11 +470,11 @@ def default_dead_letters(migration: Migration) -> str:
 
 
 def _default_segments(old: Description, concurrency: int) -> int:
-    by_size = -(-old.get("TableSizeBytes", 0) // _GIGABYTE)
+    by_size = -(-int(old.get("TableSizeBytes", 0)) // _GIGABYTE)
     return min(_MAX_SEGMENTS, max(by_size, 4 * concurrency))
 
 
-def _page_limit(old: Description, max_write_units: float | None, concurrency: int) -> int | None:
+def _page_items(old: Description, max_write_units: float | None, concurrency: int) -> int | None:
     """Return how many items a page may have so that its writes take a few seconds, or None.
 
     Under a low ceiling a page of 1 MB would take a worker minutes: too long for a stop, a lease or

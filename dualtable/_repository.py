@@ -30,7 +30,7 @@ from dualtable._lineage import Lineage
 from dualtable._migration import Migration
 from dualtable._overlay import Overlay, Seen
 from dualtable._phases import ROUTES, Route
-from dualtable._retry import PRODUCTION, retried
+from dualtable._retry import OVERTAKEN, PRODUCTION, retried
 from dualtable._tables import layout
 from dualtable._types import Item, Key, ReadOnlyItem, WireItem, WireKey
 from dualtable.errors import (
@@ -246,7 +246,7 @@ class DualTableRepository:
                 ) from None
             return _codec.decode(tables.lineage.marks.strip(stamped))
 
-        return await retried(attempt, PRODUCTION, ConcurrentUpdateError)
+        return await retried(attempt, OVERTAKEN, ConcurrentUpdateError)
 
     async def delete(self, key: Key) -> None:
         """Delete an item; deleting one that does not exist is no error.

@@ -51,6 +51,9 @@ PRODUCTION = RetryPolicy(tries=10, cap_seconds=5.0)
 ONE_OFF = RetryPolicy(tries=40)
 """Rides out minutes of throttling or an outage; nobody is waiting."""
 
+OVERTAKEN = RetryPolicy(tries=10, base_seconds=0.01, cap_seconds=0.5)
+"""For read-modify-write that others overtake: they are done within one round trip."""
+
 FIRST_CONTACT = RetryPolicy(tries=4)
 """For the first request to a table: a wrong endpoint should show within seconds."""
 

@@ -13,6 +13,7 @@ migrator that has lost its lease cannot move a checkpoint.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
@@ -93,7 +94,7 @@ def release(segment: Segment) -> Segment:
     return _next(segment, lease=None)
 
 
-def _next(segment: Segment, **changes: object) -> Segment:
+def _next(segment: Segment, **changes: Any) -> Segment:
     return attrs.evolve(segment, revision=segment.revision + 1, **changes)
 
 

@@ -1,0 +1,6 @@
+"""What tests of a migration need: DynamoDB in memory, and a real server on this machine."""
+
+from dualtable._local import local_dynamodb
+from dualtable._memory import Faults, MemoryGateway
+
+__all__ = ["Faults", "MemoryGateway", "local_dynamodb"]

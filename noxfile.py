@@ -1,0 +1,64 @@
+"""Every way to run this project: `nox -s demo`, `nox -s tests`, `lint`, `typing`, `docs`."""
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["lint", "typing", "docs", "tests"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+
+
+def group(name: str) -> tuple[str, ...]:
+    """Return what a dependency group of pyproject.toml asks for."""
+    return nox.project.dependency_groups(PROJECT, name)
+
+
+def install_wheel(session: nox.Session, *requirements: str, extra: str) -> None:
+    """Install the package as users get it, from a built wheel, with what the session needs."""
+    folder = Path(session.create_tmp()).absolute() / "wheel"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), ".")
+    (wheel,) = folder.glob("*.whl")
+    session.install(f"dualtable[{extra}] @ {wheel.as_uri()}", *requirements)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Watch a live migration of real data on the embedded server."""
+    install_wheel(session, extra="demo")
+    session.run("dualtable", "demo")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run all tests against the built wheel, on every server that can be had here."""
+    install_wheel(session, *group("tests"), extra="demo")
+    session.run("pytest", "--cov", "--cov-report=term", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check types inside, and that every public name has one."""
+    install_wheel(session, *group("typing"), extra="demo")
+    session.run("mypy", "dualtable")
+    session.run("pyright", "--ignoreexternal", "--verifytypes", "dualtable")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into docs/_build; a warning is an error."""
+    install_wheel(session, *group("docs"), extra="cli")
+    session.run("sphinx-build", "-W", "-n", "-E", "-b", "html", "docs", "docs/_build")
