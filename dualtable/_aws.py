@@ -102,6 +102,7 @@ _KEPT = Config(retries=_CONFIG.retries, parameter_validation=False)
 async def open_gateway(
     *,
     session: aioboto3.Session | None = None,
+    profile_name: str | None = None,
     endpoint_url: str | None = None,
     region_name: str | None = None,
     config: Config | None = None,
@@ -118,7 +119,7 @@ async def open_gateway(
     async with AsyncExitStack() as stack:
         with _translated(f"cannot open a client for {endpoint_url or 'DynamoDB'}"):
             client = await stack.enter_async_context(
-                (session or aioboto3.Session()).client(
+                (session or aioboto3.Session(profile_name=profile_name)).client(
                     "dynamodb", endpoint_url=endpoint_url, region_name=region_name, config=settings
                 )
             )
@@ -255,9 +256,7 @@ class AwsGateway:
         self, table: str, key_condition: Condition, *, start_key: WireKey | None = None
     ) -> Page:
         parameters: dict[str, Any] = {
-            "KeyConditionExpression": key_condition.expression,
-            "ExpressionAttributeNames": key_condition.names,
-            "ExpressionAttributeValues": key_condition.values,
+            **_expression("KeyConditionExpression", key_condition),
             "ConsistentRead": True,
             "ReturnConsumedCapacity": "TOTAL",
         }
@@ -328,12 +327,8 @@ class AwsGateway:
         self, operation: str, table: str, parameters: dict[str, Any], condition: Condition | None
     ) -> None:
         if condition is not None:
-            parameters["ConditionExpression"] = condition.expression
+            parameters |= _expression("ConditionExpression", condition)
             parameters["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-            if condition.names:
-                parameters["ExpressionAttributeNames"] = condition.names
-            if condition.values:
-                parameters["ExpressionAttributeValues"] = condition.values
         await self._call(operation, table, parameters)
 
     async def _call(
@@ -344,6 +339,16 @@ class AwsGateway:
         with _translated(f"{operation} on {table}" if table else operation):
             response = await getattr(self._client, xform_name(operation))(**parameters)
         return response[_RAW]  # type: ignore[no-any-return]
+
+
+def _expression(kind: str, condition: Condition) -> dict[str, Any]:
+    """Return the parameters of an expression; DynamoDB refuses names or values that are empty."""
+    parameters: dict[str, Any] = {kind: condition.expression}
+    if condition.names:
+        parameters["ExpressionAttributeNames"] = condition.names
+    if condition.values:
+        parameters["ExpressionAttributeValues"] = condition.values
+    return parameters
 
 
 def _page(response: dict[str, Any]) -> Page:

@@ -19,6 +19,8 @@ class Connection(TypedDict, total=False):
 
     Keys:
         session: An ``aioboto3.Session``.
+        profile_name: A profile of the AWS configuration files, for a session of its own; does not
+            count where ``session`` is given.
         endpoint_url: Such as ``http://localhost:8000``; else ``AWS_ENDPOINT_URL_DYNAMODB``.
         region_name: Such as ``eu-west-1``; else ``AWS_REGION`` or the profile's.
         config: A ``botocore.config.Config``; its retries do not count, the library has its own.
@@ -26,6 +28,7 @@ class Connection(TypedDict, total=False):
     """
 
     session: Any
+    profile_name: str | None
     endpoint_url: str | None
     region_name: str | None
     config: Any

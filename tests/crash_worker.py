@@ -11,17 +11,16 @@ from dualtable import Migrator
 
 
 async def main(name: str, endpoint_url: str, dead_letters: str) -> None:
-    report = await Migrator(
+    await Migrator(
         orders.migration(name),
         endpoint_url=endpoint_url,
         total_segments=12,
         concurrency=3,
-        page_items=20,
+        page_items=10,
         lease_seconds=0.5,
         dead_letters=dead_letters,
         observer=lambda progress: print(progress.scanned, flush=True),
     ).run()
-    print("complete" if report.complete else "stopped", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -89,24 +90,20 @@ class Production:
         assert found == [self._expected(n) for n in numbers]
 
 
-async def run_and_kill(chance: random.Random, *arguments: str) -> bool:
-    """Start a migrator and kill it at a random moment; tell whether it finished before."""
+async def run(*arguments: str, kill_after: int | None = None, wait: float = 0) -> int:
+    """Run a migrator in a process of its own, killed some time after so many settled pages."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(WORKER), *arguments, stdout=asyncio.subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(WORKER.parent)},
     )
     assert process.stdout is not None
-    lines = chance.randrange(1, 4)
-    async for line in process.stdout:
-        lines -= 1
-        if line == b"complete\n":
-            await process.wait()
-            return True
-        if lines == 0:
-            await asyncio.sleep(chance.random() * 0.05)
+    pages = 0
+    async for _ in process.stdout:
+        pages += 1
+        if pages == kill_after:
+            await asyncio.sleep(wait)
             process.kill()
-    assert await process.wait() == -9
-    return False
+    return await process.wait()
 
 
 @pytest.mark.timeout(300)
@@ -116,21 +113,22 @@ async def test_killed_again_and_again_beside_production(
     """Must show 3 and 5: whatever is killed when, nothing is lost, revived or overwritten."""
     plan = orders.migration(table_name)
     chance = random.Random(11)  # noqa: S311
-    count, kills = 2_500, 0
+    count = 1_600
     async with old_table(server, plan, count) as gateway:
         before = await orders.digest(gateway, plan.old)
         production, stop = Production(server, plan, count, seed=3), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(production.work(stop))
             arguments = (table_name, server, str(tmp_path / "dead-letters"))
-            while not await run_and_kill(chance, *arguments):
-                kills += 1
+            for _ in range(KILLS):
+                after, wait = chance.randrange(1, 4), chance.random() * 0.05
+                assert await run(*arguments, kill_after=after, wait=wait) == -signal.SIGKILL
+            assert await run(*arguments) == 0
             stop.set()
         proof = await Verifier(plan, endpoint_url=server).run()
         status = await read_status(plan, endpoint_url=server)
         await production.audit()
         assert await orders.digest(gateway, plan.old) == before
-    assert kills >= KILLS
     assert proof.ok, proof
     assert (status.complete, status.scanned, status.dead_letters) == (True, count, 0)
 

@@ -1,0 +1,7 @@
+"""`python -m dualtable` is the command line."""
+
+import sys
+
+from dualtable._cli import main
+
+sys.exit(main())
