@@ -1,7 +1,8 @@
-"""`python -m dualtable` is the command line."""
+"""``python -m dualtable``: the same as the command ``dualtable``."""
 
 import sys
 
 from dualtable._cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -54,13 +54,9 @@ _T = TypeVar("_T")
 _log = logging.getLogger("dualtable.aws")
 
 _CONNECTIONS = 64
-_CONFIG = Config(
-    retries={"total_max_attempts": 1, "mode": "standard"},
-    parameter_validation=False,
-    max_pool_connections=_CONNECTIONS,
-    connect_timeout=5,
-    read_timeout=30,
-)
+# What the library insists on, and what a caller's config may change.
+_KEPT = Config(retries={"total_max_attempts": 1, "mode": "standard"}, parameter_validation=False)
+_CONFIG = Config(max_pool_connections=_CONNECTIONS, connect_timeout=5, read_timeout=30)
 _POLL_SECONDS = 0.5
 _BODY = "dualtable_body"
 _RAW = "DualtableRaw"
@@ -95,9 +91,6 @@ _ERRORS: dict[str, type[GatewayError]] = {
 }
 
 
-_KEPT = Config(retries=_CONFIG.retries, parameter_validation=False)
-
-
 @asynccontextmanager
 async def open_gateway(
     *,
@@ -115,7 +108,7 @@ async def open_gateway(
     Raises:
         AccessError: No region is set, or a profile does not exist.
     """
-    settings = _CONFIG if config is None else _CONFIG.merge(config).merge(_KEPT)
+    settings = _CONFIG.merge(config or Config()).merge(_KEPT)
     async with AsyncExitStack() as stack:
         with _translated(f"cannot open a client for {endpoint_url or 'DynamoDB'}"):
             client = await stack.enter_async_context(
@@ -264,17 +257,14 @@ class AwsGateway:
             parameters["ExclusiveStartKey"] = start_key
         return _page(await self._call("Query", table, parameters))
 
-    async def insert(
-        self, table: str, items: Sequence[WireItem], *, key_name: str
-    ) -> InsertBatch:
+    async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
         statements = [insert_statement(table, tuple(item)) for item in items]
         batched = [n for n, text in enumerate(statements) if text is not None and self._partiql]
         outcomes: dict[int, Insert] = {}
         units = 0.0
         if batched:
             requests = [
-                {"Statement": statements[n], "Parameters": list(items[n].values())}
-                for n in batched
+                {"Statement": statements[n], "Parameters": list(items[n].values())} for n in batched
             ]
             try:
                 answers, units = await self._insert_statements(table, requests)
@@ -384,9 +374,13 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except botocore.exceptions.ClientError as error:
         raise _from_response(what, error) from error
-    except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError,
-            botocore.exceptions.CredentialRetrievalError, botocore.exceptions.TokenRetrievalError,
-            botocore.exceptions.ProfileNotFound) as error:
+    except (
+        botocore.exceptions.NoCredentialsError,
+        botocore.exceptions.PartialCredentialsError,
+        botocore.exceptions.CredentialRetrievalError,
+        botocore.exceptions.TokenRetrievalError,
+        botocore.exceptions.ProfileNotFound,
+    ) as error:
         raise AccessError(
             f"{what}: {error}; set credentials as for any AWS SDK (AWS_PROFILE, a role, …)",
             code=type(error).__name__,
@@ -402,13 +396,14 @@ def _translated(what: str) -> Iterator[None]:
 
 
 def _from_response(what: str, error: botocore.exceptions.ClientError) -> Exception:
-    raw = error.response.get(_RAW, {})
-    details = error.response.get("Error", {})
+    response: dict[str, Any] = {**error.response}
+    raw = response.get(_RAW, {})
+    details = response.get("Error", {})
     code = details.get("Code", "")
     if code == "ConditionalCheckFailedException":
         return ConditionFailed(raw.get("Item"))
     message = f"{what}: {details.get('Message') or code}"
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     kind = _ERRORS.get(code, UnavailableError if status >= 500 else RequestRefusedError)
     if kind is ThrottledError:
         reasons = tuple(r.get("reason", "") for r in raw.get("ThrottlingReasons") or ())

@@ -14,8 +14,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, cast
 
 import attrs
 
@@ -139,7 +139,7 @@ def _status(chosen: Arguments) -> int:
 
 
 def _demo(chosen: Arguments) -> int:
-    from dualtable._demo import run_demo
+    from dualtable._demo import run_demo  # its packages are an extra
 
     say = _to_stderr if chosen.json else print
     well = asyncio.run(run_demo(say=say))
@@ -203,7 +203,7 @@ def _connection(chosen: Arguments) -> Connection:
         "region_name": chosen.region,
         "profile_name": chosen.profile,
     }
-    return Connection(**{name: value for name, value in given.items() if value})  # type: ignore[typeddict-item]
+    return cast("Connection", {name: value for name, value in given.items() if value})
 
 
 def _load(reference: str) -> Migration:
@@ -321,7 +321,9 @@ def _verification_text(report: VerificationReport) -> str:
     names = ("checked", "missing", "different", "rewritten", "deleted", "extra")
     rows: dict[str, object] = {name: getattr(report, name) for name in names}
     lines = [_table(rows | {"time": duration(report.seconds)})]
-    lines += [f"  {e.kind}: {json.dumps(e.key, default=_jsonable)} {e.reason}" for e in report.examples]
+    lines += [
+        f"  {e.kind}: {json.dumps(e.key, default=_jsonable)} {e.reason}" for e in report.examples
+    ]
     lines.append("Verified." if report.ok else "Not verified.")
     return "\n".join(lines)
 

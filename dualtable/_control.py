@@ -177,10 +177,13 @@ def _revision(revision: int) -> Condition:
 def _segment_fields(segment: Segment) -> dict[str, Any]:
     last_key = segment.checkpoint.last_key
     return {
-        "lease": segment.lease and {"owner": segment.lease.owner, "until": _number(segment.lease.until)},
+        "lease": segment.lease
+        and {"owner": segment.lease.owner, "until": _number(segment.lease.until)},
         "last_key": last_key and _codec.decode(last_key),
         "done": segment.checkpoint.done,
-        "progress": {name: _number(count) for name, count in attrs.asdict(segment.progress).items()},
+        "progress": {
+            name: _number(count) for name, count in attrs.asdict(segment.progress).items()
+        },
         "revision": segment.revision,
     }
 

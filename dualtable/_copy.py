@@ -106,4 +106,3 @@ def _settle(tally: _Tally, copy: _Copy, answer: Insert, segment: int) -> None:
 
 def _fail(tally: _Tally, key: WireKey, error: str, reason: str, segment: int) -> None:
     tally.failures[_items.identity(key)] = DeadLetter(key, error, reason, segment)
-

@@ -231,9 +231,7 @@ def _compare(comparator: str, left: Operand, right: Operand) -> Predicate:
         return _ordered(comparator, one, other)
 
     if comparator not in ("=", "<>", *_COMPARATORS):
-        raise RequestRefusedError(
-            f"{comparator!r} is no comparator", code="ValidationException"
-        )
+        raise RequestRefusedError(f"{comparator!r} is no comparator", code="ValidationException")
     return judge
 
 

@@ -164,5 +164,3 @@ def _begins_at(node: Any, code: types.CodeType) -> bool:
     first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
     name = getattr(node, "name", "<lambda>")
     return bool(first == code.co_firstlineno and name == code.co_name)
-
-

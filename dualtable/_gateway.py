@@ -130,9 +130,7 @@ class Gateway(Protocol):
     async def batch_put(self, table: str, items: Sequence[WireItem]) -> Sequence[WireItem]:
         """Put up to 25 items with different keys; return those that were not processed."""
 
-    async def insert(
-        self, table: str, items: Sequence[WireItem], *, key_name: str
-    ) -> InsertBatch:
+    async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
         """Put each of up to 25 items with different keys only if its key is not there yet.
 
         `key_name` is the table's partition key, whose absence is the absence of the item.

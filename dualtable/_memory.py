@@ -210,9 +210,7 @@ class MemoryGateway:
         await self.faults.after("batch_put", table)
         return [items[number] for number in sorted(left)]
 
-    async def insert(
-        self, table: str, items: Sequence[WireItem], *, key_name: str
-    ) -> InsertBatch:
+    async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
         await self.faults.before("insert", table)
         found = self._table(table)
         if len(items) > MAX_BATCH_WRITE:
@@ -264,9 +262,7 @@ class MemoryGateway:
     ) -> Page:
         await self.faults.before("query", table)
         found = self._table(table)
-        meets = parse_condition(
-            key_condition.expression, key_condition.names, key_condition.values
-        )
+        meets = parse_condition(key_condition.expression, key_condition.names, key_condition.values)
         after = None if start_key is None else found.place(start_key)
         names = [
             place[-1]
@@ -287,11 +283,7 @@ class MemoryGateway:
     def _read(self, table: _Table, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         _check_key(table, key)
         versions = table.versions.get(_items.identity(key), [None])
-        item = (
-            versions[-1]
-            if consistent_read
-            else self.faults.stale(table.layout.table, versions)
-        )
+        item = versions[-1] if consistent_read else self.faults.stale(table.layout.table, versions)
         return copy.deepcopy(item)
 
 

@@ -23,7 +23,7 @@ from dualtable.errors import DualTableError, TableMismatchError
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}|arn:[^\s]{10,1000}")
 
 
-def _check_table_name(_instance: object, attribute: Any, value: object) -> None:
+def _check_table_name(_instance: object, attribute: Any, value: str) -> None:
     if not isinstance(value, str) or not _TABLE_NAME.fullmatch(value):
         raise TableMismatchError(
             f"{attribute.name}={value!r} is no table name: 3 to 255 of a-z, A-Z, 0-9, '_', '-', '.'"
@@ -69,7 +69,9 @@ class Migration:
     """
 
     name: str = attrs.field(
-        validator=[attrs.validators.instance_of(str), attrs.validators.min_len(1)]
+        validator=attrs.validators.and_(
+            attrs.validators.instance_of(str), attrs.validators.min_len(1)
+        )
     )
     old: str = attrs.field(validator=_check_table_name)
     new: str = attrs.field(validator=_check_table_name)

@@ -328,7 +328,7 @@ class _Run:
     clock: Clock
     renew_seconds: float
     estimated_items: int
-    settled: Progress = Progress()
+    settled: Progress = attrs.field(factory=Progress)
     started: float = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -358,7 +358,9 @@ class _Run:
             async with held.renewed(self.clock, self.renew_seconds):
                 await self._copy_pages(held)
         except LeaseLostError:
-            _log.warning("segment taken over by another migrator", extra={"segment": segment.number})
+            _log.warning(
+                "segment taken over by another migrator", extra={"segment": segment.number}
+            )
             self.board.mourn(held.segment)
 
     async def _copy_pages(self, held: _Held) -> None:

@@ -1,132 +1,242 @@
-"""How a running migration is shown: numbers to text, and text to a terminal or a log.
+"""How far a run has come, beside the run.
 
-The rule: what is shown is made by pure functions from what an observer gets and the seconds since
-the start; only the two displays at the end know where it goes.
+The rule: what is computed and how it reads is pure, from readings and times that are given; only
+`shown` runs beside the work, and only `_live` knows rich.
+
+    what an observer gets -> Reading -> Meter -> View -> line of text -> terminal or log
 """
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import logging
-import time
+import sys
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TextIO
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 
 import attrs
 
+from dualtable._clock import Clock, SystemClock
 from dualtable._migrator import MigrationProgress
+from dualtable._tasks import first_error
 from dualtable._verifier import VerificationReport
 
 _log = logging.getLogger("dualtable.progress")
 
-_LOG_SECONDS = 5.0
+UNKNOWN = "—"
 _RATE_SECONDS = 10.0
+"""Rates are those of the last seconds: a sag shows at once."""
+_TREND_SECONDS = 60.0
+"""The time left follows from the last minute: it does not jump with each page."""
+_LIVE_SECONDS = 0.25
+_LOG_SECONDS = 5.0
 
 
-@attrs.define
-class Rate:
-    """Items a second over the last few seconds."""
+@attrs.frozen(kw_only=True)
+class Reading:
+    """What a run says of itself at one moment; None where it cannot say.
 
-    _seen: deque[tuple[float, int]] = attrs.field(factory=deque)
+    `items` are those of all runs, `own_items` and `write_units` those of this one.
+    """
 
-    def note(self, seconds: float, items: int) -> None:
-        self._seen.append((seconds, items))
-        while len(self._seen) > 2 and self._seen[0][0] < seconds - _RATE_SECONDS:
-            self._seen.popleft()
+    items: int
+    own_items: int
+    share: float | None = None
+    write_units: float | None = None
+    counts: Mapping[str, int] = attrs.field(factory=dict)
 
-    def per_second(self) -> float | None:
-        if len(self._seen) < 2:
+
+def of_migration(progress: MigrationProgress) -> Reading:
+    report = progress.report
+    return Reading(
+        items=progress.scanned,
+        own_items=report.scanned,
+        share=progress.share_done,
+        write_units=report.write_units,
+        counts={
+            "empty pages": report.empty_pages,
+            "throttled": report.throttled,
+            "dead letters": report.failed,
+        },
+    )
+
+
+def of_verification(report: VerificationReport) -> Reading:
+    return Reading(
+        items=report.checked,
+        own_items=report.checked,
+        counts={
+            "missing": report.missing,
+            "different": report.different,
+            "extra": report.extra,
+        },
+    )
+
+
+@attrs.frozen(kw_only=True)
+class View:
+    """What there is to show; None where it is not known."""
+
+    items: int | None = None
+    items_per_second: float | None = None
+    share: float | None = None
+    seconds_left: float | None = None
+    write_units_per_second: float | None = None
+    counts: Mapping[str, int] = attrs.field(factory=dict)
+
+
+class Meter:
+    """Readings of the last minute, and what follows from them."""
+
+    def __init__(self, now: float) -> None:
+        start = Reading(items=0, own_items=0, write_units=0.0)
+        self._readings: deque[tuple[float, Reading]] = deque([(now, start)])
+        self._begun = False
+
+    def note(self, reading: Reading, now: float) -> None:
+        self._begun = True
+        self._readings.append((now, reading))
+        while self._readings[1][0] <= now - _TREND_SECONDS:
+            self._readings.popleft()
+
+    def view(self) -> View:
+        if not self._begun:
+            return View()
+        latest = self._readings[-1][1]
+        return View(
+            items=latest.items,
+            items_per_second=self._slope(_RATE_SECONDS, lambda reading: reading.own_items),
+            share=latest.share,
+            seconds_left=seconds_left(
+                latest.share, self._slope(_TREND_SECONDS, lambda reading: reading.share)
+            ),
+            write_units_per_second=self._slope(_RATE_SECONDS, lambda reading: reading.write_units),
+            counts=latest.counts,
+        )
+
+    def _slope(self, seconds: float, value: Callable[[Reading], float | None]) -> float | None:
+        """Return by how much a value grows per second, over so many seconds or a little more."""
+        known = [(at, v) for at, reading in self._readings if (v := value(reading)) is not None]
+        if len(known) < 2:
             return None
-        (start, first), (end, last) = self._seen[0], self._seen[-1]
-        return (last - first) / (end - start) if end > start else None
+        last_at, last = known[-1]
+        before = [point for point in known if point[0] <= last_at - seconds]
+        first_at, first = before[-1] if before else known[0]
+        return (last - first) / (last_at - first_at) if last_at > first_at else None
 
 
-def seconds_left(share_done: float, share_at_start: float, seconds: float) -> float | None:
-    """Estimate the time left from what this run has done so far; None where it is too early."""
-    done = share_done - share_at_start
-    return None if done <= 0 else seconds * (1 - share_done) / done
+def seconds_left(share: float | None, share_per_second: float | None) -> float | None:
+    """Return how long the rest takes if it goes on like this."""
+    if share == 1:
+        return 0.0
+    if share is None or not share_per_second or share_per_second < 0:
+        return None
+    return (1 - share) / share_per_second
+
+
+def line(view: View) -> str:
+    """Return everything in one line."""
+    counts = [f"{count(number)} {name}" for name, number in view.counts.items()]
+    write_rate = view.write_units_per_second
+    parts = [
+        f"{count(view.items)} items",
+        f"{count(view.items_per_second)}/s",
+        f"{percent(view.share)} done",
+        *counts,
+        *([] if write_rate is None else [f"{count(write_rate)} write units/s"]),
+        f"{duration(view.seconds_left)} left",
+    ]
+    return ", ".join(parts)
+
+
+def count(number: float | None) -> str:
+    return UNKNOWN if number is None else f"{number:,.0f}"
+
+
+def percent(share: float | None) -> str:
+    return UNKNOWN if share is None else f"{share:.1%}".replace("%", " %")
 
 
 def duration(seconds: float | None) -> str:
-    """Return ``1:02:03``, ``2:03``, or a dash where it is not known."""
+    """Return hours, minutes and seconds, such as ``1:03:07`` or ``0:42``."""
     if seconds is None:
-        return "—"
+        return UNKNOWN
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{hours:,}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def migration_line(progress: MigrationProgress, rate: float | None, left: float | None) -> str:
-    """Return one line on how far a migration has come."""
-    report = progress.report
-    return "  ".join(
-        (
-            f"{progress.share_done:4.0%}",
-            f"{progress.scanned:,} items",
-            f"{'—' if rate is None else format(rate, ',.0f')} items/s",
-            f"{report.write_units:,.0f} write units",
-            f"{report.empty_pages:,} empty pages",
-            f"{report.throttled:,} throttled",
-            f"{report.failed:,} failed",
-            f"{duration(left)} left",
-        )
-    )
+@attrs.define
+class _Display:
+    """Where views go, and how often."""
+
+    show: Callable[[View], None]
+    seconds: float
 
 
-def verification_line(report: VerificationReport) -> str:
-    """Return one line on how far a verification has come."""
-    return "  ".join(
-        (
-            f"{report.checked:,} checked",
-            f"{report.missing:,} missing",
-            f"{report.different:,} different",
-            f"{report.extra:,} extra",
-            duration(report.seconds),
-        )
-    )
+@asynccontextmanager
+async def shown(
+    title: str, *, live: bool, clock: Clock | None = None
+) -> AsyncIterator[Callable[[Reading], None]]:
+    """Show the latest of the readings that the block hands over, until the block ends.
+
+    Where `live` is false, or rich is not there, lines are logged instead.
+    """
+    time = clock or SystemClock()
+    meter, latest = Meter(time.monotonic()), _Latest()
+
+    def show(display: _Display) -> None:
+        if latest.reading is not None:
+            meter.note(latest.reading, time.monotonic())
+        display.show(meter.view())
+
+    async def keep_showing(display: _Display) -> None:
+        while True:
+            await time.sleep(display.seconds)
+            show(display)
+
+    with _display(title, live) as display, first_error():
+        async with asyncio.TaskGroup() as group:
+            showing = group.create_task(keep_showing(display))
+            try:
+                yield latest.take
+            finally:
+                showing.cancel()
+                show(display)
 
 
-class MigrationLines:
-    """Turns what an observer of a migration gets into lines."""
+@attrs.define
+class _Latest:
+    reading: Reading | None = None
 
-    def __init__(self) -> None:
-        self._rate = Rate()
-        self._share_at_start: float | None = None
+    def take(self, reading: Reading) -> None:
+        self.reading = reading
 
-    def line(self, progress: MigrationProgress) -> str:
-        seconds = progress.report.seconds
-        if self._share_at_start is None:
-            self._share_at_start = progress.share_done
-        self._rate.note(seconds, progress.scanned)
-        left = seconds_left(progress.share_done, self._share_at_start, seconds)
-        return migration_line(progress, self._rate.per_second(), left)
+
+def _display(title: str, live: bool) -> AbstractContextManager[_Display]:
+    if live and sys.stderr.isatty() and importlib.util.find_spec("rich"):
+        return _live(title)
+    return _logged(title)
 
 
 @contextmanager
-def display(stream: TextIO) -> Iterator[Callable[[str], None]]:
-    """Yield what shows a line: in place on a terminal that rich can draw on, else as a log line."""
-    if stream.isatty():
-        try:
-            from rich.console import Console
-            from rich.live import Live
-            from rich.text import Text
-        except ImportError:
-            pass
-        else:
-            with Live(console=Console(file=stream), transient=True) as live:
-                yield lambda line: live.update(Text(line))
-            return
-    yield _now_and_then()
+def _logged(title: str) -> Iterator[_Display]:
+    yield _Display(lambda view: _log.info("%s: %s", title, line(view)), _LOG_SECONDS)
 
 
-def _now_and_then() -> Callable[[str], None]:
-    last = time.monotonic()
+@contextmanager
+def _live(title: str) -> Iterator[_Display]:
+    from rich.console import Console, Group  # rich is optional
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
 
-    def show(line: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _LOG_SECONDS:
-            last = time.monotonic()
-            _log.info("progress: %s", line)
+    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as terminal:
 
-    return show
+        def show(view: View) -> None:
+            bar = ProgressBar(total=1.0, completed=view.share or 0.0)
+            terminal.update(Group(bar, Text(f"{title}: {line(view)}")), refresh=True)
+
+        yield _Display(show, _LIVE_SECONDS)

@@ -302,9 +302,7 @@ class DualTableRepository:
         key_schema = (tables.lineage.old if table == tables.old else tables.lineage.new).key
         found: dict[Hashable, WireItem] = {}
         for batch in batches(keys.values(), MAX_BATCH_GET):
-            answer = await tables.gateway.batch_get(
-                table, batch, consistent_read=consistent_read
-            )
+            answer = await tables.gateway.batch_get(table, batch, consistent_read=consistent_read)
             for item in answer.items:
                 found[_items.identity(_items.key_of(item, key_schema, table))] = item
         return found
@@ -320,9 +318,7 @@ class DualTableRepository:
             if failure.item is None or marks.token_of(failure.item) != marks.token_of(stamped):
                 raise
 
-    async def _changed(
-        self, seen: Seen, key: Key, change: Change, *, create: bool
-    ) -> ReadOnlyItem:
+    async def _changed(self, seen: Seen, key: Key, change: Change, *, create: bool) -> ReadOnlyItem:
         if seen.item is None and not create:
             raise ItemNotFoundError("there is no item with this key", key=dict(key))
         base = dict(key) if seen.item is None else _codec.decode(seen.item)
@@ -360,4 +356,3 @@ class DualTableRepository:
         if item is None or marks.is_tombstone(item):
             return None
         return _codec.decode(marks.strip(item))
-

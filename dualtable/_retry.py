@@ -136,18 +136,14 @@ class RetryingGateway:
         await self._retried(attempt)
         return ()
 
-    async def insert(
-        self, table: str, items: Sequence[WireItem], *, key_name: str
-    ) -> InsertBatch:
+    async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
         outcomes: list[Insert] = [Insert(Outcome.RETRY)] * len(items)
         units = 0.0
 
         async def attempt() -> None:
             nonlocal units
             left = [n for n, answer in enumerate(outcomes) if answer.outcome is Outcome.RETRY]
-            batch = await self._gateway.insert(
-                table, [items[n] for n in left], key_name=key_name
-            )
+            batch = await self._gateway.insert(table, [items[n] for n in left], key_name=key_name)
             units += batch.write_units
             for n, answer in zip(left, batch.outcomes, strict=True):
                 outcomes[n] = answer
@@ -175,7 +171,7 @@ async def retried(
         error,
         max_tries=policy.tries,
         jitter=backoff.full_jitter,
-        on_backoff=lambda details: on_retry(details["exception"]),  # type: ignore[typeddict-item]
+        on_backoff=lambda details: on_retry(details["exception"]),
         logger=None,
         factor=policy.base_seconds,
         max_value=policy.cap_seconds,
@@ -194,6 +190,4 @@ def _as_coroutine_function(call: Callable[[], Awaitable[_T]]) -> Callable[[], Aw
 
 def _raise_if_left(table: str, operation: str, left: Sequence[object]) -> None:
     if left:
-        raise ThrottledError(
-            f"{operation} on {table} left {len(left)} undone", code="Unprocessed"
-        )
+        raise ThrottledError(f"{operation} on {table} left {len(left)} undone", code="Unprocessed")

@@ -77,9 +77,7 @@ def claim(segment: Segment, lease: Lease) -> Segment:
     return _next(segment, lease=lease)
 
 
-def advance(
-    segment: Segment, page: Progress, last_key: WireKey | None, lease: Lease
-) -> Segment:
+def advance(segment: Segment, page: Progress, last_key: WireKey | None, lease: Lease) -> Segment:
     """Settle a page; the one without a `last_key` ends the segment and the lease."""
     return _next(
         segment,

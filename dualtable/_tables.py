@@ -37,7 +37,11 @@ class KeyAttribute:
         'N'
     """
 
-    name: str = attrs.field(validator=[attrs.validators.instance_of(str), attrs.validators.min_len(1)])
+    name: str = attrs.field(
+        validator=attrs.validators.and_(
+            attrs.validators.instance_of(str), attrs.validators.min_len(1)
+        )
+    )
     type: KeyType = attrs.field(default="S", validator=attrs.validators.in_(("S", "N", "B")))
 
 
@@ -156,7 +160,7 @@ def differences(wanted: Definition, actual: Description) -> list[str]:
     """Say in a line each what a table has otherwise than the definition wants it."""
     types = {a["AttributeName"]: a["AttributeType"] for a in wanted["AttributeDefinitions"]}
     actual_types = {a["AttributeName"]: a["AttributeType"] for a in actual["AttributeDefinitions"]}
-    pairs = [
+    pairs: list[tuple[str, object, object]] = [
         ("key", _key_text(wanted, types), _key_text(actual, actual_types)),
         ("billing", _billing(wanted), _billing(actual)),
         ("options", _options(wanted), _options(actual)),
@@ -227,7 +231,7 @@ def _check_local_indexes(key: KeySchema, indexes: Iterable[Index]) -> None:
 def _projection(wire: dict[str, Any]) -> Projection:
     if wire["ProjectionType"] == "INCLUDE":
         return tuple(wire["NonKeyAttributes"])
-    return cast(Projection, wire["ProjectionType"])
+    return cast("Projection", wire["ProjectionType"])
 
 
 def _wire_index(index: Index, old: Description, definition: Definition) -> dict[str, Any]:
@@ -279,7 +283,9 @@ def _encryption(table: Description | Definition) -> dict[str, Any] | None:
 
 
 def _key_text(table: dict[str, Any], types: dict[str, KeyType]) -> str:
-    return ", ".join(f"{a.name}:{a.type}" for a in _key_schema(table["KeySchema"], types).attributes)
+    return ", ".join(
+        f"{a.name}:{a.type}" for a in _key_schema(table["KeySchema"], types).attributes
+    )
 
 
 def _index_text(index: dict[str, Any], types: dict[str, KeyType]) -> str:

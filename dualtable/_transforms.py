@@ -87,9 +87,7 @@ def forward_wire(transform: Transform, item: WireItem) -> list[WireItem]:
     return _forward_plain(transform.forward, transform, item)
 
 
-def _forward_plain(
-    function: TransformFunction, name: object, item: WireItem
-) -> list[WireItem]:
+def _forward_plain(function: TransformFunction, name: object, item: WireItem) -> list[WireItem]:
     def outputs() -> list[Item]:
         return _as_list(function(_codec.decode(item)), name)
 

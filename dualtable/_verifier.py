@@ -1,7 +1,7 @@
 """The proof at the end: what the old table holds has arrived, and nothing else has.
 
-The rule: a verification only reads. It judges an item of `new` by its marks: a tombstone was deleted
-by production, a write token says that production has rewritten it, and what has neither was copied
+The rule: a verification only reads. It judges an item of `new` by its marks: a tombstone was
+deleted by production, a write token says that production has rewritten it, and what has neither was copied
 and must still equal what the transform yields. Memory does not grow with the tables.
 """
 
@@ -203,9 +203,7 @@ class _Reader:
     layout: Layout
     units: TokenBucket
 
-    async def scan(
-        self, segment: int, total_segments: int, start_key: WireKey | None
-    ) -> Page:
+    async def scan(self, segment: int, total_segments: int, start_key: WireKey | None) -> Page:
         await self.units.admit()
         page = await self.gateway.scan(
             self.layout.table, segment=segment, total_segments=total_segments, start_key=start_key

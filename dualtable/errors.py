@@ -74,7 +74,7 @@ class DualTableError(Exception):
 
 
 class InvalidItemError(DualTableError, ValueError):
-    """An item cannot be stored in DynamoDB: a float, an empty set, too large, …"""
+    """An item cannot be stored in DynamoDB: a float, an empty set, too many bytes."""
 
 
 class InvalidKeyError(DualTableError, ValueError):

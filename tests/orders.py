@@ -53,8 +53,7 @@ def table(name: str, *key: tuple[str, str]) -> dict[str, Any]:
     return {
         "TableName": name,
         "KeySchema": [
-            {"AttributeName": n, "KeyType": kind}
-            for (n, _), kind in zip(key, kinds, strict=False)
+            {"AttributeName": n, "KeyType": kind} for (n, _), kind in zip(key, kinds, strict=False)
         ],
         "AttributeDefinitions": [{"AttributeName": n, "AttributeType": t} for n, t in key],
         "BillingMode": "PAY_PER_REQUEST",

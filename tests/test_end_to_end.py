@@ -32,9 +32,7 @@ WORKER = Path(__file__).with_name("crash_worker.py")
 
 
 @asynccontextmanager
-async def old_table(
-    server: str, plan: Migration, count: int
-) -> AsyncIterator[Gateway]:
+async def old_table(server: str, plan: Migration, count: int) -> AsyncIterator[Gateway]:
     """Fill the old table, create the new one, and yield a gateway to look at both."""
     async with connect({"endpoint_url": server}, PRODUCTION) as gateway:
         await gateway.create_table(orders.table(plan.old))
@@ -50,7 +48,7 @@ class Production:
         self._server = server
         self._plan = plan
         self._count = count
-        self._chance = random.Random(seed)  # noqa: S311
+        self._chance = random.Random(seed)
         self.book: dict[int, dict[str, Any] | None] = {}
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -93,7 +91,10 @@ class Production:
 async def run(*arguments: str, kill_after: int | None = None, wait: float = 0) -> int:
     """Run a migrator in a process of its own, killed some time after so many settled pages."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(WORKER), *arguments, stdout=asyncio.subprocess.PIPE,
+        sys.executable,
+        str(WORKER),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(WORKER.parent)},
     )
     assert process.stdout is not None
@@ -112,7 +113,7 @@ async def test_killed_again_and_again_beside_production(
 ) -> None:
     """Must show 3 and 5: whatever is killed when, nothing is lost, revived or overwritten."""
     plan = orders.migration(table_name)
-    chance = random.Random(11)  # noqa: S311
+    chance = random.Random(11)
     count = 1_600
     async with old_table(server, plan, count) as gateway:
         before = await orders.digest(gateway, plan.old)

@@ -151,9 +151,7 @@ async def test_a_segment_of_a_dead_migrator_is_taken_over() -> None:
 
     settings: dict[str, Any] = {"gateway": gateway, "total_segments": 2, "concurrency": 2}
     with pytest.raises(RuntimeError, match="killed"):
-        await Migrator(
-            plan, **settings, page_items=5, lease_seconds=0.2, observer=die
-        ).run()
+        await Migrator(plan, **settings, page_items=5, lease_seconds=0.2, observer=die).run()
     settled = (await read_status(plan, gateway=gateway)).scanned
     report = await Migrator(plan, **settings, lease_seconds=0.2).run()
     assert report.complete
@@ -291,8 +289,7 @@ async def test_restart_waits_for_nobody() -> None:
         first = Migrator(
             plan,
             gateway=gateway,
-            observer=lambda progress: progress.report.pages == 1
-            and group.create_task(restart()),
+            observer=lambda progress: progress.report.pages == 1 and group.create_task(restart()),
         )
         report = await first.run()
     assert report.ok
@@ -351,10 +348,13 @@ async def test_two_migrations_in_a_row() -> None:
 async def test_random_production_beside_the_migrator() -> None:
     """Writes, updates and deletes at any moment of the copy end as production left them."""
     plan, gateway = await world(120)
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     expected: dict[int, dict[str, Any] | None] = {n: orders.new_order(n) for n in range(120)}
     migrator = Migrator(plan, gateway=gateway, concurrency=3, total_segments=9)
-    async with DualTableRepository(plan, gateway=gateway) as repository, asyncio.TaskGroup() as group:
+    async with (
+        DualTableRepository(plan, gateway=gateway) as repository,
+        asyncio.TaskGroup() as group,
+    ):
         running = group.create_task(migrator.run())
         while not running.done():
             number = chance.randrange(140)

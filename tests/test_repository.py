@@ -61,9 +61,7 @@ async def test_batch_get_keeps_order_duplicates_and_gaps(repository: DualTableRe
     assert await repository.batch_get([]) == []
 
 
-async def test_put_wins_over_old(
-    repository: DualTableRepository, gateway: MemoryGateway
-) -> None:
+async def test_put_wins_over_old(repository: DualTableRepository, gateway: MemoryGateway) -> None:
     """A write goes to the new table, with a token that callers never see."""
     await repository.put(orders.new_order(2, total=5))
     assert await repository.get(OLD_ONLY) == orders.new_order(2, total=Decimal(5))
@@ -204,9 +202,7 @@ async def test_update_refuses_a_bad_result(repository: DualTableRepository) -> N
         ("o-1", "must be a dict"),
     ],
 )
-async def test_bad_keys_are_named(
-    repository: DualTableRepository, key: Any, named: str
-) -> None:
+async def test_bad_keys_are_named(repository: DualTableRepository, key: Any, named: str) -> None:
     """A wrong key gets one clear error in every method, before anything is sent."""
     for call in (
         repository.get(key),

@@ -1,0 +1,236 @@
+"""What the command line says of a report, to people and to machines.
+
+The rule: pure; keys at most and never another value of an item; a text ends with what to do next
+where there is something to do. A machine gets the report's fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from dualtable import _codec
+from dualtable._creation import CreationReport
+from dualtable._migration import Migration
+from dualtable._migrator import MigrationProgress, MigrationReport
+from dualtable._progress import count, duration, percent
+from dualtable._status import MigrationStatus
+from dualtable._types import Key
+from dualtable._verifier import VerificationReport
+
+Data = dict[str, Any]
+
+
+def creation_data(report: CreationReport) -> Data:
+    return {**attrs.asdict(report), "ok": report.ok}
+
+
+def migration_data(report: MigrationReport) -> Data:
+    return {**attrs.asdict(report), "ok": report.ok}
+
+
+def verification_data(report: VerificationReport) -> Data:
+    """Return the fields; keys in wire form, as in the dead letters, so that no type is lost."""
+    examples = [attrs.asdict(e) | {"key": _codec.encode(e.key)} for e in report.examples]
+    return {**attrs.asdict(report), "examples": examples, "ok": report.ok}
+
+
+def status_data(status: MigrationStatus) -> Data:
+    return {**attrs.asdict(status), "complete": status.complete, "share_done": share_done(status)}
+
+
+def share_done(status: MigrationStatus) -> float | None:
+    """Return the share of all runs; None before the first one."""
+    if not status.total_segments:
+        return None
+    return MigrationProgress(
+        report=MigrationReport(),
+        scanned=status.scanned,
+        estimated_items=status.estimated_items,
+        segments_done=status.segments_done,
+        total_segments=status.total_segments,
+    ).share_done
+
+
+def creation_text(report: CreationReport, migration: Migration, reference: str) -> str:
+    lines = [_creation_headline(report)]
+    lines += [f"  {difference}" for difference in report.differences]
+    if report.ttl_attribute:
+        lines.append(
+            f"TTL is on in {migration.old} ({report.ttl_attribute}); it stays off in {report.table}"
+            " until the cut-over, or what expires there would come back from the old table."
+        )
+    if report.ok:
+        lines.append(
+            f"Next: let production use DualTableRepository, then: dualtable migrate {reference}"
+        )
+    else:
+        lines.append("Next: change it, or delete it if nothing uses it and create it again.")
+    return "\n".join(lines)
+
+
+def _creation_headline(report: CreationReport) -> str:
+    if report.created:
+        return f"{report.table}: created."
+    if report.ok:
+        return f"{report.table}: exists, and is as it should be."
+    return f"{report.table}: exists and stays as it is, but differs from what it should be:"
+
+
+@attrs.frozen(kw_only=True)
+class MigrateRequest:
+    """What of a ``migrate`` command its summary depends on."""
+
+    reference: str
+    dead_letters: str
+    dry_run: bool = False
+    restart: bool = False
+
+
+def migration_text(report: MigrationReport, migration: Migration, request: MigrateRequest) -> str:
+    headline = f"{migration.name}: {migration.old} -> {migration.new}, {_outcome(report, request)}."
+    rows = [
+        ("items read", report.scanned),
+        ("would be written" if request.dry_run else "written", report.written),
+        ("already in the new table", report.already_present),
+        ("left out by the transform", report.dropped),
+        ("dead letters", report.failed),
+        *_rows_if(
+            report.dead_letters != report.failed, "dead letters of all runs", report.dead_letters
+        ),
+        ("pages", report.pages),
+        ("empty pages", report.empty_pages),
+        ("throttled requests", report.throttled),
+        ("read units", report.read_units),
+        ("write units", report.write_units),
+    ]
+    return "\n".join([headline, aligned(rows), *_after_migration(report, request)])
+
+
+def _outcome(report: MigrationReport, request: MigrateRequest) -> str:
+    kind = "dry run, " if request.dry_run else ""
+    if not report.complete:
+        return f"{kind}stopped before the end after {duration(report.seconds)}"
+    if not report.pages:
+        return f"{kind}complete already"
+    return f"{kind}complete in {duration(report.seconds)}"
+
+
+def _after_migration(report: MigrationReport, request: MigrateRequest) -> list[str]:
+    """Say what to do next."""
+    lines = []
+    if report.dead_letters:
+        lines.append(
+            f"Next: read keys and reasons in {request.dead_letters}, mend the transform, and run"
+            " again" + ("." if request.dry_run else " with --restart; what has been copied stays.")
+        )
+    if not report.complete:
+        lines.append(f"Next: {_how_to_resume(request)}")
+    elif not report.dead_letters and request.dry_run:
+        lines.append("Nothing was written. Next: the same command without --dry-run.")
+    elif not report.dead_letters:
+        lines.append(f"Next: dualtable verify {request.reference}")
+    return lines
+
+
+def _how_to_resume(request: MigrateRequest) -> str:
+    if request.dry_run:
+        return "run the same command again; a dry run begins anew."
+    without = " without --restart" if request.restart else ""
+    return f"run the same command again{without} to resume; nothing settled is copied twice."
+
+
+def verification_text(report: VerificationReport, migration: Migration, reference: str) -> str:
+    verdict = "verified" if report.ok else "NOT verified"
+    rows = [
+        ("checked", report.checked),
+        ("missing", report.missing),
+        *_rows_if(report.level == "content", "different", report.different),
+        ("rewritten by production", report.rewritten),
+        ("deleted by production", report.deleted),
+        *_rows_if(report.level == "content", "extra", report.extra),
+    ]
+    return "\n".join(
+        [
+            f"{migration.name}: {migration.old} -> {migration.new}, {report.level} {verdict}"
+            f" in {duration(report.seconds)}.",
+            aligned(rows),
+            *(f"  {e.kind}: {_key_text(e.key)}: {e.reason}".rstrip(": ") for e in report.examples),
+            *_after_verification(report, reference),
+        ]
+    )
+
+
+def _after_verification(report: VerificationReport, reference: str) -> list[str]:
+    lines = []
+    if report.missing:
+        lines.append(
+            f"Next: if dualtable status {reference} says that the copy is not complete, migrate"
+            " first; else look into the dead letters."
+        )
+    if report.different or report.extra:
+        lines.append(
+            "Next: find out what wrote these: another version of the transform, or a writer that"
+            " goes past DualTableRepository."
+        )
+    return lines
+
+
+def _key_text(key: Key) -> str:
+    return ", ".join(
+        f"{name}={value!r}" if isinstance(value, str | bytes) else f"{name}={value}"
+        for name, value in key.items()
+    )
+
+
+def status_text(status: MigrationStatus, reference: str) -> str:
+    if not status.total_segments:
+        return "\n".join(
+            [
+                f"{status.name}: {status.phase}, not begun: no migrator has run yet.",
+                aligned([("items in the old table, about", status.estimated_items)]),
+                f"Next: dualtable create {reference}, then dualtable migrate {reference}",
+            ]
+        )
+    rows = [
+        ("segments", status.total_segments),
+        ("segments done", status.segments_done),
+        ("segments held", status.segments_held),
+        ("items read", status.scanned),
+        ("written", status.written),
+        ("already in the new table", status.already_present),
+        ("left out by the transform", status.dropped),
+        ("dead letters", status.dead_letters),
+        ("items in the old table, about", status.estimated_items),
+        ("workers", len(status.workers)),
+    ]
+    return "\n".join(
+        [
+            f"{status.name}: {status.phase}, {percent(share_done(status))} done.",
+            aligned(rows),
+            *(f"  {worker}" for worker in status.workers),
+            *_after_status(status, reference),
+        ]
+    )
+
+
+def _after_status(status: MigrationStatus, reference: str) -> list[str]:
+    if status.complete:
+        return [f"The copy is complete. Next: dualtable verify {reference}"]
+    if status.segments_held:
+        return []
+    return [f"Nobody is at work. Next: dualtable migrate {reference}"]
+
+
+def aligned(rows: Iterable[tuple[str, float]]) -> str:
+    """Return labels and numbers in two columns."""
+    texts = [(label, count(number)) for label, number in rows]
+    labels = max(len(label) for label, _ in texts)
+    numbers = max(len(number) for _, number in texts)
+    return "\n".join(f"  {label:<{labels}}  {number:>{numbers}}" for label, number in texts)
+
+
+def _rows_if(wanted: bool, label: str, number: float) -> list[tuple[str, float]]:
+    return [(label, number)] if wanted else []
