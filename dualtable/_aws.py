@@ -272,7 +272,7 @@ class AwsGateway:
             except AccessError as error:
                 self._give_up_partiql(error)
             except RequestRefusedError:
-                pass  # one member spoils the whole batch: each goes by itself, and the bad one fails
+                pass  # one member spoils the batch: each goes by itself, and the bad one fails
         single = [n for n in range(len(items)) if n not in outcomes]
         answers = await run_all(self._insert_one(table, items[n], key_name) for n in single)
         outcomes.update(zip(single, answers, strict=True))
@@ -389,7 +389,7 @@ def _translated(what: str) -> Iterator[None]:
         raise AccessError(
             f"{what}: no region; set AWS_REGION or region_name=", code="NoRegionError"
         ) from error
-    except botocore.exceptions.HTTPClientError as error:
+    except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError) as error:
         raise UnavailableError(f"{what}: {error}", code=type(error).__name__) from error
     except botocore.exceptions.BotoCoreError as error:
         raise RequestRefusedError(f"{what}: {error}", code=type(error).__name__) from error

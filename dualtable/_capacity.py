@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dualtable._clock import Clock
 
+_NO_DEBT = -1e-9  # what is left of a debt after rounding
+
 
 class TokenBucket:
     """So many units a second, with at most one second's worth saved up; None is no limit."""
@@ -23,18 +25,16 @@ class TokenBucket:
         """Return when there is no debt."""
         if self._rate is None:
             return
-        while (debt := -self._refilled()) > 0:
-            await self._clock.sleep(debt / self._rate)
+        while (balance := self._refill(self._rate)) < _NO_DEBT:
+            await self._clock.sleep(-balance / self._rate)
 
     def spend(self, units: float) -> None:
         """Pay for what was consumed."""
         if self._rate is not None:
-            self._balance = self._refilled() - units
+            self._balance = self._refill(self._rate) - units
 
-    def _refilled(self) -> float:
-        assert self._rate is not None
+    def _refill(self, rate: float) -> float:
         now = self._clock.monotonic()
-        gained = (now - self._filled_at) * self._rate
-        self._balance = min(self._rate, self._balance + gained)
+        self._balance = min(rate, self._balance + (now - self._filled_at) * rate)
         self._filled_at = now
         return self._balance

@@ -8,28 +8,25 @@ delete leaves a tombstone there (I3), and `old` is never written (I5).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self, Unpack
-
-import attrs
 
 from dualtable import _codec, _items
 from dualtable._connect import Connection, connect
 from dualtable._control import Control
 from dualtable._gateway import (
-    MAX_BATCH_GET,
     MAX_BATCH_WRITE,
-    Condition,
     ConditionFailed,
     Gateway,
     batches,
 )
 from dualtable._lineage import Lineage
+from dualtable._logical import LogicalTable
 from dualtable._migration import Migration
 from dualtable._overlay import Overlay, Seen
-from dualtable._phases import ROUTES, Route
+from dualtable._phases import ROUTES
 from dualtable._retry import OVERTAKEN, PRODUCTION, retried
 from dualtable._tables import layout
 from dualtable._types import Item, Key, ReadOnlyItem, WireItem, WireKey
@@ -42,25 +39,6 @@ from dualtable.errors import (
 )
 
 Change = Callable[[Item], Item | Awaitable[Item]]
-_Keys = Mapping[Hashable, WireKey]
-
-
-@attrs.frozen
-class _Tables:
-    """What an open repository works with."""
-
-    gateway: Gateway
-    lineage: Lineage
-    overlay: Overlay
-    route: Route
-
-    @property
-    def new(self) -> str:
-        return self.lineage.new.table
-
-    @property
-    def old(self) -> str:
-        return self.lineage.old.table
 
 
 class DualTableRepository:
@@ -107,7 +85,7 @@ class DualTableRepository:
         self._migration = migration
         self._connection = connection
         self._stack = AsyncExitStack()
-        self._tables: _Tables | None = None
+        self._tables: LogicalTable | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -125,12 +103,12 @@ class DualTableRepository:
         self._tables = None
         await self._stack.__aexit__(kind, error, trace)
 
-    async def _look_up(self, gateway: Gateway) -> _Tables:
+    async def _look_up(self, gateway: Gateway) -> LogicalTable:
         migration = self._migration
         old = layout(await gateway.describe_table(migration.old))
         new = layout(await gateway.describe_table(migration.new))
         state = await Control(gateway, migration.control_table, migration.name).state()
-        return _Tables(
+        return LogicalTable(
             gateway=gateway,
             lineage=Lineage.of(migration, old, new),
             overlay=Overlay(new.key.partition.name, migration.marks),
@@ -147,11 +125,7 @@ class DualTableRepository:
         """
         tables = self._open()
         wire = self._key(tables, key)
-        item = await tables.gateway.get(tables.new, wire, consistent_read=consistent_read)
-        if item is None:
-            found = await self._fall_back(tables, {None: wire}, confirmed=consistent_read)
-            item = found.get(None)
-        return self._plain(tables, item)
+        return self._plain(tables, await tables.get(wire, consistent_read=consistent_read))
 
     async def batch_get(
         self, keys: Iterable[Key], *, consistent_read: bool = False
@@ -165,9 +139,7 @@ class DualTableRepository:
         tables = self._open()
         wire = [self._key(tables, key) for key in keys]
         unique = {_items.identity(key): key for key in wire}
-        found = await self._fetch(tables, tables.new, unique, consistent_read=consistent_read)
-        missing = {name: key for name, key in unique.items() if name not in found}
-        found |= await self._fall_back(tables, missing, confirmed=consistent_read)
+        found = await tables.batch_get(unique, consistent_read=consistent_read)
         return [self._plain(tables, found.get(_items.identity(key))) for key in wire]
 
     async def put(self, item: ReadOnlyItem, *, if_absent: bool = False) -> None:
@@ -185,15 +157,16 @@ class DualTableRepository:
         tables = self._open()
         key, stamped = self._stamped(tables, item)
         if not if_absent:
-            await tables.gateway.put(tables.new, stamped)
+            await tables.gateway.put(tables.new.table, stamped)
             return
-        in_old = await self._fall_back(tables, {None: key}, confirmed=True)
+        in_old = await tables.fall_back({None: key}, confirmed=True)
         guard = tables.overlay.deleted() if in_old else tables.overlay.nothing()
         try:
-            await self._put_once(tables, stamped, guard)
+            await tables.put_once(stamped, guard)
         except ConditionFailed:
             raise ItemExistsError(
-                f"{tables.new} has an item with this key, itself or through {tables.old}",
+                f"{tables.new.table} has an item with this key, itself or through"
+                f" {tables.old.table}",
                 key=_items.plain(key),
             ) from None
 
@@ -210,7 +183,7 @@ class DualTableRepository:
         stamped = [self._stamped(tables, item) for item in items]
         last = {_items.identity(key): item for key, item in stamped}
         for batch in batches(last.values(), MAX_BATCH_WRITE):
-            await tables.gateway.batch_put(tables.new, batch)
+            await tables.gateway.batch_put(tables.new.table, batch)
 
     async def update(self, key: Key, change: Change, *, create: bool = False) -> Item:
         """Read an item, change it, and write it back unless somebody else wrote it meanwhile.
@@ -233,18 +206,19 @@ class DualTableRepository:
         wire = self._key(tables, key)
 
         async def attempt() -> Item:
-            seen = await self._see(tables, wire)
+            seen = await tables.see(wire)
             changed = await self._changed(seen, key, change, create=create)
             new_key, stamped = self._stamped(tables, changed)
             if _items.identity(new_key) != _items.identity(wire):
                 raise InvalidItemError("the change must keep the item's key", key=dict(key))
             try:
-                await self._put_once(tables, stamped, seen.unchanged)
+                await tables.put_once(stamped, seen.unchanged)
             except ConditionFailed:
                 raise ConcurrentUpdateError(
-                    f"the item in {tables.new} was written by others on each try", key=dict(key)
+                    f"the item in {tables.new.table} was written by others on each try",
+                    key=dict(key),
                 ) from None
-            return _codec.decode(tables.lineage.marks.strip(stamped))
+            return _codec.decode(tables.marks.strip(stamped))
 
         return await retried(attempt, OVERTAKEN, ConcurrentUpdateError)
 
@@ -256,67 +230,9 @@ class DualTableRepository:
         tables = self._open()
         wire = self._key(tables, key)
         if tables.route.buries:
-            await tables.gateway.put(tables.new, tables.lineage.marks.bury(wire))
+            await tables.gateway.put(tables.new.table, tables.marks.bury(wire))
         else:
-            await tables.gateway.delete(tables.new, wire)
-
-    # -- reading ---------------------------------------------------------------------------------
-
-    async def _see(self, tables: _Tables, key: WireKey) -> Seen:
-        """Return the logical item as of now, to build a write on."""
-        item = await tables.gateway.get(tables.new, key, consistent_read=True)
-        if item is not None:
-            return tables.overlay.present(item)
-        found = await self._fall_back(tables, {None: key}, confirmed=True)
-        return tables.overlay.missing(found.get(None))
-
-    async def _fall_back(
-        self, tables: _Tables, missing: _Keys, *, confirmed: bool
-    ) -> dict[Hashable, WireItem]:
-        """Return what `old` yields for keys that a read of `new` has missed.
-
-        Unless that read was strongly consistent (`confirmed`), the keys that `old` does yield are
-        read once more in `new`, and what is there counts: the miss may have been stale (I1).
-        """
-        if not missing or not tables.route.falls_back:
-            return {}
-        origins = {name: tables.lineage.old_key(key) for name, key in missing.items()}
-        wanted = {_items.identity(key): key for key in origins.values() if key is not None}
-        olds = await self._fetch(tables, tables.old, wanted, consistent_read=True)
-        yielded: dict[Hashable, WireItem] = {}
-        for name, origin in origins.items():
-            old_item = None if origin is None else olds.get(_items.identity(origin))
-            item = old_item and tables.lineage.new_item(old_item, missing[name])
-            if item:
-                yielded[name] = item
-        if confirmed:
-            return yielded
-        doubtful = {_items.identity(missing[name]): missing[name] for name in yielded}
-        newer = await self._fetch(tables, tables.new, doubtful, consistent_read=True)
-        return {n: newer.get(_items.identity(missing[n]), item) for n, item in yielded.items()}
-
-    async def _fetch(
-        self, tables: _Tables, table: str, keys: _Keys, *, consistent_read: bool
-    ) -> dict[Hashable, WireItem]:
-        """Read any number of different keys of one table; return what is there by identity."""
-        key_schema = (tables.lineage.old if table == tables.old else tables.lineage.new).key
-        found: dict[Hashable, WireItem] = {}
-        for batch in batches(keys.values(), MAX_BATCH_GET):
-            answer = await tables.gateway.batch_get(table, batch, consistent_read=consistent_read)
-            for item in answer.items:
-                found[_items.identity(_items.key_of(item, key_schema, table))] = item
-        return found
-
-    # -- writing ---------------------------------------------------------------------------------
-
-    async def _put_once(self, tables: _Tables, stamped: WireItem, guard: Condition) -> None:
-        """Put under a condition; a retry that finds what its first try wrote has succeeded."""
-        try:
-            await tables.gateway.put(tables.new, stamped, guard)
-        except ConditionFailed as failure:
-            marks = tables.lineage.marks
-            if failure.item is None or marks.token_of(failure.item) != marks.token_of(stamped):
-                raise
+            await tables.gateway.delete(tables.new.table, wire)
 
     async def _changed(self, seen: Seen, key: Key, change: Change, *, create: bool) -> ReadOnlyItem:
         if seen.item is None and not create:
@@ -332,27 +248,27 @@ class DualTableRepository:
             )
         return changed
 
-    def _stamped(self, tables: _Tables, item: ReadOnlyItem) -> tuple[WireKey, WireItem]:
+    def _stamped(self, tables: LogicalTable, item: ReadOnlyItem) -> tuple[WireKey, WireItem]:
         """Return the key and the wire form of an item with a fresh token, fully checked."""
-        marks = tables.lineage.marks
+        marks = tables.marks
         marks.check_free(item)
         stamped = marks.stamp(_codec.encode(item), _items.new_token())
-        return _items.check_item(stamped, tables.lineage.new), stamped
+        return _items.check_item(stamped, tables.new), stamped
 
     # -- small things ----------------------------------------------------------------------------
 
-    def _open(self) -> _Tables:
+    def _open(self) -> LogicalTable:
         if self._tables is None:
             raise DualTableError(
                 "the repository is not open; use it inside `async with DualTableRepository(…)`"
             )
         return self._tables
 
-    def _key(self, tables: _Tables, key: Key) -> WireKey:
-        return _items.check_key(key, tables.lineage.new.key, tables.new)
+    def _key(self, tables: LogicalTable, key: Key) -> WireKey:
+        return _items.check_key(key, tables.new.key, tables.new.table)
 
-    def _plain(self, tables: _Tables, item: WireItem | None) -> Item | None:
-        marks = tables.lineage.marks
+    def _plain(self, tables: LogicalTable, item: WireItem | None) -> Item | None:
+        marks = tables.marks
         if item is None or marks.is_tombstone(item):
             return None
         return _codec.decode(marks.strip(item))

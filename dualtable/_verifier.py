@@ -1,8 +1,8 @@
 """The proof at the end: what the old table holds has arrived, and nothing else has.
 
 The rule: a verification only reads. It judges an item of `new` by its marks: a tombstone was
-deleted by production, a write token says that production has rewritten it, and what has neither was copied
-and must still equal what the transform yields. Memory does not grow with the tables.
+deleted by production, a write token says that production has rewritten it, and what has neither
+was copied and must still equal what the transform yields. Memory does not grow with the tables.
 """
 
 from __future__ import annotations

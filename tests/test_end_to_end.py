@@ -95,7 +95,7 @@ async def run(*arguments: str, kill_after: int | None = None, wait: float = 0) -
         str(WORKER),
         *arguments,
         stdout=asyncio.subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(WORKER.parent)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert process.stdout is not None
     pages = 0

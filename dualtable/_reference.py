@@ -1,0 +1,61 @@
+"""The user's migration, by the name that goes on a command line or to another process.
+
+The rule: a reference is ``MODULE:ATTRIBUTE``; whatever is wrong with it is one error that says so.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+import traceback
+
+from dualtable._migration import Migration
+from dualtable.errors import DualTableError
+
+_log = logging.getLogger("dualtable.reference")
+
+
+def load_migration(reference: str) -> Migration:
+    """Import the migration that ``MODULE:ATTRIBUTE`` names.
+
+    Raises:
+        DualTableError: There is no such module or attribute, it is no migration, or the import
+            fails; an error of the library's own passes as it is.
+    """
+    module, _, attribute = reference.partition(":")
+    if not module or not attribute:
+        raise DualTableError(
+            f"{reference!r} is no MODULE:ATTRIBUTE such as orders_migration:migration"
+        )
+    try:
+        found = getattr(_import(module), attribute)
+    except AttributeError as error:
+        raise DualTableError(f"module {module!r} has no attribute {attribute!r}") from error
+    if not isinstance(found, Migration):
+        raise DualTableError(f"{reference} is a {type(found).__name__}, not a dualtable.Migration")
+    return found
+
+
+def _import(name: str) -> object:
+    folder = os.getcwd()
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    except DualTableError:
+        raise
+    except (Exception, SystemExit) as error:
+        _log.debug("the import failed", exc_info=True)
+        raise DualTableError(_import_failure(name, folder, error)) from error
+
+
+def _import_failure(name: str, folder: str, error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+        return f"there is no module {name!r} in {folder} or elsewhere on the Python path"
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<")
+    ]
+    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"cannot import {name!r}: {type(error).__name__}: {error}{where}"
