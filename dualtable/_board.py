@@ -64,11 +64,12 @@ class ControlBoard:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._known: dict[int, Segment] = {}
         self._candidates: list[Segment] = []
-        self._refreshed_at = -_REFRESH_SECONDS
+        self._refreshed_at = self._checked_at = -_REFRESH_SECONDS
         self._taking = asyncio.Lock()
 
     async def take(self) -> Segment | None:
         async with self._taking:
+            await self._check_phase()
             if not self._candidates:
                 await self._refresh()
             while self._candidates:
@@ -102,6 +103,12 @@ class ControlBoard:
             for segment in self.known()
         )
         return finished + mine < self.total_segments
+
+    async def _check_phase(self) -> None:
+        now = self._clock.monotonic()
+        if now >= self._checked_at + _REFRESH_SECONDS:
+            await self._control.check_copying()
+            self._checked_at = now
 
     async def _refresh(self) -> None:
         now = self._clock.monotonic()

@@ -1,12 +1,13 @@
-"""The control table: phase, run, segments; one small record each.
+"""The control table: phase, run, segments, heartbeats; one small record each.
 
 The rule: a record is stored only over the one that was read, holds keys at most and never an
 item's values, and carries a schema version; a newer one than this code knows is refused.
 
     migration (HASH)  record (RANGE)   what
-    orders-v2         state            phase, TTL attribute of the old table
+    orders-v2         state            phase, since when, TTL attribute of the old table
     orders-v2         run              transform fingerprint, total_segments
     orders-v2         segment#000012   lease, checkpoint, progress, revision
+    orders-v2         repository#…     phase that a running repository goes by, when it said so
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import attrs
 
 from dualtable import _codec
 from dualtable._gateway import Condition, ConditionFailed, Gateway
-from dualtable._phases import Phase
+from dualtable._phases import ROUTES, Event, Phase, after
 from dualtable._segments import Checkpoint, Lease, Progress, Segment
 from dualtable._tables import Definition
 from dualtable._types import Item, WireItem, WireKey
@@ -28,15 +29,31 @@ from dualtable.errors import LeaseLostError, MigrationMismatchError, TableNotFou
 
 SCHEMA_VERSION = 1
 _SEGMENT = "segment#"
+_REPOSITORY = "repository#"
 _ABSENT = Condition("attribute_not_exists(#m)", {"#m": "migration"})
 
 
 @attrs.frozen
 class State:
-    """What outlives single runs: the phase, and what the cut-over needs to know."""
+    """What outlives single runs: the phase, and what the cut-over needs to know.
+
+    `since` is when the phase began, in seconds since 1970; None in a migration's first phase.
+    """
 
     phase: Phase = Phase.MIGRATING
     ttl_attribute: str | None = None
+    since: float | None = None
+
+
+@attrs.frozen
+class Heartbeat:
+    """A running repository's word that no operation of it will begin under an earlier phase."""
+
+    repository: str
+    phase: Phase
+    at: float  # seconds since 1970
+    host: str
+    process: int
 
 
 @attrs.frozen
@@ -67,12 +84,60 @@ class Control:
         item = await self._get("state")
         if item is None:
             return State()
-        return State(Phase(item["phase"]), item.get("ttl_attribute"))
+        since = item.get("since")
+        return State(
+            Phase(item["phase"]), item.get("ttl_attribute"), None if since is None else float(since)
+        )
 
     async def note_state(self, state: State) -> None:
         """Store the state of a new migration; one that is there already stays."""
         with suppress(ConditionFailed):
-            await self._put("state", _without_none(attrs.asdict(state)), _ABSENT)
+            await self._put("state", _state_fields(state), _ABSENT)
+
+    async def check_copying(self) -> None:
+        """Raise `MigrationMismatchError` in a phase in which the migrator may not run."""
+        phase = (await self.state()).phase
+        if not ROUTES[phase].copies:
+            raise MigrationMismatchError(
+                f"{self._migration} is in phase {phase}, in which nothing may be copied"
+            )
+
+    async def advance(self, event: Event, now: float) -> State:
+        """Move to the phase that an event leads to, unless somebody else has moved meanwhile.
+
+        Args:
+            event: What has happened.
+            now: Seconds since 1970; when the new phase begins.
+
+        Raises:
+            MigrationMismatchError: The event does not happen in the phase that is stored.
+        """
+        before = await self.state()
+        moved = attrs.evolve(before, phase=after(before.phase, event), since=now)
+        record = self._record("state", _state_fields(moved))
+        try:
+            await self._gateway.put(self._table, record, _still_in(before.phase))
+        except ConditionFailed as failure:
+            if failure.item is None or not _codec.same_item(failure.item, record):
+                raise MigrationMismatchError(
+                    f"{self._migration} was moved from phase {before.phase} by somebody else"
+                    " meanwhile; look at the status again"
+                ) from None
+        return moved
+
+    async def heartbeats(self) -> list[Heartbeat]:
+        """Return the last heartbeat of each repository that is open or was not closed cleanly."""
+        return [_heartbeat(item) for item in await self._records(_REPOSITORY)]
+
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        """Store a repository's heartbeat over its last one."""
+        fields = attrs.asdict(heartbeat, filter=attrs.filters.exclude("repository"))
+        name = _REPOSITORY + heartbeat.repository
+        await self._put(name, {**fields, "at": _number(heartbeat.at)})
+
+    async def forget_heartbeat(self, repository: str) -> None:
+        """Delete the heartbeat of a repository that has been closed, or is known to be dead."""
+        await self._gateway.delete(self._table, self._key(_REPOSITORY + repository))
 
     async def run(self) -> Run | None:
         """Return what the first migrator has fixed, or None before there was one."""
@@ -137,7 +202,9 @@ class Control:
             if start_key is None:
                 return items
 
-    async def _put(self, record: str, fields: Mapping[str, Any], condition: Condition) -> None:
+    async def _put(
+        self, record: str, fields: Mapping[str, Any], condition: Condition | None = None
+    ) -> None:
         await self._gateway.put(self._table, self._record(record, fields), condition)
 
     def _key(self, record: str) -> WireKey:
@@ -168,6 +235,33 @@ def _definition(table: str) -> Definition:
 
 def _segment_name(number: int) -> str:
     return f"{_SEGMENT}{number:06}"  # DynamoDB allows 1,000,000 segments
+
+
+def _still_in(phase: Phase) -> Condition:
+    """The stored phase is this one; a migration without a record is in the first."""
+    stored = Condition("#p = :p", {"#p": "phase"}, {":p": {"S": phase.value}})
+    if phase is not State().phase:
+        return stored
+    return Condition(
+        f"{stored.expression} OR {_ABSENT.expression}",
+        {**stored.names, **_ABSENT.names},
+        stored.values,
+    )
+
+
+def _state_fields(state: State) -> dict[str, Any]:
+    since = None if state.since is None else _number(state.since)
+    return _without_none({**attrs.asdict(state), "since": since})
+
+
+def _heartbeat(item: Item) -> Heartbeat:
+    return Heartbeat(
+        repository=item["record"].removeprefix(_REPOSITORY),
+        phase=Phase(item["phase"]),
+        at=float(item["at"]),
+        host=item["host"],
+        process=int(item["process"]),
+    )
 
 
 def _revision(revision: int) -> Condition:

@@ -28,7 +28,6 @@ from dualtable._gateway import Gateway, Page
 from dualtable._items import write_units
 from dualtable._lineage import Lineage
 from dualtable._migration import Migration, check_range
-from dualtable._phases import ROUTES
 from dualtable._retry import ONE_OFF
 from dualtable._segments import Progress, Segment, complete, total
 from dualtable._tables import Description, layout
@@ -266,11 +265,7 @@ class Migrator:
             return MemoryBoard(wanted)
         control = Control(gateway, self._migration.control_table, self._migration.name)
         await control.ensure_table()
-        phase = (await control.state()).phase
-        if not ROUTES[phase].copies:
-            raise MigrationMismatchError(
-                f"{self._migration.name} is in phase {phase}, in which nothing may be copied"
-            )
+        await control.check_copying()
         if self._restart:
             await self._forget(control)
         run = await control.begin(Run(self._migration.fingerprint, wanted))

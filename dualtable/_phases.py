@@ -14,6 +14,8 @@ from types import MappingProxyType
 
 import attrs
 
+from dualtable.errors import MigrationMismatchError
+
 
 class Phase(enum.StrEnum):
     """How far a migration has come; stored in the control table.
@@ -65,3 +67,17 @@ TRANSITIONS = MappingProxyType(
         (Phase.MIGRATED, Event.FINISH): Phase.FINISHED,
     }
 )
+
+
+def after(phase: Phase, event: Event) -> Phase:
+    """Return the phase that an event leads to.
+
+    Raises:
+        MigrationMismatchError: The event does not happen in that phase.
+    """
+    try:
+        return TRANSITIONS[phase, event]
+    except KeyError:
+        raise MigrationMismatchError(
+            f"nothing leads from phase {phase} by {event.value!r}; look at the status again"
+        ) from None
