@@ -107,7 +107,7 @@ class Migration:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What the transform amounts to: `version` where it is given, else read off its source.
+        """What the transform amounts to, by `version` where it is given, else by its source.
 
         Raises:
             TransformError: The source cannot be read and `version` is not given.

@@ -114,7 +114,7 @@ class MigrationProgress:
 
     @property
     def share_done(self) -> float:
-        """From 0 to 1: by items where their number is known, else by segments."""
+        """From 0 to 1, by items where their number is known, else by segments."""
         if self.segments_done == self.total_segments:
             return 1.0
         by_segments = self.segments_done / self.total_segments
