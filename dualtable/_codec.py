@@ -19,9 +19,10 @@ from typing import Any
 from dualtable._types import Item, WireItem, WireValue
 from dualtable.errors import InvalidItemError
 
-MAX_DEPTH = 32  # levels of lists and maps, from the page above
+MAX_DEPTH = 31  # lists and maps inside one another; with the value inside these are 32 levels
 
-# 38 significant digits, 1E-130 to 9.99…E+125: a number outside would be rounded or refused.
+# 38 significant digits, 1E-130 to 9.99…E+125: a number outside would be rounded or refused. Zeros
+# at the end are not significant: DynamoDB itself spells 1E+125 with 125 of them.
 _NUMBERS = decimal.Context(
     prec=38,
     Emin=-130,
@@ -32,7 +33,6 @@ _NUMBERS = decimal.Context(
         decimal.Underflow,
         decimal.Subnormal,
         decimal.Inexact,
-        decimal.Rounded,
         decimal.InvalidOperation,
     ],
 )
@@ -76,6 +76,7 @@ def _encode_members(members: Mapping[str, Any], depth: int) -> dict[str, WireVal
             )
         if not name and depth == 0:
             raise InvalidItemError("an attribute name is empty; every attribute needs a name")
+        _check_text(name)
         try:
             encoded[name] = _encode(value, depth)
         except InvalidItemError as error:
@@ -96,6 +97,21 @@ def _encoder_of_base(value: Any) -> Callable[[Any, int], WireValue]:
         return _encode_map
     hint = " use Decimal, e.g. Decimal(str(x))" if isinstance(value, float) else " convert it"
     raise InvalidItemError(f"{type(value).__name__} is not a DynamoDB type;{hint}")
+
+
+def _encode_text(value: str, _depth: int) -> WireValue:
+    _check_text(value)
+    return {"S": value}
+
+
+def _check_text(value: str) -> None:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidItemError(
+                "a text is not valid Unicode (it has a lone surrogate); mend or drop it"
+            ) from None
 
 
 def _encode_number(value: int | Decimal, _depth: int) -> WireValue:
@@ -139,6 +155,8 @@ def _encode_set(value: Iterable[Any], _depth: int) -> WireValue:
     if not members:
         raise InvalidItemError("a set must not be empty; leave the attribute out")
     if all(isinstance(member, str) for member in members):
+        for member in members:
+            _check_text(member)
         return {"SS": members}
     if all(isinstance(member, (bytes, bytearray)) for member in members):
         return {"BS": [_base64(member) for member in members]}
@@ -168,7 +186,7 @@ def _same(value: Any) -> Any:
 
 
 _ENCODERS: dict[type, Callable[[Any, int], WireValue]] = {
-    str: lambda value, _: {"S": value},
+    str: _encode_text,
     bool: lambda value, _: {"BOOL": value},
     int: _encode_number,
     Decimal: _encode_number,

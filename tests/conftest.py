@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import hypothesis
 import pytest
 from servers import SERVERS, ServerUnavailable
 
@@ -26,6 +27,9 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(ENVIRONMENT)
+    # A slow machine is no failure.
+    hypothesis.settings.register_profile("dualtable", deadline=None, print_blob=True)
+    hypothesis.settings.load_profile("dualtable")
     if unknown := REQUIRED - SERVERS.keys():
         raise pytest.UsageError(f"DUALTABLE_TEST_SERVERS names unknown servers: {unknown}")
 
