@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import aioboto3
+import aiobotocore.session
 import botocore.exceptions
 import orjson
 from botocore import xform_name
@@ -118,6 +120,22 @@ async def open_gateway(
             )
         _speak_json(client.meta.events)
         yield AwsGateway(client)
+
+
+def local_settings(endpoint_url: str) -> dict[str, Any]:
+    """Return settings for a server on this machine; nothing of the environment counts.
+
+    Such a server asks for credentials and looks at none.
+    """
+    known = aiobotocore.session.AioSession.SESSION_VARIABLES
+    unset = {name: (None, None, default, kind) for name, (_, _, default, kind) in known.items()}
+    nowhere = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    core = aiobotocore.session.AioSession(session_vars=unset | nowhere)
+    return {
+        "session": aioboto3.Session("local", "local", region_name="local", botocore_session=core),
+        "endpoint_url": endpoint_url,
+        "config": Config(proxies={}),
+    }
 
 
 def _speak_json(events: Any) -> None:

@@ -197,15 +197,14 @@ def _status(options: Namespace) -> _Answer:
 def _demo(options: Namespace) -> _Answer:
     try:
         from dualtable._demo import run_demo  # needs the extra `demo`
-
-        ok = asyncio.run(run_demo(say=options.say))
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("dualtable"):
             raise
         raise DualTableError(
             f"the demo needs {error.name}; install it with: pip install 'dualtable[demo]'"
         ) from error
-    return _Answer(WELL if ok else NOT_WELL, {"ok": ok}, "")
+    report = run_demo(options.say, live=not options.quiet)
+    return _Answer(WELL if report.ok else NOT_WELL, _summaries.demo_data(report), "")
 
 
 def _connection(options: Namespace) -> Connection:

