@@ -3,6 +3,7 @@
 from dualtable._creation import CreationReport, create_table
 from dualtable._migration import Migration
 from dualtable._migrator import MigrationProgress, MigrationReport, Migrator
+from dualtable._models import ModelTransform
 from dualtable._phases import Phase
 from dualtable._repository import DualTableRepository
 from dualtable._status import MigrationStatus, read_status
@@ -27,6 +28,7 @@ __all__ = [
     "MigrationReport",
     "MigrationStatus",
     "Migrator",
+    "ModelTransform",
     "Move",
     "Phase",
     "Rename",

@@ -104,6 +104,18 @@ class MigrationProgress:
         estimated_items: Items of the old table as DynamoDB counts them every six hours or so.
         segments_done: Segments that are done.
         total_segments: Segments of the scan.
+
+    Example:
+        >>> from dualtable import MigrationProgress, MigrationReport
+        >>> progress = MigrationProgress(
+        ...     report=MigrationReport(scanned=50),
+        ...     scanned=750,
+        ...     estimated_items=1_000,
+        ...     segments_done=11,
+        ...     total_segments=16,
+        ... )
+        >>> f"{progress.share_done:.0%}"
+        '75%'
     """
 
     report: MigrationReport

@@ -77,6 +77,24 @@ async def read_status(
     Raises:
         TableNotFoundError: The old table does not exist.
         GatewayError: DynamoDB refused a request or stayed out of reach.
+
+    Example:
+        >>> import asyncio
+        >>> from dualtable import Migration, Move, create_table, read_status
+        >>> from dualtable.testing import MemoryGateway
+        >>> async def main():
+        ...     gateway = MemoryGateway()
+        ...     await gateway.create_table({
+        ...         "TableName": "orders",
+        ...         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        ...         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        ...         "BillingMode": "PAY_PER_REQUEST",
+        ...     })
+        ...     migration = Migration("orders-v2", "orders", "orders-v2", Move("nme", "name"))
+        ...     await create_table(migration, gateway=gateway)
+        ...     return await read_status(migration, gateway=gateway)
+        >>> asyncio.run(main()).phase.name
+        'MIGRATING'
     """
     async with connect(connection, ONE_OFF) as gateway:
         old = await gateway.describe_table(migration.old)
