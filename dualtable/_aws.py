@@ -37,6 +37,17 @@ from dualtable._gateway import (
     InsertBatch,
     Outcome,
     Page,
+    Reason,
+    ReturnValues,
+    TransactAction,
+    TransactDelete,
+    TransactGet,
+    TransactPut,
+    TransactUpdate,
+    Update,
+    Verdict,
+    cancellation,
+    names_and_values,
 )
 from dualtable._partiql import insert_statement
 from dualtable._tables import Definition, Description
@@ -60,6 +71,7 @@ _CONNECTIONS = 64
 _KEPT = Config(retries={"total_max_attempts": 1, "mode": "standard"}, parameter_validation=False)
 _CONFIG = Config(max_pool_connections=_CONNECTIONS, connect_timeout=5, read_timeout=30)
 _POLL_SECONDS = 0.5
+_LOOKED_THROUGH: dict[str, type] = {"RequestItems": dict, "TransactItems": list}
 _BODY = "dualtable_body"
 _RAW = "DualtableRaw"
 
@@ -90,6 +102,17 @@ _ERRORS: dict[str, type[GatewayError]] = {
     "ServiceUnavailable": UnavailableError,
     "TransactionConflict": UnavailableError,
     "TransactionConflictException": UnavailableError,
+    "TransactionInProgressException": UnavailableError,
+}
+
+# Code of a cancellation reason -> what it says of the action; any other code is a refusal.
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+_VERDICTS = {
+    "None": Verdict.FINE,
+    "ConditionalCheckFailed": Verdict.CONDITION_FAILED,
+    "TransactionConflict": Verdict.CONFLICT,
+    "ProvisionedThroughputExceeded": Verdict.THROTTLED,
+    "ThrottlingError": Verdict.THROTTLED,
 }
 
 
@@ -147,8 +170,8 @@ def _speak_json(events: Any) -> None:
 
 def _set_body_aside(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any]:
     context[_BODY] = orjson.dumps(params)
-    # The endpoint rules look for table names among these keys and need the mapping to be there.
-    return {"RequestItems": {}} if "RequestItems" in params else {}
+    # The endpoint rules look for table names among these and need them to be there.
+    return {name: kind() for name, kind in _LOOKED_THROUGH.items() if name in params}
 
 
 def _put_body_in(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
@@ -229,8 +252,28 @@ class AwsGateway:
         left = response.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
         return BatchGet(items, left, _consumed(response))
 
-    async def put(self, table: str, item: WireItem, condition: Condition | None = None) -> None:
-        await self._conditional("PutItem", table, {"Item": item}, condition)
+    async def put(
+        self,
+        table: str,
+        item: WireItem,
+        condition: Condition | None = None,
+        *,
+        return_old: bool = False,
+    ) -> WireItem | None:
+        parameters = {"Item": item, **_conditional(condition), **_returning_old(return_old)}
+        return _attributes(await self._call("PutItem", table, parameters))
+
+    async def update(
+        self,
+        table: str,
+        key: WireKey,
+        update: Update,
+        condition: Condition | None = None,
+        *,
+        return_values: ReturnValues = "NONE",
+    ) -> WireItem | None:
+        parameters = {"Key": key, **_updating(update, condition), "ReturnValues": return_values}
+        return _attributes(await self._call("UpdateItem", table, parameters))
 
     async def batch_put(self, table: str, items: Sequence[WireItem]) -> Sequence[WireItem]:
         requests = [{"PutRequest": {"Item": item}} for item in items]
@@ -238,8 +281,16 @@ class AwsGateway:
         left = response.get("UnprocessedItems", {}).get(table, [])
         return [request["PutRequest"]["Item"] for request in left]
 
-    async def delete(self, table: str, key: WireKey, condition: Condition | None = None) -> None:
-        await self._conditional("DeleteItem", table, {"Key": key}, condition)
+    async def delete(
+        self,
+        table: str,
+        key: WireKey,
+        condition: Condition | None = None,
+        *,
+        return_old: bool = False,
+    ) -> WireItem | None:
+        parameters = {"Key": key, **_conditional(condition), **_returning_old(return_old)}
+        return _attributes(await self._call("DeleteItem", table, parameters))
 
     async def scan(
         self,
@@ -264,16 +315,43 @@ class AwsGateway:
         return _page(await self._call("Scan", table, parameters))
 
     async def query(
-        self, table: str, key_condition: Condition, *, start_key: WireKey | None = None
+        self,
+        table: str,
+        key_condition: Condition,
+        *,
+        index: str | None = None,
+        start_key: WireKey | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+        consistent_read: bool = True,
     ) -> Page:
         parameters: dict[str, Any] = {
-            **_expression("KeyConditionExpression", key_condition),
-            "ConsistentRead": True,
+            "KeyConditionExpression": key_condition.expression,
+            **_placeholders(key_condition),
+            "ConsistentRead": consistent_read,
+            "ScanIndexForward": not descending,
             "ReturnConsumedCapacity": "TOTAL",
         }
+        if index is not None:
+            parameters["IndexName"] = index
         if start_key is not None:
             parameters["ExclusiveStartKey"] = start_key
+        if limit is not None:
+            parameters["Limit"] = limit
         return _page(await self._call("Query", table, parameters))
+
+    async def transact_write(
+        self, actions: Sequence[TransactAction], *, token: str | None = None
+    ) -> None:
+        parameters: dict[str, Any] = {"TransactItems": [_transact_item(a) for a in actions]}
+        if token is not None:
+            parameters["ClientRequestToken"] = token
+        await self._call("TransactWriteItems", None, parameters)
+
+    async def transact_get(self, gets: Sequence[TransactGet]) -> Sequence[WireItem | None]:
+        items = [{"Get": {"TableName": get.table, "Key": get.key}} for get in gets]
+        response = await self._call("TransactGetItems", None, {"TransactItems": items})
+        return [answer.get("Item") for answer in response["Responses"]]
 
     async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
         statements = [insert_statement(table, tuple(item)) for item in items]
@@ -331,14 +409,6 @@ class AwsGateway:
             return Insert(Outcome.REFUSED, str(error))
         return Insert(Outcome.WRITTEN)
 
-    async def _conditional(
-        self, operation: str, table: str, parameters: dict[str, Any], condition: Condition | None
-    ) -> None:
-        if condition is not None:
-            parameters |= _expression("ConditionExpression", condition)
-            parameters["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        await self._call(operation, table, parameters)
-
     async def _call(
         self, operation: str, table: str | None, parameters: dict[str, Any]
     ) -> dict[str, Any]:
@@ -349,14 +419,62 @@ class AwsGateway:
         return response[_RAW]  # type: ignore[no-any-return]
 
 
-def _expression(kind: str, condition: Condition) -> dict[str, Any]:
-    """Return the parameters of an expression; DynamoDB refuses names or values that are empty."""
-    parameters: dict[str, Any] = {kind: condition.expression}
-    if condition.names:
-        parameters["ExpressionAttributeNames"] = condition.names
-    if condition.values:
-        parameters["ExpressionAttributeValues"] = condition.values
+def _placeholders(*expressions: Condition | Update | None) -> dict[str, Any]:
+    """Return the parameters of all names and values; DynamoDB refuses either where it is empty."""
+    names, values = names_and_values(*expressions)
+    parameters: dict[str, Any] = {}
+    if names:
+        parameters["ExpressionAttributeNames"] = names
+    if values:
+        parameters["ExpressionAttributeValues"] = values
     return parameters
+
+
+def _conditional(condition: Condition | None) -> dict[str, Any]:
+    return {**_judging(condition), **_placeholders(condition)}
+
+
+def _updating(update: Update, condition: Condition | None) -> dict[str, Any]:
+    return {
+        "UpdateExpression": update.expression,
+        **_judging(condition),
+        **_placeholders(update, condition),
+    }
+
+
+def _judging(condition: Condition | None) -> dict[str, Any]:
+    if condition is None:
+        return {}
+    return {
+        "ConditionExpression": condition.expression,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def _returning_old(return_old: bool) -> dict[str, Any]:
+    return {"ReturnValues": "ALL_OLD"} if return_old else {}
+
+
+def _attributes(response: dict[str, Any]) -> WireItem | None:
+    return response.get("Attributes") or None
+
+
+def _transact_item(action: TransactAction) -> dict[str, Any]:
+    """Return one member of a transaction as the API names it."""
+    if isinstance(action, TransactPut):
+        kind, parameters = "Put", {"Item": action.item, **_conditional(action.condition)}
+    elif isinstance(action, TransactUpdate):
+        kind, parameters = (
+            "Update",
+            {
+                "Key": action.key,
+                **_updating(action.update, action.condition),
+            },
+        )
+    else:
+        kind = "Delete" if isinstance(action, TransactDelete) else "ConditionCheck"
+        parameters = {"Key": action.key, **_conditional(action.condition)}
+    return {kind: {"TableName": action.table, **parameters}}
 
 
 def _page(response: dict[str, Any]) -> Page:
@@ -383,6 +501,12 @@ def _statement_outcome(table: str, member: dict[str, Any]) -> Insert:
     if kind is RequestRefusedError:
         return Insert(Outcome.REFUSED, error.get("Message", code))
     raise kind(f"insert into {table}: {error.get('Message', code)}", code=code)
+
+
+def _reason(member: dict[str, Any]) -> Reason:
+    code = member.get("Code", "None")
+    verdict = _VERDICTS.get(code, Verdict.REFUSED)
+    return Reason(verdict, member.get("Message") or "", member.get("Item"))
 
 
 @contextmanager
@@ -420,6 +544,8 @@ def _from_response(what: str, error: botocore.exceptions.ClientError) -> Excepti
     code = details.get("Code", "")
     if code == "ConditionalCheckFailedException":
         return ConditionFailed(raw.get("Item"))
+    if code == "TransactionCanceledException":
+        return cancellation([_reason(member) for member in raw.get("CancellationReasons", [])])
     message = f"{what}: {details.get('Message') or code}"
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     kind = _ERRORS.get(code, UnavailableError if status >= 500 else RequestRefusedError)

@@ -62,11 +62,6 @@ def decode_value(wire: WireValue) -> Any:
     return _DECODERS[tag](content)
 
 
-def same_item(one: Mapping[str, WireValue], other: Mapping[str, WireValue]) -> bool:
-    """Tell whether two items hold equal values, whatever the spelling of numbers and sets."""
-    return one == other or decode(one) == decode(other)
-
-
 def _encode_members(members: Mapping[str, Any], depth: int) -> dict[str, WireValue]:
     encoded = {}
     for name, value in members.items():

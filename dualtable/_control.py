@@ -19,7 +19,7 @@ from typing import Any
 
 import attrs
 
-from dualtable import _codec
+from dualtable import _codec, _values
 from dualtable._gateway import Condition, ConditionFailed, Gateway
 from dualtable._phases import ROUTES, Event, Phase, after
 from dualtable._segments import Checkpoint, Lease, Progress, Segment
@@ -118,7 +118,7 @@ class Control:
         try:
             await self._gateway.put(self._table, record, _still_in(before.phase))
         except ConditionFailed as failure:
-            if failure.item is None or not _codec.same_item(failure.item, record):
+            if failure.item is None or not _values.equal_items(failure.item, record):
                 raise MigrationMismatchError(
                     f"{self._migration} was moved from phase {before.phase} by somebody else"
                     " meanwhile; look at the status again"
@@ -165,7 +165,7 @@ class Control:
         try:
             await self._gateway.put(self._table, record, condition)
         except ConditionFailed as failure:
-            if failure.item is not None and _codec.same_item(failure.item, record):
+            if failure.item is not None and _values.equal_items(failure.item, record):
                 return  # a retry found what its first try had stored
             raise LeaseLostError(
                 f"segment {segment.number} of {self._migration} has been taken over"

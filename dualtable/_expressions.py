@@ -1,287 +1,252 @@
-"""DynamoDB's condition expressions: text to a function of an item.
+"""DynamoDB's expressions: from text to a tree that can judge, change or cut an item.
 
-The rule: pure, on wire form, and as strict as DynamoDB: an unknown name, an unused value or a wrong
-operand type is an error, and an attribute that is not there makes a comparison false.
+The rule: what is refused here is what DynamoDB refuses before it looks at an item; redundant
+parentheses, too.
 
-    condition  := conjunction (OR conjunction)*
-    conjunction:= negation (AND negation)*
-    negation   := NOT negation | '(' condition ')' | predicate
-    predicate  := function '(' … ')' | operand comparator operand
-                | operand BETWEEN operand AND operand | operand IN '(' operand, … ')'
+    condition   := conjunction (OR conjunction)*
+    conjunction := negation (AND negation)*
+    negation    := NOT negation | '(' condition ')' | predicate
+    predicate   := function '(' operand, … ')' | operand comparator operand
+                 | operand BETWEEN operand AND operand | operand IN '(' operand, … ')'
+    operand     := path | :value | size '(' path ')'
 
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
+    update      := clause+, each of them once
+    clause      := SET assignment, … | REMOVE path, … | ADD path :value, … | DELETE path :value, …
+    assignment  := path '=' result
+    result      := source | source '+' source | source '-' source
+    source      := path | :value | if_not_exists '(' path, source ')'
+                 | list_append '(' source, source ')'
+
+    projection  := path, …
+
+An operand in parentheses, which DynamoDB takes, is refused.
 """
 
 from __future__ import annotations
 
-import operator
-import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import TypeVar
 
-from dualtable import _codec, _items
-from dualtable._types import WireItem, WireValue
-from dualtable.errors import RequestRefusedError
+from dualtable._conditions import (
+    And,
+    BeginsWith,
+    Between,
+    Comparison,
+    ConditionTree,
+    Contains,
+    Exists,
+    HasType,
+    Literal,
+    Not,
+    OneOf,
+    Operand,
+    Or,
+    Path,
+    Size,
+)
+from dualtable._grammar import Placeholders, Words
+from dualtable._projections import Projection
+from dualtable._updates import (
+    Action,
+    Add,
+    Assign,
+    Concatenation,
+    Default,
+    Discard,
+    Remove,
+    Source,
+    Sum,
+    UpdateTree,
+)
 
-Predicate: TypeAlias = Callable[[WireItem], bool]
-Operand: TypeAlias = Callable[[WireItem], WireValue | None]
+__all__ = ["Placeholders", "parse_condition", "parse_projection", "parse_update"]
 
-_TOKEN = re.compile(r"\s*(<>|<=|>=|[=<>(),.\[\]]|[#:]?[A-Za-z_][A-Za-z0-9_]*|\d+)")
-_WORDS = ("AND", "OR", "NOT", "BETWEEN", "IN")
-_COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_ORDERED = ("S", "N", "B")
+_T = TypeVar("_T")
+_COMPARATORS = ("=", "<>", "<", "<=", ">", ">=")
 
 
-def parse_condition(
-    expression: str, names: Mapping[str, str], values: Mapping[str, WireValue]
-) -> Predicate:
-    """Return the function that judges an item (``{}`` where there is none).
+def parse_condition(text: str, placeholders: Placeholders) -> ConditionTree:
+    """Return the tree of a condition, key condition or filter expression.
 
     Raises:
-        RequestRefusedError: The expression is malformed, or names and values do not fit it.
+        RequestRefusedError: The expression is malformed, or a placeholder is not defined.
     """
-    parser = _Parser(expression, names, values)
-    predicate = parser.condition()
-    parser.finish()
-    return predicate
+    words = Words(text, placeholders)
+    return _whole(words, _Conditions(words).condition)
 
 
-class _Parser:
-    """One recursive descent over the tokens of an expression."""
+def parse_update(text: str, placeholders: Placeholders) -> UpdateTree:
+    """Return the tree of an update expression.
 
-    def __init__(
-        self, expression: str, names: Mapping[str, str], values: Mapping[str, WireValue]
-    ) -> None:
-        self._expression = expression
-        self._names = names
-        self._values = values
-        self._used: set[str] = set()
-        self._tokens = _tokens(expression)
-        self._at = 0
+    Raises:
+        RequestRefusedError: The expression is malformed, or a placeholder is not defined.
+    """
+    words = Words(text, placeholders)
+    return _whole(words, _Updates(words).update)
 
-    def finish(self) -> None:
-        if self._at < len(self._tokens):
-            raise self._error(f"unexpected {self._tokens[self._at]!r}")
-        if unused := (set(self._names) | set(self._values)) - self._used:
-            raise self._error(f"{min(unused)} is not used")
 
-    def condition(self) -> Predicate:
-        first = self._conjunction()
-        while self._takes("OR"):
-            first = _either(first, self._conjunction())
-        return first
+def parse_projection(text: str, placeholders: Placeholders) -> Projection:
+    """Return the paths of a projection expression.
 
-    def _conjunction(self) -> Predicate:
-        first = self._negation()
-        while self._takes("AND"):
-            first = _both(first, self._negation())
-        return first
+    Raises:
+        RequestRefusedError: The expression is malformed, or a placeholder is not defined.
+    """
+    words = Words(text, placeholders)
+    return Projection(tuple(_whole(words, lambda: words.listed(words.path))))
 
-    def _negation(self) -> Predicate:
-        if self._takes("NOT"):
-            inner = self._negation()
-            return lambda item: not inner(item)
-        if self._takes("("):
-            inner = self.condition()
-            self._expect(")")
-            return inner
+
+def _whole(words: Words, read: Callable[[], _T]) -> _T:
+    """Read all the words."""
+    try:
+        found = read()
+    except RecursionError:
+        raise words.error("it is nested too deeply") from None
+    words.expect("")
+    return found
+
+
+class _Conditions:
+    """The grammar of conditions: one method for each of its rules."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        self._last_group = (0, 0)  # where the last parentheses that were closed begin and end
+
+    def condition(self) -> ConditionTree:
+        left = self._conjunction()
+        while self._words.takes("OR"):
+            left = Or(left, self._conjunction())
+        return left
+
+    def _conjunction(self) -> ConditionTree:
+        left = self._negation()
+        while self._words.takes("AND"):
+            left = And(left, self._negation())
+        return left
+
+    def _negation(self) -> ConditionTree:
+        if self._words.takes("NOT"):
+            return Not(self._negation())
+        if self._words.takes("("):
+            return self._group()
         return self._predicate()
 
-    def _predicate(self) -> Predicate:
-        if self._peek(1) == "(" and self._peek() in _FUNCTIONS:
+    def _group(self) -> ConditionTree:
+        first = self._words.at
+        inner = self.condition()
+        if self._last_group == (first, self._words.at):
+            raise self._words.error("redundant parentheses")
+        self._words.expect(")")
+        self._last_group = (first - 1, self._words.at)
+        return inner
+
+    def _predicate(self) -> ConditionTree:
+        if self._words.called() not in ("", "size"):
             return self._function()
         left = self._operand()
-        if self._takes("BETWEEN"):
+        if self._words.takes("BETWEEN"):
             low = self._operand()
-            self._expect("AND")
-            high = self._operand()
-            return _both(_compare(">=", left, low), _compare("<=", left, high))
-        if self._takes("IN"):
-            return _any_of([_compare("=", left, other) for other in self._arguments()])
-        return _compare(self._next(), left, self._operand())
+            self._words.expect("AND")
+            return Between(left, low, self._operand())
+        if self._words.takes("IN"):
+            return OneOf(left, tuple(self._words.arguments(self._operand)))
+        comparator = self._words.next()
+        if comparator not in _COMPARATORS:
+            raise self._words.error(f"{comparator!r} where a comparator should be")
+        return Comparison(comparator, left, self._operand())
 
-    def _function(self) -> Predicate:
-        name = self._next()
-        return _FUNCTIONS[name](*self._arguments())
-
-    def _arguments(self) -> list[Operand]:
-        self._expect("(")
-        arguments = [self._operand()]
-        while self._takes(","):
-            arguments.append(self._operand())
-        self._expect(")")
-        return arguments
+    def _function(self) -> ConditionTree:
+        name = self._words.next()
+        if name not in _FUNCTIONS:
+            raise self._words.error(f"there is no function {name} in conditions")
+        needed, make = _FUNCTIONS[name]
+        return make(*_arguments(self._words, name, self._operand, needed))
 
     def _operand(self) -> Operand:
-        if self._peek() == "size" and self._peek(1) == "(":
-            self._next()
-            (inner,) = self._arguments()
-            return lambda item: _size(inner(item))
-        token = self._next()
-        if token.startswith(":"):
-            return self._value(token)
-        return self._path(token)
-
-    def _value(self, token: str) -> Operand:
-        if token not in self._values:
-            raise self._error(f"{token} is not defined")
-        self._used.add(token)
-        value = self._values[token]
-        return lambda _: value
-
-    def _path(self, token: str) -> Operand:
-        steps: list[str | int] = [self._name(token)]
-        while self._peek() in (".", "["):
-            if self._next() == ".":
-                steps.append(self._name(self._next()))
-            else:
-                steps.append(int(self._next()))
-                self._expect("]")
-        return lambda item: _follow(item, steps)
-
-    def _name(self, token: str) -> str:
-        if not token.startswith("#"):
-            if not (token[0].isalpha() or token[0] == "_") or token.upper() in _WORDS:
-                raise self._error(f"unexpected {token!r}")
-            return token
-        if token not in self._names:
-            raise self._error(f"{token} is not defined")
-        self._used.add(token)
-        return self._names[token]
-
-    def _peek(self, ahead: int = 0) -> str:
-        place = self._at + ahead
-        return self._tokens[place] if place < len(self._tokens) else ""
-
-    def _next(self) -> str:
-        token = self._peek()
-        if not token:
-            raise self._error("it ends too early")
-        self._at += 1
-        return token
-
-    def _takes(self, token: str) -> bool:
-        found = self._peek().upper() == token
-        self._at += found
-        return found
-
-    def _expect(self, token: str) -> None:
-        if not self._takes(token):
-            raise self._error(f"expected {token!r}, found {self._peek()!r}")
-
-    def _error(self, problem: str) -> RequestRefusedError:
-        return RequestRefusedError(
-            f"invalid expression {self._expression!r}: {problem}", code="ValidationException"
-        )
+        if self._words.called() == "size":
+            name = self._words.next()
+            (path,) = _arguments(self._words, name, self._operand, ((Path,),))
+            return Size(path)  # type: ignore[arg-type]  # it was checked to be one
+        return self._words.literal() or self._words.path()
 
 
-def _tokens(expression: str) -> list[str]:
-    tokens, place = [], 0
-    text = expression.rstrip()
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        if match is None:
-            raise RequestRefusedError(
-                f"invalid expression {expression!r}: at {text[place:]!r}",
-                code="ValidationException",
-            )
-        tokens.append(match[1])
-        place = match.end()
-    return tokens
+class _Updates:
+    """The grammar of updates."""
 
+    def __init__(self, words: Words) -> None:
+        self._words = words
 
-def _either(one: Predicate, other: Predicate) -> Predicate:
-    return lambda item: one(item) or other(item)
+    def update(self) -> UpdateTree:
+        clauses = {
+            "SET": self._assignment,
+            "REMOVE": lambda: Remove(self._words.path()),
+            "ADD": lambda: Add(self._words.path(), self._value()),
+            "DELETE": lambda: Discard(self._words.path(), self._value()),
+        }
+        actions: list[Action] = []
+        while word := self._words.peek():
+            read = clauses.pop(word.upper(), None)
+            if read is None:
+                raise self._words.error(f"{word!r} where a clause, each of which once, should be")
+            self._words.next()
+            actions += self._words.listed(read)
+        if not actions:
+            raise self._words.error("it is empty")
+        return UpdateTree(tuple(actions))
 
+    def _assignment(self) -> Action:
+        path = self._words.path()
+        self._words.expect("=")
+        return Assign(path, self._result())
 
-def _both(one: Predicate, other: Predicate) -> Predicate:
-    return lambda item: one(item) and other(item)
+    def _result(self) -> Source:
+        left = self._source()
+        for sign in ("+", "-"):
+            if self._words.takes(sign):
+                return Sum(sign, left, self._source())
+        return left
 
+    def _source(self) -> Source:
+        name = self._words.called()
+        if not name:
+            return self._words.literal() or self._words.path()
+        if name not in _SOURCES:
+            raise self._words.error(f"there is no function {name} in updates")
+        needed, make = _SOURCES[self._words.next()]
+        return make(*_arguments(self._words, name, self._source, needed))
 
-def _any_of(predicates: list[Predicate]) -> Predicate:
-    return lambda item: any(predicate(item) for predicate in predicates)
-
-
-def _follow(item: WireItem, steps: list[str | int]) -> WireValue | None:
-    value: Any = {"M": item}
-    for step in steps:
-        inside = value.get("M" if isinstance(step, str) else "L")
-        if isinstance(step, str):
-            value = None if inside is None else inside.get(step)
-        else:
-            value = inside[step] if inside is not None and step < len(inside) else None
+    def _value(self) -> Literal:
+        value = self._words.literal()
         if value is None:
-            return None
-    return value  # type: ignore[no-any-return]
+            raise self._words.error(f"{self._words.peek()!r} where a :value should be")
+        return value
 
 
-def _compare(comparator: str, left: Operand, right: Operand) -> Predicate:
-    def judge(item: WireItem) -> bool:
-        one, other = left(item), right(item)
-        if one is None or other is None:
-            return comparator == "<>"
-        if comparator in ("=", "<>"):
-            same = _codec.same_item({"v": one}, {"v": other})
-            return same is (comparator == "=")
-        return _ordered(comparator, one, other)
-
-    if comparator not in ("=", "<>", *_COMPARATORS):
-        raise RequestRefusedError(f"{comparator!r} is no comparator", code="ValidationException")
-    return judge
+_Kinds = tuple[tuple[type, ...], ...]
 
 
-def _ordered(comparator: str, one: WireValue, other: WireValue) -> bool:
-    (tag,) = one
-    if tag not in _ORDERED or tag not in other:
-        return False
-    return _COMPARATORS[comparator](_items.order(one), _items.order(other))
+def _arguments(words: Words, name: str, read: Callable[[], _T], needed: _Kinds) -> list[_T]:
+    """Read the arguments of a function and check their number and kinds."""
+    arguments = words.arguments(read)
+    if len(arguments) != len(needed):
+        raise words.error(f"{name} takes {len(needed)} operands")
+    for argument, kinds in zip(arguments, needed, strict=True):
+        if not isinstance(argument, kinds):
+            wanted = " or ".join(kind.__name__.lower() for kind in kinds)
+            raise words.error(f"{name} needs a {wanted}")
+    return arguments
 
 
-def _size(value: WireValue | None) -> WireValue | None:
-    if value is None:
-        return None
-    plain = _codec.decode_value(value)
-    if isinstance(plain, str):
-        plain = plain.encode()
-    return {"N": str(len(plain))} if hasattr(plain, "__len__") else None
-
-
-def _begins_with(path: Operand, prefix: Operand) -> Predicate:
-    def judge(item: WireItem) -> bool:
-        value, start = path(item), prefix(item)
-        if not value or not start or value.keys() != start.keys() or not {"S", "B"} & value.keys():
-            return False
-        return bool(_codec.decode_value(value).startswith(_codec.decode_value(start)))
-
-    return judge
-
-
-def _contains(path: Operand, part: Operand) -> Predicate:
-    def judge(item: WireItem) -> bool:
-        value, wanted = path(item), part(item)
-        if not value or not wanted:
-            return False
-        if "S" in value and "S" not in wanted:
-            return False
-        inside = _codec.decode_value(value)
-        return hasattr(inside, "__contains__") and _codec.decode_value(wanted) in inside
-
-    return judge
-
-
-def _attribute_type(path: Operand, wanted: Operand) -> Predicate:
-    return lambda item: (wanted(item) or {}).get("S") in (path(item) or {})
-
-
-_FUNCTIONS: dict[str, Callable[..., Predicate]] = {
-    "attribute_exists": lambda path: lambda item: path(item) is not None,
-    "attribute_not_exists": lambda path: lambda item: path(item) is None,
-    "attribute_type": _attribute_type,
-    "begins_with": _begins_with,
-    "contains": _contains,
+_OPERAND: tuple[type, ...] = (Path, Literal, Size)
+_SOURCE: tuple[type, ...] = (Path, Literal, Default, Concatenation)
+_FUNCTIONS: dict[str, tuple[_Kinds, Callable[..., ConditionTree]]] = {
+    "attribute_exists": (((Path,),), Exists),
+    "attribute_not_exists": (((Path,),), lambda path: Not(Exists(path))),
+    "attribute_type": (((Path,), (Literal,)), HasType),
+    "begins_with": ((_OPERAND, _OPERAND), BeginsWith),
+    "contains": ((_OPERAND, _OPERAND), Contains),
+}
+_SOURCES: dict[str, tuple[_Kinds, Callable[..., Source]]] = {
+    "if_not_exists": (((Path,), _SOURCE), Default),
+    "list_append": ((_SOURCE, _SOURCE), Concatenation),
 }

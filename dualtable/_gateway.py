@@ -3,7 +3,7 @@
 The rule: every method is one request or one batch of them, in wire form, and says all that the
 server said. A batch returns what is done and what is left; nothing is retried or dropped here.
 Whoever implements this raises the errors below `GatewayError` and no others, but for
-`ConditionFailed`, which is an answer.
+`ConditionFailed` and `TransactionCancelled`, which are answers.
 """
 
 from __future__ import annotations
@@ -11,17 +11,28 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
 from dualtable._tables import Definition, Description
 from dualtable._types import WireItem, WireKey, WireValue
+from dualtable.errors import (
+    GatewayError,
+    RequestRefusedError,
+    ThrottledError,
+    UnavailableError,
+)
 
 _T = TypeVar("_T")
 
 MAX_BATCH_GET = 100  # keys of a BatchGetItem
 MAX_BATCH_WRITE = 25  # requests of a BatchWriteItem, statements of a BatchExecuteStatement
+MAX_TRANSACTION = 100  # actions of a TransactWriteItems, gets of a TransactGetItems
+
+ReturnValues: TypeAlias = Literal["NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"]
+"""What an update returns: nothing; or the item, or the attributes that it names, before or after.
+"""
 
 
 def batches(values: Iterable[_T], size: int) -> Iterator[list[_T]]:
@@ -40,6 +51,41 @@ class Condition:
     values: Mapping[str, WireValue] = attrs.field(factory=dict)
 
 
+@attrs.frozen
+class Update:
+    """An update expression with its names and values, in DynamoDB's own syntax."""
+
+    expression: str
+    names: Mapping[str, str] = attrs.field(factory=dict)
+    values: Mapping[str, WireValue] = attrs.field(factory=dict)
+
+
+def names_and_values(
+    *expressions: Condition | Update | None,
+) -> tuple[dict[str, str], dict[str, WireValue]]:
+    """Return the names and the values of the expressions of one request, which may share them.
+
+    Raises:
+        RequestRefusedError: A placeholder stands for one thing here and for another there.
+    """
+    names: dict[str, str] = {}
+    values: dict[str, WireValue] = {}
+    for each in expressions:
+        if each is not None:
+            _merge(names, each.names)
+            _merge(values, each.values)
+    return names, values
+
+
+def _merge(into: dict[str, _T], defined: Mapping[str, _T]) -> None:
+    for token, meaning in defined.items():
+        if into.setdefault(token, meaning) != meaning:
+            raise RequestRefusedError(
+                f"{token} has another meaning in the update than in its condition; rename one",
+                code="ValidationException",
+            )
+
+
 class ConditionFailed(Exception):  # noqa: N818 - an answer, not an error
     """The condition did not hold; `item` is what was there, None where there was nothing."""
 
@@ -49,8 +95,122 @@ class ConditionFailed(Exception):  # noqa: N818 - an answer, not an error
 
 
 @attrs.frozen
+class TransactPut:
+    """Put an item, as a part of a transaction."""
+
+    table: str
+    item: WireItem
+    condition: Condition | None = None
+
+
+@attrs.frozen
+class TransactUpdate:
+    """Update an item, as a part of a transaction."""
+
+    table: str
+    key: WireKey
+    update: Update
+    condition: Condition | None = None
+
+
+@attrs.frozen
+class TransactDelete:
+    """Delete an item, as a part of a transaction."""
+
+    table: str
+    key: WireKey
+    condition: Condition | None = None
+
+
+@attrs.frozen
+class TransactCheck:
+    """Let the transaction depend on an item that it does not write."""
+
+    table: str
+    key: WireKey
+    condition: Condition
+
+
+TransactAction: TypeAlias = TransactPut | TransactUpdate | TransactDelete | TransactCheck
+
+
+@attrs.frozen
+class TransactGet:
+    """Read an item, as a part of a transaction."""
+
+    table: str
+    key: WireKey
+
+
+class Verdict(enum.Enum):
+    """What became of one action of a transaction that was cancelled."""
+
+    FINE = "fine"
+    CONDITION_FAILED = "condition failed"
+    REFUSED = "refused"
+    CONFLICT = "conflict"
+    THROTTLED = "throttled"
+
+
+@attrs.frozen
+class Reason:
+    """What one action has to do with the cancellation.
+
+    Args:
+        verdict: What became of it.
+        message: The server's words, if it had any.
+        item: What was there where its condition failed, None where there was nothing.
+    """
+
+    verdict: Verdict
+    message: str = ""
+    item: WireItem | None = None
+
+
+class TransactionCancelled(Exception):  # noqa: N818 - an answer, not an error
+    """A condition of the transaction did not hold; `reasons` are in the order of its actions."""
+
+    def __init__(self, reasons: Sequence[Reason]) -> None:
+        super().__init__("a condition of the transaction does not hold")
+        self.reasons = reasons
+
+
+def cancellation(reasons: Sequence[Reason]) -> TransactionCancelled | GatewayError:
+    """Return what to raise for a cancelled transaction.
+
+    That is the answer where a condition failed; an error where an action was refused; and else one
+    that may pass by itself, since others were at the items or capacity ran short.
+    """
+    by_verdict = {reason.verdict: number for number, reason in reversed([*enumerate(reasons)])}
+    if Verdict.CONDITION_FAILED in by_verdict:
+        return TransactionCancelled(reasons)
+    if (number := by_verdict.get(Verdict.REFUSED)) is not None:
+        return RequestRefusedError(
+            f"action {number} of the transaction is refused: {reasons[number].message}",
+            code="ValidationException",
+        )
+    if (number := by_verdict.get(Verdict.THROTTLED)) is not None:
+        return ThrottledError(
+            f"action {number} of the transaction is throttled: {reasons[number].message}",
+            code="ThrottlingError",
+        )
+    number = by_verdict.get(Verdict.CONFLICT)
+    return UnavailableError(
+        f"another request is writing to the item of action {number} of the transaction",
+        code="TransactionConflict",
+    )
+
+
+@attrs.frozen
 class Page:
-    """One page of a scan. An empty one with a `last_key` is not the end."""
+    """One page of a scan or query. An empty one with a `last_key` is not the end.
+
+    Args:
+        items: The items in the order in which the table or index has them.
+        last_key: Where the next page starts, None at the end. Of an index, it is the index's key
+            together with the table's.
+        read_units: What the page cost.
+    """
 
     items: Sequence[WireItem]
     last_key: WireKey | None
@@ -124,8 +284,37 @@ class Gateway(Protocol):
     ) -> BatchGet:
         """Read up to 100 different keys; `attributes` are names at the root to be returned."""
 
-    async def put(self, table: str, item: WireItem, condition: Condition | None = None) -> None:
-        """Put an item; raise `ConditionFailed` where the condition does not hold."""
+    async def put(
+        self,
+        table: str,
+        item: WireItem,
+        condition: Condition | None = None,
+        *,
+        return_old: bool = False,
+    ) -> WireItem | None:
+        """Put an item; return what was there if `return_old`, else None.
+
+        Raises:
+            ConditionFailed: The condition does not hold.
+        """
+
+    async def update(
+        self,
+        table: str,
+        key: WireKey,
+        update: Update,
+        condition: Condition | None = None,
+        *,
+        return_values: ReturnValues = "NONE",
+    ) -> WireItem | None:
+        """Update an item, which is created where there is none.
+
+        Return the attributes that `return_values` asks for, None where there are none.
+
+        Raises:
+            ConditionFailed: The condition does not hold.
+            RequestRefusedError: Also: the update does not fit the item that is there.
+        """
 
     async def batch_put(self, table: str, items: Sequence[WireItem]) -> Sequence[WireItem]:
         """Put up to 25 items with different keys; return those that were not processed."""
@@ -136,8 +325,19 @@ class Gateway(Protocol):
         `key_name` is the table's partition key, whose absence is the absence of the item.
         """
 
-    async def delete(self, table: str, key: WireKey, condition: Condition | None = None) -> None:
-        """Delete an item; raise `ConditionFailed` where the condition does not hold."""
+    async def delete(
+        self,
+        table: str,
+        key: WireKey,
+        condition: Condition | None = None,
+        *,
+        return_old: bool = False,
+    ) -> WireItem | None:
+        """Delete an item; return what was there if `return_old`, else None.
+
+        Raises:
+            ConditionFailed: The condition does not hold.
+        """
 
     async def scan(
         self,
@@ -152,6 +352,38 @@ class Gateway(Protocol):
         """Read one page of one segment."""
 
     async def query(
-        self, table: str, key_condition: Condition, *, start_key: WireKey | None = None
+        self,
+        table: str,
+        key_condition: Condition,
+        *,
+        index: str | None = None,
+        start_key: WireKey | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+        consistent_read: bool = True,
     ) -> Page:
-        """Read one page of the items that meet a key condition, strongly consistent."""
+        """Read one page of the items that meet a key condition, in the order of the sort key.
+
+        Of an `index`, they are what it projects. A global one has no consistent reads: to ask for
+        them is refused.
+        """
+
+    async def transact_write(
+        self, actions: Sequence[TransactAction], *, token: str | None = None
+    ) -> None:
+        """Take up to 100 actions on different items of any tables, all of them or none.
+
+        Within ten minutes, the same actions under the same `token` (at most 36 characters) are
+        taken once, however often they are sent.
+
+        Raises:
+            TransactionCancelled: A condition does not hold.
+            UnavailableError: Also: another request was writing to one of the items.
+        """
+
+    async def transact_get(self, gets: Sequence[TransactGet]) -> Sequence[WireItem | None]:
+        """Read up to 100 items of any tables as they are at one moment, in the order asked for.
+
+        Raises:
+            UnavailableError: Also: another request was writing to one of the items.
+        """

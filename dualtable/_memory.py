@@ -8,21 +8,20 @@ What a real table does now and then, this one does on demand, through `Faults`.
 
 from __future__ import annotations
 
-import asyncio
 import copy
-import hashlib
-from bisect import bisect_left, bisect_right
-from collections.abc import Hashable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import attrs
 
-from dualtable import _codec, _items
-from dualtable._expressions import parse_condition
+from dualtable import _items
+from dualtable._conditions import And, Comparison, ConditionTree, Literal, Path
+from dualtable._expressions import Placeholders, parse_condition, parse_update
+from dualtable._faults import Faults
 from dualtable._gateway import (
     MAX_BATCH_GET,
     MAX_BATCH_WRITE,
+    MAX_TRANSACTION,
     BatchGet,
     Condition,
     ConditionFailed,
@@ -30,82 +29,58 @@ from dualtable._gateway import (
     InsertBatch,
     Outcome,
     Page,
+    Reason,
+    ReturnValues,
+    TransactAction,
+    TransactCheck,
+    TransactDelete,
+    TransactGet,
+    TransactPut,
+    TransactUpdate,
+    Update,
+    Verdict,
+    cancellation,
+    names_and_values,
 )
-from dualtable._tables import Definition, Description, Layout, layout
-from dualtable._types import WireItem, WireKey
+from dualtable._stored import Order, Seen, StoredTable
+from dualtable._tables import Definition, Description, KeySchema
+from dualtable._types import WireItem, WireKey, WireValue
+from dualtable._updates import UpdateTree
+from dualtable._values import copied, normal_item, refused
 from dualtable.errors import (
-    DualTableError,
     InvalidItemError,
     InvalidKeyError,
     RequestRefusedError,
     TableNotFoundError,
 )
 
-PAGE_BYTES = 1024 * 1024
-_HASHES = 2**32
+_T = TypeVar("_T")
+_BATCH_GET_BYTES = 16 * 1024 * 1024  # a batch read stops there and leaves the rest
+_MAX_TOTAL_SEGMENTS = 1_000_000
 
 
-class Faults:
-    """What goes wrong, and when; this one lets nothing go wrong. Override what a test needs.
+@attrs.frozen
+class _Write:
+    """One write that is about to take effect: the item before and after."""
 
-    Example:
-        >>> from dualtable.errors import ThrottledError
-        >>> from dualtable.testing import Faults
-        >>> class ThrottleWrites(Faults):
-        ...     async def before(self, operation, table):
-        ...         if operation == "insert":
-        ...             raise ThrottledError("slow down")
-    """
+    table: StoredTable
+    key: WireKey
+    old: WireItem | None
+    new: WireItem | None
+    update: UpdateTree | None = None
 
-    async def before(self, operation: str, table: str) -> None:
-        """Wait, or raise before the operation takes effect."""
-        await asyncio.sleep(0)
+    def take_effect(self) -> None:
+        if self.new is not self.old:
+            self.table.store(self.key, self.new)
 
-    async def after(self, operation: str, table: str) -> None:
-        """Raise after the operation has taken effect: the response is lost."""
-
-    def left_over(self, operation: str, table: str, members: int) -> set[int]:
-        """Return the members of a batch that are not processed this time, by position."""
-        return set()
-
-    def stale(self, table: str, versions: Sequence[WireItem | None]) -> WireItem | None:
-        """Choose what an eventually consistent read sees of an item.
-
-        `versions` holds every state of the item from the first to the last, None for absent.
-        """
-        return versions[-1]
-
-
-@attrs.define
-class _Table:
-    """One table: its description, and its items by identity, in the order of their hashes."""
-
-    description: Description
-    layout: Layout
-    items: dict[Hashable, WireItem] = attrs.field(factory=dict)
-    versions: dict[Hashable, list[WireItem | None]] = attrs.field(factory=dict)
-    places: list[tuple[Any, ...]] = attrs.field(factory=list)  # (hash, partition, sort, identity)
-
-    def store(self, key: WireKey, item: WireItem | None) -> None:
-        identity = _items.identity(key)
-        self.versions.setdefault(identity, [None]).append(item)
-        place = (*self.place(key), identity)
-        at = bisect_left(self.places, place)
-        there = at < len(self.places) and self.places[at] == place
-        if item is None:
-            self.items.pop(identity, None)
-            if there:
-                del self.places[at]
-            return
-        self.items[identity] = item
-        if not there:
-            self.places.insert(at, place)
-
-    def place(self, key: WireKey) -> tuple[Any, ...]:
-        """Return where a key stands in a scan: by the hash of its partition, then by sort key."""
-        partition, *sort = (_items.order(key[name]) for name in self.layout.key.names)
-        digest = hashlib.md5(repr(partition).encode(), usedforsecurity=False).digest()
-        return int.from_bytes(digest[:4], "big"), partition, tuple(sort)
+    def returned(self, return_values: ReturnValues) -> WireItem | None:
+        """Return a copy of what an update returns, None where that is nothing."""
+        item = self.new if return_values.endswith("NEW") else self.old
+        if return_values == "NONE" or item is None:
+            return None
+        if return_values.startswith("UPDATED") and self.update is not None:
+            item = self.update.touched(item)
+        return copied(item) or None
 
 
 class MemoryGateway:
@@ -137,12 +112,13 @@ class MemoryGateway:
 
     def __init__(self, faults: Faults | None = None) -> None:
         self.faults = faults or Faults()
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[str, StoredTable] = {}
+        self._transactions: dict[str, Sequence[TransactAction]] = {}  # by their tokens
 
     async def describe_table(self, table: str) -> Description:
         await self.faults.before("describe_table", table)
         found = self._table(table)
-        sizes = [_items.item_bytes(item) for item in found.items.values()]
+        sizes = [_items.item_bytes(item) for item in found.items()]
         return {
             **copy.deepcopy(found.description),
             "ItemCount": len(sizes),
@@ -153,8 +129,7 @@ class MemoryGateway:
         name = definition["TableName"]
         await self.faults.before("create_table", name)
         if name not in self._tables:
-            description = copy.deepcopy(_described(definition))
-            self._tables[name] = _Table(description, layout(description))
+            self._tables[name] = StoredTable(copy.deepcopy(_described(definition)))
 
     async def describe_extras(self, table: str) -> dict[str, Any]:
         await self.faults.before("describe_extras", table)
@@ -162,9 +137,10 @@ class MemoryGateway:
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         await self.faults.before("get", table)
-        item = self._read(self._table(table), key, consistent_read=consistent_read)
+        found = self._table(table)
+        item = self._seen(found, consistent_read)(found.versions(_checked_key(found, key)))
         await self.faults.after("get", table)
-        return item
+        return _copy_of(item)
 
     async def batch_get(
         self,
@@ -176,45 +152,75 @@ class MemoryGateway:
     ) -> BatchGet:
         await self.faults.before("batch_get", table)
         found = self._table(table)
-        _check_batch(found, keys, MAX_BATCH_GET)
+        checked = [_checked_key(found, key) for key in keys]
+        _check_batch(checked, MAX_BATCH_GET)
+        see = self._seen(found, consistent_read)
         left = self.faults.left_over("batch_get", table, len(keys))
-        items, units = [], 0.0
-        for number, key in enumerate(keys):
-            if number in left:
+        items, size, units = [], 0, 0.0
+        for number, key in enumerate(checked):
+            if number in left or size > _BATCH_GET_BYTES:
+                left.add(number)
                 continue
-            item = self._read(found, key, consistent_read=consistent_read)
-            size = 0 if item is None else _items.item_bytes(item)
-            units += _items.read_units(size, consistent_read=consistent_read)
+            item = see(found.versions(key))
+            item_bytes = 0 if item is None else _items.item_bytes(item)
+            size += item_bytes
+            units += _items.read_units(item_bytes, consistent_read=consistent_read)
             if item is not None:
-                items.append(_projected(item, attributes))
+                items.append(copied(_projected(item, attributes)))
         await self.faults.after("batch_get", table)
         return BatchGet(items, [keys[number] for number in sorted(left)], units)
 
-    async def put(self, table: str, item: WireItem, condition: Condition | None = None) -> None:
-        await self.faults.before("put", table)
-        found = self._table(table)
-        key = _checked(found, item)
-        _judge(found, key, condition)
-        found.store(key, _stored(item))
-        await self.faults.after("put", table)
+    async def put(
+        self,
+        table: str,
+        item: WireItem,
+        condition: Condition | None = None,
+        *,
+        return_old: bool = False,
+    ) -> WireItem | None:
+        write = await self._write("put", TransactPut(table, item, condition))
+        return write.returned("ALL_OLD" if return_old else "NONE")
+
+    async def update(
+        self,
+        table: str,
+        key: WireKey,
+        update: Update,
+        condition: Condition | None = None,
+        *,
+        return_values: ReturnValues = "NONE",
+    ) -> WireItem | None:
+        write = await self._write("update", TransactUpdate(table, key, update, condition))
+        return write.returned(return_values)
+
+    async def delete(
+        self,
+        table: str,
+        key: WireKey,
+        condition: Condition | None = None,
+        *,
+        return_old: bool = False,
+    ) -> WireItem | None:
+        write = await self._write("delete", TransactDelete(table, key, condition))
+        return write.returned("ALL_OLD" if return_old else "NONE")
 
     async def batch_put(self, table: str, items: Sequence[WireItem]) -> Sequence[WireItem]:
         await self.faults.before("batch_put", table)
         found = self._table(table)
-        keys = [_checked(found, item) for item in items]
-        _check_batch(found, keys, MAX_BATCH_WRITE)
+        checked = [_checked_item(found, item) for item in items]
+        _check_batch([key for key, _ in checked], MAX_BATCH_WRITE)
         left = self.faults.left_over("batch_put", table, len(items))
-        for number, (key, item) in enumerate(zip(keys, items, strict=True)):
+        for number, (key, item) in enumerate(checked):
             if number not in left:
-                found.store(key, _stored(item))
+                found.store(key, item)
         await self.faults.after("batch_put", table)
         return [items[number] for number in sorted(left)]
 
     async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
         await self.faults.before("insert", table)
         found = self._table(table)
-        if len(items) > MAX_BATCH_WRITE:
-            raise _refused(f"{len(items)} statements, {MAX_BATCH_WRITE} are allowed")
+        if not 0 < len(items) <= MAX_BATCH_WRITE:
+            raise refused(f"{len(items)} statements, 1 to {MAX_BATCH_WRITE} are allowed")
         left = self.faults.left_over("insert", table, len(items))
         outcomes = [
             Insert(Outcome.RETRY, "ThrottlingError") if n in left else _insert(found, item)
@@ -223,14 +229,6 @@ class MemoryGateway:
         units = sum(_items.write_units(_items.item_bytes(item)) for item in items)
         await self.faults.after("insert", table)
         return InsertBatch(outcomes, float(units))
-
-    async def delete(self, table: str, key: WireKey, condition: Condition | None = None) -> None:
-        await self.faults.before("delete", table)
-        found = self._table(table)
-        _check_key(found, key)
-        _judge(found, key, condition)
-        found.store(key, None)
-        await self.faults.after("delete", table)
 
     async def scan(
         self,
@@ -244,47 +242,150 @@ class MemoryGateway:
     ) -> Page:
         await self.faults.before("scan", table)
         found = self._table(table)
-        first = -(-segment * _HASHES // total_segments)
-        end = -(-(segment + 1) * _HASHES // total_segments)
-        start = bisect_left(found.places, (first,))
-        if start_key is not None:
-            _check_key(found, start_key)
-            start = bisect_right(
-                found.places, (*found.place(start_key), _items.identity(start_key))
-            )
-        places = found.places[start : bisect_left(found.places, (end,))]
-        page = _page(found, [place[-1] for place in places], limit, consistent_read)
+        _check_limit(limit)
+        if not 0 <= segment < total_segments <= _MAX_TOTAL_SEGMENTS:
+            raise refused(f"there is no segment {segment} of {total_segments}")
+        start_key = _checked_start(found.order, start_key, table)
+        page = found.page(
+            found.order,
+            found.order.segment(segment, total_segments, start_key),
+            self._seen(found, consistent_read),
+            limit=limit,
+            most_places=self.faults.page_places("scan", table),
+            consistent_read=consistent_read,
+        )
         await self.faults.after("scan", table)
         return page
 
     async def query(
-        self, table: str, key_condition: Condition, *, start_key: WireKey | None = None
+        self,
+        table: str,
+        key_condition: Condition,
+        *,
+        index: str | None = None,
+        start_key: WireKey | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+        consistent_read: bool = True,
     ) -> Page:
         await self.faults.before("query", table)
         found = self._table(table)
-        meets = parse_condition(key_condition.expression, key_condition.names, key_condition.values)
-        after = None if start_key is None else found.place(start_key)
-        names = [
-            place[-1]
-            for place in found.places
-            if (after is None or place[:-1] > after) and meets(found.items[place[-1]])
-        ]
-        page = _page(found, names, None, consistent_read=True)
+        _check_limit(limit)
+        order = _order(found, index, consistent_read)
+        condition = _parsed(key_condition)
+        partition = _items.order(_partition(condition, order.key))
+        start_key = _checked_start(order, start_key, table)
+        if start_key is not None and order.place(start_key)[1] != partition:
+            raise refused("the starting key is outside of the query's partition")
+        page = found.page(
+            order,
+            order.partition(partition, start_key, descending=descending),
+            self._seen(found, consistent_read),
+            is_wanted=condition.holds,
+            limit=limit,
+            most_places=self.faults.page_places("query", table),
+            consistent_read=consistent_read,
+        )
         await self.faults.after("query", table)
         return page
 
-    def _table(self, name: str) -> _Table:
+    async def transact_write(
+        self, actions: Sequence[TransactAction], *, token: str | None = None
+    ) -> None:
+        names = ",".join(sorted({action.table for action in actions}))
+        await self.faults.before("transact_write", names)
+        if not self._was_taken(token, actions):
+            for write in self._all_writes(actions):
+                write.take_effect()
+            if token is not None:
+                self._transactions[token] = copy.deepcopy(actions)
+        await self.faults.after("transact_write", names)
+
+    async def transact_get(self, gets: Sequence[TransactGet]) -> Sequence[WireItem | None]:
+        names = ",".join(sorted({get.table for get in gets}))
+        await self.faults.before("transact_get", names)
+        self._check_transaction(gets)
+        items = []
+        for get in gets:
+            found = self._table(get.table)
+            items.append(_copy_of(found.versions(_checked_key(found, get.key))[-1]))
+        await self.faults.after("transact_get", names)
+        return items
+
+    async def _write(self, operation: str, action: TransactAction) -> _Write:
+        await self.faults.before(operation, action.table)
+        write = self._prepared(action)
+        write.take_effect()
+        await self.faults.after(operation, action.table)
+        return write
+
+    def _was_taken(self, token: str | None, actions: Sequence[TransactAction]) -> bool:
+        if token is None or token not in self._transactions:
+            return False
+        if list(self._transactions[token]) != list(actions):
+            raise RequestRefusedError(
+                "the token belongs to another transaction; choose a new one",
+                code="IdempotentParameterMismatchException",
+            )
+        return True
+
+    def _all_writes(self, actions: Sequence[TransactAction]) -> Sequence[_Write]:
+        """Return what a transaction writes; raise what cancels it."""
+        self._check_transaction(actions)
+        writes, reasons = [], []
+        for action in actions:
+            try:
+                writes.append(self._prepared(action))
+                reasons.append(Reason(Verdict.FINE))
+            except ConditionFailed as failure:
+                reasons.append(Reason(Verdict.CONDITION_FAILED, str(failure), failure.item))
+            except RequestRefusedError as error:
+                reasons.append(Reason(Verdict.REFUSED, str(error)))
+        if len(writes) < len(actions):
+            raise cancellation(reasons)
+        return writes
+
+    def _check_transaction(self, actions: Sequence[TransactAction | TransactGet]) -> None:
+        if not 0 < len(actions) <= MAX_TRANSACTION:
+            raise refused(f"{len(actions)} actions, 1 to {MAX_TRANSACTION} are allowed")
+        items = set()
+        for action in actions:
+            found = self._table(action.table)
+            key = (
+                _checked_item(found, action.item)[0]
+                if isinstance(action, TransactPut)
+                else _checked_key(found, action.key)
+            )
+            items.add((action.table, _items.identity(key)))
+        if len(items) < len(actions):
+            raise refused("a transaction cannot include multiple operations on one item")
+
+    def _prepared(self, action: TransactAction) -> _Write:
+        """Check an action, judge its condition, and return what it writes."""
+        table = self._table(action.table)
+        if isinstance(action, TransactUpdate):
+            return _update(table, action)
+        if isinstance(action, TransactPut):
+            key, new = _checked_item(table, action.item)
+        else:
+            key, new = _checked_key(table, action.key), None
+        old = table.versions(key)[-1]
+        if action.condition is not None:
+            _judge(_parsed(action.condition), old)
+        return _Write(table, key, old, old if isinstance(action, TransactCheck) else new)
+
+    def _seen(self, table: StoredTable, consistent_read: bool) -> Seen:
+        """Return how a read chooses among the versions of an item."""
+        if consistent_read:
+            return lambda versions: versions[-1]
+        return lambda versions: self.faults.stale(table.name, versions)
+
+    def _table(self, name: str) -> StoredTable:
         if name not in self._tables:
             raise TableNotFoundError(
                 f"table {name} does not exist", code="ResourceNotFoundException"
             )
         return self._tables[name]
-
-    def _read(self, table: _Table, key: WireKey, *, consistent_read: bool) -> WireItem | None:
-        _check_key(table, key)
-        versions = table.versions.get(_items.identity(key), [None])
-        item = versions[-1] if consistent_read else self.faults.stale(table.layout.table, versions)
-        return copy.deepcopy(item)
 
 
 def _described(definition: Definition) -> Description:
@@ -295,88 +396,118 @@ def _described(definition: Definition) -> Description:
     return description
 
 
-def _page(
-    table: _Table, identities: Sequence[Hashable], limit: int | None, consistent_read: bool
-) -> Page:
-    """Cut a page of at most 1 MB or `limit` items; a page that was cut carries its last key."""
-    items: list[WireItem] = []
-    size = 0
-    last_key = None
-    for identity in identities:
-        item = table.items[identity]
-        items.append(copy.deepcopy(item))
-        size += _items.item_bytes(item)
-        if size >= PAGE_BYTES or len(items) == limit:
-            last_key = _items.key_of(items[-1], table.layout.key, table.layout.table)
-            break
-    return Page(items, last_key, _items.read_units(size, consistent_read=consistent_read))
+def _update(table: StoredTable, action: TransactUpdate) -> _Write:
+    key = _checked_key(table, action.key)
+    placeholders = Placeholders(*names_and_values(action.update, action.condition))
+    update = parse_update(action.update.expression, placeholders)
+    condition = None
+    if action.condition is not None:
+        condition = parse_condition(action.condition.expression, placeholders)
+    placeholders.check_all_used()
+    if fixed := {path.steps[0] for path in update.paths} & key.keys():
+        raise refused(f"{min(fixed)} is part of the key and cannot be updated")
+    old = table.versions(key)[-1]
+    if condition is not None:
+        _judge(condition, old)
+    new = _in_words_of_dynamodb(lambda: update.apply(key if old is None else old))
+    _in_words_of_dynamodb(lambda: _items.check_item(new, table.layout))
+    return _Write(table, key, old, new, update)
 
 
-def _insert(table: _Table, item: WireItem) -> Insert:
+def _insert(table: StoredTable, item: WireItem) -> Insert:
     try:
-        key = _checked(table, item)
-    except DualTableError as error:
+        key, item = _checked_item(table, item)
+    except RequestRefusedError as error:
         return Insert(Outcome.REFUSED, str(error))
-    if _items.identity(key) in table.items:
+    if table.versions(key)[-1] is not None:
         return Insert(Outcome.PRESENT)
-    table.store(key, _stored(item))
+    table.store(key, item)
     return Insert(Outcome.WRITTEN)
 
 
-def _checked(table: _Table, item: WireItem) -> WireKey:
+def _parsed(condition: Condition) -> ConditionTree:
+    placeholders = Placeholders(condition.names, condition.values)
+    tree = parse_condition(condition.expression, placeholders)
+    placeholders.check_all_used()
+    return tree
+
+
+def _judge(condition: ConditionTree, item: WireItem | None) -> None:
+    if not condition.holds(item or {}):
+        raise ConditionFailed(_copy_of(item))
+
+
+def _order(table: StoredTable, index: str | None, consistent_read: bool) -> Order:
+    """Return the order of the table, or of an index that can be read like this."""
+    if index is None:
+        return table.order
+    if index not in table.indexes:
+        raise refused(f"table {table.name} has no index {index}")
+    order = table.indexes[index]
+    if order.is_global and consistent_read:
+        raise refused("consistent reads are not supported on global secondary indexes")
+    return order
+
+
+def _partition(condition: ConditionTree, schema: KeySchema) -> WireValue:
+    """Return the value of the partition key that a key condition asks for."""
+    while isinstance(condition, And):
+        condition = condition.left
+    if (
+        not isinstance(condition, Comparison)
+        or condition.operator != "="
+        or condition.left != Path((schema.partition.name,))
+        or not isinstance(condition.right, Literal)
+    ):
+        raise refused(f"the key condition must say what {schema.partition.name} is equal to")
+    return condition.right.value
+
+
+def _checked_item(table: StoredTable, item: WireItem) -> tuple[WireKey, WireItem]:
+    """Return an item's key and itself, in normal form."""
+    item = normal_item(item)
+    return _in_words_of_dynamodb(lambda: _items.check_item(item, table.layout)), item
+
+
+def _checked_key(table: StoredTable, key: WireKey) -> WireKey:
+    """Return a key in normal form."""
+    schema = table.layout.key
+    if key.keys() != set(schema.names):
+        raise refused(f"the key of {table.name} must consist of {', '.join(schema.names)}")
+    normal_key = normal_item(key)
+    return _in_words_of_dynamodb(lambda: _items.key_of(normal_key, schema, table.name))
+
+
+def _checked_start(order: Order, key: WireKey | None, table: str) -> WireKey | None:
+    """Return the key that a page starts after, in normal form."""
+    if key is None:
+        return None
+    if key.keys() != order.key_names:
+        raise refused(f"the starting key must consist of {', '.join(sorted(order.key_names))}")
+    normal_key = normal_item(key)
+    _in_words_of_dynamodb(lambda: _items.key_of(normal_key, order.key, table))
+    _in_words_of_dynamodb(lambda: _items.key_of(normal_key, order.table_key, table))
+    return normal_key
+
+
+def _in_words_of_dynamodb(check: Callable[[], _T]) -> _T:
+    """Raise as a refused request what the library finds wrong with an item or key."""
     try:
-        _codec.encode(_codec.decode(item))
-        return _items.check_item(item, table.layout)
+        return check()
     except (InvalidItemError, InvalidKeyError) as error:
-        raise _refused(str(error)) from error
+        raise refused(str(error)) from error
 
 
-def _check_key(table: _Table, key: WireKey) -> None:
-    try:
-        _items.check_key(_codec.decode(key), table.layout.key, table.layout.table)
-    except InvalidKeyError as error:
-        raise _refused(str(error)) from error
-
-
-def _check_batch(table: _Table, keys: Sequence[WireKey], most: int) -> None:
+def _check_batch(keys: Sequence[WireKey], most: int) -> None:
     if not 0 < len(keys) <= most:
-        raise _refused(f"{len(keys)} members in a batch, 1 to {most} are allowed")
-    for key in keys:
-        _check_key(table, key)
+        raise refused(f"{len(keys)} members in a batch, 1 to {most} are allowed")
     if len({_items.identity(key) for key in keys}) < len(keys):
-        raise _refused("Provided list of item keys contains duplicates")
+        raise refused("a batch contains one key twice")
 
 
-def _judge(table: _Table, key: WireKey, condition: Condition | None) -> None:
-    if condition is None:
-        return
-    meets = parse_condition(condition.expression, condition.names, condition.values)
-    item = table.items.get(_items.identity(key))
-    if not meets(item or {}):
-        raise ConditionFailed(copy.deepcopy(item))
-
-
-def _stored(item: Mapping[str, Any]) -> WireItem:
-    """Return a copy with numbers in normal form, as DynamoDB keeps them."""
-    return {name: _normal(value) for name, value in item.items()}
-
-
-def _normal(value: dict[str, Any]) -> dict[str, Any]:
-    ((tag, content),) = value.items()
-    if tag == "N":
-        return {"N": _number(content)}
-    if tag == "NS":
-        return {"NS": [_number(member) for member in content]}
-    if tag == "M":
-        return {"M": _stored(content)}
-    if tag == "L":
-        return {"L": [_normal(member) for member in content]}
-    return copy.deepcopy(value)
-
-
-def _number(text: str) -> str:
-    number = Decimal(text).normalize() + 0 if len(text) < 28 else Decimal(text)
-    return f"{number:f}" if -20 < number.adjusted() < 40 else str(number)
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise refused(f"a limit of {limit}, at least 1 is needed")
 
 
 def _projected(item: WireItem, attributes: Sequence[str] | None) -> WireItem:
@@ -385,5 +516,5 @@ def _projected(item: WireItem, attributes: Sequence[str] | None) -> WireItem:
     return {name: value for name, value in item.items() if name in attributes}
 
 
-def _refused(message: str) -> RequestRefusedError:
-    return RequestRefusedError(message, code="ValidationException")
+def _copy_of(item: WireItem | None) -> WireItem | None:
+    return None if item is None else copied(item)

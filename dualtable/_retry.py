@@ -9,6 +9,7 @@ Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-j
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -23,6 +24,10 @@ from dualtable._gateway import (
     InsertBatch,
     Outcome,
     Page,
+    ReturnValues,
+    TransactAction,
+    TransactGet,
+    Update,
 )
 from dualtable._tables import Definition, Description
 from dualtable._types import WireItem, WireKey
@@ -84,21 +89,57 @@ class RetryingGateway:
             lambda: self._gateway.get(table, key, consistent_read=consistent_read)
         )
 
-    async def put(self, table: str, item: WireItem, condition: Condition | None = None) -> None:
-        await self._retried(lambda: self._gateway.put(table, item, condition))
+    async def put(
+        self,
+        table: str,
+        item: WireItem,
+        condition: Condition | None = None,
+        *,
+        return_old: bool = False,
+    ) -> WireItem | None:
+        return await self._retried(
+            lambda: self._gateway.put(table, item, condition, return_old=return_old)
+        )
 
-    async def delete(self, table: str, key: WireKey, condition: Condition | None = None) -> None:
-        await self._retried(lambda: self._gateway.delete(table, key, condition))
+    async def update(
+        self,
+        table: str,
+        key: WireKey,
+        update: Update,
+        condition: Condition | None = None,
+        *,
+        return_values: ReturnValues = "NONE",
+    ) -> WireItem | None:
+        return await self._retried(
+            lambda: self._gateway.update(table, key, update, condition, return_values=return_values)
+        )
+
+    async def delete(
+        self,
+        table: str,
+        key: WireKey,
+        condition: Condition | None = None,
+        *,
+        return_old: bool = False,
+    ) -> WireItem | None:
+        return await self._retried(
+            lambda: self._gateway.delete(table, key, condition, return_old=return_old)
+        )
 
     async def scan(self, table: str, **parameters: Any) -> Page:
         return await self._retried(lambda: self._gateway.scan(table, **parameters))
 
-    async def query(
-        self, table: str, key_condition: Condition, *, start_key: WireKey | None = None
-    ) -> Page:
-        return await self._retried(
-            lambda: self._gateway.query(table, key_condition, start_key=start_key)
-        )
+    async def query(self, table: str, key_condition: Condition, **parameters: Any) -> Page:
+        return await self._retried(lambda: self._gateway.query(table, key_condition, **parameters))
+
+    async def transact_write(
+        self, actions: Sequence[TransactAction], *, token: str | None = None
+    ) -> None:
+        token = token or secrets.token_hex(16)  # one for all tries: a lost answer does no harm
+        await self._retried(lambda: self._gateway.transact_write(actions, token=token))
+
+    async def transact_get(self, gets: Sequence[TransactGet]) -> Sequence[WireItem | None]:
+        return await self._retried(lambda: self._gateway.transact_get(gets))
 
     async def batch_get(
         self,

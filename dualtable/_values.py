@@ -15,10 +15,10 @@ from collections.abc import Callable, Hashable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from dualtable._codec import MAX_DEPTH
 from dualtable._types import WireItem, WireValue
 from dualtable.errors import RequestRefusedError
 
-MAX_DEPTH = 31  # lists and maps inside one another; with the scalar inside these are 32 levels
 _MAX_DIGITS = 38
 _MIN_EXPONENT, _MAX_EXPONENT = -130, 125
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
@@ -43,7 +43,30 @@ def normal(value: WireValue) -> WireValue:
 
 def equal(one: WireValue, other: WireValue) -> bool:
     """Tell whether two values are equal, whatever the spelling of numbers and order of sets."""
-    return one == other or _comparable(normal(one)) == _comparable(normal(other))
+    if one == other or one.keys() != other.keys():
+        return one == other
+    return _comparable(normal(one)) == _comparable(normal(other))
+
+
+def equal_items(one: Mapping[str, WireValue], other: Mapping[str, WireValue]) -> bool:
+    """Tell whether two items hold equal values under the same names."""
+    return one.keys() == other.keys() and all(
+        equal(value, other[name]) for name, value in one.items()
+    )
+
+
+def copied(item: WireItem) -> WireItem:
+    """Return a deep copy of an item in normal form."""
+    return {name: _copied(value) for name, value in item.items()}
+
+
+def _copied(value: WireValue) -> WireValue:
+    ((tag, content),) = value.items()
+    if tag == "M":
+        return {tag: copied(content)}
+    if tag == "L":
+        return {tag: [_copied(member) for member in content]}
+    return {tag: content.copy() if isinstance(content, list) else content}
 
 
 def _members(members: Mapping[str, WireValue], depth: int) -> dict[str, WireValue]:
@@ -85,10 +108,9 @@ def _number(content: str, _depth: int) -> str:
 
 def _binary(content: str, _depth: int) -> str:
     try:
-        base64.b64decode(content, validate=True)
+        return base64.b64encode(base64.b64decode(content, validate=True)).decode()
     except (binascii.Error, ValueError, TypeError):
         raise refused("a binary value is not valid base64") from None
-    return content
 
 
 def _null(content: bool, _depth: int) -> bool:

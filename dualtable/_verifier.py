@@ -15,7 +15,7 @@ from typing import Literal, Unpack
 
 import attrs
 
-from dualtable import _codec, _items
+from dualtable import _items, _values
 from dualtable._capacity import TokenBucket
 from dualtable._clock import Clock, SystemClock
 from dualtable._connect import Connection, connect
@@ -328,7 +328,7 @@ class _Run:
             return Kind.DELETED
         if marks.token_of(found) is not None:
             return Kind.REWRITTEN
-        if self.level == "content" and not _codec.same_item(wanted.item, found):
+        if self.level == "content" and not _values.equal_items(wanted.item, found):
             return Kind.DIFFERENT
         return Kind.SAME
 

@@ -1,0 +1,171 @@
+"""What all of DynamoDB's expressions are made of: words, placeholders, names and paths.
+
+The rule: as strict as DynamoDB. A reserved word or an unknown placeholder is refused, and so is a
+name or value that no expression of the request uses.
+
+    path := name ('.' name | '[' position ']')*
+    name := word | #placeholder
+
+Keywords are of any case, names of functions are not.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import attrs
+
+from dualtable._conditions import Literal, Path
+from dualtable._reserved_words import RESERVED_WORDS
+from dualtable._types import WireValue
+from dualtable._values import refused
+from dualtable.errors import RequestRefusedError
+
+_T = TypeVar("_T")
+
+_MAX_BYTES = 4096  # of one expression
+_TOKEN = re.compile(
+    r"\s*(<>|<=|>=|[-+=<>(),.\[\]]|[#:][A-Za-z0-9_]+|[A-Za-z]\w*|0|[1-9]\d*)", re.ASCII
+)
+_PLACEHOLDER = re.compile(r"[#:][A-Za-z0-9_]+", re.ASCII)
+_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+
+
+@attrs.frozen
+class Placeholders:
+    """The names and values of one request, shared by all its expressions.
+
+    Call `check_all_used` once they are all parsed.
+    """
+
+    names: Mapping[str, str]
+    values: Mapping[str, WireValue]
+    _used: set[str] = attrs.field(factory=set, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        for sign, defined in (("#", self.names), (":", self.values)):
+            for token in defined:
+                if not token.startswith(sign) or not _PLACEHOLDER.fullmatch(token):
+                    raise refused(f"{token!r} is no placeholder")
+
+    def name(self, token: str) -> str:
+        """Return the attribute name that a ``#name`` stands for."""
+        return self._take(token, self.names)
+
+    def value(self, token: str) -> Literal:
+        """Return the value that a ``:value`` stands for."""
+        return Literal(self._take(token, self.values))
+
+    def check_all_used(self) -> None:
+        """Raise `RequestRefusedError` where one was not needed."""
+        if unused := (self.names.keys() | self.values.keys()) - self._used:
+            raise refused(f"{min(unused)} is not used in any expression")
+
+    def _take(self, token: str, defined: Mapping[str, _T]) -> _T:
+        if token not in defined:
+            raise refused(f"{token} is used in an expression and not defined")
+        self._used.add(token)
+        return defined[token]
+
+
+class Words:
+    """The words of one expression, read from left to right; ``""`` is the word at the end."""
+
+    def __init__(self, text: str, placeholders: Placeholders) -> None:
+        self._text = text
+        self._placeholders = placeholders
+        self._words = [*self._split(text.rstrip()), ""]
+        self.at = 0
+
+    def _split(self, text: str) -> list[str]:
+        if len(text.encode()) > _MAX_BYTES:
+            raise self.error(f"it is longer than {_MAX_BYTES} bytes")
+        words, at = [], 0
+        while at < len(text):
+            match = _TOKEN.match(text, at)
+            if match is None:
+                raise self.error(f"syntax error at {text[at:].lstrip()[:10]!r}")
+            words.append(match[1])
+            at = match.end()
+        return words
+
+    def peek(self) -> str:
+        """Return the next word and leave it there."""
+        return self._words[self.at]
+
+    def next(self) -> str:
+        """Return the next word; refuse the end."""
+        word = self.peek()
+        if not word:
+            raise self.error("it ends too early")
+        self.at += 1
+        return word
+
+    def takes(self, word: str) -> bool:
+        """Go past this word, in capitals, where it is the next one."""
+        found = self.peek().upper() == word
+        self.at += found
+        return found
+
+    def expect(self, word: str) -> None:
+        """Go past this word, in capitals; refuse any other."""
+        if not self.takes(word):
+            raise self.error(f"{self.peek()!r} where {word!r} should be")
+
+    def called(self) -> str:
+        """Return the name of the function that is called here, ``""`` where none is."""
+        is_call = bool(_NAME.fullmatch(self.peek())) and self._words[self.at + 1] == "("
+        return self.peek() if is_call else ""
+
+    def arguments(self, read: Callable[[], _T]) -> list[_T]:
+        """Read what is in parentheses, divided by commas."""
+        self.expect("(")
+        found = self.listed(read)
+        self.expect(")")
+        return found
+
+    def listed(self, read: Callable[[], _T]) -> list[_T]:
+        """Read one or more things that are divided by commas."""
+        found = [read()]
+        while self.takes(","):
+            found.append(read())
+        return found
+
+    def path(self) -> Path:
+        """Read a path."""
+        steps: list[str | int] = [self._name()]
+        while self.peek() in (".", "["):
+            steps.append(self._name() if self.takes(".") else self._position())
+        return Path(tuple(steps))
+
+    def literal(self) -> Literal | None:
+        """Read a ``:value`` where there is one."""
+        if not self.peek().startswith(":"):
+            return None
+        return self._placeholders.value(self.next())
+
+    def error(self, problem: str) -> RequestRefusedError:
+        """Return the error that says what is wrong with this expression."""
+        return refused(f"invalid expression {self._text!r}: {problem}")
+
+    def _position(self) -> int:
+        self.expect("[")
+        word = self.next()
+        if not word.isdecimal():
+            raise self.error(f"{word!r} where a position should be")
+        self.expect("]")
+        return int(word)
+
+    def _name(self) -> str:
+        word = self.next()
+        if word.startswith("#"):
+            return self._placeholders.name(word)
+        if word.upper() in RESERVED_WORDS:
+            raise self.error(f"{word!r} is a reserved word; use a name such as #n for it")
+        if not _NAME.fullmatch(word):
+            raise self.error(f"{word!r} where a name should be")
+        return word

@@ -1,0 +1,192 @@
+"""One table in memory: every state of its items, and their places in the table and its indexes.
+
+The rule: all items in here are in normal form, and are never changed, only followed by another
+version. Nothing here knows about requests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import attrs
+
+from dualtable import _items
+from dualtable._gateway import Page
+from dualtable._tables import Description, KeySchema, Layout, layout
+from dualtable._types import WireItem, WireKey
+from dualtable._values import copied
+
+PAGE_BYTES = 1024 * 1024
+_HASHES = 2**32
+
+Identity: TypeAlias = Hashable
+Place: TypeAlias = tuple[int, Any, Any, Any]  # hash, partition key, sort key, item
+Versions: TypeAlias = Sequence[WireItem | None]
+Seen: TypeAlias = Callable[[Versions], WireItem | None]
+
+
+@attrs.define
+class Order:
+    """Where the items of a table, or of one of its indexes, stand: by hash, then by sort key.
+
+    A place stays when its item has left it, for reads that see older versions.
+    """
+
+    key: KeySchema
+    table_key: KeySchema
+    is_global: bool = False
+    projected: frozenset[str] | None = None  # the names that an index holds; None: all
+    _places: list[Place] = attrs.field(factory=list)
+    _keys: dict[Place, WireKey] = attrs.field(factory=dict)
+
+    @property
+    def key_names(self) -> frozenset[str]:
+        """The names in a key of a page: those of the index and of the table."""
+        return frozenset(self.key.names + self.table_key.names)
+
+    def place(self, key: WireKey) -> Place:
+        """Return where an item, or a key with all the key names, stands."""
+        partition, *sort = (_items.order(key[name]) for name in self.key.names)
+        table_key = {name: key[name] for name in self.table_key.names}
+        return _hash(partition), partition, tuple(sort), _items.identity(table_key)
+
+    def add(self, item: WireItem) -> None:
+        """Give an item its place; one that lacks a key of the index has none."""
+        if not self.key_names <= item.keys():
+            return
+        place = self.place(item)
+        if place not in self._keys:
+            self._keys[place] = {name: item[name] for name in self.key_names}
+            insort(self._places, place)
+
+    def segment(self, number: int, total: int, start_key: WireKey | None) -> Iterator[Place]:
+        """Yield the places of one of `total` equal ranges of hashes, those after a key."""
+        first, end = (-(-n * _HASHES // total) for n in (number, number + 1))
+        start = bisect_left(self._places, (first,))
+        if start_key is not None:
+            start = max(start, bisect_right(self._places, self.place(start_key)))
+        return self._between(start, bisect_left(self._places, (end,)))
+
+    def partition(
+        self, partition: Any, start_key: WireKey | None, *, descending: bool
+    ) -> Iterator[Place]:
+        """Yield the places of one partition in either direction, those after a key."""
+        mark = (_hash(partition), partition)
+        start = bisect_left(self._places, mark)
+        end = bisect_right(self._places, mark, key=lambda place: place[:2])
+        if start_key is not None and descending:
+            end = bisect_left(self._places, self.place(start_key))
+        elif start_key is not None:
+            start = bisect_right(self._places, self.place(start_key))
+        return self._between(start, end, descending=descending)
+
+    def key_at(self, place: Place) -> WireKey:
+        """Return the key of a place, as a page's last key holds it."""
+        return dict(self._keys[place])
+
+    def holds(self, place: Place, item: WireItem) -> bool:
+        """Tell whether this version of an item is the one that stands at the place."""
+        return self._keys[place].items() <= item.items() if self.is_index else True
+
+    @property
+    def is_index(self) -> bool:
+        """Whether this is the order of an index: its items may move to other places."""
+        return self.key is not self.table_key
+
+    def entry(self, item: WireItem) -> WireItem:
+        """Return what the index has of an item."""
+        if self.projected is None:
+            return item
+        return {name: value for name, value in item.items() if name in self.projected}
+
+    def _between(self, start: int, end: int, *, descending: bool = False) -> Iterator[Place]:
+        numbers = range(end - 1, start - 1, -1) if descending else range(start, end)
+        return (self._places[number] for number in numbers)
+
+
+class StoredTable:
+    """A table: what describes it, its items, and the order of itself and of each index."""
+
+    def __init__(self, description: Description) -> None:
+        self.description = description
+        self.layout: Layout = layout(description)
+        self.order = Order(self.layout.key, self.layout.key)
+        self.indexes = _indexes(description, self.layout)
+        self._versions: dict[Identity, list[WireItem | None]] = {}
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.layout.table
+
+    def versions(self, key: WireKey) -> Versions:
+        """Return every state that the item of a key has had, None for absent."""
+        return self._versions.get(_items.identity(key), [None])
+
+    def items(self) -> Iterator[WireItem]:
+        """Yield the items that the table has now."""
+        return (each[-1] for each in self._versions.values() if each[-1] is not None)
+
+    def store(self, key: WireKey, item: WireItem | None) -> None:
+        """Let an item follow what a key had so far; None deletes it."""
+        versions = self._versions.setdefault(_items.identity(key), [None])
+        if item is None and versions[-1] is None:
+            return
+        versions.append(item)
+        if item is not None:
+            for order in (self.order, *self.indexes.values()):
+                order.add(item)
+
+    def page(
+        self,
+        order: Order,
+        places: Iterable[Place],
+        seen: Seen,
+        *,
+        is_wanted: Callable[[WireItem], bool] = lambda _: True,
+        limit: int | None,
+        most_places: int | None,
+        consistent_read: bool,
+    ) -> Page:
+        """Read along places until there are 1 MB or `limit` items, or all places are passed."""
+        items: list[WireItem] = []
+        size = 0
+        last_key = None
+        views: dict[Identity, WireItem | None] = {}
+        for number, place in enumerate(places, 1):
+            identity = place[-1]
+            if identity not in views:
+                views[identity] = seen(self._versions[identity])
+            item = views[identity]
+            if item is not None and order.holds(place, item) and is_wanted(item):
+                items.append(copied(order.entry(item)))
+                size += _items.item_bytes(items[-1])
+            if size >= PAGE_BYTES or len(items) == limit or number == most_places:
+                last_key = order.key_at(place)
+                break
+        return Page(items, last_key, _items.read_units(size, consistent_read=consistent_read))
+
+
+def _indexes(description: Description, keys: Layout) -> dict[str, Order]:
+    """Return the order of each index by its name."""
+    local = {index["IndexName"]: index for index in description.get("LocalSecondaryIndexes") or ()}
+    every = local | {
+        index["IndexName"]: index for index in description.get("GlobalSecondaryIndexes") or ()
+    }
+    orders = {}
+    for name, index in every.items():
+        key, projection = keys.indexes[name], index["Projection"]
+        names = {*key.names, *keys.key.names, *projection.get("NonKeyAttributes", ())}
+        is_whole = projection["ProjectionType"] == "ALL"
+        orders[name] = Order(
+            key, keys.key, name not in local, None if is_whole else frozenset(names)
+        )
+    return orders
+
+
+def _hash(partition: Any) -> int:
+    digest = hashlib.md5(repr(partition).encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[:4], "big")
