@@ -86,7 +86,7 @@ class Control:
             return State()
         since = item.get("since")
         return State(
-            Phase(item["phase"]), item.get("ttl_attribute"), None if since is None else float(since)
+            self._phase(item), item.get("ttl_attribute"), None if since is None else float(since)
         )
 
     async def note_state(self, state: State) -> None:
@@ -206,6 +206,15 @@ class Control:
         self, record: str, fields: Mapping[str, Any], condition: Condition | None = None
     ) -> None:
         await self._gateway.put(self._table, self._record(record, fields), condition)
+
+    def _phase(self, item: Item) -> Phase:
+        try:
+            return Phase(item["phase"])
+        except ValueError:
+            raise MigrationMismatchError(
+                f"{self._migration} is in phase {item['phase']!r}, which this dualtable does not"
+                " know; upgrade it"
+            ) from None
 
     def _key(self, record: str) -> WireKey:
         return {"migration": {"S": self._migration}, "record": {"S": record}}

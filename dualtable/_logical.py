@@ -1,14 +1,15 @@
 """Two tables seen as one: the logical item of a key, and writes that build on what was seen.
 
 The rule: every read asks `new` first and believes `old` only after a strongly consistent read has
-confirmed that `new` does not have the key (I1). Keys and items are in wire form here; whoever calls
-has checked them. `old` is never written (I5).
+confirmed that `new` does not have the key (I1), and only while what is known of the phase is fresh
+enough. Keys and items are in wire form here; whoever calls has checked them. `old` is never
+written (I5).
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import attrs
 
@@ -17,7 +18,8 @@ from dualtable._gateway import MAX_BATCH_GET, Condition, ConditionFailed, Gatewa
 from dualtable._items import Marks
 from dualtable._lineage import Lineage
 from dualtable._overlay import Overlay, Seen
-from dualtable._phases import Route
+from dualtable._phase_watch import PhaseWatch
+from dualtable._phases import Route, Sighting
 from dualtable._tables import Layout
 from dualtable._types import WireItem, WireKey
 
@@ -30,12 +32,21 @@ Found: TypeAlias = dict[Hashable, WireItem]
 
 @attrs.frozen
 class LogicalTable:
-    """The two tables of a migration, and how they are read and written in its phase."""
+    """The two tables of a migration, and how one operation reads and writes them.
+
+    The operation goes by one sighting of the phase, that of its begin. That is safe while the
+    migration is at most one step further, which `confirm` makes sure of.
+    """
 
     gateway: Gateway
     lineage: Lineage
     overlay: Overlay
-    route: Route
+    watch: PhaseWatch
+    sighting: Sighting
+
+    @property
+    def route(self) -> Route:
+        return self.sighting.route
 
     @property
     def new(self) -> Layout:
@@ -48,6 +59,23 @@ class LogicalTable:
     @property
     def marks(self) -> Marks:
         return self.lineage.marks
+
+    async def current(self) -> Self:
+        """Return the tables as an operation that begins now must see them."""
+        sighting = await self.watch.look()
+        return self if sighting is self.sighting else attrs.evolve(self, sighting=sighting)
+
+    async def confirm(self) -> None:
+        """Check that what `old` has said may be believed, or built upon.
+
+        Call it after the last read and before its result counts: a process may have been frozen
+        for any time between a miss in `new` and the read of `old`, and an item that was copied and
+        really deleted in between would come back. And before a write that builds on it.
+
+        Raises:
+            StalePhaseError: What is known of the phase is too old for that.
+        """
+        await self.watch.confirm(self.sighting)
 
     async def get(self, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         """Return what is under a key, which may be a tombstone; None for nothing."""
@@ -78,12 +106,18 @@ class LogicalTable:
         """
         if not missing or not self.route.falls_back:
             return {}
+        await self.confirm()
         yielded = await self._yielded(missing)
-        if confirmed:
-            return yielded
-        doubtful = {_items.identity(missing[name]): missing[name] for name in yielded}
-        newer = await self.fetch(self.new, doubtful, consistent_read=True)
-        return {n: newer.get(_items.identity(missing[n]), item) for n, item in yielded.items()}
+        newer = {} if confirmed else await self._newer(missing, yielded)
+        await self.confirm()
+        return yielded | newer
+
+    async def _newer(self, keys: Keys, yielded: Found) -> Found:
+        """Return what `new` has of those keys for which `old` yields something."""
+        doubtful = {_items.identity(keys[name]): keys[name] for name in yielded}
+        found = await self.fetch(self.new, doubtful, consistent_read=True)
+        identities = {name: _items.identity(keys[name]) for name in yielded}
+        return {name: found[each] for name, each in identities.items() if each in found}
 
     async def _yielded(self, keys: Keys) -> Found:
         """Return what `old` yields for keys, whatever `new` holds."""
@@ -108,6 +142,17 @@ class LogicalTable:
             for item in answer.items:
                 found[_items.identity(_items.key_of(item, layout.key, layout.table))] = item
         return found
+
+    async def replace(self, seen: Seen, stamped: WireItem) -> None:
+        """Put in place of what was seen, unless somebody has written the key since (I4).
+
+        Raises:
+            ConditionFailed: Somebody has.
+            StalePhaseError: It was seen in `old`, and what is known of the phase is too old now.
+        """
+        if seen.in_old:
+            await self.confirm()
+        await self.put_once(stamped, seen.unchanged)
 
     async def put_once(self, stamped: WireItem, guard: Condition) -> None:
         """Put under a condition; a retry that finds what its first try wrote has succeeded.

@@ -17,10 +17,14 @@ from dualtable._types import WireItem
 
 @attrs.frozen
 class Seen:
-    """The logical item, without the library's attributes, and the guard for writes built on it."""
+    """The logical item, without the library's attributes, and the guard for writes built on it.
+
+    The guard of one that was seen `in_old` holds only as long as every delete leaves a tombstone.
+    """
 
     item: WireItem | None
     unchanged: Condition
+    in_old: bool = False
 
 
 @attrs.frozen
@@ -38,7 +42,7 @@ class Overlay:
 
     def missing(self, from_old: WireItem | None) -> Seen:
         """Return what is seen of a key that `new` does not hold, given what `old` yields."""
-        return Seen(from_old, self.absent())
+        return Seen(from_old, self.absent(), in_old=from_old is not None)
 
     def absent(self) -> Condition:
         """The key is not in `new`: neither copied nor written nor deleted."""

@@ -13,7 +13,10 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self, Unpack
 
+import attrs
+
 from dualtable import _codec, _items
+from dualtable._clock import Clock, SystemClock
 from dualtable._connect import Connection, connect
 from dualtable._control import Control
 from dualtable._gateway import (
@@ -26,7 +29,7 @@ from dualtable._lineage import Lineage
 from dualtable._logical import LogicalTable
 from dualtable._migration import Migration
 from dualtable._overlay import Overlay, Seen
-from dualtable._phases import ROUTES
+from dualtable._phase_watch import PhaseWatch
 from dualtable._retry import OVERTAKEN, PRODUCTION, retried
 from dualtable._tables import layout
 from dualtable._types import Item, Key, ReadOnlyItem, WireItem, WireKey
@@ -48,9 +51,15 @@ class DualTableRepository:
     and is closed at the end. Keys and items are those of the new table.
 
     Args:
-        migration: What is migrated. Both tables must exist.
+        migration: What is migrated. Both tables must exist; once it is complete, the new one.
+        clock: Where time comes from; for tests.
         **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
             them, or ``gateway``.
+
+    The phase of the migration is read from the control table on entering the context, and again by
+    the first operation after every 30 seconds, which also leaves a heartbeat there. That takes
+    ``GetItem``, ``PutItem`` and ``DeleteItem`` on the control table; without the latter two the
+    repository works, and the cut-over cannot see it.
 
     Raises:
         TableNotFoundError: One of the tables does not exist (on entering the context).
@@ -58,6 +67,8 @@ class DualTableRepository:
         InvalidKeyError: A key does not fit the new table (from every method).
         TransformError: The transform fails on an item of the old table (from every method that
             falls back to it).
+        StalePhaseError: The phase could not be read for 5 minutes, so the old table cannot be
+            believed any more (from every method that falls back to it).
 
     Example:
         >>> import asyncio
@@ -81,16 +92,26 @@ class DualTableRepository:
         [{'id': 'o-1', 'name': 'Ann'}, {'id': 'o-2', 'name': 'Bob'}]
     """
 
-    def __init__(self, migration: Migration, **connection: Unpack[Connection]) -> None:
+    def __init__(
+        self,
+        migration: Migration,
+        *,
+        clock: Clock | None = None,
+        **connection: Unpack[Connection],
+    ) -> None:
         self._migration = migration
+        self._clock = clock or SystemClock()
         self._connection = connection
         self._stack = AsyncExitStack()
-        self._tables: LogicalTable | None = None
+        self._opened: LogicalTable | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             gateway = await stack.enter_async_context(connect(self._connection, PRODUCTION))
-            self._tables = await self._look_up(gateway)
+            control = Control(gateway, self._migration.control_table, self._migration.name)
+            watch = await PhaseWatch.open(control, self._clock)
+            stack.push_async_callback(watch.close)
+            self._opened = await self._look_up(gateway, watch)
             self._stack = stack.pop_all()
         return self
 
@@ -100,19 +121,24 @@ class DualTableRepository:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._tables = None
+        self._opened = None
         await self._stack.__aexit__(kind, error, trace)
 
-    async def _look_up(self, gateway: Gateway) -> LogicalTable:
+    async def _look_up(self, gateway: Gateway, watch: PhaseWatch) -> LogicalTable:
         migration = self._migration
-        old = layout(await gateway.describe_table(migration.old))
-        new = layout(await gateway.describe_table(migration.new))
-        state = await Control(gateway, migration.control_table, migration.name).state()
+        sighting = await watch.look()
+        if sighting.route.falls_back:
+            old = layout(await gateway.describe_table(migration.old))
+            new = layout(await gateway.describe_table(migration.new))
+        else:  # there is no way back to a phase that asks the old table, which may be gone
+            new = layout(await gateway.describe_table(migration.new))
+            old = attrs.evolve(new, table=migration.old)
         return LogicalTable(
             gateway=gateway,
             lineage=Lineage.of(migration, old, new),
             overlay=Overlay(new.key.partition.name, migration.marks),
-            route=ROUTES[state.phase],
+            watch=watch,
+            sighting=sighting,
         )
 
     async def get(self, key: Key, *, consistent_read: bool = False) -> Item | None:
@@ -123,7 +149,7 @@ class DualTableRepository:
             consistent_read: See every write that was acknowledged before the call. Without it the
                 read may miss the latest ones, as on one table, and costs half as much.
         """
-        tables = self._open()
+        tables = await self._tables()
         wire = self._key(tables, key)
         return self._plain(tables, await tables.get(wire, consistent_read=consistent_read))
 
@@ -136,7 +162,7 @@ class DualTableRepository:
             keys: Keys of the new table; one that comes twice is read once and returned twice.
             consistent_read: As for `get`.
         """
-        tables = self._open()
+        tables = await self._tables()
         wire = [self._key(tables, key) for key in keys]
         unique = {_items.identity(key): key for key in wire}
         found = await tables.batch_get(unique, consistent_read=consistent_read)
@@ -154,7 +180,7 @@ class DualTableRepository:
             InvalidItemError: DynamoDB would refuse the item; nothing is sent.
             ItemExistsError: `if_absent` is set and there is such an item; nothing is written.
         """
-        tables = self._open()
+        tables = await self._tables()
         key, stamped = self._stamped(tables, item)
         if not if_absent:
             await tables.gateway.put(tables.new.table, stamped)
@@ -179,7 +205,7 @@ class DualTableRepository:
         Raises:
             InvalidItemError: DynamoDB would refuse one of the items; nothing is sent.
         """
-        tables = self._open()
+        tables = await self._tables()
         stamped = [self._stamped(tables, item) for item in items]
         last = {_items.identity(key): item for key, item in stamped}
         for batch in batches(last.values(), MAX_BATCH_WRITE):
@@ -202,17 +228,17 @@ class DualTableRepository:
             ConcurrentUpdateError: Overtaken on each of 10 tries; nothing was written.
             InvalidItemError: `change` returned what DynamoDB would refuse, or another key.
         """
-        tables = self._open()
-        wire = self._key(tables, key)
 
         async def attempt() -> Item:
+            tables = await self._tables()
+            wire = self._key(tables, key)
             seen = await tables.see(wire)
             changed = await self._changed(seen, key, change, create=create)
             new_key, stamped = self._stamped(tables, changed)
             if _items.identity(new_key) != _items.identity(wire):
                 raise InvalidItemError("the change must keep the item's key", key=dict(key))
             try:
-                await tables.put_once(stamped, seen.unchanged)
+                await tables.replace(seen, stamped)
             except ConditionFailed:
                 raise ConcurrentUpdateError(
                     f"the item in {tables.new.table} was written by others on each try",
@@ -225,9 +251,9 @@ class DualTableRepository:
     async def delete(self, key: Key) -> None:
         """Delete an item; deleting one that does not exist is no error.
 
-        While the old table may still hold it, a tombstone takes its place.
+        Until the migration is finished, a tombstone takes its place.
         """
-        tables = self._open()
+        tables = await self._tables()
         wire = self._key(tables, key)
         if tables.route.buries:
             await tables.gateway.put(tables.new.table, tables.marks.bury(wire))
@@ -257,12 +283,12 @@ class DualTableRepository:
 
     # -- small things ----------------------------------------------------------------------------
 
-    def _open(self) -> LogicalTable:
-        if self._tables is None:
+    async def _tables(self) -> LogicalTable:
+        if self._opened is None:
             raise DualTableError(
                 "the repository is not open; use it inside `async with DualTableRepository(…)`"
             )
-        return self._tables
+        return await self._opened.current()
 
     def _key(self, tables: LogicalTable, key: Key) -> WireKey:
         return _items.check_key(key, tables.new.key, tables.new.table)

@@ -1,0 +1,150 @@
+"""How a running repository knows the phase, and what it does when it cannot know.
+
+The rule: nothing runs in the background, so that a frozen process is no special case. Whoever
+begins an operation looks here; when what is known is older than 30 seconds, the look reads it anew
+and says so in a heartbeat. What is older than 5 minutes is not enough to believe `old`: by then the
+migration may be finished and an item of `old` really deleted. What `new` alone can answer goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from typing import Self
+
+import attrs
+
+from dualtable._clock import Clock
+from dualtable._control import Control, Heartbeat
+from dualtable._phases import REFRESH_SECONDS, STALE_SECONDS, Sighting, furthest
+from dualtable.errors import DualTableError, StalePhaseError, TableNotFoundError
+
+_log = logging.getLogger("dualtable.phases")
+
+_PATIENCE_SECONDS = 5.0
+"""An operation waits no longer for the control table: it can do without for minutes."""
+
+_PAUSE_SECONDS = 5.0
+"""And the next ones do not wait at all for so long."""
+
+
+class PhaseWatch:
+    """The phase of one migration as one repository knows it; use `open` to get one."""
+
+    def __init__(self, control: Control, clock: Clock, first: Sighting) -> None:
+        self._control = control
+        self._clock = clock
+        self._latest = first
+        self._name = secrets.token_hex(8)
+        self._refreshing = asyncio.Lock()
+        self._paused_until = first.monotonic
+        self._failure: BaseException | None = None
+        self._beaten = False
+        self._warned = False
+
+    @classmethod
+    async def open(cls, control: Control, clock: Clock) -> Self:
+        """Look for the first time.
+
+        Raises:
+            DualTableError: The phase cannot be read; later looks go on with what is known.
+        """
+        watch = cls(control, clock, await _read(control, clock))
+        await watch._acknowledge()
+        return watch
+
+    async def look(self) -> Sighting:
+        """Return what is known of the phase; when it is time, one reads it anew for all."""
+        if self._is_due():
+            async with self._refreshing:
+                if self._is_due():
+                    await self._refresh()
+        return self._latest
+
+    async def confirm(self, sighting: Sighting) -> None:
+        """Check that what was done by a sighting may still be believed.
+
+        Raises:
+            StalePhaseError: It is too old, and there is no newer one of the same phase.
+        """
+        latest = await self.look()
+        age = self._age(latest if latest.phase is sighting.phase else sighting)
+        if age > STALE_SECONDS:
+            raise StalePhaseError(self._complaint(sighting, latest, age)) from self._failure
+
+    async def close(self) -> None:
+        """Take the heartbeat back; one that cannot be taken back is told by its age."""
+        if not self._beaten:
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._control.forget_heartbeat(self._name)
+        except (DualTableError, TimeoutError) as error:
+            _log.warning("the repository's heartbeat stays behind", extra=_about(error))
+
+    def _is_due(self) -> bool:
+        paused = self._clock.monotonic() < self._paused_until
+        return not paused and self._age(self._latest) >= REFRESH_SECONDS
+
+    def _age(self, sighting: Sighting) -> float:
+        return sighting.age_seconds(self._clock.monotonic(), self._clock.now())
+
+    async def _refresh(self) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                found = await _read(self._control, self._clock)
+        except (DualTableError, TimeoutError) as error:
+            self._failure = error
+            self._paused_until = self._clock.monotonic() + _PAUSE_SECONDS
+            _log.warning("the phase could not be refreshed", extra=_about(error))
+            return
+        phase = furthest(self._latest.phase, found.phase)
+        if phase is not found.phase:
+            _log.warning("the control table has lost the phase", extra={"phase": phase})
+        self._failure = None
+        self._latest = attrs.evolve(found, phase=phase)
+        await self._acknowledge()
+
+    async def _acknowledge(self) -> None:
+        """Say by which phase operations begin from now on; failing to is no harm to them."""
+        beat = Heartbeat(
+            repository=self._name,
+            phase=self._latest.phase,
+            at=self._clock.now(),
+            host=socket.gethostname(),
+            process=os.getpid(),
+        )
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._control.beat(beat)
+        except TableNotFoundError:
+            return  # the migration has not begun: nobody waits for a word
+        except (DualTableError, TimeoutError) as error:
+            if not self._warned:
+                _log.warning("the phase could not be acknowledged", extra=_about(error))
+            self._warned = True
+        else:
+            self._beaten, self._warned = True, False
+
+    def _complaint(self, sighting: Sighting, latest: Sighting, age: float) -> str:
+        if latest.phase is not sighting.phase:
+            return (
+                f"the migration went on to {latest.phase} while an operation of {age:.0f} s was"
+                " under way; call it again"
+            )
+        return (
+            f"the phase of the migration was last read {age:.0f} s ago, more than"
+            f" {STALE_SECONDS:g}, so the old table cannot be believed: {self._failure}"
+        )
+
+
+async def _read(control: Control, clock: Clock) -> Sighting:
+    monotonic, now = clock.monotonic(), clock.now()
+    return Sighting((await control.state()).phase, monotonic, now)
+
+
+def _about(error: BaseException) -> dict[str, str]:
+    return {"error": type(error).__name__, "reason": str(error)}

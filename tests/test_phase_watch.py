@@ -1,0 +1,454 @@
+"""Running repositories pick the phase up by themselves, and know when they do not know it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import orders
+import pytest
+from clocks import HandClock
+
+from dualtable import DualTableRepository, Migrator, Phase, _codec, _phase_watch, create_table
+from dualtable._connect import connect
+from dualtable._control import Control
+from dualtable._phases import REFRESH_SECONDS, SETTLE_SECONDS, STALE_SECONDS, Event
+from dualtable._retry import PRODUCTION
+from dualtable.errors import (
+    AccessError,
+    DualTableError,
+    GatewayError,
+    MigrationMismatchError,
+    RequestRefusedError,
+    StalePhaseError,
+)
+from dualtable.testing import Faults, MemoryGateway
+
+PLAN = orders.migration("shop")
+COPIED, OLD_ONLY, MISSING = orders.key(1), orders.key(2), orders.key(99)
+
+
+class Wire(Faults):
+    """Counts the requests, fails those that a test wants to fail, and calls it in between."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.failing: dict[tuple[str, str], DualTableError] = {}
+        self.between: dict[tuple[str, str], Callable[[], Awaitable[object]]] = {}
+
+    async def before(self, operation: str, table: str) -> None:
+        await asyncio.sleep(0)
+        self.requests[operation, table] += 1
+        if meanwhile := self.between.pop((operation, table), None):
+            await meanwhile()
+        if error := self.failing.get((operation, table)):
+            raise error
+
+    def cut_off(self) -> None:
+        """Let the control table be out of reach."""
+        self.failing["get", PLAN.control_table] = GatewayError("the control table is away")
+
+    def asked_old(self) -> bool:
+        return any(table == PLAN.old for _, table in self.requests)
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def gateway(wire: Wire) -> MemoryGateway:
+    """Orders 1 to 9 in the old table, order 1 copied already, and a control table."""
+    gateway = MemoryGateway(wire)
+    await orders.create(gateway, PLAN)
+    await orders.fill(gateway, PLAN.old, [orders.old_order(n) for n in range(1, 10)])
+    await orders.fill(gateway, PLAN.new, [orders.new_order(1)])
+    await Control(gateway, PLAN.control_table, PLAN.name).ensure_table()
+    return gateway
+
+
+@pytest.fixture
+def control(gateway: MemoryGateway) -> Control:
+    return Control(gateway, PLAN.control_table, PLAN.name)
+
+
+@pytest.fixture
+async def repository(
+    gateway: MemoryGateway, clock: HandClock, wire: Wire
+) -> AsyncIterator[DualTableRepository]:
+    async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as repository:
+        wire.requests.clear()
+        yield repository
+
+
+async def in_new(gateway: Any, key: dict[str, Any]) -> dict[str, Any] | None:
+    item = await gateway.get(PLAN.new, _codec.encode(key), consistent_read=True)
+    return item and _codec.decode(item)
+
+
+async def copy_all(gateway: MemoryGateway) -> None:
+    await orders.fill(gateway, PLAN.new, [orders.new_order(n) for n in range(1, 10)])
+
+
+async def finish(gateway: MemoryGateway, control: Control, clock: HandClock) -> None:
+    """Complete and finish as the cut-over will: everything copied, and then long enough."""
+    await copy_all(gateway)
+    await control.advance(Event.COMPLETE, clock.now())
+    clock.move(SETTLE_SECONDS)
+    await control.advance(Event.FINISH, clock.now())
+
+
+def test_the_waits_leave_room_for_each_other() -> None:
+    """A refresh may fail several times; the second step comes after everybody has gone stale."""
+    assert 5 * REFRESH_SECONDS <= STALE_SECONDS
+    assert STALE_SECONDS + 10 * (35 + PRODUCTION.cap_seconds) <= SETTLE_SECONDS
+
+
+async def test_the_phase_is_picked_up_while_running(
+    repository: DualTableRepository, control: Control, clock: HandClock, wire: Wire
+) -> None:
+    """After the cut-over no running repository asks the old table, and none is restarted."""
+    assert await repository.get(OLD_ONLY) == orders.new_order(2)
+    await control.advance(Event.COMPLETE, clock.now())
+    assert await repository.get(OLD_ONLY) == orders.new_order(2), "known for less than 30 s"
+    clock.move(REFRESH_SECONDS)
+    wire.requests.clear()
+    assert await repository.get(OLD_ONLY) is None
+    assert await repository.batch_get([OLD_ONLY, COPIED]) == [None, orders.new_order(1)]
+    await repository.put(orders.new_order(3), if_absent=True)
+    await repository.update(OLD_ONLY, lambda item: item, create=True)
+    assert not wire.asked_old()
+
+
+async def test_deletes_become_real_in_the_end(
+    gateway: MemoryGateway, control: Control, clock: HandClock, repository: DualTableRepository
+) -> None:
+    """Tombstones are left until `FINISHED`, in which nobody needs them any more."""
+    await copy_all(gateway)
+    await control.advance(Event.COMPLETE, clock.now())
+    clock.move(REFRESH_SECONDS)
+    await repository.delete(COPIED)
+    assert await in_new(gateway, COPIED) == {**COPIED, PLAN.tombstone_attribute: True}
+    clock.move(SETTLE_SECONDS)
+    await control.advance(Event.FINISH, clock.now())
+    clock.move(REFRESH_SECONDS)
+    await repository.delete(OLD_ONLY)
+    assert await in_new(gateway, OLD_ONLY) is None
+    assert await repository.batch_get([COPIED, OLD_ONLY]) == [None, None]
+
+
+async def test_one_look_serves_all(
+    repository: DualTableRepository, clock: HandClock, wire: Wire
+) -> None:
+    """A refresh costs one read and one write, however many operations are under way."""
+    clock.move(REFRESH_SECONDS)
+    await asyncio.gather(*(repository.get(orders.key(n)) for n in range(1, 10)))
+    looks = {op: n for (op, table), n in wire.requests.items() if table == PLAN.control_table}
+    assert looks == {"get": 1, "put": 1}
+    await repository.get(COPIED)
+    assert wire.requests["get", PLAN.control_table] == 1
+
+
+async def test_a_cancelled_look_is_made_by_the_next(
+    repository: DualTableRepository, control: Control, clock: HandClock, wire: Wire
+) -> None:
+    """A caller that gives up in the middle of a refresh must not take the others along."""
+    await control.advance(Event.COMPLETE, clock.now())
+    clock.move(REFRESH_SECONDS)
+    hanging = asyncio.Event()
+
+    async def hang() -> None:
+        hanging.set()
+        await asyncio.sleep(60)
+
+    wire.between["get", PLAN.control_table] = hang
+    first = asyncio.create_task(repository.get(OLD_ONLY))
+    await hanging.wait()
+    second = asyncio.create_task(repository.get(OLD_ONLY))
+    await asyncio.sleep(0)
+    first.cancel()
+    with suppress(asyncio.CancelledError):
+        await first
+    assert await second is None
+
+
+async def test_a_repository_acknowledges_the_phase(
+    gateway: MemoryGateway, control: Control, clock: HandClock
+) -> None:
+    """The cut-over waits for every open repository, and for none that was closed."""
+    async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as one:
+        async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as other:
+            assert {beat.phase for beat in await control.heartbeats()} == {Phase.MIGRATING}
+            await control.advance(Event.COMPLETE, clock.now())
+            clock.move(REFRESH_SECONDS)
+            await one.get(COPIED)
+            phases = {beat.at: beat.phase for beat in await control.heartbeats()}
+            assert phases == {
+                clock.now() - REFRESH_SECONDS: Phase.MIGRATING,
+                clock.now(): Phase.MIGRATED,
+            }
+            await other.get(COPIED)
+            assert {beat.phase for beat in await control.heartbeats()} == {Phase.MIGRATED}
+        assert len(await control.heartbeats()) == 1
+    assert await control.heartbeats() == []
+
+
+async def test_an_outage_is_ridden_out_until_it_is_too_long(
+    repository: DualTableRepository, clock: HandClock, wire: Wire
+) -> None:
+    """Young knowledge serves on; old knowledge only what `new` can answer; news serve again."""
+    wire.cut_off()
+    clock.move(STALE_SECONDS)
+    assert await repository.get(OLD_ONLY) == orders.new_order(2)
+    clock.move(10)
+    wire.requests.clear()
+    for refused in (
+        repository.get(OLD_ONLY),
+        repository.batch_get([COPIED, OLD_ONLY]),
+        repository.update(OLD_ONLY, lambda item: item),
+        repository.put(orders.new_order(99), if_absent=True),
+    ):
+        with pytest.raises(StalePhaseError, match=r"310 s ago.*control table is away"):
+            await refused
+    assert not wire.asked_old()
+    assert wire.requests["get", PLAN.control_table] == 1, "not each operation waits for it"
+    assert await repository.get(COPIED) == orders.new_order(1)
+    await repository.put(orders.new_order(3, total=1))
+    await repository.update(orders.key(3), lambda item: {**item, "total": 2})
+    await repository.delete(COPIED)
+    wire.failing.clear()
+    clock.move(10)
+    assert await repository.get(OLD_ONLY) == orders.new_order(2)
+
+
+async def test_a_hanging_control_table_holds_nobody_up(
+    repository: DualTableRepository,
+    clock: HandClock,
+    wire: Wire,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A refresh that does not come back is a failed one, and the operation goes on."""
+    monkeypatch.setattr(_phase_watch, "_PATIENCE_SECONDS", 0.01)
+    clock.move(REFRESH_SECONDS)
+    wire.between["get", PLAN.control_table] = lambda: asyncio.sleep(60)
+    assert await repository.get(OLD_ONLY) == orders.new_order(2)
+
+
+async def test_a_process_frozen_between_two_reads_brings_nothing_back(
+    gateway: MemoryGateway,
+    control: Control,
+    clock: HandClock,
+    wire: Wire,
+    repository: DualTableRepository,
+) -> None:
+    """I3: the item is copied, the migration finished and the item deleted during one read."""
+
+    async def freeze() -> None:
+        await finish(gateway, control, clock)
+        await gateway.delete(PLAN.new, _codec.encode(OLD_ONLY))
+
+    wire.between["batch_get", PLAN.old] = freeze
+    with pytest.raises(StalePhaseError, match=r"went on to FINISHED.*call it again"):
+        await repository.get(OLD_ONLY)
+    assert await repository.get(OLD_ONLY) is None
+
+
+async def test_a_process_frozen_and_cut_off_brings_nothing_back(
+    clock: HandClock, wire: Wire, repository: DualTableRepository
+) -> None:
+    """The age is judged after the last read, not only before the first."""
+
+    async def freeze() -> None:
+        wire.cut_off()
+        clock.move(STALE_SECONDS + 1)
+
+    wire.between["batch_get", PLAN.old] = freeze
+    with pytest.raises(StalePhaseError):
+        await repository.get(OLD_ONLY)
+
+
+async def test_a_process_frozen_before_its_write_brings_nothing_back(
+    gateway: MemoryGateway, control: Control, clock: HandClock, repository: DualTableRepository
+) -> None:
+    """I3, I4: "absent from `new`" does not guard an update once deletes are real."""
+
+    async def slow(item: dict[str, Any]) -> dict[str, Any]:
+        await finish(gateway, control, clock)
+        await gateway.delete(PLAN.new, _codec.encode(OLD_ONLY))
+        return {**item, "total": 1}
+
+    with pytest.raises(StalePhaseError):
+        await repository.update(OLD_ONLY, slow)
+    assert await in_new(gateway, OLD_ONLY) is None
+
+
+async def test_a_slow_operation_is_no_stale_one(
+    repository: DualTableRepository, clock: HandClock, wire: Wire
+) -> None:
+    """While the phase stays the same and can be read, an operation may take any time."""
+
+    async def slow() -> None:
+        clock.move(10 * STALE_SECONDS)
+
+    wire.between["batch_get", PLAN.old] = slow
+    assert await repository.get(OLD_ONLY) == orders.new_order(2)
+
+
+@pytest.mark.parametrize("ticking", ["seconds", "wall_seconds"])
+async def test_either_clock_tells_the_age(
+    repository: DualTableRepository, control: Control, clock: HandClock, ticking: str
+) -> None:
+    """One clock stops while a machine is frozen, the other may be set back: the older counts."""
+    await control.advance(Event.COMPLETE, clock.now())
+    standing = {"seconds": "wall_seconds", "wall_seconds": "seconds"}[ticking]
+    setattr(clock, ticking, getattr(clock, ticking) + REFRESH_SECONDS)
+    setattr(clock, standing, getattr(clock, standing) - (ticking == "seconds") * 3600)
+    assert await repository.get(OLD_ONLY) is None
+
+
+async def test_without_a_control_table_it_is_migrating(wire: Wire, clock: HandClock) -> None:
+    """Production is switched over before the first migrator runs, and makes no table."""
+    gateway = MemoryGateway(wire)
+    await orders.create(gateway, PLAN)
+    await orders.fill(gateway, PLAN.old, [orders.old_order(2)])
+    async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as repository:
+        assert await repository.get(OLD_ONLY) == orders.new_order(2)
+        await Migrator(PLAN, gateway=gateway).run()
+        clock.move(REFRESH_SECONDS)
+        assert await repository.get(OLD_ONLY) == orders.new_order(2)
+        control = Control(gateway, PLAN.control_table, PLAN.name)
+        assert len(await control.heartbeats()) == 1, "and notices when there is one"
+    assert ("create_table", PLAN.control_table) in wire.requests, "by the migrator"
+    gateway = MemoryGateway(wire := Wire())
+    await orders.create(gateway, PLAN)
+    async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as repository:
+        await repository.get(OLD_ONLY)
+    assert ("create_table", PLAN.control_table) not in wire.requests
+
+
+async def test_no_permission_for_heartbeats_is_said_once(
+    gateway: MemoryGateway, wire: Wire, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever may only read the control table gets a working repository and one warning."""
+    wire.failing["put", PLAN.control_table] = AccessError("no", code="AccessDeniedException")
+    with caplog.at_level(logging.WARNING, "dualtable"):
+        async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as repository:
+            for _ in range(3):
+                clock.move(REFRESH_SECONDS)
+                assert await repository.get(OLD_ONLY) == orders.new_order(2)
+    assert [record.message for record in caplog.records] == ["the phase could not be acknowledged"]
+
+
+async def test_a_heartbeat_that_stays_is_no_failure(
+    gateway: MemoryGateway, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Closing ends well whatever the control table does; the cut-over judges by age."""
+    wire.failing["delete", PLAN.control_table] = RequestRefusedError("no")
+    async with DualTableRepository(PLAN, gateway=gateway):
+        pass
+    assert [record.message for record in caplog.records] == [
+        "the repository's heartbeat stays behind"
+    ]
+
+
+async def test_the_phase_never_goes_back(
+    gateway: MemoryGateway, control: Control, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A control table that was deleted too early brings no deleted item back."""
+    await finish(gateway, control, clock)
+    async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as repository:
+        await repository.delete(OLD_ONLY)
+        record = {"migration": PLAN.name, "record": "state"}
+        await gateway.delete(PLAN.control_table, _codec.encode(record))
+        clock.move(REFRESH_SECONDS)
+        assert await repository.get(OLD_ONLY) is None
+    assert [record.message for record in caplog.records] == ["the control table has lost the phase"]
+
+
+async def test_an_unknown_phase_is_refused(gateway: MemoryGateway, control: Control) -> None:
+    """A phase that a later version has written may mean anything."""
+    record = {"migration": PLAN.name, "record": "state", "phase": "LATER", "schema_version": 1}
+    await gateway.put(PLAN.control_table, _codec.encode(record))
+    with pytest.raises(MigrationMismatchError, match=r"'LATER'.*upgrade"):
+        async with DualTableRepository(PLAN, gateway=gateway):
+            pass
+
+
+async def test_the_old_table_may_go_after_the_migration(
+    control: Control, clock: HandClock, gateway: MemoryGateway, wire: Wire
+) -> None:
+    """Production must start without a table that is not needed any more."""
+    await finish(gateway, control, clock)
+    for operation in ("describe_table", "get", "batch_get"):
+        wire.failing[operation, PLAN.old] = RequestRefusedError("it is gone")
+    async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as repository:
+        assert await repository.get(OLD_ONLY) == orders.new_order(2)
+        await repository.update(OLD_ONLY, lambda item: {**item, "total": 1})
+        await repository.delete(OLD_ONLY)
+        await repository.put(orders.new_order(2), if_absent=True)
+
+
+@pytest.mark.parametrize("first", [Event.COMPLETE, Event.FINISH])
+async def test_two_repositories_one_step_apart_are_safe(
+    gateway: MemoryGateway, control: Control, clock: HandClock, first: Event
+) -> None:
+    """Not all notice at one moment: deletes, writes and updates of each hold for the other."""
+    await copy_all(gateway)
+    if first is Event.FINISH:
+        await control.advance(Event.COMPLETE, clock.now())
+    async with (
+        DualTableRepository(PLAN, gateway=gateway, clock=clock) as behind,
+        DualTableRepository(PLAN, gateway=gateway, clock=HandClock()) as ahead,
+    ):
+        await control.advance(first, clock.now())
+        ahead._clock.move(REFRESH_SECONDS)  # type: ignore[attr-defined]
+        await ahead.delete(OLD_ONLY)
+        assert await behind.get(OLD_ONLY) is None
+        await behind.delete(COPIED)
+        assert await ahead.get(COPIED) is None
+        for one, other, number in ((ahead, behind, 3), (behind, ahead, 4)):
+            await one.update(orders.key(number), lambda item: {**item, "total": 1})
+            await other.update(
+                orders.key(number), lambda item: {**item, "total": item["total"] + 1}
+            )
+            found = await one.get(orders.key(number), consistent_read=True)
+            assert found == orders.new_order(number, total=2)
+        for one, other in ((ahead, behind), (behind, ahead)):
+            await one.put(orders.new_order(2), if_absent=True)
+            await other.delete(OLD_ONLY)
+
+
+async def test_phases_on_real_servers(server: str, table_name: str) -> None:
+    """The records, the compare-and-set and the deletes are those of a real server."""
+    plan = orders.migration(table_name)
+    clock = HandClock()
+    async with connect({"endpoint_url": server}, PRODUCTION) as gateway:
+        await gateway.create_table(orders.table(plan.old))
+        await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(1, 10)])
+        await create_table(plan, endpoint_url=server)
+        control = Control(gateway, plan.control_table, plan.name)
+        async with DualTableRepository(plan, endpoint_url=server, clock=clock) as repository:
+            assert await repository.get(OLD_ONLY) == orders.new_order(2)
+            await repository.delete(COPIED)
+            assert len(await orders.everything(gateway, plan.new)) == 1
+            await orders.fill(gateway, plan.new, [orders.new_order(n) for n in range(2, 10)])
+            await control.advance(Event.COMPLETE, clock.now())
+            with pytest.raises(MigrationMismatchError):
+                await control.advance(Event.COMPLETE, clock.now())
+            await control.advance(Event.FINISH, clock.now())
+            clock.move(REFRESH_SECONDS)
+            await repository.delete(OLD_ONLY)
+            assert [beat.phase for beat in await control.heartbeats()] == [Phase.FINISHED]
+            assert await repository.batch_get([COPIED, OLD_ONLY]) == [None, None]
+            assert len(await orders.everything(gateway, plan.new)) == 8
+        assert await control.heartbeats() == []
