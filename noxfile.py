@@ -53,7 +53,7 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check types inside, and that every public name has one."""
     install_wheel(session, *group("typing"), extra="demo")
-    session.run("mypy", "dualtable")
+    session.run("mypy", "dualtable", "tests/typing")
     session.run("pyright", "--ignoreexternal", "--verifytypes", "dualtable")
 
 

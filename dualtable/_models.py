@@ -5,7 +5,8 @@ attribute that the class does not declare is refused, not ignored.
 
 In an item, a ``datetime``, ``date`` or ``UUID`` is text, an ``Enum`` its value, ``int`` and
 ``float`` are numbers. A field that is None or an empty set is left out, since DynamoDB has no index
-entry for the one and no place for the other; it comes back as what it was.
+entry for the one and no place for the other; where leaving it out would bring back the field's
+default, it is stored as NULL. Only in a field of ``set | None`` an empty set comes back as None.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import datetime
 import enum
 import types
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, get_args, get_origin
 
 import attrs
 import cattrs
@@ -25,14 +27,57 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 from dualtable._types import Item, Key
 from dualtable.errors import InvalidItemError, TransformError
 
-Model = TypeVar("Model")
+if TYPE_CHECKING:  # without a model it is items; before Python 3.13 only checkers know defaults
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    Model = TypeVarWithDefault("Model", default=Item)
+else:
+    Model = TypeVar("Model")
 Old = TypeVar("Old")
 New = TypeVar("New")
 
 
-def to_item(instance: Any) -> Item:
-    """Return the plain item of an instance of an attrs class."""
-    item: Item = _CONVERTER.unstructure(instance)
+@attrs.frozen
+class Form(Generic[Model]):
+    """How items look to the caller of a repository."""
+
+    load: Callable[[Item], Model]
+    dump: Callable[[Model], Item]
+
+
+def _plain(item: Any) -> Item:
+    if not isinstance(item, Mapping):
+        raise InvalidItemError(f"an item must be a dict, not {type(item).__name__}")
+    return item  # type: ignore[return-value] # a mapping of another class is encoded as well
+
+
+PLAIN: Form[Item] = Form(load=lambda item: item, dump=_plain)
+"""As dicts."""
+
+
+def form_of(model: type[Model]) -> Form[Model]:
+    """Return the form of items that are instances of an attrs class.
+
+    Raises:
+        InvalidItemError: `model` is no attrs class.
+    """
+    check_model(model)
+    return Form(load=partial(from_item, model), dump=partial(to_item, model))
+
+
+def to_item(model: type[Model], instance: Model) -> Item:
+    """Return the plain item of an instance of an attrs class.
+
+    Raises:
+        InvalidItemError: It is no instance of just this class (a subclass may have fields that
+            could not be read back), or a field holds what its type does not promise.
+    """
+    if type(instance) is not model:
+        raise InvalidItemError(f"expected a {model.__name__}, not a {type(instance).__name__}")
+    try:
+        item: Item = _CONVERTER.unstructure(instance)
+    except Exception:  # noqa: BLE001 - whatever a value raises that is not of its field's type
+        raise InvalidItemError(f"the {model.__name__} is no item: {_unfit(instance)}") from None
     return item
 
 
@@ -44,15 +89,22 @@ def from_item(model: type[Model], item: Mapping[str, Any]) -> Model:
     """
     try:
         return _CONVERTER.structure(item, model)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - no cause either: its own words quote values
         misfits = "; ".join(cattrs.transform_error(error, format_exception=_misfit))
-        raise InvalidItemError(f"the item is no {model.__name__}: {misfits}") from error
+        raise InvalidItemError(f"the item is no {model.__name__}: {misfits}") from None
 
 
 def check_model(model: object) -> None:
-    """Raise `InvalidItemError` for what is no attrs class."""
+    """Raise `InvalidItemError` for what is no attrs class, or one with types out of reach."""
     if not (isinstance(model, type) and attrs.has(model)):
         raise InvalidItemError(f"model={model!r} must be an attrs class")
+    try:
+        attrs.resolve_types(model)
+    except NameError as error:
+        raise InvalidItemError(
+            f"a field of {model.__name__} has a type that cannot be found ({error});"
+            " define both at the level of a module"
+        ) from None
 
 
 @attrs.frozen(repr=False)
@@ -96,13 +148,15 @@ class ModelTransform(Generic[Old, New]):
     def forward(self, item: Item) -> Item | list[Item] | None:
         """Return the new item, a list of them, or None."""
         result = self.upgrade(from_item(self.old, item))
-        if result is None or isinstance(result, self.new):
-            return None if result is None else to_item(result)
+        if result is None:
+            return None
+        if isinstance(result, self.new):
+            return to_item(self.new, result)
         if not isinstance(result, Iterable):
             raise TransformError(
                 f"{self!r} made a {type(result).__name__}, not a {self.new.__name__}"
             )
-        return [to_item(each) for each in result]
+        return [to_item(self.new, each) for each in result]
 
     def backward(self, item: Item) -> Item:
         """Return the old item of a new one.
@@ -112,7 +166,7 @@ class ModelTransform(Generic[Old, New]):
         """
         if self.downgrade is None:
             raise TransformError(f"{self!r} cannot be undone; give it a downgrade")
-        return to_item(self.downgrade(from_item(self.new, item)))
+        return to_item(self.old, self.downgrade(from_item(self.new, item)))
 
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key of the old item that yields `new_key`."""
@@ -131,37 +185,74 @@ def _misfit(error: BaseException, _type: type | None) -> str:
         return "required field missing"
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
         return f"unknown attributes {', '.join(sorted(error.extra_fields))}"
+    if isinstance(error, cattrs.StructureHandlerNotFoundError):
+        return f"fields of type {error.type_} are not supported"
     if isinstance(error, InvalidItemError):
         return str(error)
-    expected = getattr(_type, "__name__", str(_type))
-    return f"{type(error).__name__}, expected {expected}"
+    return f"{type(error).__name__}, expected {getattr(_type, '__name__', _type)}"
 
 
-def _whole(value: Any, _type: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or value != int(value):
+def _unfit(instance: Any, path: str = "$") -> str:
+    """Say which field of an instance cannot be unstructured."""
+    for field in attrs.fields(type(instance)):
+        value = getattr(instance, field.name)
+        try:
+            _CONVERTER.unstructure(value, unstructure_as=field.type)
+        except Exception:  # noqa: BLE001 - as above
+            here = f"{path}.{field.name}"
+            if attrs.has(type(value)):
+                return _unfit(value, here)
+            expected = getattr(field.type, "__name__", field.type)
+            return f"{type(value).__name__}, expected {expected} @ {here}"
+    return "a field holds what its type does not promise"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
+
+
+def _whole(value: Any, type_: Callable[[int], Any]) -> Any:
+    if not _is_number(value) or value != int(value):
         raise InvalidItemError("expected a whole number")
-    return int(value)
+    return type_(int(value))  # int, or an IntEnum
 
 
 def _real(value: Any, _type: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+    if not _is_number(value):
         raise InvalidItemError("expected a number")
     return float(value)
 
 
-def _exactly(kind: type, name: str) -> Callable[[Any, object], Any]:
-    def check(value: Any, _type: object) -> Any:
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+def _decimal(value: Any, _type: object) -> Decimal:
+    if not _is_number(value):
+        raise InvalidItemError("expected a number")
+    return Decimal(value)
+
+
+def _exactly(kind: type, name: str) -> Callable[[Any, Any], Any]:
+    def check(value: Any, type_: Any) -> Any:
+        if not isinstance(value, kind):
             raise InvalidItemError(f"expected {name}")
-        return value
+        return value if type_ is kind else type_(value)  # a StrEnum is text, too
 
     return check
 
 
-def _decimal(value: Any, _type: object) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-        raise InvalidItemError("expected a number")
-    return Decimal(value)
+def _is_enum(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, enum.Enum)
+
+
+def _enum_value(member: enum.Enum) -> Any:
+    return _CONVERTER.unstructure(member.value)
+
+
+def _enum_member(value: Any, type_: type[enum.Enum]) -> enum.Enum:
+    for member in type_:
+        if _enum_value(member) == value and isinstance(value, bool) is isinstance(
+            member.value, bool
+        ):
+            return member
+    raise InvalidItemError(f"expected a value of {type_.__name__}")
 
 
 def _may_be_none(type_: Any) -> bool:
@@ -173,35 +264,59 @@ def _is_set(type_: Any) -> bool:
     return (get_origin(type_) or type_) in (set, frozenset)
 
 
-def _left_out(value: Any) -> bool:
-    return value is None or (isinstance(value, (set, frozenset)) and not value)
+def _nothing(type_: Any) -> Any:
+    """Return what a field of the type is when its attribute is missing or NULL."""
+    return None if _may_be_none(type_) else (get_origin(type_) or type_)()
+
+
+def _fields_of_nothing(cls: type) -> Iterator[attrs.Attribute[Any]]:
+    """Yield the fields that may hold what an item does not: None or an empty set."""
+    for field in attrs.fields(cls):
+        if _may_be_none(field.type) or _is_set(field.type):
+            yield field
+
+
+def _defaults_to_nothing(field: attrs.Attribute[Any]) -> bool:
+    """Tell whether None or an empty set comes back by itself where it is left out."""
+    default: Any = field.default
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type] # mypy takes it for a function
+        return not default.takes_self and default.factory() == set()
+    return default is attrs.NOTHING or default is None or default == set()
 
 
 def _unstructure_class(cls: type) -> Callable[[Any], Item]:
+    """Leave out what would come back by itself, and mark as NULL what would not."""
+    attrs.resolve_types(cls)
     whole: Callable[[Any], Item] = make_dict_unstructure_fn(cls, _CONVERTER)
+    left_out = {field.name: _defaults_to_nothing(field) for field in _fields_of_nothing(cls)}
 
     def unstructure(instance: Any) -> Item:
-        return {name: value for name, value in whole(instance).items() if not _left_out(value)}
+        item = whole(instance)
+        for name in left_out.keys() & item.keys():
+            if item[name] is None or item[name] == set():
+                item[name] = None
+                if left_out[name]:
+                    del item[name]
+        return item
 
     return unstructure
 
 
 def _structure_class(cls: type) -> Callable[[Any, Any], Any]:
-    """Structure strictly, but take a missing None or empty set for what was left out."""
+    """Structure strictly, but take what is missing or NULL for the nothing that it stands for."""
     attrs.resolve_types(cls)
     whole: Callable[[Any, Any], Any] = make_dict_structure_fn(
         cls, _CONVERTER, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True
     )
-    left_out = {
-        field.name: None if _may_be_none(field.type) else (get_origin(field.type) or field.type)()
-        for field in attrs.fields(cls)
-        if field.default is attrs.NOTHING and (_may_be_none(field.type) or _is_set(field.type))
-    }
+    nothing = {field.name: _nothing(field.type) for field in _fields_of_nothing(cls)}
+    required = {f.name for f in _fields_of_nothing(cls) if f.default is attrs.NOTHING}
 
     def structure(item: Any, type_: Any) -> Any:
         if not isinstance(item, Mapping):
             raise InvalidItemError("expected a map")
-        return whole({**left_out, **item}, type_)
+        absent = {name: nothing[name] for name in required - item.keys()}
+        null = {name: nothing[name] for name in nothing.keys() & item.keys() if item[name] is None}
+        return whole({**item, **absent, **null}, type_)
 
     return structure
 
@@ -213,16 +328,14 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook(int, _whole)
     converter.register_structure_hook(float, _real)
     converter.register_structure_hook(Decimal, _decimal)
-    converter.register_unstructure_hook(float, lambda value: Decimal(repr(value)))
+    converter.register_unstructure_hook(float, lambda value: Decimal(str(value)))
     for dated in (datetime.datetime, datetime.date):
         converter.register_unstructure_hook(dated, lambda value: value.isoformat())
         converter.register_structure_hook(dated, lambda value, type_: type_.fromisoformat(value))
     converter.register_unstructure_hook(uuid.UUID, str)
     converter.register_structure_hook(uuid.UUID, lambda value, _: uuid.UUID(value))
-    converter.register_structure_hook_func(
-        lambda type_: isinstance(type_, type) and issubclass(type_, enum.Enum),
-        lambda value, type_: type_(value),
-    )
+    converter.register_unstructure_hook_func(_is_enum, _enum_value)
+    converter.register_structure_hook(enum.Enum, _enum_member)
     converter.register_unstructure_hook_factory(attrs.has, _unstructure_class)
     converter.register_structure_hook_factory(attrs.has, _structure_class)
     return converter

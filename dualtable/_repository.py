@@ -8,10 +8,10 @@ delete leaves a tombstone there (I3), and `old` is never written (I5).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Generic, Self, TypeAlias, Unpack, cast, overload
 
 import attrs
 
@@ -28,11 +28,12 @@ from dualtable._gateway import (
 from dualtable._lineage import Lineage
 from dualtable._logical import LogicalTable
 from dualtable._migration import Migration
-from dualtable._overlay import Overlay, Seen
+from dualtable._models import PLAIN, Form, Model, form_of
+from dualtable._overlay import Overlay
 from dualtable._phase_watch import PhaseWatch
 from dualtable._retry import OVERTAKEN, PRODUCTION, retried
 from dualtable._tables import layout
-from dualtable._types import Item, Key, ReadOnlyItem, WireItem, WireKey
+from dualtable._types import Item, Key, WireItem, WireKey
 from dualtable.errors import (
     ConcurrentUpdateError,
     DualTableError,
@@ -41,17 +42,20 @@ from dualtable.errors import (
     ItemNotFoundError,
 )
 
-Change = Callable[[Item], Item | Awaitable[Item]]
+Change: TypeAlias = Callable[[Model], Model | Awaitable[Model]]
 
 
-class DualTableRepository:
+class DualTableRepository(Generic[Model]):
     """Reads, updates, adds and deletes items while they move from the old table to the new one.
 
     Use it as an asynchronous context manager; it holds one client, is safe to share between tasks,
-    and is closed at the end. Keys and items are those of the new table.
+    and is closed at the end. Keys and items are those of the new table: dicts of plain values, or
+    with a `model` instances of that class; keys are dicts in either case.
 
     Args:
         migration: What is migrated. Both tables must exist; once it is complete, the new one.
+        model: An attrs class; then all methods return and take instances of it, as
+            `ModelTransform` does. Default: items as dicts.
         clock: Where time comes from; for tests.
         **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
             them, or ``gateway``.
@@ -65,6 +69,8 @@ class DualTableRepository:
         TableNotFoundError: One of the tables does not exist (on entering the context).
         GatewayError: DynamoDB refused a request or could not be reached (from every method).
         InvalidKeyError: A key does not fit the new table (from every method).
+        InvalidItemError: `model` is no attrs class, or an item does not fit it (from every method
+            that returns one); the message has the path to each misfit.
         TransformError: The transform fails on an item of the old table (from every method that
             falls back to it).
         StalePhaseError: The phase could not be read for 5 minutes, so the old table cannot be
@@ -92,13 +98,35 @@ class DualTableRepository:
         [{'id': 'o-1', 'name': 'Ann'}, {'id': 'o-2', 'name': 'Bob'}]
     """
 
+    @overload
+    def __init__(
+        self: DualTableRepository[Item],
+        migration: Migration,
+        *,
+        model: None = None,
+        clock: Clock | None = None,
+        **connection: Unpack[Connection],
+    ) -> None: ...
+
+    @overload
     def __init__(
         self,
         migration: Migration,
         *,
+        model: type[Model],
+        clock: Clock | None = None,
+        **connection: Unpack[Connection],
+    ) -> None: ...
+
+    def __init__(
+        self,
+        migration: Migration,
+        *,
+        model: type[Model] | None = None,
         clock: Clock | None = None,
         **connection: Unpack[Connection],
     ) -> None:
+        self._form: Form[Any] = PLAIN if model is None else form_of(model)
         self._migration = migration
         self._clock = clock or SystemClock()
         self._connection = connection
@@ -141,7 +169,7 @@ class DualTableRepository:
             sighting=sighting,
         )
 
-    async def get(self, key: Key, *, consistent_read: bool = False) -> Item | None:
+    async def get(self, key: Key, *, consistent_read: bool = False) -> Model | None:
         """Return the item with a key, or None.
 
         Args:
@@ -151,11 +179,11 @@ class DualTableRepository:
         """
         tables = await self._tables()
         wire = self._key(tables, key)
-        return self._plain(tables, await tables.get(wire, consistent_read=consistent_read))
+        return self._loaded(tables, await tables.get(wire, consistent_read=consistent_read))
 
     async def batch_get(
         self, keys: Iterable[Key], *, consistent_read: bool = False
-    ) -> list[Item | None]:
+    ) -> list[Model | None]:
         """Return the items of any number of keys in their order, None where there is none.
 
         Args:
@@ -166,13 +194,13 @@ class DualTableRepository:
         wire = [self._key(tables, key) for key in keys]
         unique = {_items.identity(key): key for key in wire}
         found = await tables.batch_get(unique, consistent_read=consistent_read)
-        return [self._plain(tables, found.get(_items.identity(key))) for key in wire]
+        return [self._loaded(tables, found.get(_items.identity(key))) for key in wire]
 
-    async def put(self, item: ReadOnlyItem, *, if_absent: bool = False) -> None:
+    async def put(self, item: Model, *, if_absent: bool = False) -> None:
         """Put an item, replacing one with the same key.
 
         Args:
-            item: The item in the new table's format, as plain values.
+            item: The item in the new table's format.
             if_absent: Only where neither table has an item with that key; a deleted one counts as
                 absent.
 
@@ -196,7 +224,7 @@ class DualTableRepository:
                 key=_items.plain(key),
             ) from None
 
-    async def batch_put(self, items: Iterable[ReadOnlyItem]) -> None:
+    async def batch_put(self, items: Iterable[Model]) -> None:
         """Put any number of items, replacing those with the same keys; not as one transaction.
 
         Args:
@@ -204,6 +232,7 @@ class DualTableRepository:
 
         Raises:
             InvalidItemError: DynamoDB would refuse one of the items; nothing is sent.
+            GatewayError: Some items may have been put and others not; put all of them again.
         """
         tables = await self._tables()
         stamped = [self._stamped(tables, item) for item in items]
@@ -211,14 +240,15 @@ class DualTableRepository:
         for batch in batches(last.values(), MAX_BATCH_WRITE):
             await tables.gateway.batch_put(tables.new.table, batch)
 
-    async def update(self, key: Key, change: Change, *, create: bool = False) -> Item:
+    async def update(self, key: Key, change: Change[Model], *, create: bool = False) -> Model:
         """Read an item, change it, and write it back unless somebody else wrote it meanwhile.
 
         Args:
             key: The key of the item.
             change: Gets the item and returns the new one with the same key; may be asynchronous.
                 It is called again with the newer item when the write was overtaken.
-            create: Where there is no item, let `change` start from one with just the key.
+            create: Where there is no item, let `change` start from one with just the key; with a
+                `model`, all other fields need a default then.
 
         Returns:
             The item as it was written.
@@ -229,24 +259,29 @@ class DualTableRepository:
             InvalidItemError: `change` returned what DynamoDB would refuse, or another key.
         """
 
-        async def attempt() -> Item:
+        async def attempt() -> Model:
             tables = await self._tables()
             wire = self._key(tables, key)
             seen = await tables.see(wire)
-            changed = await self._changed(seen, key, change, create=create)
+            if seen.item is None and not create:
+                raise ItemNotFoundError("there is no item with this key", key=dict(key))
+            changed = change(self._load(tables, seen.item or wire))
+            if inspect.isawaitable(changed):
+                changed = await changed
             new_key, stamped = self._stamped(tables, changed)
             if _items.identity(new_key) != _items.identity(wire):
                 raise InvalidItemError("the change must keep the item's key", key=dict(key))
-            try:
-                await tables.replace(seen, stamped)
-            except ConditionFailed:
-                raise ConcurrentUpdateError(
-                    f"the item in {tables.new.table} was written by others on each try",
-                    key=dict(key),
-                ) from None
-            return _codec.decode(tables.marks.strip(stamped))
+            await tables.replace(seen, stamped)
+            return self._load(tables, stamped)
 
-        return await retried(attempt, OVERTAKEN, ConcurrentUpdateError)
+        try:
+            return await retried(attempt, OVERTAKEN, ConditionFailed)
+        except ConditionFailed:
+            raise ConcurrentUpdateError(
+                f"the item in {self._migration.new} was written by others on each of"
+                f" {OVERTAKEN.tries} tries",
+                key=dict(key),
+            ) from None
 
     async def delete(self, key: Key) -> None:
         """Delete an item; deleting one that does not exist is no error.
@@ -260,28 +295,14 @@ class DualTableRepository:
         else:
             await tables.gateway.delete(tables.new.table, wire)
 
-    async def _changed(self, seen: Seen, key: Key, change: Change, *, create: bool) -> ReadOnlyItem:
-        if seen.item is None and not create:
-            raise ItemNotFoundError("there is no item with this key", key=dict(key))
-        base = dict(key) if seen.item is None else _codec.decode(seen.item)
-        changed = change(base)
-        if inspect.isawaitable(changed):
-            changed = await changed
-        if not isinstance(changed, Mapping):
-            raise InvalidItemError(
-                f"the change returned {type(changed).__name__}; it must return the item",
-                key=dict(key),
-            )
-        return changed
-
-    def _stamped(self, tables: LogicalTable, item: ReadOnlyItem) -> tuple[WireKey, WireItem]:
-        """Return the key and the wire form of an item with a fresh token, fully checked."""
-        marks = tables.marks
-        marks.check_free(item)
-        stamped = marks.stamp(_codec.encode(item), _items.new_token())
-        return _items.check_item(stamped, tables.new), stamped
-
     # -- small things ----------------------------------------------------------------------------
+
+    def _stamped(self, tables: LogicalTable, item: Model) -> tuple[WireKey, WireItem]:
+        """Return the key and the wire form of an item with a fresh token, fully checked."""
+        plain = self._form.dump(item)
+        tables.marks.check_free(plain)
+        stamped = tables.marks.stamp(_codec.encode(plain), _items.new_token())
+        return _items.check_item(stamped, tables.new), stamped
 
     async def _tables(self) -> LogicalTable:
         if self._opened is None:
@@ -293,8 +314,15 @@ class DualTableRepository:
     def _key(self, tables: LogicalTable, key: Key) -> WireKey:
         return _items.check_key(key, tables.new.key, tables.new.table)
 
-    def _plain(self, tables: LogicalTable, item: WireItem | None) -> Item | None:
-        marks = tables.marks
-        if item is None or marks.is_tombstone(item):
+    def _loaded(self, tables: LogicalTable, item: WireItem | None) -> Model | None:
+        if item is None or tables.marks.is_tombstone(item):
             return None
-        return _codec.decode(marks.strip(item))
+        return self._load(tables, item)
+
+    def _load(self, tables: LogicalTable, item: WireItem) -> Model:
+        try:
+            return cast("Model", self._form.load(_codec.decode(tables.marks.strip(item))))
+        except InvalidItemError as error:
+            key = _items.key_of(item, tables.new.key, tables.new.table)
+            error.key = _items.plain(key)
+            raise
