@@ -57,7 +57,10 @@ class Literal:
 
 @attrs.frozen
 class Size:
-    """The number of characters, bytes or members of an attribute."""
+    """The number of characters, bytes or members of an attribute.
+
+    Of text, DynamoDB counts UTF-16 code units.
+    """
 
     path: Path
 
@@ -157,8 +160,9 @@ class BeginsWith:
 
     def __attrs_post_init__(self) -> None:
         _check_distinct(self.operand, self.prefix)
-        if isinstance(self.prefix, Literal) and _tag(self.prefix.value) not in ("S", "B"):
-            raise refused("begins_with needs a prefix that is text or binary")
+        for each in (self.operand, self.prefix):
+            if isinstance(each, Literal) and _tag(each.value) not in ("S", "B"):
+                raise refused("begins_with needs text or binary")
 
     def holds(self, item: WireItem) -> bool:
         found, prefix = self.operand.read(item), self.prefix.read(item)
@@ -252,6 +256,8 @@ def _size(value: WireValue) -> int | None:
     ((tag, content),) = value.items()
     if tag == "B":
         return len(_bytes(value))
+    if tag == "S":
+        return len(content.encode("utf-16-le")) // 2
     return None if tag in ("N", "BOOL", "NULL") else len(content)
 
 

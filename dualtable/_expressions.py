@@ -14,12 +14,12 @@ parentheses, too.
     clause      := SET assignment, … | REMOVE path, … | ADD path :value, … | DELETE path :value, …
     assignment  := path '=' result
     result      := source | source '+' source | source '-' source
-    source      := path | :value | if_not_exists '(' path, source ')'
-                 | list_append '(' source, source ')'
+    source      := argument | list_append '(' argument, argument ')' | '(' result ')'
+    argument    := path | :value | if_not_exists '(' path, argument ')'
 
     projection  := path, …
 
-An operand in parentheses, which DynamoDB takes, is refused.
+An operand of a condition in parentheses is refused, as some servers do.
 """
 
 from __future__ import annotations
@@ -110,7 +110,6 @@ class _Conditions:
 
     def __init__(self, words: Words) -> None:
         self._words = words
-        self._last_group = (0, 0)  # where the last parentheses that were closed begin and end
 
     def condition(self) -> ConditionTree:
         left = self._conjunction()
@@ -127,18 +126,9 @@ class _Conditions:
     def _negation(self) -> ConditionTree:
         if self._words.takes("NOT"):
             return Not(self._negation())
-        if self._words.takes("("):
-            return self._group()
+        if self._words.peek() == "(":
+            return self._words.group(self.condition)
         return self._predicate()
-
-    def _group(self) -> ConditionTree:
-        first = self._words.at
-        inner = self.condition()
-        if self._last_group == (first, self._words.at):
-            raise self._words.error("redundant parentheses")
-        self._words.expect(")")
-        self._last_group = (first - 1, self._words.at)
-        return inner
 
     def _predicate(self) -> ConditionTree:
         if self._words.called() not in ("", "size"):
@@ -203,10 +193,15 @@ class _Updates:
         left = self._source()
         for sign in ("+", "-"):
             if self._words.takes(sign):
-                return Sum(sign, left, self._source())
+                right = self._source()
+                if isinstance(left, Sum) or isinstance(right, Sum):
+                    raise self._words.error(f"{sign} takes no sum as an operand")
+                return Sum(sign, left, right)
         return left
 
     def _source(self) -> Source:
+        if self._words.peek() == "(":
+            return self._words.group(self._result)
         name = self._words.called()
         if not name:
             return self._words.literal() or self._words.path()
@@ -238,7 +233,7 @@ def _arguments(words: Words, name: str, read: Callable[[], _T], needed: _Kinds) 
 
 
 _OPERAND: tuple[type, ...] = (Path, Literal, Size)
-_SOURCE: tuple[type, ...] = (Path, Literal, Default, Concatenation)
+_ARGUMENT: tuple[type, ...] = (Path, Literal, Default)
 _FUNCTIONS: dict[str, tuple[_Kinds, Callable[..., ConditionTree]]] = {
     "attribute_exists": (((Path,),), Exists),
     "attribute_not_exists": (((Path,),), lambda path: Not(Exists(path))),
@@ -247,6 +242,6 @@ _FUNCTIONS: dict[str, tuple[_Kinds, Callable[..., ConditionTree]]] = {
     "contains": ((_OPERAND, _OPERAND), Contains),
 }
 _SOURCES: dict[str, tuple[_Kinds, Callable[..., Source]]] = {
-    "if_not_exists": (((Path,), _SOURCE), Default),
-    "list_append": ((_SOURCE, _SOURCE), Concatenation),
+    "if_not_exists": (((Path,), _ARGUMENT), Default),
+    "list_append": ((_ARGUMENT, _ARGUMENT), Concatenation),
 }

@@ -79,7 +79,8 @@ class Words:
         self._text = text
         self._placeholders = placeholders
         self._words = [*self._split(text.rstrip()), ""]
-        self.at = 0
+        self._at = 0
+        self._last_group = (0, 0)  # where the last parentheses that were closed begin and end
 
     def _split(self, text: str) -> list[str]:
         if len(text.encode()) > _MAX_BYTES:
@@ -95,20 +96,20 @@ class Words:
 
     def peek(self) -> str:
         """Return the next word and leave it there."""
-        return self._words[self.at]
+        return self._words[self._at]
 
     def next(self) -> str:
         """Return the next word; refuse the end."""
         word = self.peek()
         if not word:
             raise self.error("it ends too early")
-        self.at += 1
+        self._at += 1
         return word
 
     def takes(self, word: str) -> bool:
         """Go past this word, in capitals, where it is the next one."""
         found = self.peek().upper() == word
-        self.at += found
+        self._at += found
         return found
 
     def expect(self, word: str) -> None:
@@ -118,7 +119,7 @@ class Words:
 
     def called(self) -> str:
         """Return the name of the function that is called here, ``""`` where none is."""
-        is_call = bool(_NAME.fullmatch(self.peek())) and self._words[self.at + 1] == "("
+        is_call = bool(_NAME.fullmatch(self.peek())) and self._words[self._at + 1] == "("
         return self.peek() if is_call else ""
 
     def arguments(self, read: Callable[[], _T]) -> list[_T]:
@@ -126,6 +127,17 @@ class Words:
         self.expect("(")
         found = self.listed(read)
         self.expect(")")
+        return found
+
+    def group(self, read: Callable[[], _T]) -> _T:
+        """Read what is in parentheses; refuse a second pair around the same."""
+        self.expect("(")
+        first = self._at
+        found = read()
+        if self._last_group == (first, self._at):
+            raise self.error("redundant parentheses")
+        self.expect(")")
+        self._last_group = (first - 1, self._at)
         return found
 
     def listed(self, read: Callable[[], _T]) -> list[_T]:

@@ -9,14 +9,11 @@ What a real table does now and then, this one does on demand, through `Faults`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
-import attrs
+from collections.abc import Sequence
+from typing import Any
 
 from dualtable import _items
 from dualtable._conditions import And, Comparison, ConditionTree, Literal, Path
-from dualtable._expressions import Placeholders, parse_condition, parse_update
 from dualtable._faults import Faults
 from dualtable._gateway import (
     MAX_BATCH_GET,
@@ -32,7 +29,6 @@ from dualtable._gateway import (
     Reason,
     ReturnValues,
     TransactAction,
-    TransactCheck,
     TransactDelete,
     TransactGet,
     TransactPut,
@@ -40,47 +36,16 @@ from dualtable._gateway import (
     Update,
     Verdict,
     cancellation,
-    names_and_values,
 )
-from dualtable._stored import Order, Seen, StoredTable
+from dualtable._stored import Seen, StoredTable
 from dualtable._tables import Definition, Description, KeySchema
 from dualtable._types import WireItem, WireKey, WireValue
-from dualtable._updates import UpdateTree
-from dualtable._values import copied, normal_item, refused
-from dualtable.errors import (
-    InvalidItemError,
-    InvalidKeyError,
-    RequestRefusedError,
-    TableNotFoundError,
-)
+from dualtable._values import copied, refused
+from dualtable._writes import Write, parsed, prepared
+from dualtable.errors import RequestRefusedError, TableNotFoundError
 
-_T = TypeVar("_T")
 _BATCH_GET_BYTES = 16 * 1024 * 1024  # a batch read stops there and leaves the rest
 _MAX_TOTAL_SEGMENTS = 1_000_000
-
-
-@attrs.frozen
-class _Write:
-    """One write that is about to take effect: the item before and after."""
-
-    table: StoredTable
-    key: WireKey
-    old: WireItem | None
-    new: WireItem | None
-    update: UpdateTree | None = None
-
-    def take_effect(self) -> None:
-        if self.new is not self.old:
-            self.table.store(self.key, self.new)
-
-    def returned(self, return_values: ReturnValues) -> WireItem | None:
-        """Return a copy of what an update returns, None where that is nothing."""
-        item = self.new if return_values.endswith("NEW") else self.old
-        if return_values == "NONE" or item is None:
-            return None
-        if return_values.startswith("UPDATED") and self.update is not None:
-            item = self.update.touched(item)
-        return copied(item) or None
 
 
 class MemoryGateway:
@@ -138,7 +103,7 @@ class MemoryGateway:
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         await self.faults.before("get", table)
         found = self._table(table)
-        item = self._seen(found, consistent_read)(found.versions(_checked_key(found, key)))
+        item = self._seen(found, consistent_read)(found.versions(found.checked_key(key)))
         await self.faults.after("get", table)
         return _copy_of(item)
 
@@ -152,7 +117,7 @@ class MemoryGateway:
     ) -> BatchGet:
         await self.faults.before("batch_get", table)
         found = self._table(table)
-        checked = [_checked_key(found, key) for key in keys]
+        checked = [found.checked_key(key) for key in keys]
         _check_batch(checked, MAX_BATCH_GET)
         see = self._seen(found, consistent_read)
         left = self.faults.left_over("batch_get", table, len(keys))
@@ -207,7 +172,7 @@ class MemoryGateway:
     async def batch_put(self, table: str, items: Sequence[WireItem]) -> Sequence[WireItem]:
         await self.faults.before("batch_put", table)
         found = self._table(table)
-        checked = [_checked_item(found, item) for item in items]
+        checked = [found.checked_item(item) for item in items]
         _check_batch([key for key, _ in checked], MAX_BATCH_WRITE)
         left = self.faults.left_over("batch_put", table, len(items))
         for number, (key, item) in enumerate(checked):
@@ -245,7 +210,7 @@ class MemoryGateway:
         _check_limit(limit)
         if not 0 <= segment < total_segments <= _MAX_TOTAL_SEGMENTS:
             raise refused(f"there is no segment {segment} of {total_segments}")
-        start_key = _checked_start(found.order, start_key, table)
+        start_key = found.checked_start(found.order, start_key)
         page = found.page(
             found.order,
             found.order.segment(segment, total_segments, start_key),
@@ -271,10 +236,10 @@ class MemoryGateway:
         await self.faults.before("query", table)
         found = self._table(table)
         _check_limit(limit)
-        order = _order(found, index, consistent_read)
-        condition = _parsed(key_condition)
+        order = found.order_of(index, consistent_read=consistent_read)
+        condition = parsed(key_condition)
         partition = _items.order(_partition(condition, order.key))
-        start_key = _checked_start(order, start_key, table)
+        start_key = found.checked_start(order, start_key)
         if start_key is not None and order.place(start_key)[1] != partition:
             raise refused("the starting key is outside of the query's partition")
         page = found.page(
@@ -308,13 +273,13 @@ class MemoryGateway:
         items = []
         for get in gets:
             found = self._table(get.table)
-            items.append(_copy_of(found.versions(_checked_key(found, get.key))[-1]))
+            items.append(_copy_of(found.versions(found.checked_key(get.key))[-1]))
         await self.faults.after("transact_get", names)
         return items
 
-    async def _write(self, operation: str, action: TransactAction) -> _Write:
+    async def _write(self, operation: str, action: TransactAction) -> Write:
         await self.faults.before(operation, action.table)
-        write = self._prepared(action)
+        write = prepared(self._table(action.table), action)
         write.take_effect()
         await self.faults.after(operation, action.table)
         return write
@@ -329,13 +294,13 @@ class MemoryGateway:
             )
         return True
 
-    def _all_writes(self, actions: Sequence[TransactAction]) -> Sequence[_Write]:
+    def _all_writes(self, actions: Sequence[TransactAction]) -> Sequence[Write]:
         """Return what a transaction writes; raise what cancels it."""
         self._check_transaction(actions)
         writes, reasons = [], []
         for action in actions:
             try:
-                writes.append(self._prepared(action))
+                writes.append(prepared(self._table(action.table), action))
                 reasons.append(Reason(Verdict.FINE))
             except ConditionFailed as failure:
                 reasons.append(Reason(Verdict.CONDITION_FAILED, str(failure), failure.item))
@@ -352,27 +317,13 @@ class MemoryGateway:
         for action in actions:
             found = self._table(action.table)
             key = (
-                _checked_item(found, action.item)[0]
+                found.checked_item(action.item)[0]
                 if isinstance(action, TransactPut)
-                else _checked_key(found, action.key)
+                else found.checked_key(action.key)
             )
             items.add((action.table, _items.identity(key)))
         if len(items) < len(actions):
             raise refused("a transaction cannot include multiple operations on one item")
-
-    def _prepared(self, action: TransactAction) -> _Write:
-        """Check an action, judge its condition, and return what it writes."""
-        table = self._table(action.table)
-        if isinstance(action, TransactUpdate):
-            return _update(table, action)
-        if isinstance(action, TransactPut):
-            key, new = _checked_item(table, action.item)
-        else:
-            key, new = _checked_key(table, action.key), None
-        old = table.versions(key)[-1]
-        if action.condition is not None:
-            _judge(_parsed(action.condition), old)
-        return _Write(table, key, old, old if isinstance(action, TransactCheck) else new)
 
     def _seen(self, table: StoredTable, consistent_read: bool) -> Seen:
         """Return how a read chooses among the versions of an item."""
@@ -396,57 +347,15 @@ def _described(definition: Definition) -> Description:
     return description
 
 
-def _update(table: StoredTable, action: TransactUpdate) -> _Write:
-    key = _checked_key(table, action.key)
-    placeholders = Placeholders(*names_and_values(action.update, action.condition))
-    update = parse_update(action.update.expression, placeholders)
-    condition = None
-    if action.condition is not None:
-        condition = parse_condition(action.condition.expression, placeholders)
-    placeholders.check_all_used()
-    if fixed := {path.steps[0] for path in update.paths} & key.keys():
-        raise refused(f"{min(fixed)} is part of the key and cannot be updated")
-    old = table.versions(key)[-1]
-    if condition is not None:
-        _judge(condition, old)
-    new = _in_words_of_dynamodb(lambda: update.apply(key if old is None else old))
-    _in_words_of_dynamodb(lambda: _items.check_item(new, table.layout))
-    return _Write(table, key, old, new, update)
-
-
 def _insert(table: StoredTable, item: WireItem) -> Insert:
     try:
-        key, item = _checked_item(table, item)
+        key, item = table.checked_item(item)
     except RequestRefusedError as error:
         return Insert(Outcome.REFUSED, str(error))
     if table.versions(key)[-1] is not None:
         return Insert(Outcome.PRESENT)
     table.store(key, item)
     return Insert(Outcome.WRITTEN)
-
-
-def _parsed(condition: Condition) -> ConditionTree:
-    placeholders = Placeholders(condition.names, condition.values)
-    tree = parse_condition(condition.expression, placeholders)
-    placeholders.check_all_used()
-    return tree
-
-
-def _judge(condition: ConditionTree, item: WireItem | None) -> None:
-    if not condition.holds(item or {}):
-        raise ConditionFailed(_copy_of(item))
-
-
-def _order(table: StoredTable, index: str | None, consistent_read: bool) -> Order:
-    """Return the order of the table, or of an index that can be read like this."""
-    if index is None:
-        return table.order
-    if index not in table.indexes:
-        raise refused(f"table {table.name} has no index {index}")
-    order = table.indexes[index]
-    if order.is_global and consistent_read:
-        raise refused("consistent reads are not supported on global secondary indexes")
-    return order
 
 
 def _partition(condition: ConditionTree, schema: KeySchema) -> WireValue:
@@ -461,41 +370,6 @@ def _partition(condition: ConditionTree, schema: KeySchema) -> WireValue:
     ):
         raise refused(f"the key condition must say what {schema.partition.name} is equal to")
     return condition.right.value
-
-
-def _checked_item(table: StoredTable, item: WireItem) -> tuple[WireKey, WireItem]:
-    """Return an item's key and itself, in normal form."""
-    item = normal_item(item)
-    return _in_words_of_dynamodb(lambda: _items.check_item(item, table.layout)), item
-
-
-def _checked_key(table: StoredTable, key: WireKey) -> WireKey:
-    """Return a key in normal form."""
-    schema = table.layout.key
-    if key.keys() != set(schema.names):
-        raise refused(f"the key of {table.name} must consist of {', '.join(schema.names)}")
-    normal_key = normal_item(key)
-    return _in_words_of_dynamodb(lambda: _items.key_of(normal_key, schema, table.name))
-
-
-def _checked_start(order: Order, key: WireKey | None, table: str) -> WireKey | None:
-    """Return the key that a page starts after, in normal form."""
-    if key is None:
-        return None
-    if key.keys() != order.key_names:
-        raise refused(f"the starting key must consist of {', '.join(sorted(order.key_names))}")
-    normal_key = normal_item(key)
-    _in_words_of_dynamodb(lambda: _items.key_of(normal_key, order.key, table))
-    _in_words_of_dynamodb(lambda: _items.key_of(normal_key, order.table_key, table))
-    return normal_key
-
-
-def _in_words_of_dynamodb(check: Callable[[], _T]) -> _T:
-    """Raise as a refused request what the library finds wrong with an item or key."""
-    try:
-        return check()
-    except (InvalidItemError, InvalidKeyError) as error:
-        raise refused(str(error)) from error
 
 
 def _check_batch(keys: Sequence[WireKey], most: int) -> None:

@@ -1,14 +1,15 @@
 """One table in memory: every state of its items, and their places in the table and its indexes.
 
 The rule: all items in here are in normal form, and are never changed, only followed by another
-version. Nothing here knows about requests.
+version. An item or key that comes in is checked as DynamoDB would check it against the table.
 """
 
 from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import attrs
@@ -17,7 +18,8 @@ from dualtable import _items
 from dualtable._gateway import Page
 from dualtable._tables import Description, KeySchema, Layout, layout
 from dualtable._types import WireItem, WireKey
-from dualtable._values import copied
+from dualtable._values import copied, normal_item, refused
+from dualtable.errors import InvalidItemError, InvalidKeyError
 
 PAGE_BYTES = 1024 * 1024
 _HASHES = 2**32
@@ -126,6 +128,42 @@ class StoredTable:
         """Return every state that the item of a key has had, None for absent."""
         return self._versions.get(_items.identity(key), [None])
 
+    def order_of(self, index: str | None, *, consistent_read: bool) -> Order:
+        """Return the order of the table, or of an index that can be read like this."""
+        if index is None:
+            return self.order
+        if index not in self.indexes:
+            raise refused(f"table {self.name} has no index {index}")
+        order = self.indexes[index]
+        if order.is_global and consistent_read:
+            raise refused("consistent reads are not supported on global secondary indexes")
+        return order
+
+    def checked_item(self, item: WireItem) -> tuple[WireKey, WireItem]:
+        """Return an item's key and itself, in normal form."""
+        item = normal_item(item)
+        with _refusing():
+            return _items.check_item(item, self.layout), item
+
+    def checked_key(self, key: WireKey) -> WireKey:
+        """Return a key in normal form."""
+        return self._checked_key(key, set(self.layout.key.names), self.layout.key)
+
+    def checked_start(self, order: Order, key: WireKey | None) -> WireKey | None:
+        """Return the key that a page starts after, in normal form."""
+        if key is None:
+            return None
+        return self._checked_key(key, order.key_names, order.key, order.table_key)
+
+    def _checked_key(self, key: WireKey, names: Set[str], *schemas: KeySchema) -> WireKey:
+        if key.keys() != names:
+            raise refused(f"a key of {self.name} must consist of {', '.join(sorted(names))} here")
+        key = normal_item(key)
+        with _refusing():
+            for schema in schemas:
+                _items.key_of(key, schema, self.name)
+        return key
+
     def items(self) -> Iterator[WireItem]:
         """Yield the items that the table has now."""
         return (each[-1] for each in self._versions.values() if each[-1] is not None)
@@ -185,6 +223,15 @@ def _indexes(description: Description, keys: Layout) -> dict[str, Order]:
             key, keys.key, name not in local, None if is_whole else frozenset(names)
         )
     return orders
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Raise as a refused request what the library finds wrong with an item or key."""
+    try:
+        yield
+    except (InvalidItemError, InvalidKeyError) as error:
+        raise refused(str(error)) from error
 
 
 def _hash(partition: Any) -> int:

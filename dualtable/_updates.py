@@ -35,6 +35,10 @@ class Default:
     path: Path
     otherwise: Source
 
+    def __attrs_post_init__(self) -> None:
+        if self.otherwise == self.path:
+            raise refused("the operands of if_not_exists must be distinct")
+
     def read(self, item: WireItem) -> Found:
         found = self.path.read(item)
         return self.otherwise.read(item) if found is None else found
@@ -175,9 +179,14 @@ class UpdateTree:
             changed = _changed(changed, steps, value)
         return normal_item(changed["M"])
 
-    def touched(self, item: WireItem) -> WireItem:
-        """Return what an item, before or after the update, has at its paths."""
-        return Projection(self.paths).apply(item)
+    def updated_old(self, old: WireItem) -> WireItem:
+        """Return what the item before the update has at the paths that it writes to."""
+        return Projection(self.paths).apply(old)
+
+    def updated_new(self, new: WireItem) -> WireItem:
+        """Return what the item after the update has at these paths, but for what was removed."""
+        kept = [action.path for action in self.actions if not isinstance(action, Remove)]
+        return Projection(kept).apply(new)
 
 
 def _there(source: Source, item: WireItem) -> WireValue:

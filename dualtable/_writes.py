@@ -1,0 +1,105 @@
+"""One write to a table in memory: what its expressions make of the item that is there.
+
+The rule: a write is prepared, all of it, before any of it takes effect; preparing changes nothing.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from dualtable._conditions import ConditionTree
+from dualtable._expressions import Placeholders, parse_condition, parse_update
+from dualtable._gateway import (
+    Condition,
+    ConditionFailed,
+    ReturnValues,
+    TransactAction,
+    TransactCheck,
+    TransactPut,
+    TransactUpdate,
+    names_and_values,
+)
+from dualtable._stored import StoredTable
+from dualtable._types import WireItem, WireKey
+from dualtable._updates import UpdateTree
+from dualtable._values import copied, refused
+
+
+@attrs.frozen
+class Write:
+    """One write that is about to take effect: the item before and after."""
+
+    table: StoredTable
+    key: WireKey
+    old: WireItem | None
+    new: WireItem | None
+    update: UpdateTree | None = None
+
+    def take_effect(self) -> None:
+        if self.new is not self.old:
+            self.table.store(self.key, self.new)
+
+    def returned(self, return_values: ReturnValues) -> WireItem | None:
+        """Return a copy of what an update returns, None where that is nothing."""
+        item = self.new if return_values.endswith("NEW") else self.old
+        if return_values == "NONE" or item is None:
+            return None
+        if self.update is not None and return_values == "UPDATED_OLD":
+            item = self.update.updated_old(item)
+        if self.update is not None and return_values == "UPDATED_NEW":
+            item = self.update.updated_new(item)
+        return copied(item) or None
+
+
+def prepared(table: StoredTable, action: TransactAction) -> Write:
+    """Return what an action writes.
+
+    Raises:
+        ConditionFailed: Its condition does not hold.
+        RequestRefusedError: DynamoDB would not take it.
+    """
+    if isinstance(action, TransactUpdate):
+        return _updated(table, action)
+    if isinstance(action, TransactPut):
+        key, new = table.checked_item(action.item)
+    else:
+        key, new = table.checked_key(action.key), None
+    old = table.versions(key)[-1]
+    if action.condition is not None:
+        _judge(parsed(action.condition), old)
+    return Write(table, key, old, old if isinstance(action, TransactCheck) else new)
+
+
+def parsed(condition: Condition) -> ConditionTree:
+    """Return the tree of a condition that is the only expression of its request."""
+    placeholders = Placeholders(condition.names, condition.values)
+    tree = parse_condition(condition.expression, placeholders)
+    placeholders.check_all_used()
+    return tree
+
+
+def _updated(table: StoredTable, action: TransactUpdate) -> Write:
+    key = table.checked_key(action.key)
+    update, condition = _parsed_together(action)
+    if fixed := {path.steps[0] for path in update.paths} & key.keys():
+        raise refused(f"{min(map(str, fixed))} is part of the key and cannot be updated")
+    old = table.versions(key)[-1]
+    if condition is not None:
+        _judge(condition, old)
+    _, new = table.checked_item(update.apply(key if old is None else old))
+    return Write(table, key, old, new, update)
+
+
+def _parsed_together(action: TransactUpdate) -> tuple[UpdateTree, ConditionTree | None]:
+    placeholders = Placeholders(*names_and_values(action.update, action.condition))
+    update = parse_update(action.update.expression, placeholders)
+    condition = None
+    if action.condition is not None:
+        condition = parse_condition(action.condition.expression, placeholders)
+    placeholders.check_all_used()
+    return update, condition
+
+
+def _judge(condition: ConditionTree, item: WireItem | None) -> None:
+    if not condition.holds(item or {}):
+        raise ConditionFailed(None if item is None else copied(item))
