@@ -23,7 +23,7 @@ def main() -> None:
                 Item={
                     "id": f"o-{number}",
                     "customer": {"name": f"Customer {number}", "region": REGIONS[number % 3]},
-                    "total": f"{number}.50",
+                    "total": f"{number}.25",
                     "legacy": True,
                 }
             )

@@ -5,6 +5,7 @@ The rule: the language of a block says what is done with it, and no other langua
     python    Run with `await` at the top level, as in ``python -m asyncio``; all blocks of a page
               share their names. A block that begins with ``# name.py`` is saved under that name,
               to be imported or run by a later one.
+    pycon     The same with prompts: each statement must print what follows it.
     console   Each line that begins with ``$ `` is run by the shell. What follows is what it prints
               on standard output, and ``exit code N`` where that is not 0; ``...`` is anything.
     json      Must be JSON.
@@ -18,13 +19,16 @@ import ast
 import asyncio
 import doctest
 import inspect
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import attrs
@@ -34,6 +38,7 @@ _FENCE = re.compile(
     r"(?P<reason><!-- not run: .+ -->\n)?^```(?P<language>\S*)[^\n]*\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+LANGUAGES = ("python", "pycon", "console", "json", "text", "sh")
 _COMMAND_SECONDS = 60
 _LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -73,37 +78,52 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 class Reader:
-    """Somebody who follows one page in a folder of their own."""
+    """Somebody who follows one page in a folder of their own, with the examples beside."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        (folder / "examples").symlink_to(ROOT / "examples")
         self._folder = folder
         self._environment = _with_commands(folder, environment)
         self._names = types.ModuleType("__main__").__dict__
         self._runner = asyncio.Runner()
         self._ways: dict[str, Callable[[Block], None]] = {
             "python": self._python,
+            "pycon": self._pycon,
             "console": self._console,
             "json": lambda block: json.loads(block.code),
-            "text": lambda block: None,
-            "sh": _is_excused,
         }
 
     def follow(self, page: Path) -> None:
         """Do what each block says; the first that fails raises."""
         with self._runner:
             for block in blocks(page):
-                assert block.language in self._ways, f"{block}: unknown {block.language!r}"
-                self._ways[block.language](block)
+                if block.language in self._ways:
+                    self._ways[block.language](block)
 
     def _python(self, block: Block) -> None:
         if block.file_name:
             compile(block.code, str(block), "exec")
             (self._folder / block.file_name).write_text(block.code)
-            return
+        else:
+            self._run(block.code, block.page, block.line, "exec")
+
+    def _pycon(self, block: Block) -> None:
+        for example in doctest.DocTestParser().get_examples(block.code):
+            line = block.line + example.lineno
+            with redirect_stdout(io.StringIO()) as output:
+                try:
+                    self._run(example.source, block.page, line, "single")
+                except Exception as error:
+                    if example.exc_msg is None:
+                        raise
+                    output.write("".join(traceback.format_exception_only(error)))
+            _check(f"{block.page}:{line}", example.exc_msg or example.want, output.getvalue())
+
+    def _run(self, source: str, page: Path, line: int, mode: str) -> None:
         # Empty lines before the code give a traceback the line of the page.
-        padded = "\n" * (block.line - 1) + block.code
+        padded = "\n" * (line - 1) + source
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        code = compile(padded, str(block.page), "exec", flags, dont_inherit=True)
+        code = compile(padded, str(page), mode, flags, dont_inherit=True)
         function = types.FunctionType(code, self._names)
         if code.co_flags & inspect.CO_COROUTINE:
             self._runner.run(function())
@@ -124,10 +144,13 @@ class Reader:
             printed = done.stdout
             if done.returncode:
                 printed += f"exit code {done.returncode}\n"
-            assert doctest.OutputChecker().check_output(expected, printed, _LENIENT), (
-                f"{block}: $ {command}\nshould print\n{expected}\nand printed\n{printed}\n"
-                f"on standard error\n{done.stderr}"
-            )
+            _check(f"{block}: $ {command}", expected, printed, hint=done.stderr)
+
+
+def _check(where: str, expected: str, printed: str, hint: str = "") -> None:
+    assert doctest.OutputChecker().check_output(expected, printed, _LENIENT), (
+        f"{where} should print\n{expected}\nand printed\n{printed}\n{hint}"
+    )
 
 
 def _commands(block: Block) -> Iterator[tuple[str, str]]:
@@ -136,10 +159,6 @@ def _commands(block: Block) -> Iterator[tuple[str, str]]:
     for part in re.split(r"^\$ ", block.code, flags=re.MULTILINE)[1:]:
         command, _, expected = part.partition("\n")
         yield command, expected
-
-
-def _is_excused(block: Block) -> None:
-    assert block.reason, f"{block}: the comment above must say why it is not run"
 
 
 def _with_commands(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from dualtable.testing import local_dynamodb
 RUNNABLE = [
     page
     for page in pages.pages()
-    if any(block.language in ("python", "console") for block in pages.blocks(page))
+    if any(block.language in ("python", "pycon", "console") for block in pages.blocks(page))
 ]
 
 
@@ -51,10 +52,29 @@ def reader(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
             del sys.modules[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(pages.ROOT)))
 def test_page(page: Path, reader: pages.Reader) -> None:
     """A reader who does what the page says gets what it shows."""
     reader.follow(page)
+
+
+@pytest.mark.parametrize("page", pages.pages(), ids=lambda page: str(page.relative_to(pages.ROOT)))
+def test_block_says_what_it_is(page: Path) -> None:
+    """No code on a page is left out of the tests without a reason."""
+    for block in pages.blocks(page):
+        assert block.language in pages.LANGUAGES, f"{block}: {block.language!r}"
+        assert block.reason or block.language != "sh", f"{block}: say why it is not run"
+
+
+@pytest.mark.parametrize("page", pages.pages(), ids=lambda page: str(page.relative_to(pages.ROOT)))
+def test_saved_file_is_used(page: Path) -> None:
+    """A file that a page shows and nobody imports or runs is code that has not been tested."""
+    blocks = list(pages.blocks(page))
+    for number, block in enumerate(blocks):
+        if name := block.file_name:
+            later = "".join(b.code for b in blocks[number + 1 :])
+            assert re.search(rf"\b{name.removesuffix('.py')}\b", later), f"{block}: {name}"
 
 
 def docstring_examples() -> list[doctest.DocTest]:

@@ -42,6 +42,7 @@ def run(server: str, tmp_path: Path) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_a_migration_with_the_job_before_between_and_after(run: Run, server: str) -> None:
     """Whoever follows the examples ends with a verified table and an index that answers."""
     assert run("load_orders.py") == "500 orders loaded\n"

@@ -1,0 +1,109 @@
+"""The policies of the permissions guide are what each role sends, no less and no more."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aioboto3
+import orders
+import pages
+
+from dualtable import DualTableRepository, Migration, Migrator, Verifier, create_table, read_status
+from dualtable._connect import connect
+from dualtable._retry import PRODUCTION
+
+PAGE = pages.ROOT / "docs" / "guides" / "permissions.md"
+PRODUCTION_POLICY, MIGRATOR_POLICY, FROZEN_POLICY = (
+    json.loads(block.code)["Statement"] for block in pages.blocks(PAGE)
+)
+WRITES = {"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem", "PartiQLInsert"}
+
+Allowed = set[tuple[str, str]]
+"""Pairs of an action and ``old``, ``new`` or ``control``."""
+
+
+class Recorder(aioboto3.Session):
+    """A session that notes which actions are asked of which table."""
+
+    def __init__(self, plan: Migration) -> None:
+        super().__init__()
+        self.used: Allowed = set()
+        self._roles = {plan.old: "old", plan.new: "new", plan.control_table: "control"}
+        self.events.register("provide-client-params.dynamodb", self._note)
+
+    def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        action = {"BatchExecuteStatement": "PartiQLInsert"}.get(model.name, model.name)
+        self.used |= {(action, self._roles[table]) for table in _tables(params)}
+        if params.get("Tags"):
+            self.used.add(("TagResource", self._roles[params["TableName"]]))
+
+
+def _tables(params: dict[str, Any]) -> set[str]:
+    if "Statements" in params:
+        statements = (statement["Statement"] for statement in params["Statements"])
+        return {re.findall(r'"([^"]+)"', statement)[0] for statement in statements}
+    if "ResourceArn" in params:
+        return {params["ResourceArn"].rpartition("/")[2]}
+    return set(params.get("RequestItems") or [params["TableName"]])
+
+
+def allowed(policy: list[dict[str, Any]]) -> Allowed:
+    roles = {"orders": "old", "orders-v2": "new", "dualtable-control": "control"}
+    return {
+        (action.removeprefix("dynamodb:"), roles[statement["Resource"].rpartition("/")[2]])
+        for statement in policy
+        for action in statement["Action"]
+    }
+
+
+async def recorded(server: str, plan: Migration, work: Callable[[Any], Awaitable[None]]) -> Allowed:
+    """Return what a role asks for while it does its work."""
+    session = Recorder(plan)
+    await work({"session": session, "endpoint_url": server})
+    return session.used
+
+
+async def test_policies_are_exact(endpoint: str, table_name: str) -> None:
+    """Least privilege that somebody can rely on: a policy that is too narrow stops production."""
+    plan = orders.migration(table_name)
+    async with connect({"endpoint_url": endpoint}, PRODUCTION) as gateway:
+        definition = orders.table(plan.old) | {"Tags": [{"Key": "team", "Value": "shop"}]}
+        await gateway.create_table(definition)
+        await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(50)])
+
+    async def create(connection: Any) -> None:
+        await create_table(plan, **connection)
+
+    async def produce(connection: Any) -> None:
+        async with DualTableRepository(plan, **connection) as repository:
+            await repository.get(orders.key(1))
+            await repository.batch_get([orders.key(1), orders.key(2)])
+            await repository.put(orders.new_order(1))
+            await repository.put(orders.new_order(60), if_absent=True)
+            await repository.batch_put([orders.new_order(2), orders.new_order(3)])
+            await repository.update(orders.key(4), lambda order: order)
+            await repository.delete(orders.key(5))
+
+    async def migrate(connection: Any) -> None:
+        await Migrator(plan, total_segments=2, **connection).run()
+        await Migrator(plan, restart=True, **connection).run()
+        await Verifier(plan, **connection).run()
+        await read_status(plan, **connection)
+
+    creation = await recorded(endpoint, plan, create)
+    production = await recorded(endpoint, plan, produce)
+    migration = await recorded(endpoint, plan, migrate)
+    # A real delete comes with the last phase, a single PutItem with an item of a long statement.
+    assert production | {("DeleteItem", "new")} == allowed(PRODUCTION_POLICY)
+    assert creation | migration | {("PutItem", "new")} == allowed(MIGRATOR_POLICY)
+
+
+def test_no_role_may_write_to_the_old_table() -> None:
+    """I5, without having to trust the code."""
+    asked = allowed(PRODUCTION_POLICY) | allowed(MIGRATOR_POLICY)
+    assert not {action for action, table in asked if table == "old" and action in WRITES}
+    denied = {action.removeprefix("dynamodb:") for action in FROZEN_POLICY[0]["Action"]}
+    assert denied >= WRITES
