@@ -54,10 +54,11 @@ migration = Migration(
     new="cities-v2",
     transform=Chain(
         Move("location.country_code", "country"),  # nested -> root, for the index
-        Move("location.tz", "timezone"),
-        Rename("Name", "name"),
         Rename("pop", "population"),
-        Convert("population", int),  # text -> number, for the index's order
+        Convert("population", int),  # text -> number, for the order in the index
+        Rename("tz", "timezone"),  # part of the key
+        Convert("id", int, back=str),  # so is this; `back` finds the old item of a new key
+        Rename("Name", "name"),
         Rename("location.lat", "latitude"),
         Rename("location.lng", "longitude"),
         Rename("location.lon", "longitude"),  # an older spelling
@@ -66,6 +67,7 @@ migration = Migration(
         Drop("format"),
         split_names,
     ),
+    key=KeySchema("timezone", ("id", "N")),
     indexes=[Index("by-country", KeySchema("country", ("population", "N")))],
 )
 
@@ -130,7 +132,7 @@ class _Demo:
         started = clock.monotonic()
         cities = load()
         production = [
-            Production(f"new-{n}", map(new_city, cities[n::_INSTANCES]), seed=n)
+            Production(n, [new_city(city) for city in cities[n::_INSTANCES]])
             for n in range(_INSTANCES)
         ]
         before = await self._fill_old_table(cities)
@@ -228,15 +230,15 @@ class _Demo:
 
     async def _audit(self, production: Sequence[Production]) -> dict[str, bool]:
         """Compare every city with the books of production."""
-        book = {city_id: city for instance in production for city_id, city in instance.book.items()}
+        keys = [key for instance in production for key in instance.keys.values()]
+        wanted = [city for instance in production for city in instance.book.values()]
         async with DualTableRepository(migration, **self.connection) as cities:
-            found = await cities.batch_get([{"id": city_id} for city_id in book])
+            found = await cities.batch_get(keys)
         return {
             "every read of production found the newest version": not any(
                 instance.wrong_reads for instance in production
             ),
-            "every write of production is intact, and no deleted city is alive": found
-            == list(book.values()),
+            "every write of production is intact, and no deleted city is alive": found == wanted,
         }
 
     async def _digest(self) -> str:

@@ -40,6 +40,7 @@ def old_city(city: City) -> Item:
     """
     longitude = "lng" if city["geonameid"] % 3 else "lon"  # an earlier program said so
     return {
+        "tz": city["timezone"],
         "id": str(city["geonameid"]),
         "Name": city["name"],
         "location": {
@@ -47,7 +48,6 @@ def old_city(city: City) -> Item:
             "admin1": city["admin1code"],
             "lat": str(city["latitude"]),
             longitude: str(city["longitude"]),
-            "tz": city["timezone"],
         },
         "pop": str(city["population"]),
         "alternatenames": ",".join(city["alternatenames"]),
@@ -59,7 +59,8 @@ def new_city(city: City) -> Item:
     """Return a city as it should be."""
     names = {name for name in city["alternatenames"] if name}
     return {
-        "id": str(city["geonameid"]),
+        "timezone": city["timezone"],
+        "id": Decimal(city["geonameid"]),
         "name": city["name"],
         "country": city["countrycode"],
         "location": {
@@ -67,7 +68,6 @@ def new_city(city: City) -> Item:
             "latitude": Decimal(str(city["latitude"])),
             "longitude": Decimal(str(city["longitude"])),
         },
-        "timezone": city["timezone"],
         "population": Decimal(city["population"]),
         **({"other_names": names} if names else {}),
     }
@@ -101,7 +101,13 @@ async def digest(gateway: Gateway, table: str) -> str:
 def _definition(table: str) -> Definition:
     return {
         "TableName": table,
-        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [
+            {"AttributeName": "tz", "KeyType": "HASH"},
+            {"AttributeName": "id", "KeyType": "RANGE"},
+        ],
+        "AttributeDefinitions": [
+            {"AttributeName": "tz", "AttributeType": "S"},
+            {"AttributeName": "id", "AttributeType": "S"},
+        ],
         "BillingMode": "PAY_PER_REQUEST",
     }

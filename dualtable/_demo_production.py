@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from dualtable import DualTableRepository
-from dualtable._types import Item
+from dualtable._types import Item, Key
 
 _READS, _UPDATES = 6, 3  # in an hour's work, beside one city added and one deleted
 
@@ -22,22 +22,23 @@ class Production:
     """One instance of the job.
 
     Args:
-        name: Goes into the ids of the cities that it adds.
+        number: Tells it from the others, and decides what it does.
         cities: Those that it is in charge of, in the new format.
-        seed: Decides what it does.
 
     Attributes:
         book: Every city as it must be from now on, by id; None for one that has been deleted.
+        keys: The key of each of them.
         operations: How many there were of each kind.
-        wrong_reads: Ids of the cities that a read did not find as they must be.
+        wrong_reads: Keys of the cities that a read did not find as they must be.
     """
 
-    def __init__(self, name: str, cities: Iterable[Item], seed: int) -> None:
-        self.book: dict[str, Item | None] = {city["id"]: city for city in cities}
+    def __init__(self, number: int, cities: Iterable[Item]) -> None:
+        self.book: dict[Decimal, Item | None] = {city["id"]: city for city in cities}
+        self.keys = {city["id"]: _key(city) for city in self.book.values() if city}
         self.operations: Counter[str] = Counter()
-        self.wrong_reads: list[str] = []
-        self._name = name
-        self._chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        self.wrong_reads: list[Key] = []
+        self._next_id = Decimal(10**9 * (number + 1))
+        self._chance = random.Random(number)  # noqa: S311 - repeatable, not secret
 
     async def work(self, cities: DualTableRepository, stop: asyncio.Event) -> None:
         """Work hour after hour until told to stop."""
@@ -51,38 +52,42 @@ class Production:
             await self._add(cities)
             await self._delete(cities, leaving)
 
-    async def _read(self, cities: DualTableRepository, city_id: str) -> None:
-        if await cities.get({"id": city_id}) != self.book[city_id]:
-            self.wrong_reads.append(city_id)
+    async def _read(self, cities: DualTableRepository, city_id: Decimal) -> None:
+        if await cities.get(self.keys[city_id]) != self.book[city_id]:
+            self.wrong_reads.append(self.keys[city_id])
         self.operations["read"] += 1
 
-    async def _update(self, cities: DualTableRepository, city_id: str) -> None:
+    async def _update(self, cities: DualTableRepository, city_id: Decimal) -> None:
         growth = self._chance.randrange(1, 1_000)
 
         def grow(city: Item) -> Item:
             return {**city, "population": city["population"] + growth}
 
-        await cities.update({"id": city_id}, grow)
+        await cities.update(self.keys[city_id], grow)
         self.book[city_id] = grow(self.book[city_id] or {})
         self.operations["update"] += 1
 
     async def _add(self, cities: DualTableRepository) -> None:
-        number = self.operations["add"] + 1
-        city_id = f"{self._name}-{number}"
         city: Item = {
-            "id": city_id,
-            "name": f"Newtown {number}",
+            "timezone": "Pacific/Auckland",
+            "id": self._next_id,
+            "name": "Newtown",
             "country": "NZ",
             "population": Decimal(self._chance.randrange(1_000, 100_000)),
         }
         await cities.put(city, if_absent=True)
-        self.book[city_id] = city
+        self.book[city["id"]], self.keys[city["id"]] = city, _key(city)
+        self._next_id += 1
         self.operations["add"] += 1
 
-    async def _delete(self, cities: DualTableRepository, city_id: str) -> None:
-        await cities.delete({"id": city_id})
+    async def _delete(self, cities: DualTableRepository, city_id: Decimal) -> None:
+        await cities.delete(self.keys[city_id])
         self.book[city_id] = None
         self.operations["delete"] += 1
 
-    def _alive(self, ids: list[str]) -> list[str]:
+    def _alive(self, ids: Iterable[Decimal]) -> list[Decimal]:
         return [city_id for city_id in ids if self.book[city_id] is not None]
+
+
+def _key(city: Item) -> Key:
+    return {"timezone": city["timezone"], "id": city["id"]}
