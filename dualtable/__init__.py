@@ -1,6 +1,8 @@
 """Change the format of a DynamoDB table without downtime."""
 
+from dualtable._actions import ConditionCheck, Delete, Put, Update
 from dualtable._creation import CreationReport, create_table
+from dualtable._iteration import ItemIterator
 from dualtable._migration import Migration
 from dualtable._migrator import MigrationProgress, MigrationReport, Migrator
 from dualtable._models import ModelTransform
@@ -14,13 +16,16 @@ from dualtable.errors import DualTableError
 
 __all__ = [
     "Chain",
+    "ConditionCheck",
     "Convert",
     "CreationReport",
     "Default",
+    "Delete",
     "Drop",
     "DualTableError",
     "DualTableRepository",
     "Index",
+    "ItemIterator",
     "KeyAttribute",
     "KeySchema",
     "Migration",
@@ -31,8 +36,10 @@ __all__ = [
     "ModelTransform",
     "Move",
     "Phase",
+    "Put",
     "Rename",
     "Transform",
+    "Update",
     "VerificationReport",
     "Verifier",
     "create_table",

@@ -61,13 +61,18 @@ def check_item(item: Mapping[str, WireValue], layout: Layout) -> WireKey:
     return key
 
 
+def type_name(tag: str) -> str:
+    """Return what a person calls a key type."""
+    return _TYPE_NAMES[tag]
+
+
 def _key_value(item: Mapping[str, WireValue], attribute: KeyAttribute, where: str) -> WireValue:
     value = item.get(attribute.name)
     if value is None:
         raise InvalidKeyError(f"{where}: {attribute.name!r} is missing")
     if attribute.type not in value:
         raise InvalidKeyError(
-            f"{where}: {attribute.name!r} must be {_TYPE_NAMES[attribute.type]},"
+            f"{where}: {attribute.name!r} must be {type_name(attribute.type)},"
             f" not {next(iter(value), 'nothing')}"
         )
     if value[attribute.type] == "":

@@ -8,15 +8,16 @@ a silent copy.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any
 
 import attrs
 
 from dualtable import _codec, _items
 from dualtable._items import Marks
 from dualtable._migration import Migration
-from dualtable._tables import Layout
-from dualtable._transforms import Transform, forward_wire
-from dualtable._types import WireItem, WireKey
+from dualtable._tables import KeySchema, Layout
+from dualtable._transforms import Transform, forward_wire, keeps_key
+from dualtable._types import WireItem, WireKey, WireValue
 from dualtable.errors import DualTableError, InvalidItemError, InvalidKeyError, TransformError
 
 
@@ -33,6 +34,29 @@ class Lineage:
     def of(cls, migration: Migration, old: Layout, new: Layout) -> Lineage:
         """Bind a migration's transform to the tables as they are."""
         return cls(migration.transform, migration.marks, old, new)
+
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether it is known that every key is the same in both tables."""
+        return self.old.key == self.new.key and keeps_key(self.transform, self.new.key.names)
+
+    def old_partition(self, partition: WireKey) -> WireValue | None:
+        """Return the partition of `old` that yields the items of one of `new`, if any.
+
+        Raises:
+            TransformError: The transform's `old_key` cannot tell it from the partition key alone.
+        """
+        name = self.old.key.partition.name
+        try:
+            key = self.transform.old_key(_PartitionKey(_items.plain(partition), self.new.key))
+            return None if key is None else _codec.encode({name: key[name]})[name]
+        except Exception as error:
+            raise TransformError(
+                f"old_key of {self.transform!r} cannot map a partition of {self.new.table} back to"
+                f" one of {self.old.table} ({type(error).__name__}), so it can only be queried once"
+                " the migration is complete; get items by their keys, or scan",
+                key=_items.plain(partition),
+            ) from error
 
     def old_key(self, new_key: WireKey) -> WireKey | None:
         """Return the key under which `old` holds the item that yields `new_key`, if any.
@@ -123,3 +147,19 @@ class Lineage:
                 " that changes the key must say the way back in old_key"
             )
         return key, output
+
+
+class _PartitionKey(dict[str, Any]):
+    """A key without its sort key, for an `old_key` that does not need it; to look for it fails."""
+
+    def __init__(self, partition: dict[str, Any], schema: KeySchema) -> None:
+        super().__init__(partition)
+        self._sort = schema.sort.name if schema.sort else None
+
+    def __contains__(self, name: object) -> bool:
+        if name == self._sort:
+            raise KeyError(name)
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name, default) if name in self else default

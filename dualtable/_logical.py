@@ -93,10 +93,34 @@ class LogicalTable:
     async def see(self, key: WireKey) -> Seen:
         """Return the logical item as of now, to build a write on."""
         item = await self.gateway.get(self.new.table, key, consistent_read=True)
+        return await self.seen_with(key, item)
+
+    async def seen_with(self, key: WireKey, item: WireItem | None) -> Seen:
+        """Return the logical item of a key under which `new` has this, None for nothing."""
         if item is not None:
             return self.overlay.present(item)
         found = await self.fall_back({None: key}, confirmed=True)
         return self.overlay.missing(found.get(None))
+
+    async def see_all(self, keys: Keys) -> dict[Hashable, Seen]:
+        """Return the logical items of any number of keys, to build writes on."""
+        found = await self.fetch(self.new, keys, consistent_read=True)
+        missing = {name: key for name, key in keys.items() if name not in found}
+        from_old = await self.fall_back(missing, confirmed=True)
+        return {
+            name: self.overlay.present(found[name])
+            if name in found
+            else self.overlay.missing(from_old.get(name))
+            for name in keys
+        }
+
+    async def newer(self, keys: Keys, *, consistent_read: bool) -> Found:
+        """Return what `new` has of keys that `old` yields; a miss is confirmed (I1)."""
+        found = await self.fetch(self.new, keys, consistent_read=consistent_read)
+        doubtful = {name: key for name, key in keys.items() if name not in found}
+        if doubtful and not consistent_read:
+            found |= await self.fetch(self.new, doubtful, consistent_read=True)
+        return found
 
     async def fall_back(self, missing: Keys, *, confirmed: bool) -> Found:
         """Return what `old` yields for keys that a read of `new` has missed.
@@ -107,7 +131,7 @@ class LogicalTable:
         if not missing or not self.route.falls_back:
             return {}
         await self.confirm()
-        yielded = await self._yielded(missing)
+        yielded = await self.yielded(missing)
         newer = {} if confirmed else await self._newer(missing, yielded)
         await self.confirm()
         return yielded | newer
@@ -119,7 +143,7 @@ class LogicalTable:
         identities = {name: _items.identity(keys[name]) for name in yielded}
         return {name: found[each] for name, each in identities.items() if each in found}
 
-    async def _yielded(self, keys: Keys) -> Found:
+    async def yielded(self, keys: Keys) -> Found:
         """Return what `old` yields for keys, whatever `new` holds."""
         origins = {name: self.lineage.old_key(key) for name, key in keys.items()}
         wanted = {_items.identity(key): key for key in origins.values() if key is not None}

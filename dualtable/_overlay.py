@@ -25,6 +25,8 @@ class Seen:
     item: WireItem | None
     unchanged: Condition
     in_old: bool = False
+    live: bool = False
+    """Whether `new` has a live item: then a server can judge it."""
 
 
 @attrs.frozen
@@ -38,7 +40,7 @@ class Overlay:
         """Return what is seen of a key that `new` holds, live or as a tombstone."""
         if self.marks.is_tombstone(item):
             return Seen(None, self.deleted())
-        return Seen(self.marks.strip(item), self._same(item))
+        return Seen(self.marks.strip(item), self._same(item), live=True)
 
     def missing(self, from_old: WireItem | None) -> Seen:
         """Return what is seen of a key that `new` does not hold, given what `old` yields."""
@@ -51,6 +53,11 @@ class Overlay:
     def deleted(self) -> Condition:
         """The key has a tombstone."""
         return Condition("attribute_exists(#d)", {"#d": self.marks.tombstone})
+
+    def live(self) -> Condition:
+        """The key has a live item; the names do not get in the way of a caller's."""
+        names = {"#_k": self.key_name, "#_d": self.marks.tombstone}
+        return Condition("attribute_exists(#_k) AND attribute_not_exists(#_d)", names)
 
     def nothing(self) -> Condition:
         """No live item: the key is not in `new`, or has a tombstone."""

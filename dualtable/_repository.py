@@ -8,38 +8,53 @@ delete leaves a tombstone there (I3), and `old` is never written (I5).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self, TypeAlias, Unpack, cast, overload
 
 import attrs
+from boto3.dynamodb.conditions import ConditionBase
 
-from dualtable import _codec, _items
+from dualtable import _codec, _gateway, _items, _judged_writes, _key_conditions, _transactions
+from dualtable._actions import Action, Delete, Put, Update
+from dualtable._boto3_conditions import ConditionLike, condition_of, key_condition_of, path_of
 from dualtable._clock import Clock, SystemClock
 from dualtable._connect import Connection, connect
 from dualtable._control import Control
-from dualtable._gateway import (
-    MAX_BATCH_WRITE,
-    ConditionFailed,
-    Gateway,
-    batches,
-)
+from dualtable._gateway import MAX_BATCH_WRITE, ConditionFailed, Gateway, ReturnValues, batches
+from dualtable._iteration import ItemIterator, Source
 from dualtable._lineage import Lineage
 from dualtable._logical import LogicalTable
-from dualtable._migration import Migration
+from dualtable._migration import Migration, check_range
 from dualtable._models import PLAIN, Form, Model, form_of
 from dualtable._overlay import Overlay
 from dualtable._phase_watch import PhaseWatch
+from dualtable._projections import Projection
+from dualtable._queries import Query, open_query
+from dualtable._requests import (
+    CheckStep,
+    DeleteStep,
+    Judged,
+    PutStep,
+    Step,
+    UpdateStep,
+    changes,
+    judged,
+)
 from dualtable._retry import OVERTAKEN, PRODUCTION, retried
-from dualtable._tables import layout
+from dualtable._scans import Scan, ScanReader
+from dualtable._tables import Index, layout
+from dualtable._tokens import digest, from_token
 from dualtable._types import Item, Key, WireItem, WireKey
 from dualtable.errors import (
     ConcurrentUpdateError,
     DualTableError,
     InvalidItemError,
-    ItemExistsError,
     ItemNotFoundError,
+    RequestRefusedError,
+    UnknownIndexError,
 )
 
 Change: TypeAlias = Callable[[Model], Model | Awaitable[Model]]
@@ -196,33 +211,42 @@ class DualTableRepository(Generic[Model]):
         found = await tables.batch_get(unique, consistent_read=consistent_read)
         return [self._loaded(tables, found.get(_items.identity(key))) for key in wire]
 
-    async def put(self, item: Model, *, if_absent: bool = False) -> None:
+    async def put(
+        self,
+        item: Model,
+        *,
+        if_absent: bool = False,
+        condition: ConditionLike | None = None,
+        names: Mapping[str, str] | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
         """Put an item, replacing one with the same key.
 
         Args:
             item: The item in the new table's format.
             if_absent: Only where neither table has an item with that key; a deleted one counts as
                 absent.
+            condition: Judged on the logical item that is there before: an ``Attr`` object, or an
+                expression.
+            names: What the ``#names`` of an expression stand for.
+            values: What the ``:values`` of an expression stand for, as plain values.
 
         Raises:
             InvalidItemError: DynamoDB would refuse the item; nothing is sent.
             ItemExistsError: `if_absent` is set and there is such an item; nothing is written.
+            ConditionFailedError: The condition does not hold; nothing was written.
+            ConcurrentUpdateError: Overtaken on each of 10 tries under a condition; nothing was
+                written.
         """
         tables = await self._tables()
-        key, stamped = self._stamped(tables, item)
+        asked = Put(item, condition, names=names or {}, values=values or {})
+        step = self._put_step(tables, asked)
         if not if_absent:
-            await tables.gateway.put(tables.new.table, stamped)
-            return
-        in_old = await tables.fall_back({None: key}, confirmed=True)
-        guard = tables.overlay.deleted() if in_old else tables.overlay.nothing()
-        try:
-            await tables.put_once(stamped, guard)
-        except ConditionFailed:
-            raise ItemExistsError(
-                f"{tables.new.table} has an item with this key, itself or through"
-                f" {tables.old.table}",
-                key=_items.plain(key),
-            ) from None
+            await _judged_writes.put(tables, step)
+        elif condition is None:
+            await _judged_writes.put_if_absent(tables, step)
+        else:
+            raise RequestRefusedError("if_absent is a condition itself; give one of the two")
 
     async def batch_put(self, items: Iterable[Model]) -> None:
         """Put any number of items, replacing those with the same keys; not as one transaction.
@@ -283,17 +307,308 @@ class DualTableRepository(Generic[Model]):
                 key=dict(key),
             ) from None
 
-    async def delete(self, key: Key) -> None:
+    async def update_item(
+        self,
+        key: Key,
+        *,
+        UpdateExpression: str,  # noqa: N803 - DynamoDB's own names, as boto3 takes them
+        ConditionExpression: str | None = None,  # noqa: N803
+        ExpressionAttributeNames: Mapping[str, str] | None = None,  # noqa: N803
+        ExpressionAttributeValues: Mapping[str, Any] | None = None,  # noqa: N803
+        ReturnValues: ReturnValues = "NONE",  # noqa: N803
+    ) -> Item | None:
+        """Update an item by DynamoDB's update expression; it is created where there is none.
+
+        An item that only the old table has is updated as the transform yields it. Of a live item in
+        the new table this is one request, as on one table: where its response is lost, it is sent
+        again and may take effect twice, so count with `update` what must be exact.
+
+        Args:
+            key: The key of the item.
+            UpdateExpression: Such as ``SET #s = :s``.
+            ConditionExpression: Judged on the logical item.
+            ExpressionAttributeNames: What the ``#names`` stand for.
+            ExpressionAttributeValues: What the ``:values`` stand for, as plain values.
+            ReturnValues: ``NONE`` (default), ``ALL_OLD``, ``UPDATED_OLD``, ``ALL_NEW`` or
+                ``UPDATED_NEW``.
+
+        Returns:
+            The attributes that `ReturnValues` asks for, None where there are none.
+
+        Raises:
+            ConditionFailedError: The condition does not hold; nothing was written.
+            ConcurrentUpdateError: Overtaken on each of 10 tries; nothing was written.
+            RequestRefusedError: An expression is malformed, does not fit the item, writes to a key
+                attribute, or names one that the library owns.
+        """
+        tables = await self._tables()
+        asked = Update(
+            key,
+            UpdateExpression,
+            ConditionExpression,
+            names=ExpressionAttributeNames or {},
+            values=ExpressionAttributeValues or {},
+        )
+        found = await _judged_writes.update(tables, self._update_step(tables, asked), ReturnValues)
+        return None if found is None else _codec.decode(found)
+
+    async def delete(
+        self,
+        key: Key,
+        *,
+        condition: ConditionLike | None = None,
+        names: Mapping[str, str] | None = None,
+        values: Mapping[str, Any] | None = None,
+        return_old: bool = False,
+    ) -> Model | None:
         """Delete an item; deleting one that does not exist is no error.
 
         Until the migration is finished, a tombstone takes its place.
+
+        Args:
+            key: The key of the item.
+            condition: Judged on the logical item: an ``Attr`` object, or an expression.
+            names: What the ``#names`` of an expression stand for.
+            values: What the ``:values`` of an expression stand for, as plain values.
+            return_old: Return what was deleted.
+
+        Returns:
+            The item that was there, if `return_old` is set and there was one; else None.
+
+        Raises:
+            ConditionFailedError: The condition does not hold; nothing was deleted.
+            ConcurrentUpdateError: Overtaken on each of 10 tries; nothing was deleted.
         """
         tables = await self._tables()
-        wire = self._key(tables, key)
-        if tables.route.buries:
-            await tables.gateway.put(tables.new.table, tables.marks.bury(wire))
-        else:
-            await tables.gateway.delete(tables.new.table, wire)
+        asked = Delete(key, condition, names=names or {}, values=values or {})
+        found = await _judged_writes.delete(
+            tables, self._delete_step(tables, asked), return_old=return_old
+        )
+        return self._loaded(tables, found) if return_old else None
+
+    def query(
+        self,
+        key_condition: ConditionBase,
+        *,
+        index: str | None = None,
+        filter: ConditionBase | None = None,  # noqa: A002 - the word that everybody looks for
+        projection: Sequence[str] | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+        consistent_read: bool = False,
+        token: str | None = None,
+    ) -> ItemIterator[Model]:
+        """Iterate over the items of one partition, in the order of the sort key.
+
+        Where the transform keeps the keys, both tables are read page by page. Where it does not,
+        the old partition is read whole before the first item comes. An index query that an index of
+        the old table completes reads that one's partition whole, again for each token.
+
+        Args:
+            key_condition: boto3's ``Key`` conditions on the new table or index.
+            index: The index to query. Until the migration is complete, a global one is completed by
+                the index of the old table that `Index` names as ``old_index``.
+            filter: boto3's ``Attr`` conditions; items that do not meet them are read and left out.
+            projection: Names or paths of what is wanted of each item; all by default.
+            limit: How many items come at most; None (default) for all. What a filter leaves out
+                does not count.
+            descending: From the last sort key to the first.
+            consistent_read: See every write that was acknowledged before a page is read. Without
+                it, a page may have an older version of an item, as on one table.
+            token: Where to go on: the `token` of an earlier iterator for the same query.
+
+        Raises:
+            InvalidKeyError: The condition does not fit the key of the table or index.
+            UnknownIndexError: There is no such index.
+            InvalidTokenError: The token is damaged or of another query.
+            RequestRefusedError: A filter or projection is malformed.
+            IndexNotReadyError: The index is not complete yet (while iterating).
+            TransformError: The partition cannot be mapped back to one of the old table, or the
+                transform fails on an item (while iterating).
+        """
+        tables = self._open()
+        found = _index(tables, self._migration, index)
+        schema = found.key if found else tables.new.key
+        where = f"index {found.name}" if found else tables.new.table
+        asked = Query(
+            condition=_key_conditions.checked(key_condition_of(key_condition), schema, where),
+            index=found,
+            descending=descending,
+            consistent_read=consistent_read,
+            page_items=limit if filter is None else None,
+        )
+        sent = asked.condition.sent
+        question = digest(
+            ["query", index, sent.expression, sent.names, sent.values, descending, *self._identity]
+        )
+        position = None if token is None else from_token(token, question)
+
+        async def open_source() -> Source:
+            return await open_query(await self._tables(), asked, position)
+
+        return self._iterate(
+            open_source,
+            condition=filter,
+            projection=projection,
+            limit=limit,
+            question=question,
+            token=token,
+        )
+
+    def scan(
+        self,
+        *,
+        filter: ConditionBase | None = None,  # noqa: A002
+        projection: Sequence[str] | None = None,
+        limit: int | None = None,
+        segment: int = 0,
+        total_segments: int = 1,
+        consistent_read: bool = False,
+        token: str | None = None,
+    ) -> ItemIterator[Model]:
+        """Iterate over all items; each key that exists throughout comes exactly once.
+
+        Until the migration is complete, both tables are read whole.
+
+        Args:
+            filter: As for `query`.
+            projection: As for `query`.
+            limit: As for `query`.
+            segment: Which of the `total_segments` parts to read, from 0; run one scan for each.
+            total_segments: Parts that both tables are divided into.
+            consistent_read: As for `query`.
+            token: Where to go on: the `token` of an earlier iterator for the same scan.
+
+        Raises:
+            DualTableError: A setting is out of range.
+            InvalidTokenError: The token is damaged or of another scan.
+            RequestRefusedError: A filter or projection is malformed.
+            TransformError: The transform fails on an item (while iterating).
+        """
+        self._open()
+        check_range("total_segments", total_segments, 1, 1_000_000)
+        check_range("segment", segment, 0, total_segments - 1)
+        asked = Scan(
+            segment=segment,
+            total_segments=total_segments,
+            consistent_read=consistent_read,
+            page_items=limit if filter is None else None,
+        )
+        question = digest(["scan", segment, total_segments, *self._identity])
+        position = None if token is None else from_token(token, question)
+
+        async def open_source() -> Source:
+            return ScanReader(await self._tables(), asked, position)
+
+        return self._iterate(
+            open_source,
+            condition=filter,
+            projection=projection,
+            limit=limit,
+            question=question,
+            token=token,
+        )
+
+    async def transact_write(self, actions: Iterable[Action]) -> None:
+        """Write several items, all of them or none.
+
+        Args:
+            actions: Up to 100 of `Put`, `Update`, `Delete` and `ConditionCheck`, each on another
+                key.
+
+        Raises:
+            ConditionFailedError: The condition of an action does not hold; nothing was written.
+            ConcurrentUpdateError: Overtaken on each of 10 tries; nothing was written.
+            InvalidItemError: DynamoDB would refuse one of the items; nothing is sent.
+            InvalidKeyError: A key does not fit, comes twice, or there are no or too many actions.
+            RequestRefusedError: An expression is malformed or does not fit the item.
+        """
+        tables = await self._tables()
+        steps = [self._step(tables, action) for action in actions]
+        await _transactions.write(tables, steps)
+
+    async def transact_get(self, keys: Iterable[Key]) -> list[Model | None]:
+        """Return up to 100 items as they are at one moment, None where there is none.
+
+        Args:
+            keys: Different keys of the new table.
+
+        Raises:
+            InvalidKeyError: A key does not fit, comes twice, or there are no or too many keys.
+        """
+        tables = await self._tables()
+        wire = [self._key(tables, key) for key in keys]
+        unique = {_items.identity(key): key for key in wire}
+        _transactions.check_size(len(wire), distinct=len(unique))
+        found = await _transactions.read(tables, unique)
+        return [self._loaded(tables, found.get(name)) for name in unique]
+
+    # -- what is asked ---------------------------------------------------------------------------
+
+    def _step(self, tables: LogicalTable, action: Action) -> Step:
+        """Return an action of a transaction, checked and in wire form."""
+        if isinstance(action, Put):
+            return self._put_step(tables, action)
+        if isinstance(action, Update):
+            return self._update_step(tables, action)
+        if isinstance(action, Delete):
+            return self._delete_step(tables, action)
+        condition = condition_of(action.condition, action.names, action.values)
+        return CheckStep(self._key(tables, action.key), judged(condition, tables.marks))
+
+    def _put_step(self, tables: LogicalTable, action: Put) -> PutStep:
+        key, stamped = self._stamped(tables, action.item)
+        return PutStep(key, self._judged(action), stamped)
+
+    def _update_step(self, tables: LogicalTable, action: Update) -> UpdateStep:
+        sent = _gateway.Update(action.expression, action.names, _codec.encode(action.values))
+        key_names = tables.new.key.names
+        update, condition = changes(sent, action.condition, tables.marks, key_names)
+        return UpdateStep(self._key(tables, action.key), condition, update)
+
+    def _delete_step(self, tables: LogicalTable, action: Delete) -> DeleteStep:
+        return DeleteStep(self._key(tables, action.key), self._judged(action))
+
+    def _judged(self, action: Put | Delete) -> Judged | None:
+        if action.condition is None:
+            return None
+        condition = condition_of(action.condition, action.names, action.values)
+        return judged(condition, self._migration.marks)
+
+    def _iterate(
+        self,
+        open_source: Callable[[], Awaitable[Source]],
+        *,
+        condition: ConditionBase | None,
+        projection: Sequence[str] | None,
+        limit: int | None,
+        question: str,
+        token: str | None,
+    ) -> ItemIterator[Model]:
+        check_range("limit", limit, 1, float("inf"))
+        tables = self._open()
+        keep = None if condition is None else judged(condition_of(condition), tables.marks)
+        return ItemIterator(
+            open_source,
+            keep=lambda item: keep is None or keep.holds(item),
+            show=self._cut(projection) if projection else partial(self._load, tables),
+            limit=limit,
+            question=question,
+            token=token,
+        )
+
+    def _cut(self, projection: Sequence[str]) -> Callable[[WireItem], Any]:
+        if self._form is not PLAIN:
+            raise RequestRefusedError(
+                "a projection yields no whole items, as a model needs; leave one of them out"
+            )
+        wanted = Projection([path_of(path) for path in projection])
+        return lambda item: _codec.decode(wanted.apply(item))
+
+    @property
+    def _identity(self) -> tuple[str, str]:
+        """What a page token belongs to."""
+        return self._migration.name, self._migration.new
 
     # -- small things ----------------------------------------------------------------------------
 
@@ -304,12 +619,15 @@ class DualTableRepository(Generic[Model]):
         stamped = tables.marks.stamp(_codec.encode(plain), _items.new_token())
         return _items.check_item(stamped, tables.new), stamped
 
-    async def _tables(self) -> LogicalTable:
+    def _open(self) -> LogicalTable:
         if self._opened is None:
             raise DualTableError(
                 "the repository is not open; use it inside `async with DualTableRepository(…)`"
             )
-        return await self._opened.current()
+        return self._opened
+
+    async def _tables(self) -> LogicalTable:
+        return await self._open().current()
 
     def _key(self, tables: LogicalTable, key: Key) -> WireKey:
         return _items.check_key(key, tables.new.key, tables.new.table)
@@ -326,3 +644,14 @@ class DualTableRepository(Generic[Model]):
             key = _items.key_of(item, tables.new.key, tables.new.table)
             error.key = _items.plain(key)
             raise
+
+
+def _index(tables: LogicalTable, migration: Migration, name: str | None) -> Index | None:
+    """Return the index as it is, with what the migration says of how to complete it."""
+    if name is None:
+        return None
+    if name not in tables.new.indexes:
+        raise UnknownIndexError(f"{tables.new.table} has no index {name!r}")
+    index = tables.new.indexes[name]
+    declared = next((each for each in migration.indexes or () if each.name == name), index)
+    return attrs.evolve(index, old_index=declared.old_index, old_value=declared.old_value)

@@ -216,7 +216,7 @@ def _indexes(description: Description, keys: Layout) -> dict[str, Order]:
     }
     orders = {}
     for name, index in every.items():
-        key, projection = keys.indexes[name], index["Projection"]
+        key, projection = keys.indexes[name].key, index["Projection"]
         names = {*key.names, *keys.key.names, *projection.get("NonKeyAttributes", ())}
         is_whole = projection["ProjectionType"] == "ALL"
         orders[name] = Order(

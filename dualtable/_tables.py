@@ -6,7 +6,7 @@ The rule: descriptions and definitions are DynamoDB's own structures (``Describe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias, cast
 
 import attrs
@@ -90,6 +90,11 @@ class Index:
         key: Its key: attributes at the root of the new items.
         projection: ``"ALL"`` (default), ``"KEYS_ONLY"``, or the names of further attributes.
         local: True for a local secondary index, which shares the table's partition key.
+        old_index: A global index of the old table that completes this one until the migration is
+            complete: of each item that belongs here it must hold the old version. None (default)
+            where there is none; then a query of this index is refused until then.
+        old_value: Leads from a partition key value of this index to the one that the old items have
+            in `old_index`, both plain values; by default it is the same.
 
     Example:
         >>> from dualtable import Index, KeySchema
@@ -101,6 +106,14 @@ class Index:
     key: KeySchema
     projection: Projection = "ALL"
     local: bool = attrs.field(default=False, kw_only=True)
+    old_index: str | None = attrs.field(default=None, kw_only=True)
+    old_value: Callable[[Any], Any] | None = attrs.field(default=None, kw_only=True, eq=False)
+
+    def projects(self, name: str, table_key: KeySchema) -> bool:
+        """Tell whether the index holds an attribute of an item that is in it."""
+        if self.projection == "ALL" or name in self.key.names or name in table_key.names:
+            return True
+        return self.projection != "KEYS_ONLY" and name in self.projection
 
 
 @attrs.frozen
@@ -109,12 +122,12 @@ class Layout:
 
     table: str
     key: KeySchema
-    indexes: dict[str, KeySchema]
+    indexes: dict[str, Index]
 
     def index_attributes(self) -> Iterator[tuple[str, KeyAttribute]]:
         """Yield ``(index name, key attribute)`` for each index key."""
-        for name, key in self.indexes.items():
-            for attribute in key.attributes:
+        for name, index in self.indexes.items():
+            for attribute in index.key.attributes:
                 yield name, attribute
 
 
@@ -124,10 +137,7 @@ def layout(description: Description) -> Layout:
     return Layout(
         table=description["TableName"],
         key=_key_schema(description["KeySchema"], types),
-        indexes={
-            index["IndexName"]: _key_schema(index["KeySchema"], types)
-            for index in _all_indexes(description)
-        },
+        indexes={index.name: index for index in _indexes_of(description, types)},
     )
 
 

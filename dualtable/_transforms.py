@@ -87,6 +87,12 @@ def forward_wire(transform: Transform, item: WireItem) -> list[WireItem]:
     return _forward_plain(transform.forward, transform, item)
 
 
+def keeps_key(transform: Transform, names: Iterable[str]) -> bool:
+    """Tell whether it is known that a key of these attributes is the same in both tables."""
+    keeps = getattr(transform, "keeps_key", None)
+    return keeps is not None and bool(keeps(frozenset(names)))
+
+
 def _forward_plain(function: TransformFunction, name: object, item: WireItem) -> list[WireItem]:
     def outputs() -> list[Item]:
         return _as_list(function(_codec.decode(item)), name)
@@ -141,6 +147,10 @@ class Function:
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key as it is."""
         return new_key
+
+    def keeps_key(self, names: frozenset[str]) -> bool:
+        """Tell that every key is the same in both tables."""
+        return True
 
     def __repr__(self) -> str:
         return getattr(self.function, "__qualname__", type(self.function).__name__)
@@ -219,9 +229,18 @@ class _Step:
         """Return the key of the old item that yields `new_key`."""
         return new_key
 
+    def keeps_key(self, names: frozenset[str]) -> bool:
+        """Tell whether the step leaves key attributes of these names alone."""
+        return names.isdisjoint(self._roots)
+
     def forward_wire(self, item: WireItem) -> list[WireItem]:
         """Return the new item in wire form."""
         return [self._change(item)]
+
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        """The attributes at the root that the step reads or writes."""
+        raise NotImplementedError
 
     def _change(self, item: WireItem) -> WireItem:
         raise NotImplementedError
@@ -269,6 +288,10 @@ class Move(_Step):
     def _undo(self, item: WireItem) -> WireItem:
         return _moved(item, self.target, self.source, self)
 
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        return (self.source[0], self.target[0])
+
     def __repr__(self) -> str:
         return f"Move({_text(self.source)}, {_text(self.target)})"
 
@@ -308,6 +331,10 @@ class Rename(_Step):
 
     def _undo(self, item: WireItem) -> WireItem:
         return _moved(item, self._target, self.source, self)
+
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        return (self.source[0], self._target[0])
 
     def __repr__(self) -> str:
         return f"Rename({_text(self.source)}, {self.name!r})"
@@ -365,6 +392,10 @@ class Convert(_Step):
         except InvalidItemError as error:
             raise InvalidItemError(f"{self!r}: {error}") from error
 
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        return (self.path[0],)
+
     def __repr__(self) -> str:
         return f"Convert({_text(self.path)})"
 
@@ -386,6 +417,10 @@ class Drop(_Step):
 
     def _change(self, item: WireItem) -> WireItem:
         return item if _get(item, self.path) is None else _without(item, self.path)
+
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        return (self.path[0],)
 
     def __repr__(self) -> str:
         return f"Drop({_text(self.path)})"
@@ -421,6 +456,10 @@ class Default(_Step):
 
     def _undo(self, item: WireItem) -> WireItem:
         return item
+
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        return (self.path[0],)
 
     def __repr__(self) -> str:
         return f"Default({_text(self.path)})"
@@ -474,6 +513,10 @@ class Chain:
                 return None
             key = step.old_key(key)
         return key
+
+    def keeps_key(self, names: frozenset[str]) -> bool:
+        """Tell whether each step keeps keys of these attributes."""
+        return all(keeps_key(step, names) for step in self.steps)
 
     def forward_wire(self, item: WireItem) -> list[WireItem]:
         """Return the new items in wire form."""

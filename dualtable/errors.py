@@ -13,6 +13,8 @@ values. Data is in attributes. Every error survives pickling.
     ├── ItemNotFoundError (LookupError)      update found nothing to update
     ├── ConcurrentUpdateError                update lost the race too often
     ├── ConditionFailedError                 the caller's own condition does not hold
+    ├── UnknownIndexError (LookupError)      the new table has no such index
+    ├── InvalidTokenError (ValueError)       a page token is damaged or of another query
     ├── IndexNotReadyError                   an index of the new table is not complete yet
     ├── StalePhaseError                      the phase could not be refreshed for too long
     ├── LeaseLostError                       another migrator has taken the segment over
@@ -39,6 +41,7 @@ __all__ = [
     "IndexNotReadyError",
     "InvalidItemError",
     "InvalidKeyError",
+    "InvalidTokenError",
     "ItemExistsError",
     "ItemNotFoundError",
     "LeaseLostError",
@@ -52,6 +55,7 @@ __all__ = [
     "ThrottledError",
     "TransformError",
     "UnavailableError",
+    "UnknownIndexError",
 ]
 
 
@@ -111,6 +115,14 @@ class ConcurrentUpdateError(DualTableError):
 
 class ConditionFailedError(DualTableError):
     """The caller's condition does not hold for the logical item; nothing was written."""
+
+
+class UnknownIndexError(DualTableError, LookupError):
+    """The new table has no index of that name."""
+
+
+class InvalidTokenError(DualTableError, ValueError):
+    """A page token is damaged, or was given out for another query or scan."""
 
 
 class IndexNotReadyError(DualTableError):

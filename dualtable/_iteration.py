@@ -1,0 +1,115 @@
+"""What a query or scan of the repository gives: items one after the other, and where to go on.
+
+The rule: filters and projections are applied to logical items, after the overlay; on the server
+they could hide the newer version of an item and let the older one through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, Self, TypeVar
+
+from dualtable._tokens import Position, to_token
+from dualtable._types import WireItem
+
+Model = TypeVar("Model")
+
+
+class Source(Protocol):
+    """Logical items in wire form, and where the last one was."""
+
+    async def next(self) -> WireItem | None:
+        """Return the next item; None at the end."""
+
+    def position(self) -> Position:
+        """Return where to go on after the last item."""
+
+
+class ItemIterator(Generic[Model]):
+    """The items that a query or scan finds, read page by page while they are iterated over.
+
+    Nothing runs in between, so it may be left at any item.
+
+    Example:
+        >>> import asyncio
+        >>> from boto3.dynamodb.conditions import Key
+        >>> from dualtable import DualTableRepository, Migration, Move
+        >>> from dualtable.testing import MemoryGateway
+        >>> async def main():
+        ...     gateway = MemoryGateway()
+        ...     for table in ("orders", "orders-v2"):
+        ...         await gateway.create_table({
+        ...             "TableName": table,
+        ...             "KeySchema": [
+        ...                 {"AttributeName": "customer", "KeyType": "HASH"},
+        ...                 {"AttributeName": "day", "KeyType": "RANGE"},
+        ...             ],
+        ...             "AttributeDefinitions": [
+        ...                 {"AttributeName": "customer", "AttributeType": "S"},
+        ...                 {"AttributeName": "day", "AttributeType": "S"},
+        ...             ],
+        ...             "BillingMode": "PAY_PER_REQUEST",
+        ...         })
+        ...     migration = Migration("orders-v2", "orders", "orders-v2", Move("nme", "name"))
+        ...     async with DualTableRepository(migration, gateway=gateway) as orders:
+        ...         for day in ("01", "02", "03"):
+        ...             await orders.put({"customer": "c-7", "day": day})
+        ...         first = orders.query(Key("customer").eq("c-7"), limit=2)
+        ...         days = [order["day"] async for order in first]
+        ...         rest = orders.query(Key("customer").eq("c-7"), token=first.token)
+        ...         return days, [order["day"] async for order in rest]
+        >>> asyncio.run(main())
+        (['01', '02'], ['03'])
+    """
+
+    def __init__(
+        self,
+        open_source: Callable[[], Awaitable[Source]],
+        *,
+        keep: Callable[[WireItem], bool],
+        show: Callable[[WireItem], Model],
+        limit: int | None,
+        question: str,
+        token: str | None,
+    ) -> None:
+        self._open_source = open_source
+        self._keep = keep
+        self._show = show
+        self._left = limit
+        self._question = question
+        self._token = token
+        self._source: Source | None = None
+        self._ended = False
+
+    @property
+    def token(self) -> str | None:
+        """Where to go on, as text that survives a process, JSON and URLs; None at the end.
+
+        Pass it as ``token=`` to the same query or scan. It holds keys and no other value of an
+        item.
+        """
+        if self._ended or self._source is None:
+            return None if self._ended else self._token
+        return to_token(self._source.position(), self._question)
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> Model:
+        """Return the next item."""
+        if self._left == 0:
+            raise StopAsyncIteration
+        item = await self._next()
+        if self._left is not None:
+            self._left -= 1
+        return self._show(item)
+
+    async def _next(self) -> WireItem:
+        if self._source is None:
+            self._source = await self._open_source()
+        while (item := await self._source.next()) is not None:
+            if self._keep(item):
+                return item
+        self._ended = True
+        raise StopAsyncIteration

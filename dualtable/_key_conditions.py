@@ -1,0 +1,128 @@
+"""The key condition of a query: which partition, and which of its sort keys.
+
+The rule: it is checked against the schema of the table or index before anything is sent, and can
+judge an item here as DynamoDB does there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from dualtable._conditions import (
+    And,
+    BeginsWith,
+    Between,
+    Comparison,
+    ConditionTree,
+    Literal,
+    Operand,
+    Path,
+)
+from dualtable._expressions import parse_condition
+from dualtable._gateway import Condition
+from dualtable._grammar import Placeholders
+from dualtable._items import order, type_name
+from dualtable._tables import KeyAttribute, KeySchema
+from dualtable._types import WireValue
+from dualtable.errors import InvalidKeyError, RequestRefusedError
+
+
+@attrs.frozen
+class KeyCondition:
+    """A checked key condition, and the schema that it was checked against."""
+
+    schema: KeySchema
+    partition: WireValue
+    sort: ConditionTree | None
+    sent: Condition
+
+    def holds(self, item: Mapping[str, WireValue]) -> bool:
+        """Tell whether an item is in the partition and its sort key is among those asked for."""
+        value = item.get(self.schema.partition.name)
+        if value is None or self.schema.partition.type not in value:
+            return False
+        if order(value) != order(self.partition) or not self._is_sorted(item):
+            return False
+        return self.sort is None or self.sort.holds(dict(item))
+
+    def _is_sorted(self, item: Mapping[str, WireValue]) -> bool:
+        """Tell whether the item has the sort key; without it, it is in no index that has one."""
+        sort = self.schema.sort
+        return sort is None or sort.type in item.get(sort.name, {})
+
+
+def checked(condition: Condition, schema: KeySchema, where: str) -> KeyCondition:
+    """Check a condition on the keys of `where`, a table or an index.
+
+    Raises:
+        InvalidKeyError: It does not fix the partition key, names what is no key attribute, compares
+            with a value of the wrong type, or in a way that a query cannot.
+    """
+    placeholders = Placeholders(condition.names, condition.values)
+    try:
+        parts = list(_conjuncts(parse_condition(condition.expression, placeholders)))
+    except RequestRefusedError as error:
+        raise InvalidKeyError(f"key condition on {where}: {error}") from error
+    by_name: dict[str, ConditionTree] = {}
+    for part in parts:
+        attribute = _attribute_of(part, schema, where)
+        if attribute.name in by_name:
+            raise InvalidKeyError(f"key condition on {where}: {attribute.name!r} comes twice")
+        by_name[attribute.name] = part
+    return KeyCondition(
+        schema,
+        _fixed(by_name.pop(schema.partition.name, None), schema, where),
+        next(iter(by_name.values()), None),
+        condition,
+    )
+
+
+def _conjuncts(tree: ConditionTree) -> Iterator[ConditionTree]:
+    if isinstance(tree, And):
+        yield from _conjuncts(tree.left)
+        yield from _conjuncts(tree.right)
+    else:
+        yield tree
+
+
+def _attribute_of(part: ConditionTree, schema: KeySchema, where: str) -> KeyAttribute:
+    """Return the key attribute that a part is about, with its values checked."""
+    subject, values = _operands(part)
+    name = subject.steps[0] if isinstance(subject, Path) and len(subject.steps) == 1 else None
+    for attribute in schema.attributes:
+        if attribute.name == name:
+            for value in values:
+                _check_type(value, attribute, where)
+            return attribute
+    raise InvalidKeyError(
+        f"key condition on {where}: {name!r} is no key attribute; its key is"
+        f" {', '.join(schema.names)}"
+    )
+
+
+def _operands(part: ConditionTree) -> tuple[Operand | None, tuple[Operand, ...]]:
+    if isinstance(part, Comparison) and part.operator != "<>":
+        return part.left, (part.right,)
+    if isinstance(part, Between):
+        return part.operand, (part.low, part.high)
+    if isinstance(part, BeginsWith):
+        return part.operand, (part.prefix,)
+    return None, ()
+
+
+def _check_type(value: Operand, attribute: KeyAttribute, where: str) -> None:
+    if not isinstance(value, Literal) or attribute.type not in value.value:
+        raise InvalidKeyError(
+            f"key condition on {where}: {attribute.name!r} must be compared with"
+            f" {type_name(attribute.type)}"
+        )
+
+
+def _fixed(part: ConditionTree | None, schema: KeySchema, where: str) -> WireValue:
+    if isinstance(part, Comparison) and part.operator == "=" and isinstance(part.right, Literal):
+        return part.right.value
+    raise InvalidKeyError(
+        f"key condition on {where}: {schema.partition.name!r} must be equal to one value"
+    )

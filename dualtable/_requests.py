@@ -1,0 +1,164 @@
+"""What a caller asks in expressions, checked before anything is sent, and ready to be judged here.
+
+The rule: an expression that the caller wrote reaches the server with the library's own conditions
+beside it, never in place of them; it may not name what the library owns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import TypeAlias
+
+import attrs
+
+from dualtable._conditions import ConditionTree, Or
+from dualtable._expressions import parse_condition, parse_update
+from dualtable._gateway import Condition, Update
+from dualtable._grammar import Placeholders
+from dualtable._items import Marks
+from dualtable._types import WireItem, WireKey
+from dualtable._updates import UpdateTree
+from dualtable.errors import RequestRefusedError
+
+_SET = re.compile(r"(?<![#:\w.])SET(?!\w)", re.IGNORECASE)
+
+
+@attrs.frozen
+class Judged:
+    """A condition: as it is sent, and as a tree that judges an item here."""
+
+    sent: Condition
+    tree: ConditionTree
+
+    def holds(self, item: WireItem | None) -> bool:
+        """Tell whether it holds for a logical item, None where there is none."""
+        return self.tree.holds(item or {})
+
+    def and_also(self, guard: Condition) -> Condition:
+        """Return the condition together with one of the library's, whose names are its own."""
+        text = self.sent.expression.strip()
+        if isinstance(self.tree, Or) and not _is_in_parentheses(text):
+            text = f"({text})"
+        return Condition(
+            f"{text} AND {guard.expression}",
+            {**self.sent.names, **guard.names},
+            {**self.sent.values, **guard.values},
+        )
+
+
+@attrs.frozen
+class Changes:
+    """An update: as it is sent, and as a tree that updates an item here."""
+
+    sent: Update
+    tree: UpdateTree
+
+    def stamped(self, marks: Marks, token: str) -> Update:
+        """Return the update with a write token set beside it."""
+        setting = "SET #_t = :_t"
+        text, found = _SET.subn(f"{setting},", self.sent.expression, count=1)
+        return Update(
+            text if found else f"{text} {setting}",
+            {**self.sent.names, "#_t": marks.token},
+            {**self.sent.values, ":_t": {"S": token}},
+        )
+
+
+@attrs.frozen
+class PutStep:
+    """Put an item, which has its write token already."""
+
+    key: WireKey
+    condition: Judged | None
+    stamped: WireItem
+
+
+@attrs.frozen
+class UpdateStep:
+    """Update an item."""
+
+    key: WireKey
+    condition: Judged | None
+    changes: Changes
+
+
+@attrs.frozen
+class DeleteStep:
+    """Delete an item."""
+
+    key: WireKey
+    condition: Judged | None
+
+
+@attrs.frozen
+class CheckStep:
+    """Only check an item."""
+
+    key: WireKey
+    condition: Judged
+
+
+Step: TypeAlias = PutStep | UpdateStep | DeleteStep | CheckStep
+"""What a caller asks of one key, checked and in wire form."""
+
+
+def judged(condition: Condition, marks: Marks) -> Judged:
+    """Check a caller's condition.
+
+    Raises:
+        RequestRefusedError: It is malformed, or names an attribute that the library owns.
+    """
+    placeholders = Placeholders(condition.names, condition.values)
+    tree = parse_condition(condition.expression, placeholders)
+    placeholders.check_all_used()
+    _check_free(condition, marks)
+    return Judged(condition, tree)
+
+
+def changes(
+    update: Update, condition: str | None, marks: Marks, key_names: Collection[str]
+) -> tuple[Changes, Judged | None]:
+    """Check a caller's update, and the condition that shares its names and values.
+
+    Raises:
+        RequestRefusedError: One is malformed, or names an attribute that the library owns, or the
+            update writes to a key attribute.
+    """
+    placeholders = Placeholders(update.names, update.values)
+    tree = parse_update(update.expression, placeholders)
+    judgement = None
+    _check_free(update, marks)
+    if condition is not None:
+        sent = Condition(condition, update.names, update.values)
+        _check_free(sent, marks)
+        judgement = Judged(sent, parse_condition(condition, placeholders))
+    placeholders.check_all_used()
+    for path in tree.paths:
+        if path.steps[0] in key_names:
+            raise RequestRefusedError(
+                f"the update writes to the key attribute {path.steps[0]!r}; an item keeps its key,"
+                " so put a new one and delete this"
+            )
+    return Changes(update, tree), judgement
+
+
+def _check_free(expression: Condition | Update, marks: Marks) -> None:
+    words = {*expression.names.values(), *re.findall(r"\w+", expression.expression)}
+    for name in (marks.tombstone, marks.token):
+        if name in words:
+            raise RequestRefusedError(
+                f"{name!r} belongs to dualtable; an expression may not read or write it"
+            )
+
+
+def _is_in_parentheses(text: str) -> bool:
+    """Tell whether one pair of parentheses is around the whole text."""
+    if not text.startswith("("):
+        return False
+    depth = 0
+    for at, sign in enumerate(text):
+        depth += (sign == "(") - (sign == ")")
+        if depth == 0:
+            return at == len(text) - 1
+    return False

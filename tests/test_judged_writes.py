@@ -1,0 +1,356 @@
+"""Conditions, update expressions and transactions, judged on the logical item wherever it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import orders
+import pytest
+from boto3.dynamodb.conditions import Attr
+
+from dualtable import (
+    ConditionCheck,
+    Delete,
+    DualTableRepository,
+    Migrator,
+    Put,
+    Update,
+    _codec,
+)
+from dualtable.errors import (
+    ConditionFailedError,
+    InvalidItemError,
+    InvalidKeyError,
+    ItemExistsError,
+    RequestRefusedError,
+    UnavailableError,
+)
+from dualtable.testing import Faults, MemoryGateway
+
+PLAN = orders.migration("shop", indexes=[])
+WRITTEN, COPIED, OLD_ONLY, DELETED, NOWHERE = (orders.key(n) for n in range(5))
+EVERYWHERE = [WRITTEN, COPIED, OLD_ONLY, DELETED, NOWHERE]
+NAMES = ["written", "copied", "only old", "deleted", "nowhere"]
+everywhere = pytest.mark.parametrize("key", EVERYWHERE, ids=NAMES)
+EXISTS = {"o-0", "o-1", "o-2"}
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+async def gateway(faults: Faults) -> MemoryGateway:
+    gateway = MemoryGateway(faults)
+    await orders.create(gateway, PLAN)
+    await orders.fill(gateway, PLAN.old, [orders.old_order(n) for n in range(4)])
+    await orders.fill(gateway, PLAN.new, [orders.new_order(1)])
+    return gateway
+
+
+@pytest.fixture
+async def shop(gateway: MemoryGateway) -> AsyncIterator[DualTableRepository]:
+    async with DualTableRepository(PLAN, gateway=gateway) as shop:
+        await shop.put(orders.new_order(0))
+        await shop.delete(DELETED)
+        yield shop
+
+
+def there(key: dict[str, Any]) -> bool:
+    return key["id"] in EXISTS
+
+
+def logical(key: dict[str, Any]) -> dict[str, Any] | None:
+    number = int(key["id"].removeprefix("o-"))
+    return orders.new_order(number) if there(key) else None
+
+
+async def untouched(shop: DualTableRepository) -> bool:
+    return await shop.batch_get(EVERYWHERE) == [logical(key) for key in EVERYWHERE]
+
+
+# Conditions
+
+
+@everywhere
+async def test_a_condition_is_judged_on_the_logical_item(
+    shop: DualTableRepository, key: dict[str, Any]
+) -> None:
+    """A tombstone is nothing, what only old has is something; also for the key itself."""
+    number = int(key["id"].removeprefix("o-"))
+    holding = Attr("id").exists() if there(key) else Attr("id").not_exists()
+    failing = ~holding
+    item = orders.new_order(number, total=7)
+    with pytest.raises(ConditionFailedError) as caught:
+        await shop.put(item, condition=failing)
+    assert caught.value.key == key
+    with pytest.raises(ConditionFailedError):
+        await shop.delete(key, condition=failing)
+    assert await untouched(shop)
+    await shop.put(item, condition=holding)
+    assert await shop.get(key) == item
+    assert await shop.delete(key, condition=Attr("total").eq(7), return_old=True) == item
+    assert await shop.get(key) is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("#t = :t OR #r = :r", True),
+        ("(#t = :t OR #r = :r)", True),
+        ("(#t = :t) OR (#r = :r)", True),
+        ("NOT #t = :t OR #r = :r", True),
+        ("#t = :t AND #r = :r", False),
+    ],
+)
+@pytest.mark.parametrize("key", EVERYWHERE[:3], ids=NAMES[:3])
+async def test_conditions_in_text_keep_their_meaning(
+    shop: DualTableRepository, key: dict[str, Any], condition: str, holds: bool
+) -> None:
+    """The library's own condition beside it must not bind tighter than an OR."""
+    item = await shop.get(key)
+    assert item is not None
+    values = {":t": -1, ":r": item["region"]}
+    given = {"condition": condition, "names": {"#t": "total", "#r": "region"}, "values": values}
+    if holds:
+        await shop.put(item, **given)
+    else:
+        with pytest.raises(ConditionFailedError):
+            await shop.put(item, **given)
+
+
+@everywhere
+async def test_delete_returns_what_was_there(
+    shop: DualTableRepository, key: dict[str, Any]
+) -> None:
+    """The old item is the logical one, without the library's attributes."""
+    assert await shop.delete(key, return_old=True) == logical(key)
+    assert await shop.delete(key, return_old=True) is None
+    assert await shop.get(key) is None
+
+
+# Update expressions
+
+
+@everywhere
+@pytest.mark.parametrize("values", ["NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"])
+async def test_update_item_is_that_of_one_table(
+    shop: DualTableRepository, gateway: MemoryGateway, key: dict[str, Any], values: Any
+) -> None:
+    """Same result, same returned attributes, whatever table the item is in."""
+    await gateway.create_table(orders.table("one-table"))
+    before = logical(key)
+    if before is not None:
+        await orders.fill(gateway, "one-table", [before])
+    asked: dict[str, Any] = {
+        "UpdateExpression": "SET #s = :s, visits = if_not_exists(visits, :no) + :one REMOVE #r",
+        "ExpressionAttributeNames": {"#s": "status", "#r": "region"},
+        "ExpressionAttributeValues": {":s": "sent", ":no": 0, ":one": 1},
+        "ReturnValues": values,
+    }
+    for _ in range(2):
+        returned = await shop.update_item(key, **asked)
+        expected = await update_one_table(gateway, key, asked)
+        assert returned == expected
+        assert await shop.get(key) == await one_table(gateway, key)
+
+
+async def update_one_table(
+    gateway: MemoryGateway, key: dict[str, Any], asked: dict[str, Any]
+) -> dict[str, Any] | None:
+    from dualtable._gateway import Update as Sent
+
+    returned = await gateway.update(
+        "one-table",
+        _codec.encode(key),
+        Sent(
+            asked["UpdateExpression"],
+            asked["ExpressionAttributeNames"],
+            _codec.encode(asked["ExpressionAttributeValues"]),
+        ),
+        return_values=asked["ReturnValues"],
+    )
+    return None if returned is None else _codec.decode(returned)
+
+
+async def one_table(gateway: MemoryGateway, key: dict[str, Any]) -> dict[str, Any] | None:
+    item = await gateway.get("one-table", _codec.encode(key), consistent_read=True)
+    return None if item is None else _codec.decode(item)
+
+
+@everywhere
+async def test_update_item_under_a_condition(
+    shop: DualTableRepository, key: dict[str, Any]
+) -> None:
+    """Names and values are shared by update and condition."""
+    asked: dict[str, Any] = {
+        "UpdateExpression": "set #t = :t",
+        "ConditionExpression": "#t < :t",
+        "ExpressionAttributeNames": {"#t": "total"},
+        "ExpressionAttributeValues": {":t": 5000},
+        "ReturnValues": "UPDATED_NEW",
+    }
+    if there(key):
+        assert await shop.update_item(key, **asked) == {"total": Decimal(5000)}
+    with pytest.raises(ConditionFailedError):
+        await shop.update_item(key, **asked)
+
+
+async def test_counters_lose_nothing(shop: DualTableRepository) -> None:
+    """I4: concurrent updates of an item that is copied meanwhile all count."""
+    add = {"UpdateExpression": "ADD visits :one", "ExpressionAttributeValues": {":one": 1}}
+    for key in EVERYWHERE:
+        await asyncio.gather(
+            Migrator(PLAN, gateway=shop._open().gateway).run(),
+            *(shop.update_item(key, **add) for _ in range(5)),
+        )
+        item = await shop.get(key)
+        assert item is not None
+        assert item["visits"] == 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"UpdateExpression": "SET #t = :t"}, "#t"),
+        ({"UpdateExpression": "SET cost = "}, "SET cost ="),
+        ({"UpdateExpression": "REMOVE id"}, "'id'"),
+        (
+            {
+                "UpdateExpression": "REMOVE #x",
+                "ExpressionAttributeNames": {"#x": "_dualtable_token"},
+            },
+            "_dualtable_token",
+        ),
+        (
+            {
+                "UpdateExpression": "REMOVE legacy",
+                "ConditionExpression": "attribute_exists(#x)",
+                "ExpressionAttributeNames": {"#x": "_dualtable_deleted"},
+            },
+            "_dualtable_deleted",
+        ),
+        (
+            {"UpdateExpression": "REMOVE legacy", "ExpressionAttributeValues": {":unused": 1}},
+            ":unused",
+        ),
+    ],
+)
+async def test_bad_expressions_are_named(
+    shop: DualTableRepository, asked: dict[str, Any], named: str
+) -> None:
+    """What DynamoDB would refuse, or what would touch the library's attributes, is not sent."""
+    for key in EVERYWHERE:
+        with pytest.raises(RequestRefusedError) as caught:
+            await shop.update_item(key, **asked)
+        assert named in str(caught.value)
+    assert await untouched(shop)
+
+
+# Transactions
+
+
+@everywhere
+async def test_a_transaction_writes_all(shop: DualTableRepository, key: dict[str, Any]) -> None:
+    """Each kind of action works wherever its item is; what only old has is carried along."""
+    number = int(key["id"].removeprefix("o-"))
+    change = Update(key, "SET #s = :s", names={"#s": "status"}, values={":s": "sent"})
+    await shop.transact_write([change, Put({"id": "log"})])
+    assert await shop.get(key) == {**(logical(key) or key), "status": "sent"}
+    await shop.transact_write([ConditionCheck(key, Attr("status").eq("sent")), Put({"id": "a"})])
+    await shop.transact_write([Put(orders.new_order(number, total=1)), Delete({"id": "a"})])
+    await shop.transact_write([Delete(key, Attr("total").eq(1)), Put({"id": "b"})])
+    found = await shop.transact_get([key, {"id": "log"}, {"id": "a"}, {"id": "b"}])
+    assert found == [None, {"id": "log"}, None, {"id": "b"}]
+
+
+@everywhere
+@pytest.mark.parametrize("kind", [ConditionCheck, Delete, Put, Update])
+async def test_a_transaction_writes_all_or_none(
+    shop: DualTableRepository, key: dict[str, Any], kind: Any
+) -> None:
+    """One condition that does not hold on the logical item stops everything."""
+    failing = Attr("id").not_exists() if there(key) else Attr("id").exists()
+    text = "attribute_not_exists(id)" if there(key) else "attribute_exists(id)"
+    action: Any = {
+        ConditionCheck: ConditionCheck(key, failing),
+        Delete: Delete(key, failing),
+        Put: Put({**key, "total": 1}, failing),
+        Update: Update(key, "SET cost = :t", text, values={":t": 1}),
+    }[kind]
+    others = [Delete(other) for other in EVERYWHERE if other != key]
+    with pytest.raises(ConditionFailedError) as caught:
+        await shop.transact_write([*others, action])
+    assert caught.value.key == key
+    assert await untouched(shop)
+
+
+async def test_transactions_and_copies_at_once(shop: DualTableRepository) -> None:
+    """I4: transfers between items keep their sum while the items are copied."""
+    keys = [WRITTEN, COPIED, OLD_ONLY]
+    sum_before = sum(item["total"] for item in await shop.batch_get(keys) if item)
+
+    async def transfer(source: dict[str, Any], target: dict[str, Any]) -> None:
+        given: Any = {"names": {"#t": "total"}, "values": {":n": 1}}
+        await shop.transact_write(
+            [
+                Update(source, "SET #t = #t - :n", "#t > :n", **given),
+                Update(target, "SET #t = #t + :n", **given),
+            ]
+        )
+
+    await asyncio.gather(
+        Migrator(PLAN, gateway=shop._open().gateway).run(),
+        *(transfer(keys[n % 3], keys[(n + 1) % 3]) for n in range(9)),
+    )
+    found = await shop.transact_get(keys)
+    assert sum(item["total"] for item in found if item) == sum_before
+
+
+async def test_a_transaction_whose_answer_is_lost_is_taken_once(
+    shop: DualTableRepository, faults: Faults
+) -> None:
+    """The retry carries the same token, so that it finds its first try."""
+    lost = []
+
+    async def lose(operation: str, table: str) -> None:
+        if operation == "transact_write" and not lost:
+            lost.append(operation)
+            raise UnavailableError("the answer is lost")
+
+    faults.after = lose  # type: ignore[method-assign]
+    change = Update(WRITTEN, "ADD visits :one", values={":one": 1})
+    await shop.transact_write([change])
+    item = await shop.get(WRITTEN)
+    assert lost
+    assert item is not None
+    assert item["visits"] == 1
+
+
+async def test_bad_transactions_are_named(shop: DualTableRepository) -> None:
+    """Nothing is sent of a transaction that cannot be right."""
+    for actions, error, named in (
+        ([], InvalidKeyError, "1 to 100"),
+        ([Put({"id": str(n)}) for n in range(101)], InvalidKeyError, "1 to 100"),
+        ([Put(WRITTEN), Delete(WRITTEN)], InvalidKeyError, "each key once"),
+        ([Put({"id": "a", "x": 1.5})], InvalidItemError, "x"),
+        ([Delete({"no": 1})], InvalidKeyError, "'no'"),
+    ):
+        with pytest.raises(error, match=named):
+            await shop.transact_write(actions)
+    for keys in ([], [WRITTEN, WRITTEN]):
+        with pytest.raises(InvalidKeyError):
+            await shop.transact_get(keys)
+    assert await untouched(shop)
+
+
+async def test_if_absent_and_a_condition_exclude_each_other(shop: DualTableRepository) -> None:
+    """Two answers to one question would have to be weighed; nobody should have to know how."""
+    with pytest.raises(RequestRefusedError, match="if_absent"):
+        await shop.put(orders.new_order(9), if_absent=True, condition=Attr("id").not_exists())
+    with pytest.raises(ItemExistsError):
+        await shop.put(orders.new_order(2), if_absent=True)
