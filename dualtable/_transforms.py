@@ -9,6 +9,7 @@ the attributes that a step touches are decoded. Whatever else is callable gets p
 
 from __future__ import annotations
 
+import inspect
 import os
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -69,6 +70,10 @@ def as_transform(value: AnyTransform) -> Transform:
     """Return a transform for whatever is accepted as one; raise `TransformError` otherwise."""
     if isinstance(value, type):
         raise TransformError(f"{value.__name__} is a class; give an instance of it as transform")
+    if inspect.iscoroutinefunction(getattr(value, "forward", value)):
+        raise TransformError(
+            f"{value!r} is async; a transform waits for nothing: write a plain def"
+        )
     if isinstance(value, Transform):
         return value
     if callable(value):
@@ -162,12 +167,19 @@ Path: TypeAlias = tuple[str, ...]
 
 
 def _to_path(value: str | Sequence[str]) -> Path:
-    path = tuple(value.split(".")) if isinstance(value, str) else tuple(value)
+    names = value.split(".") if isinstance(value, str) else value
+    path = tuple(names) if isinstance(names, Iterable) else ()
     if not path or not all(isinstance(name, str) and name for name in path):
         raise TransformError(
             f"{value!r} is no path; write 'customer.region', or ('a.b', 'c') for names with dots"
         )
     return path
+
+
+def _to_name(value: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise TransformError(f"{value!r} is no name of an attribute; it must be a text")
+    return value
 
 
 def _text(path: Path) -> str:
@@ -254,6 +266,7 @@ class Move(_Step):
     """Move an attribute to another place, such as from a nested map to the root.
 
     An item without the attribute stays as it is. One that has the target already is refused.
+    Undoing it leaves a map that was made on the way, empty.
 
     Args:
         source: Where the attribute is: names joined by dots, or a sequence of names.
@@ -314,7 +327,7 @@ class Rename(_Step):
     """
 
     source: Path = attrs.field(converter=_to_path)
-    name: str = attrs.field(validator=attrs.validators.instance_of(str))
+    name: str = attrs.field(converter=_to_name)
 
     @property
     def _target(self) -> Path:

@@ -1,0 +1,347 @@
+"""Each step does one thing, can be undone where it says so, and leads back to the old key."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dualtable import Chain, Convert, Default, Drop, Move, Rename, Transform, _codec
+from dualtable._transforms import as_transform, forward_wire
+from dualtable.errors import InvalidItemError, TransformError
+
+SECRET = "tell nobody"
+
+
+def wire_forward(transform: Any, item: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the migrator sees of a transform."""
+    outputs = forward_wire(as_transform(transform), _codec.encode(item))
+    return [_codec.decode(output) for output in outputs]
+
+
+def exclaim(text: str) -> str:
+    return f"{text}!"
+
+
+def quieten(text: str) -> str:
+    return text.removesuffix("!")
+
+
+CASES = [
+    # step, old item, new item
+    (Move("a.b", "c"), {"a": {"b": 1}}, {"a": {}, "c": 1}),
+    (Move("a.b", "c"), {"a": {"b": 1, "x": 2}}, {"a": {"x": 2}, "c": 1}),
+    (Move("a", "b.c"), {"a": 1, "b": {}}, {"b": {"c": 1}}),
+    (Move(("a.b", "c"), "d"), {"a.b": {"c": 1}, "a": {"b": {"c": 2}}}, None),
+    (Rename("a", "b"), {"a": {1, 2}}, {"b": {1, 2}}),
+    (Rename("a.b", "c.d"), {"a": {"b": 1}}, {"a": {"c.d": 1}}),
+    (Rename(["a", "b"], "c"), {"a": {"b": None}}, {"a": {"c": None}}),
+    (Convert("a.b", exclaim, back=quieten), {"a": {"b": "x"}}, {"a": {"b": "x!"}}),
+    (Default("a.b", [1]), {"a": {"b": 0}}, {"a": {"b": 0}}),
+]
+
+
+@pytest.mark.parametrize(("step", "old", "new"), CASES, ids=lambda value: repr(value)[:30])
+def test_a_step_and_its_way_back(step: Any, old: dict[str, Any], new: Any) -> None:
+    """Plain and wire form agree, and backward undoes forward."""
+    if new is None:  # a path of names with dots in them
+        new = {"a.b": {}, "a": {"b": {"c": 2}}, "d": 1}
+    before = copy.deepcopy(old)
+    assert step.forward(old) == new
+    assert wire_forward(step, old) == [new]
+    assert step.backward(new) == old == before
+    assert isinstance(step, Transform)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [Move("a.b", "c"), Rename("a.b", "c"), Convert("a.b", exclaim, back=quieten), Drop("a.b")],
+    ids=repr,
+)
+@pytest.mark.parametrize(
+    "item", [{}, {"a": {}}, {"a": "text"}, {"a": ["b"]}, {"a": None}, {"b": 1}]
+)
+def test_an_item_without_the_attribute_stays_as_it_is(step: Any, item: dict[str, Any]) -> None:
+    """Old documents are not all alike; what is not there needs no change."""
+    assert wire_forward(step, item) == [item]
+
+
+def test_what_cannot_be_undone() -> None:
+    """The steps that lose or invent: one has no way back, the other stays."""
+    assert Move("a", "a.b").forward({"a": 1}) == {"a": {"b": 1}}
+    assert Drop("a.b").forward({"a": {"b": 1, "c": 2}}) == {"a": {"c": 2}}
+    with pytest.raises(TransformError, match=r"Drop\('a.b'\) cannot be undone"):
+        Drop("a.b").backward({"a": {}})
+    assert Default("a.b", {"x": 1}).forward({}) == {"a": {"b": {"x": 1}}}
+    assert Default("a", 1).forward({"a": None}) == {"a": None}
+    assert Default("a", 1).backward({"a": 1}) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("step", "item"),
+    [
+        (Move("a", "b"), {"a": SECRET, "b": 1}),
+        (Move("a", "b"), {"a": SECRET, "b": None}),
+        (Move("a", "b.c"), {"a": SECRET, "b": "text"}),
+        (Rename("a", "b"), {"a": SECRET, "b": 1}),
+        (Default("a.b", 1), {"a": SECRET}),
+    ],
+    ids=repr,
+)
+def test_a_target_in_the_way_is_an_error(step: Any, item: dict[str, Any]) -> None:
+    """Nothing of an old item is overwritten, and the message does not quote it."""
+    with pytest.raises(TransformError) as caught:
+        step.forward(item)
+    assert repr(step).partition("(")[0] in str(caught.value) or "no map" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["", "a..b", ".a", (), ("a", ""), 5, ("a", 1), None])
+def test_a_bad_path_is_refused_when_the_step_is_made(path: Any) -> None:
+    """A slip in the migration file must show at import, not as dead letters."""
+    for step in (
+        lambda: Move(path, "b"),
+        lambda: Move("a", path),
+        lambda: Drop(path),
+        lambda: Convert(path, exclaim),
+        lambda: Default(path, 1),
+        lambda: Rename(path, "b"),
+    ):
+        with pytest.raises(TransformError, match="no path"):
+            step()
+
+
+@pytest.mark.parametrize("name", ["", 5, None])
+def test_a_bad_name_is_refused_when_the_step_is_made(name: Any) -> None:
+    """An empty name would be refused by the server, item by item."""
+    with pytest.raises(TransformError, match="no name"):
+        Rename("a", name)
+
+
+def test_a_default_must_be_storable() -> None:
+    """The value is the same for all items, so it is checked once, at once."""
+    with pytest.raises(InvalidItemError, match="float"):
+        Default("a", 1.5)
+
+
+def raising(_: Any) -> Any:
+    raise ValueError(SECRET)
+
+
+def generating(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield item
+    raise ValueError(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("transform", "error", "reason"),
+    [
+        (raising, TransformError, "raising raised ValueError at test_transforms.py"),
+        (generating, TransformError, "generating raised ValueError at test_transforms.py"),
+        (Convert("a", raising), TransformError, "Convert('a') raised ValueError"),
+        (lambda item: item["missing"], TransformError, "raised KeyError"),
+        (lambda item: 5, TransformError, "returned int"),
+        (lambda item: SECRET, TransformError, "returned str"),
+        (lambda item: [item, SECRET], TransformError, "returned a str among"),
+        (lambda item: [item, None], TransformError, "returned a NoneType among"),
+        (lambda item: {**item, "a": 1.5}, InvalidItemError, "a: float"),
+        (lambda item: {**item, "a": "\ud800"}, InvalidItemError, "a: a text"),
+        (lambda item: {1: 2}, InvalidItemError, "must be str"),
+        (Convert("a", lambda a: {"x": [object()]}), InvalidItemError, "Convert('a'): x[0]: object"),
+        (Chain(Drop("b"), raising), TransformError, "raising raised ValueError"),
+    ],
+)
+def test_a_failing_transform_says_where_and_never_what(
+    transform: Any, error: type[Exception], reason: str
+) -> None:
+    """The user's code is named with its line; values of the item stay out of messages."""
+    with pytest.raises(error) as caught:
+        wire_forward(transform, {"a": SECRET})
+    assert reason in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_what_is_no_transform_is_refused_at_once() -> None:
+    """A class for an instance, a value for a function, a coroutine function: common slips."""
+
+    async def asynchronous(item: dict[str, Any]) -> dict[str, Any]:
+        return item
+
+    class Some:
+        def forward(self, item: Any) -> Any: ...
+
+        def old_key(self, new_key: Any) -> Any: ...
+
+    for wrong, reason in (
+        (Some, "is a class"),
+        (5, "int is no transform"),
+        (asynchronous, "async"),
+    ):
+        with pytest.raises(TransformError, match=reason):
+            Chain(wrong)  # type: ignore[arg-type]
+
+
+def test_zero_one_and_many_pass_through_a_chain() -> None:
+    """A step that drops ends the chain for that item, one that splits feeds each on."""
+
+    def split(item: dict[str, Any]) -> list[dict[str, Any]]:
+        return [{"n": n} for n in range(int(item["count"]))]
+
+    def odd(item: dict[str, Any]) -> dict[str, Any] | None:
+        return item if item["n"] % 2 else None
+
+    def twice(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield item
+        yield {"n": -item["n"]}
+
+    chain = Chain(Rename("size", "count"), split, odd, twice)
+    assert wire_forward(chain, {"size": 4}) == [{"n": 1}, {"n": -1}, {"n": 3}, {"n": -3}]
+    assert chain.forward({"size": 4}) == [{"n": 1}, {"n": -1}, {"n": 3}, {"n": -3}]
+    assert chain.forward({"size": 0}) is None
+    assert Chain(split).forward({"count": 1}) == {"n": 0}
+    assert Chain().forward({"a": 1}) == {"a": 1}
+    assert Chain(Chain(split), Chain(odd)).forward({"count": 2}) == {"n": 1}
+
+
+def test_a_chain_is_undone_from_its_end() -> None:
+    """Steps that build on one another come apart in the other order."""
+    chain = Chain(
+        Move("a.b", "c"), Rename("c", "d"), Convert("d", exclaim, back=quieten), Default("e", 1)
+    )
+    new = chain.forward({"a": {"b": "x"}, "e": 1})
+    assert new == {"a": {}, "d": "x!", "e": 1}
+    assert chain.backward(new) == {"a": {"b": "x"}, "e": 1}
+    with pytest.raises(TransformError, match="exclaim cannot be undone"):
+        Chain(Rename("a", "b"), exclaim).backward({"b": 1})  # type: ignore[arg-type]
+    with pytest.raises(TransformError, match="no way back"):
+        Chain(Convert("b", exclaim)).backward({"b": "x"})
+
+
+@pytest.mark.parametrize(
+    ("transform", "new_key", "old_key"),
+    [
+        (Move("id", "key"), {"key": 1, "day": 2}, {"id": 1, "day": 2}),
+        (Move("id", "deep.key"), {"id": 1}, {"id": 1}),
+        (Rename("nid", "id"), {"id": 1}, {"nid": 1}),
+        (Rename("customer.nid", "id"), {"id": 1}, {"id": 1}),
+        (Convert("id", exclaim, back=quieten), {"id": "x!"}, {"id": "x"}),
+        (Convert("customer.id", exclaim), {"id": "x"}, {"id": "x"}),
+        (Drop("id"), {"id": 1}, {"id": 1}),
+        (Chain(Rename("a", "b"), Rename("b", "c"), Drop("z")), {"c": 1}, {"a": 1}),
+        (Chain(exclaim), {"c": 1}, {"c": 1}),
+        (Chain(), {"c": 1}, {"c": 1}),
+    ],
+    ids=repr,
+)
+def test_old_key_leads_back(
+    transform: Any, new_key: dict[str, Any], old_key: dict[str, Any]
+) -> None:
+    """Each step knows what it did to a key, and a chain asks its steps from the last."""
+    assert transform.old_key(new_key) == old_key
+
+
+def test_a_way_back_that_is_missing_is_named() -> None:
+    """Where no key can lead back, the error says what to write."""
+    with pytest.raises(TransformError, match="old_key of its own"):
+        Move("customer.id", "id").old_key({"id": 1})
+    with pytest.raises(TransformError, match="back="):
+        Convert("id", exclaim).old_key({"id": 1})
+    with pytest.raises(TransformError, match="raised ValueError"):
+        Convert("id", exclaim, back=raising).old_key({"id": 1})
+
+    class Nowhere:
+        def forward(self, item: Any) -> Any:
+            return item
+
+        def old_key(self, new_key: Any) -> None:
+            return None
+
+    assert Chain(Rename("a", "b"), Nowhere(), Rename("c", "d")).old_key({"d": 1}) is None
+
+
+# -- properties ----------------------------------------------------------------------------------
+
+names = st.sampled_from("abcde")
+paths = st.lists(names, min_size=1, max_size=3).map(tuple)
+nested = st.recursive(
+    strategies.scalars, lambda inner: st.dictionaries(names, inner, max_size=4), max_leaves=8
+)
+few_names = st.dictionaries(names, nested, max_size=4)
+steps = (
+    st.builds(Move, paths, paths)
+    | st.builds(Rename, paths, names)
+    | st.builds(lambda path: Convert(path, lambda v: [v], back=lambda v: v[0]), paths)
+    | st.builds(Drop, paths)
+    | st.builds(Default, paths, strategies.scalars)
+)
+
+
+def there(item: Any, path: tuple[str, ...]) -> bool:
+    """Tell whether a path leads to a value."""
+    for name in path:
+        if not isinstance(item, dict) or name not in item:
+            return False
+        item = item[name]
+    return True
+
+
+@given(st.lists(steps, max_size=4), few_names)
+def test_both_forms_agree(chain: list[Any], item: dict[str, Any]) -> None:
+    """The wire form is a shortcut: the same items, or the same refusal; the old item stays."""
+    wire = _codec.encode(item)
+    before = copy.deepcopy(wire)
+    plain: Any = item
+    try:
+        for step in chain:
+            plain = step.forward(plain)
+    except TransformError as error:
+        plain = str(error)
+    try:
+        found: Any = [_codec.decode(output) for output in forward_wire(Chain(*chain), wire)]
+    except TransformError as error:
+        found = str(error)
+    assert found == (plain if isinstance(plain, str) else [plain])
+    assert wire == before
+
+
+@given(few_names, paths, st.data())
+def test_move_and_rename_can_be_undone(
+    item: dict[str, Any], target: tuple[str, ...], data: st.DataObject
+) -> None:
+    """Whatever they could do to an item that had the attribute, they undo.
+
+    A map that a move had to make for its target stays behind, empty: nobody can tell it from one
+    that was there before. A move into itself has no way back.
+    """
+    source = data.draw(st.sampled_from([("a",), *all_paths(item)]))
+    for step in (Move(source, target), Rename(source, target[-1])):
+        try:
+            new = step.forward(item)
+        except TransformError:
+            continue
+        made = isinstance(step, Move) and not there(item, target[:-1])
+        inside = isinstance(step, Move) and target[: len(source)] == source
+        if there(item, source) and not made and not inside:
+            assert step.backward(new) == item
+
+
+def all_paths(item: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the path to everything in an item."""
+    for name, value in item.items():
+        yield (name,)
+        if isinstance(value, dict):
+            yield from ((name, *rest) for rest in all_paths(value))
+
+
+@given(paths, few_names)
+def test_convert_can_be_undone(path: tuple[str, ...], item: dict[str, Any]) -> None:
+    """With the way back given, backward undoes it wherever the value is."""
+    step = Convert(path, lambda value: {"was": value}, back=lambda value: value["was"])
+    new = step.forward(item)
+    assert (new != item) == there(item, path)
+    assert step.backward(new) == item
