@@ -22,6 +22,7 @@ from dualtable._types import Key, WireItem, WireKey, WireValue
 from dualtable.errors import InvalidItemError, InvalidKeyError
 
 MAX_ITEM_BYTES = 400 * 1024
+_KEY_BYTES = (2048, 1024)  # of a partition key, of a sort key
 _WRITE_UNIT_BYTES = 1024
 _READ_UNIT_BYTES = 4096
 _TYPE_NAMES = {"S": "text (S)", "N": "a number (N)", "B": "binary (B)"}
@@ -44,7 +45,13 @@ def check_key(key: Mapping[str, Any], schema: KeySchema, table: str) -> WireKey:
 
 def key_of(item: Mapping[str, WireValue], schema: KeySchema, table: str) -> WireKey:
     """Cut the key out of an item in wire form, checked against the table's schema."""
-    return {a.name: _key_value(item, a, f"key of {table}") for a in schema.attributes}
+    key = {a.name: _key_value(item, a, f"key of {table}") for a in schema.attributes}
+    for (name, value), most in zip(key.items(), _KEY_BYTES, strict=False):
+        if (size := _value_bytes(value)) > most:
+            raise InvalidKeyError(
+                f"key of {table}: {name!r} has {size:,} bytes, DynamoDB allows {most:,}"
+            )
+    return key
 
 
 def check_item(item: Mapping[str, WireValue], layout: Layout) -> WireKey:
@@ -124,9 +131,20 @@ def _binary_bytes(text: str) -> int:
 
 
 def _number_bytes(text: str) -> int:
-    """About a byte for two significant digits, and one."""
-    digits = text.partition("E")[0].replace(".", "").strip("-+").strip("0")
-    return len(digits) // 2 + 1 + text.startswith("-")
+    """A byte for each pair of digits from the first to the last that is not zero, and one or two.
+
+    Pairs count from the decimal point. So do Amazon's own server and others count.
+    """
+    if "E" in text:
+        text = f"{Decimal(text):f}"
+    whole, _, fraction = text.lstrip("-").partition(".")
+    whole, fraction = whole.lstrip("0"), fraction.rstrip("0")
+    pairs = (len(whole) + 1) // 2 + (len(fraction) + 1) // 2
+    if not fraction:
+        pairs -= (len(whole) - len(whole.rstrip("0"))) // 2
+    elif not whole:
+        pairs -= (len(fraction) - len(fraction.lstrip("0"))) // 2
+    return pairs + 1 + text.startswith("-")
 
 
 def write_units(size: int) -> int:
