@@ -7,12 +7,12 @@ a silent copy.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import attrs
 
-from dualtable import _codec, _items
+from dualtable import _codec, _items, _values
 from dualtable._items import Marks
 from dualtable._migration import Migration
 from dualtable._tables import KeySchema, Layout
@@ -122,7 +122,7 @@ class Lineage:
 
     def _checked(self, source: WireKey, item: WireItem) -> list[tuple[WireKey, WireItem]]:
         outputs = forward_wire(self.transform, item)
-        if outputs != forward_wire(self.transform, item):
+        if not _same(outputs, forward_wire(self.transform, item)):
             raise TransformError(
                 f"{self.transform!r} gave two results for one item; it must not depend on time,"
                 " chance or anything but the item"
@@ -163,3 +163,9 @@ class _PartitionKey(dict[str, Any]):
 
     def get(self, name: str, default: Any = None) -> Any:
         return super().get(name, default) if name in self else default
+
+
+def _same(outputs: Sequence[WireItem], others: Sequence[WireItem]) -> bool:
+    return outputs == others or (
+        len(outputs) == len(others) and all(map(_values.equal_items, outputs, others))
+    )

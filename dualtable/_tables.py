@@ -253,7 +253,8 @@ def _wire_index(index: Index, old: Description, definition: Definition) -> dict[
         else {"ProjectionType": "INCLUDE", "NonKeyAttributes": sorted(index.projection)},
     }
     if not index.local and "ProvisionedThroughput" in definition:
-        twin = next((i for i in _all_indexes(old) if i["IndexName"] == index.name), old)
+        twins = old.get("GlobalSecondaryIndexes") or ()
+        twin = next((i for i in twins if i["IndexName"] == index.name), old)
         wire["ProvisionedThroughput"] = _throughput(twin)
     return wire
 

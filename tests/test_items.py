@@ -12,7 +12,7 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualtable import KeySchema, _codec, _items
+from dualtable import Index, KeySchema, _codec, _items
 from dualtable._items import Marks
 from dualtable._tables import Layout
 from dualtable.errors import InvalidItemError, InvalidKeyError
@@ -21,7 +21,10 @@ MARKS = Marks("_deleted", "_token")
 LAYOUT = Layout(
     "orders",
     KeySchema("id", ("day", "N")),
-    {"by-region": KeySchema("region", ("total", "N")), "by-hash": KeySchema(("hash", "B"))},
+    {
+        "by-region": Index("by-region", KeySchema("region", ("total", "N"))),
+        "by-hash": Index("by-hash", KeySchema(("hash", "B"))),
+    },
 )
 KEY = {"id": {"S": "o-1"}, "day": {"N": "1"}}
 

@@ -1,0 +1,107 @@
+"""The pure rules that repository and migrator stand on: segments, overlay, batched inserts."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import orders
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dualtable import _segments
+from dualtable._gateway import ConditionFailed
+from dualtable._items import Marks
+from dualtable._overlay import Overlay
+from dualtable._partiql import MAX_STATEMENT_CHARACTERS, insert_statement
+from dualtable._segments import Checkpoint, Lease, Progress, Segment
+from dualtable.testing import MemoryGateway
+
+ME = Lease("me", 100.0)
+MARKS = Marks("_deleted", "_token")
+KEY = {"id": {"S": "o-1"}}
+
+
+def test_a_segment_from_free_to_done() -> None:
+    """Claimed, advanced, released, taken over, finished; each step is a new revision."""
+    free = Segment(7)
+    assert _segments.is_claimable(free, now=0)
+    held = _segments.claim(free, ME)
+    assert not _segments.is_claimable(held, now=99.9)
+    assert _segments.is_claimable(held, now=100)  # the lease has run out
+    page = Progress(scanned=3, written=2, dropped=1, pages=1, read_units=0.5)
+    further = _segments.advance(held, page, KEY, Lease("me", 200.0))
+    assert (further.checkpoint, further.lease) == (Checkpoint(KEY), Lease("me", 200.0))
+    left = _segments.release(further)
+    assert _segments.is_claimable(left, now=0)
+    assert left.checkpoint == further.checkpoint
+    done = _segments.advance(_segments.claim(left, Lease("other", 300.0)), page, None, ME)
+    assert done.checkpoint.done
+    assert done.lease is None
+    assert not _segments.is_claimable(done, now=1e9)
+    assert done.progress == Progress(scanned=6, written=4, dropped=2, pages=2, read_units=1.0)
+    assert [s.revision for s in (free, held, further, left, done)] == [0, 1, 2, 3, 5]
+    assert _segments.complete([done], 1)
+    assert not _segments.complete([done], 2)
+    assert not _segments.complete([left], 1)
+
+
+@given(st.lists(st.integers(0, 1000), max_size=5))
+def test_totals_add_up(scanned: list[int]) -> None:
+    """The report of a run is the sum over its segments."""
+    segments = [Segment(n, progress=Progress(scanned=s)) for n, s in enumerate(scanned)]
+    assert _segments.total(segments).scanned == sum(scanned)
+
+
+OVERLAY = Overlay("id", MARKS)
+STATES = {
+    "absent": None,
+    "copied": {**KEY, "x": {"N": "1"}},
+    "copied again": {**KEY, "x": {"N": "2"}},
+    "written": {**KEY, "_token": {"S": "t1"}},
+    "rewritten": {**KEY, "_token": {"S": "t2"}},
+    "tombstone": MARKS.bury(KEY),
+}
+CONDITIONS = {
+    # what was seen, or what is asked for -> the states in which a write goes through
+    "absent": (OVERLAY.missing(None).unchanged, {"absent"}),
+    "only in old": (OVERLAY.missing({"x": {"N": "1"}}).unchanged, {"absent"}),
+    "copied": (OVERLAY.present(STATES["copied"]).unchanged, {"copied", "copied again"}),
+    "written": (OVERLAY.present(STATES["written"]).unchanged, {"written"}),
+    "tombstone": (OVERLAY.present(STATES["tombstone"]).unchanged, {"tombstone"}),
+    "nothing": (OVERLAY.nothing(), {"absent", "tombstone"}),
+}
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+@pytest.mark.parametrize("state", STATES)
+async def test_a_write_goes_through_only_over_what_was_seen(name: str, state: str) -> None:
+    """I4: every condition against every state that a key can be in."""
+    condition, allowed = CONDITIONS[name]
+    gateway = MemoryGateway()
+    await gateway.create_table(orders.table("new"))
+    if (item := STATES[state]) is not None:
+        await gateway.put("new", item)
+    outcome = nullcontext() if state in allowed else pytest.raises(ConditionFailed)
+    with outcome:
+        await gateway.put("new", {**KEY, "_token": {"S": "mine"}}, condition)
+
+
+def test_what_is_seen_has_no_marks() -> None:
+    """Callers and transforms never meet a token or a tombstone."""
+    assert OVERLAY.present(STATES["written"]).item == KEY
+    assert OVERLAY.present(STATES["tombstone"]).item is None
+    assert OVERLAY.missing(None).item is None
+
+
+def test_statements_and_what_has_none() -> None:
+    """Too long a statement and names that servers read differently go another way."""
+    assert insert_statement("a-b.c", ("id", "né")) == (
+        """INSERT INTO "a-b.c" VALUE {'id': ?, 'né': ?}"""
+    )
+    assert insert_statement("t", ("it's",)) is None
+    assert insert_statement('"', ("id",)) is None
+    frame = len(insert_statement("t", ("",)) or "")
+    longest = "x" * (MAX_STATEMENT_CHARACTERS - frame)
+    assert len(insert_statement("t", (longest,)) or "") == MAX_STATEMENT_CHARACTERS
+    assert insert_statement("t", (longest + "x",)) is None
