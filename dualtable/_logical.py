@@ -8,12 +8,14 @@ written (I5).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Self, TypeAlias
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from typing import Self, TypeAlias, TypeVar
 
 import attrs
 
 from dualtable import _items
+from dualtable._copy_on_read import copy_on_read
 from dualtable._gateway import MAX_BATCH_GET, Condition, ConditionFailed, Gateway, batches
 from dualtable._items import Marks
 from dualtable._lineage import Lineage
@@ -21,13 +23,20 @@ from dualtable._overlay import Overlay, Seen
 from dualtable._phase_watch import PhaseWatch
 from dualtable._phases import Route, Sighting
 from dualtable._tables import Layout
+from dualtable._tasks import first_error
 from dualtable._types import WireItem, WireKey
+from dualtable.errors import DualTableError
+
+_T = TypeVar("_T")
 
 Keys: TypeAlias = Mapping[Hashable, WireKey]
 """Different keys by their identity."""
 
 Found: TypeAlias = dict[Hashable, WireItem]
 """What is there, by the identity of its key."""
+
+Origins: TypeAlias = Mapping[Hashable, WireItem | None]
+"""Old items by the identity of the new keys that lead to them; None where there is none."""
 
 
 @attrs.frozen
@@ -36,6 +45,9 @@ class LogicalTable:
 
     The operation goes by one sighting of the phase, that of its begin. That is safe while the
     migration is at most one step further, which `confirm` makes sure of.
+
+    With `one_round_trip`, reads ask both tables at once; with `copy_on_read`, what they find in
+    `old` is copied.
     """
 
     gateway: Gateway
@@ -43,6 +55,8 @@ class LogicalTable:
     overlay: Overlay
     watch: PhaseWatch
     sighting: Sighting
+    one_round_trip: bool = False
+    copy_on_read: bool = False
 
     @property
     def route(self) -> Route:
@@ -79,16 +93,60 @@ class LogicalTable:
 
     async def get(self, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         """Return what is under a key, which may be a tombstone; None for nothing."""
+        name = _items.identity(key)
+        if self.one_round_trip:
+            return (await self.batch_get({name: key}, consistent_read=consistent_read)).get(name)
         item = await self.gateway.get(self.new.table, key, consistent_read=consistent_read)
         if item is not None:
             return item
-        return (await self.fall_back({None: key}, confirmed=consistent_read)).get(None)
+        return (await self._read_old({name: key}, confirmed=consistent_read)).get(name)
 
     async def batch_get(self, keys: Keys, *, consistent_read: bool) -> Found:
         """Return what is under any number of keys, tombstones included."""
+        if self.one_round_trip and self.route.falls_back:
+            return await self._read_both(keys)
         found = await self.fetch(self.new, keys, consistent_read=consistent_read)
         missing = {name: key for name, key in keys.items() if name not in found}
-        return found | await self.fall_back(missing, confirmed=consistent_read)
+        return found | await self._read_old(missing, confirmed=consistent_read)
+
+    async def _read_both(self, keys: Keys) -> Found:
+        """Read both tables in the same moment, `new` strongly consistently.
+
+        Which of the two answers first does not matter (I1). The read takes place at the moment of
+        its strongly consistent read of `new`. What is there, counts. What is not there has not been
+        copied, written or deleted up to that moment, so its logical item is what `old` yields; and
+        `old` is frozen, so it yields that at any other moment too, before and after. All of this
+        holds until `FINISHED`, which `confirm` rules out. There is no eventually consistent miss to
+        be confirmed: that is what the second round trip would be for, and why `new` is read at the
+        price of a strongly consistent read whatever the caller has asked for.
+
+        What `new` has is the answer whether `old` answers or not.
+        """
+        with first_error():
+            async with asyncio.TaskGroup() as group:
+                asking = group.create_task(_outcome(lambda: self._fetch_old(keys)))
+                found = await self.fetch(self.new, keys, consistent_read=True)
+                missing = {name: key for name, key in keys.items() if name not in found}
+                if not missing:
+                    asking.cancel()
+        if not missing:
+            return found
+        olds = asking.result()
+        if isinstance(olds, DualTableError):
+            raise olds
+        await self.confirm()
+        from_old = self._outputs(missing, olds)
+        await self._copy(from_old)
+        return found | from_old
+
+    async def _read_old(self, missing: Keys, *, confirmed: bool) -> Found:
+        from_old, newer = await self._fall_back(missing, confirmed=confirmed)
+        await self._copy(from_old)
+        return from_old | newer
+
+    async def _copy(self, from_old: Found) -> None:
+        if self.copy_on_read and from_old:
+            await copy_on_read(self.gateway, self.new, list(from_old.values()))
 
     async def see(self, key: WireKey) -> Seen:
         """Return the logical item as of now, to build a write on."""
@@ -128,13 +186,18 @@ class LogicalTable:
         Unless that read was strongly consistent (`confirmed`), the keys that `old` does yield are
         read once more in `new`, and what is there counts: the miss may have been stale (I1).
         """
+        from_old, newer = await self._fall_back(missing, confirmed=confirmed)
+        return from_old | newer
+
+    async def _fall_back(self, missing: Keys, *, confirmed: bool) -> tuple[Found, Found]:
+        """Return what only `old` has, and what `new` has after all."""
         if not missing or not self.route.falls_back:
-            return {}
+            return {}, {}
         await self.confirm()
         yielded = await self.yielded(missing)
         newer = {} if confirmed else await self._newer(missing, yielded)
         await self.confirm()
-        return yielded | newer
+        return {name: item for name, item in yielded.items() if name not in newer}, newer
 
     async def _newer(self, keys: Keys, yielded: Found) -> Found:
         """Return what `new` has of those keys for which `old` yields something."""
@@ -145,16 +208,24 @@ class LogicalTable:
 
     async def yielded(self, keys: Keys) -> Found:
         """Return what `old` yields for keys, whatever `new` holds."""
+        return self._outputs(keys, await self._fetch_old(keys))
+
+    async def _fetch_old(self, keys: Keys) -> Origins:
+        """Read the old item that each of the new keys leads to; None where there is none."""
         origins = {name: self.lineage.old_key(key) for name, key in keys.items()}
         wanted = {_items.identity(key): key for key in origins.values() if key is not None}
         olds = await self.fetch(self.old, wanted, consistent_read=True)
-        yielded: Found = {}
-        for name, origin in origins.items():
-            old_item = None if origin is None else olds.get(_items.identity(origin))
-            item = old_item and self.lineage.new_item(old_item, keys[name])
+        return {name: key and olds.get(_items.identity(key)) for name, key in origins.items()}
+
+    def _outputs(self, keys: Keys, origins: Origins) -> Found:
+        """Return what old items yield under the keys that lead to them."""
+        outputs: Found = {}
+        for name, key in keys.items():
+            old_item = origins[name]
+            item = old_item and self.lineage.new_item(old_item, key)
             if item:
-                yielded[name] = item
-        return yielded
+                outputs[name] = item
+        return outputs
 
     async def fetch(self, layout: Layout, keys: Keys, *, consistent_read: bool) -> Found:
         """Read any number of different keys of one of the two tables."""
@@ -190,3 +261,11 @@ class LogicalTable:
             written = self.marks.token_of(stamped)
             if failure.item is None or self.marks.token_of(failure.item) != written:
                 raise
+
+
+async def _outcome(call: Callable[[], Awaitable[_T]]) -> _T | DualTableError:
+    """Await a call whose failure may turn out not to matter."""
+    try:
+        return await call()
+    except DualTableError as error:
+        return error

@@ -71,6 +71,14 @@ class DualTableRepository(Generic[Model]):
         migration: What is migrated. Both tables must exist; once it is complete, the new one.
         model: An attrs class; then all methods return and take instances of it, as
             `ModelTransform` does. Default: items as dicts.
+        one_round_trip: Let `get` and `batch_get` ask both tables at once, where latency matters
+            more than read units: each read is a strongly consistent one of the new table and one
+            of the old table. A hit does not wait for the old table. Counts until the migration is
+            complete.
+        copy_on_read: Let `get` and `batch_get` put what they found in the old table only into the
+            new one, as the migrator would. A read waits a second for it at most, and does not fail
+            when it fails. Takes ``PartiQLInsert`` on the new table, or ``PutItem`` where that is
+            missing.
         clock: Where time comes from; for tests.
         **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
             them, or ``gateway``.
@@ -119,6 +127,8 @@ class DualTableRepository(Generic[Model]):
         migration: Migration,
         *,
         model: None = None,
+        one_round_trip: bool = False,
+        copy_on_read: bool = False,
         clock: Clock | None = None,
         **connection: Unpack[Connection],
     ) -> None: ...
@@ -129,6 +139,8 @@ class DualTableRepository(Generic[Model]):
         migration: Migration,
         *,
         model: type[Model],
+        one_round_trip: bool = False,
+        copy_on_read: bool = False,
         clock: Clock | None = None,
         **connection: Unpack[Connection],
     ) -> None: ...
@@ -138,11 +150,15 @@ class DualTableRepository(Generic[Model]):
         migration: Migration,
         *,
         model: type[Model] | None = None,
+        one_round_trip: bool = False,
+        copy_on_read: bool = False,
         clock: Clock | None = None,
         **connection: Unpack[Connection],
     ) -> None:
         self._form: Form[Any] = PLAIN if model is None else form_of(model)
         self._migration = migration
+        self._one_round_trip = one_round_trip
+        self._copy_on_read = copy_on_read
         self._clock = clock or SystemClock()
         self._connection = connection
         self._stack = AsyncExitStack()
@@ -182,6 +198,8 @@ class DualTableRepository(Generic[Model]):
             overlay=Overlay(new.key.partition.name, migration.marks),
             watch=watch,
             sighting=sighting,
+            one_round_trip=self._one_round_trip,
+            copy_on_read=self._copy_on_read,
         )
 
     async def get(self, key: Key, *, consistent_read: bool = False) -> Model | None:
