@@ -1,4 +1,4 @@
-"""Every way to run this project: `nox -s demo`, `nox -s tests`, `lint`, `typing`, `docs`."""
+"""Every way to run this project: `nox -s demo`, `tests`, `lint`, `typing`, `docs`, `bench`."""
 
 import shutil
 from pathlib import Path
@@ -62,3 +62,16 @@ def docs(session: nox.Session) -> None:
     """Build the site into docs/_build; a warning is an error."""
     install_wheel(session, *group("docs"), extra="cli")
     session.run("sphinx-build", "-W", "-n", "-E", "-b", "html", "docs", "docs/_build")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure CPU and memory of a migration beside other ways to do it."""
+    install_wheel(session, *group("bench"), extra="local")
+    result = Path(session.create_tmp()).absolute() / "bench.json"
+    everything = ["--server", "dynoxide", "dynamodb-local", "--memory", "20000", "200000"]
+    session.run(
+        *("python", "-m", "benchmarks", "--json", str(result)),
+        *(session.posargs or everything),
+        env={"PYTHONPATH": "tests"},
+    )

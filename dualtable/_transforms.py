@@ -193,49 +193,66 @@ def _get(members: Mapping[str, WireValue], path: Path) -> WireValue | None:
     return members.get(path[-1])
 
 
-def _put(members: WireItem, path: Path, value: WireValue) -> WireItem:
-    """Return a copy with the value at the path; only the maps on the way are copied."""
-    name, *rest = path
-    if not rest:
-        return {**members, name: value}
-    inner = members.get(name, {"M": {}})
+def _owned(draft: WireItem, name: str, path: Path) -> WireItem:
+    """Put a copy of an inner map, or a new one, in the place of what is there; return its members.
+
+    A draft's root belongs to whoever changes it; the maps inside are shared with the item that it
+    was made from, so each is copied before it is changed.
+    """
+    inner = draft.get(name, {"M": {}})
     if "M" not in inner:
         raise TransformError(f"cannot set {_text(path)}: {name!r} is no map in this item")
-    return {**members, name: {"M": _put(inner["M"], tuple(rest), value)}}
+    members: WireItem = {**inner["M"]}
+    draft[name] = {"M": members}
+    return members
 
 
-def _without(members: WireItem, path: Path) -> WireItem:
-    """Return a copy without what the path leads to, which must be there."""
-    name, *rest = path
-    if rest:
-        return {**members, name: {"M": _without(members[name]["M"], tuple(rest))}}
-    return {other: value for other, value in members.items() if other != name}
+def _put(draft: WireItem, path: Path, value: WireValue) -> None:
+    """Set the value at the path."""
+    for name in path[:-1]:
+        draft = _owned(draft, name, path)
+    draft[path[-1]] = value
 
 
-def _moved(item: WireItem, source: Path, target: Path, name: object) -> WireItem:
-    value = _get(item, source)
+def _take(draft: WireItem, path: Path) -> None:
+    """Remove what the path leads to, which must be there."""
+    for name in path[:-1]:
+        draft = _owned(draft, name, path)
+    del draft[path[-1]]
+
+
+def _move(draft: WireItem, source: Path, target: Path, name: object) -> None:
+    value = _get(draft, source)
     if value is None:
-        return item
-    if _get(item, target) is not None:
+        return
+    if _get(draft, target) is not None:
         raise TransformError(
             f"{name!r}: {_text(target)} exists already; Drop or Rename it in an earlier step"
         )
-    return _put(_without(item, source), target, value)
+    _take(draft, source)
+    _put(draft, target, value)
 
 
 # -- steps ---------------------------------------------------------------------------------------
 
 
 class _Step:
-    """One change to an item; subclasses give both directions on the wire form."""
+    """One change to an item; subclasses make it, in both directions, to a draft in wire form.
+
+    A draft is a copy of an item that a step may change at its root; see `_owned`.
+    """
 
     def forward(self, item: Item) -> Item:
         """Return the new item of an old one, as plain values."""
-        return _codec.decode(self._change(_codec.encode(item)))
+        draft = _codec.encode(item)
+        self.change(draft)
+        return _codec.decode(draft)
 
     def backward(self, item: Item) -> Item:
         """Return the old item of a new one, as plain values."""
-        return _codec.decode(self._undo(_codec.encode(item)))
+        draft = _codec.encode(item)
+        self.undo(draft)
+        return _codec.decode(draft)
 
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key of the old item that yields `new_key`."""
@@ -247,17 +264,21 @@ class _Step:
 
     def forward_wire(self, item: WireItem) -> list[WireItem]:
         """Return the new item in wire form."""
-        return [self._change(item)]
+        draft = dict(item)
+        self.change(draft)
+        return [draft]
 
     @property
     def _roots(self) -> tuple[str, ...]:
         """The attributes at the root that the step reads or writes."""
         raise NotImplementedError
 
-    def _change(self, item: WireItem) -> WireItem:
+    def change(self, draft: WireItem) -> None:
+        """Make a new item of an old one."""
         raise NotImplementedError
 
-    def _undo(self, item: WireItem) -> WireItem:
+    def undo(self, draft: WireItem) -> None:
+        """Make an old item of a new one."""
         raise TransformError(f"{self!r} cannot be undone")
 
 
@@ -295,11 +316,13 @@ class Move(_Step):
             )
         return _renamed(new_key, self.target[0], self.source[0])
 
-    def _change(self, item: WireItem) -> WireItem:
-        return _moved(item, self.source, self.target, self)
+    def change(self, draft: WireItem) -> None:
+        """Move it."""
+        _move(draft, self.source, self.target, self)
 
-    def _undo(self, item: WireItem) -> WireItem:
-        return _moved(item, self.target, self.source, self)
+    def undo(self, draft: WireItem) -> None:
+        """Move it back."""
+        _move(draft, self.target, self.source, self)
 
     @property
     def _roots(self) -> tuple[str, ...]:
@@ -339,11 +362,13 @@ class Rename(_Step):
             return new_key
         return _renamed(new_key, self.name, self.source[0])
 
-    def _change(self, item: WireItem) -> WireItem:
-        return _moved(item, self.source, self._target, self)
+    def change(self, draft: WireItem) -> None:
+        """Rename it."""
+        _move(draft, self.source, self._target, self)
 
-    def _undo(self, item: WireItem) -> WireItem:
-        return _moved(item, self._target, self.source, self)
+    def undo(self, draft: WireItem) -> None:
+        """Give it its old name."""
+        _move(draft, self._target, self.source, self)
 
     @property
     def _roots(self) -> tuple[str, ...]:
@@ -384,24 +409,26 @@ class Convert(_Step):
             return new_key
         return {**new_key, name: _guarded(lambda: self._way_back()(new_key[name]), self)}
 
-    def _change(self, item: WireItem) -> WireItem:
-        return self._converted(item, self.function)
+    def change(self, draft: WireItem) -> None:
+        """Convert the value."""
+        self._convert(draft, self.function)
 
-    def _undo(self, item: WireItem) -> WireItem:
-        return self._converted(item, self._way_back())
+    def undo(self, draft: WireItem) -> None:
+        """Convert the value back."""
+        self._convert(draft, self._way_back())
 
     def _way_back(self) -> Callable[[Any], Any]:
         if self.back is None:
             raise TransformError(f"{self!r} has no way back; give it as Convert(…, back=…)")
         return self.back
 
-    def _converted(self, item: WireItem, function: Callable[[Any], Any]) -> WireItem:
-        value = _get(item, self.path)
+    def _convert(self, draft: WireItem, function: Callable[[Any], Any]) -> None:
+        value = _get(draft, self.path)
         if value is None:
-            return item
+            return
         result = _guarded(lambda: function(_codec.decode_value(value)), self)
         try:
-            return _put(item, self.path, _codec.encode_value(result))
+            _put(draft, self.path, _codec.encode_value(result))
         except InvalidItemError as error:
             raise InvalidItemError(f"{self!r}: {error}") from error
 
@@ -428,8 +455,10 @@ class Drop(_Step):
 
     path: Path = attrs.field(converter=_to_path)
 
-    def _change(self, item: WireItem) -> WireItem:
-        return item if _get(item, self.path) is None else _without(item, self.path)
+    def change(self, draft: WireItem) -> None:
+        """Leave it out."""
+        if _get(draft, self.path) is not None:
+            _take(draft, self.path)
 
     @property
     def _roots(self) -> tuple[str, ...]:
@@ -464,11 +493,13 @@ class Default(_Step):
     def _encoded(self) -> WireValue:
         return _codec.encode_value(self.value)
 
-    def _change(self, item: WireItem) -> WireItem:
-        return item if _get(item, self.path) is not None else _put(item, self.path, self._wire)
+    def change(self, draft: WireItem) -> None:
+        """Set it where it is missing."""
+        if _get(draft, self.path) is None:
+            _put(draft, self.path, self._wire)
 
-    def _undo(self, item: WireItem) -> WireItem:
-        return item
+    def undo(self, draft: WireItem) -> None:
+        """Leave the draft as it is."""
 
     @property
     def _roots(self) -> tuple[str, ...]:
@@ -533,10 +564,14 @@ class Chain:
 
     def forward_wire(self, item: WireItem) -> list[WireItem]:
         """Return the new items in wire form."""
-        items = [item]
+        drafts = [dict(item)]
         for step in self.steps:
-            items = [output for item in items for output in forward_wire(step, item)]
-        return items
+            if isinstance(step, _Step):  # one copy serves them all
+                for draft in drafts:
+                    step.change(draft)
+            else:
+                drafts = [output for draft in drafts for output in forward_wire(step, draft)]
+        return drafts
 
     def __repr__(self) -> str:
         return f"Chain({', '.join(map(repr, self.steps))})"

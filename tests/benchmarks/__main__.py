@@ -1,0 +1,97 @@
+"""``python -m benchmarks``: measure, print tables, write JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+from servers import SERVERS, ServerUnavailable
+
+from benchmarks import cpu, memory
+from benchmarks.processes import SETTINGS
+from dualtable._aws import open_gateway
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Return 0 where every target is met, 1 where one is missed."""
+    options = _parser().parse_args(arguments)
+    os.environ.update(SETTINGS)
+    results: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine()}
+    met = True
+    for name in options.server:
+        try:
+            with SERVERS[name]() as url:
+                results[name], well = asyncio.run(_measured(name, url, options))
+                met &= well
+        except ServerUnavailable as reason:
+            print(f"{name}: left out, {reason}")
+    options.json.write_text(json.dumps(results, indent=2))
+    print(f"written to {options.json}")
+    return 0 if met else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    sizes = cpu.Sizes()
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--server", nargs="+", choices=SERVERS, default=["dynoxide"])
+    parser.add_argument("--contender", nargs="+", choices=cpu.CONTENDERS, default=cpu.CONTENDERS)
+    parser.add_argument("--small", type=int, default=sizes.small, help="items of the small table")
+    parser.add_argument("--large", type=int, default=sizes.large, help="items of the large table")
+    parser.add_argument("--rounds", type=int, default=sizes.rounds)
+    parser.add_argument(
+        "--memory", type=int, nargs="*", default=[], help="items, e.g. 20000 200000"
+    )
+    parser.add_argument("--json", type=Path, default=Path("bench.json"))
+    return parser
+
+
+async def _measured(
+    server: str, url: str, options: argparse.Namespace
+) -> tuple[dict[str, Any], bool]:
+    results: dict[str, Any] = {}
+    met = True
+    async with open_gateway(endpoint_url=url) as gateway:
+        if options.rounds:
+            names, missing = cpu.available(options.contender)
+            sizes = cpu.Sizes(options.small, options.large, options.rounds)
+            rounds = await cpu.measure(gateway, url, names, sizes)
+            rows = cpu.rows(rounds)
+            _print_cpu(server, rows, missing)
+            results["cpu"] = [attrs.asdict(row) for row in rows]
+            results["cpu_seconds_per_item"] = rounds
+            met &= all(row.met for row in rows)
+        if options.memory:
+            peaks = await memory.measure(gateway, url, options.memory)
+            _print_memory(server, peaks)
+            results["memory"] = [attrs.asdict(peak) for peak in peaks]
+            met &= memory.met(peaks)
+    return results, met
+
+
+def _print_cpu(server: str, rows: list[cpu.Row], missing: dict[str, str]) -> None:
+    print(f"\nclient CPU per item on {server}")
+    print(f"{'contender':20}{'µs':>8}{'ratio':>9}{'at most':>9}")
+    for row in rows:
+        target = "" if row.target is None else f"{row.target:.3f}"
+        miss = "" if row.met else "  missed"
+        print(f"{row.contender:20}{row.microseconds:8.0f}{row.share:9.3f}{target:>9}{miss}")
+    for name, reason in missing.items():
+        print(f"{name:20} left out: {reason}")
+
+
+def _print_memory(server: str, peaks: list[memory.Peak]) -> None:
+    print(f"\npeak memory of the migrator on {server}")
+    for peak in peaks:
+        print(f"{peak.items:>10,} items {peak.peak_bytes / 10**6:8.1f} MB")
+    print("flat and small" if memory.met(peaks) else "missed: it grows, or is too much")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

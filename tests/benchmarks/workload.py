@@ -1,0 +1,110 @@
+"""The migration that all contenders do: the items, what becomes of them, and their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import orders
+
+from dualtable import _codec
+from dualtable._gateway import Gateway, batches
+
+REGION = "eu-west-1"
+CREDENTIALS = ("test", "test")
+_PROSE = (
+    "Please leave the parcel with the neighbour on the second floor if nobody answers the bell;"
+    " the courier has the code of the front door. "
+)
+_STEPS = ("placed", "paid", "picked", "packed", "handed over", "shipped")
+
+
+def old_item(number: int) -> dict[str, Any]:
+    """Return an order of about 3.5 KB: 27 attributes, a nested map in a map, lists of maps."""
+    return {
+        "id": f"order#{number:010d}",
+        "customer": {
+            "name": f"Customer {number}",
+            "email": f"customer.{number}@example.com",
+            "region": ("eu-central", "us-east", "ap-south")[number % 3],
+            "phone": f"+49 30 {number:08d}",
+            "address": {
+                "street": f"{number % 200} Long Street",
+                "city": "Springfield",
+                "postcode": f"{number % 100_000:05d}",
+                "country": "DE",
+            },
+        },
+        "lines": [
+            {
+                "sku": f"SKU-{number % 997:05d}-{line}",
+                "title": f"A thing of some kind, size {line}, in the season's colour, washable",
+                "quantity": Decimal(1 + (number + line) % 9),
+                "price": Decimal(1999 + line),
+                "tax": Decimal("0.19"),
+                "warehouse": f"wh-{(number + line) % 7}",
+                "gift_wrap": line == 0,
+            }
+            for line in range(10)
+        ],
+        "events": [
+            {"at": Decimal(1_700_000_000 + number + step), "status": status, "by": "system"}
+            for step, status in enumerate(_STEPS)
+        ],
+        "total": Decimal(1234 + 100 * (number % 1000)),
+        "shipping": Decimal("4.90"),
+        "discount": Decimal(number % 15),
+        "weight_grams": Decimal(350 + number % 5000),
+        "revision": Decimal(number % 12),
+        "created_at": Decimal(1_700_000_000 + number),
+        "updated_at": Decimal(1_700_086_400 + number),
+        "currency": "EUR",
+        "status": ("open", "shipped", "returned")[number % 3],
+        "channel": "web",
+        "warehouse": f"wh-{number % 7}",
+        "carrier": "standard",
+        "tracking": f"JJD{number:018d}",
+        "invoice": f"2026-{number:09d}",
+        "locale": "de-DE",
+        "gift": number % 10 == 0,
+        "express": number % 4 == 0,
+        "coupon": None,
+        "tags": {"autumn", "returning", f"cohort-{number % 52}"},
+        "instructions": _PROSE * 4,
+        "gift_message": _PROSE * 2,
+        "internal_note": _PROSE * 3,
+        "source": f"campaign-{number % 31}/newsletter/week-{number % 52}",
+    }
+
+
+def to_new(item: dict[str, Any]) -> dict[str, Any]:
+    """Move the customer's region to the root and turn cents into euros, as anybody would."""
+    customer = dict(item["customer"])
+    region = customer.pop("region")
+    return {**item, "customer": customer, "region": region, "total": item["total"] / 100}
+
+
+async def fill(gateway: Gateway, table: str, count: int) -> None:
+    """Make a table of that many old items."""
+    await gateway.create_table(orders.table(table))
+    for numbers in batches(range(count), 25):
+        left = await gateway.batch_put(table, [_codec.encode(old_item(n)) for n in numbers])
+        assert not left
+
+
+async def check(gateway: Gateway, table: str, count: int) -> None:
+    """Raise unless a table holds exactly the new items."""
+    seen = 0
+    for item in await orders.everything(gateway, table):
+        plain = _codec.decode(item)
+        number = int(plain["id"].removeprefix("order#"))
+        assert plain == to_new(old_item(number)), f"{table} holds a wrong {plain['id']}"
+        seen += 1
+    assert seen == count, f"{table} holds {seen} items of {count}"
+
+
+def chunks_of(items: list[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    """Cut a page into pieces."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,55 @@
+"""The benchmark runs, on tables too small to say anything, so that it cannot rot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from benchmarks import cpu, memory
+from benchmarks.__main__ import main
+
+
+@pytest.fixture(params=["ministack"])
+def server(request: pytest.FixtureRequest, running: Callable[[str], str]) -> str:
+    """The server that the benchmark will start for itself, if it can be had here."""
+    running(request.param)
+    return str(request.param)
+
+
+def test_every_contender_does_the_whole_job(server: str, tmp_path: Path) -> None:
+    """Each is checked item by item; one that is not installed is left out."""
+    result = tmp_path / "bench.json"
+    sizes = ["--rounds", "1", "--small", "3", "--large", "30"]
+    main([*sizes, "--server", server, "--json", str(result)])
+    rows = json.loads(result.read_text())[server]["cpu"]
+    assert {row["contender"] for row in rows} == set(cpu.available()[0])
+
+
+def test_memory_is_measured(server: str, tmp_path: Path) -> None:
+    """A peak for each size, of the migrator's own process."""
+    result = tmp_path / "bench.json"
+    sizes = ["--rounds", "0", "--memory", "3", "30"]
+    main([*sizes, "--server", server, "--json", str(result)])
+    peaks = json.loads(result.read_text())[server]["memory"]
+    assert [peak["items"] for peak in peaks] == [3, 30]
+    assert all(peak["peak_bytes"] > 10**6 for peak in peaks)
+
+
+def test_ratios_are_medians_of_rounds() -> None:
+    """A round in which the machine was slow for everybody changes nothing."""
+    quick = {cpu.OURS: 1.0, "floor": 0.8, cpu.CALLABLE: 1.2}
+    slow = {name: 3 * cost for name, cost in quick.items()}
+    rows = {row.contender: row for row in cpu.rows([quick, slow, quick])}
+    assert rows["floor"].share == pytest.approx(1.25)
+    assert rows[cpu.CALLABLE].share == pytest.approx(1.2)
+    assert all(row.met for row in rows.values())
+
+
+def test_memory_that_grows_is_a_miss() -> None:
+    """The two limits that the report is judged by."""
+    flat = [memory.Peak(20_000, 90 * 10**6), memory.Peak(200_000, 95 * 10**6)]
+    assert memory.met(flat)
+    assert not memory.met([flat[0], memory.Peak(200_000, 111 * 10**6)])
+    assert not memory.met([memory.Peak(20_000, 140 * 10**6), memory.Peak(200_000, 151 * 10**6)])
