@@ -21,7 +21,7 @@ html_title = "dualtable"
 html_show_sphinx = False
 html_copy_source = False
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "tasklist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"

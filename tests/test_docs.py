@@ -18,7 +18,6 @@ import pages
 import pytest
 
 import dualtable
-import dualtable.testing
 from dualtable._gateway import Gateway
 from dualtable.testing import local_dynamodb
 
@@ -93,9 +92,14 @@ def test_docstring(example: doctest.DocTest) -> None:
     assert not lines, "".join(lines)
 
 
+PUBLIC_MODULES = [
+    importlib.import_module(module.name)
+    for module in pkgutil.walk_packages(dualtable.__path__, "dualtable.")
+    if not re.search(r"\._|\.errors$", module.name)  # errors are told where they are raised
+]
 PUBLIC = [
     pytest.param(getattr(module, name), id=f"{module.__name__}.{name}")
-    for module in (dualtable, dualtable.testing)
+    for module in (dualtable, *PUBLIC_MODULES)
     for name in module.__all__
 ]
 
@@ -113,3 +117,14 @@ def test_public_members_are_explained(thing: object) -> None:
     shown = {name for name in members if not name.startswith("_")} - vars(Gateway).keys()
     kinds = (FunctionType, property, classmethod, staticmethod)
     assert not [n for n in shown if isinstance(members[n], kinds) and not members[n].__doc__]
+
+
+@pytest.mark.parametrize("name", [*dualtable.__all__, *(m.__name__ for m in PUBLIC_MODULES)])
+def test_is_in_the_reference(name: str) -> None:
+    """What the reference leaves out does not exist to whoever looks there."""
+    folder = pages.ROOT / "docs" / "reference"
+    reference = "".join(page.read_text() for page in sorted(folder.glob("*.md")))
+    entry = re.compile(rf"^\.\. auto(class|function|module):: {name}$", re.MULTILINE)
+    assert name == "DualTableError" or entry.search(reference), (
+        f"add '.. autoclass:: {name}' to a page of docs/reference"
+    )
