@@ -351,7 +351,7 @@ class DualTableRepository(Generic[Model]):
                 ``UPDATED_NEW``.
 
         Returns:
-            The attributes that `ReturnValues` asks for, None where there are none.
+            The attributes that ``ReturnValues`` asks for, None where there are none.
 
         Raises:
             ConditionFailedError: The condition does not hold; nothing was written.

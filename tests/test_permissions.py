@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import aioboto3
 import orders
 import pages
+from boto3.dynamodb.conditions import Attr, Key
 
-from dualtable import DualTableRepository, Migration, Migrator, Verifier, create_table, read_status
+from dualtable import (
+    ConditionCheck,
+    Delete,
+    DualTableRepository,
+    Migration,
+    Migrator,
+    Put,
+    Update,
+    Verifier,
+    create_table,
+    read_status,
+)
 from dualtable._connect import connect
 from dualtable._retry import PRODUCTION
 
@@ -35,19 +47,25 @@ class Recorder(aioboto3.Session):
         self.events.register("provide-client-params.dynamodb", self._note)
 
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
-        action = {"BatchExecuteStatement": "PartiQLInsert"}.get(model.name, model.name)
-        self.used |= {(action, self._roles[table]) for table in _tables(params)}
-        if params.get("Tags"):
-            self.used.add(("TagResource", self._roles[params["TableName"]]))
+        self.used |= {(action, self._roles[table]) for action, table in _needs(model.name, params)}
 
 
-def _tables(params: dict[str, Any]) -> set[str]:
-    if "Statements" in params:
-        statements = (statement["Statement"] for statement in params["Statements"])
-        return {re.findall(r'"([^"]+)"', statement)[0] for statement in statements}
-    if "ResourceArn" in params:
-        return {params["ResourceArn"].rpartition("/")[2]}
-    return set(params.get("RequestItems") or [params["TableName"]])
+def _needs(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the actions that a request needs, each with its table."""
+    if operation in ("TransactWriteItems", "TransactGetItems"):
+        for member in params["TransactItems"]:
+            for kind, request in member.items():
+                yield f"{kind}Item", request["TableName"]
+    elif operation == "BatchExecuteStatement":
+        for statement in params["Statements"]:
+            yield "PartiQLInsert", re.findall(r'"([^"]+)"', statement["Statement"])[0]
+    elif "ResourceArn" in params:
+        yield operation, params["ResourceArn"].rpartition("/")[2]
+    else:
+        for table in params.get("RequestItems") or [params["TableName"]]:
+            yield operation, table
+    if params.get("Tags"):
+        yield "TagResource", params["TableName"]
 
 
 def allowed(policy: list[dict[str, Any]]) -> Allowed:
@@ -86,6 +104,20 @@ async def test_policies_are_exact(endpoint: str, table_name: str) -> None:
             await repository.batch_put([orders.new_order(2), orders.new_order(3)])
             await repository.update(orders.key(4), lambda order: order)
             await repository.delete(orders.key(5))
+            async for _ in repository.query(Key("id").eq("o-6")):
+                pass
+            async for _ in repository.scan():
+                pass
+            await repository.update_item(orders.key(1), UpdateExpression="REMOVE seen")
+            await repository.transact_write(
+                [
+                    Put(orders.new_order(70)),
+                    Update(orders.key(1), "SET seen = :n", values={":n": 2}),
+                    Delete(orders.key(8)),
+                    ConditionCheck(orders.key(2), Attr("id").exists()),
+                ]
+            )
+            await repository.transact_get([orders.key(1), orders.key(9)])
 
     async def migrate(connection: Any) -> None:
         await Migrator(plan, total_segments=2, **connection).run()
