@@ -10,19 +10,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from types import TracebackType
-from typing import Any, Generic, Self, TypeAlias, Unpack, cast, overload
+from typing import Any, Generic, Self, TypeAlias, Unpack, overload
 
 import attrs
 from boto3.dynamodb.conditions import ConditionBase
 
-from dualtable import _codec, _gateway, _items, _judged_writes, _key_conditions, _transactions
+from dualtable import _codec, _items, _judged_writes, _transactions
 from dualtable._actions import Action, Delete, Put, Update
-from dualtable._boto3_conditions import ConditionLike, condition_of, key_condition_of, path_of
+from dualtable._boto3_conditions import ConditionLike
 from dualtable._clock import Clock, SystemClock
 from dualtable._connect import Connection, connect
 from dualtable._control import Control
+from dualtable._exchange import Exchange
 from dualtable._gateway import MAX_BATCH_WRITE, ConditionFailed, Gateway, ReturnValues, batches
 from dualtable._iteration import ItemIterator, Source
 from dualtable._lineage import Lineage
@@ -31,30 +31,18 @@ from dualtable._migration import Migration, check_range
 from dualtable._models import PLAIN, Form, Model, form_of
 from dualtable._overlay import Overlay
 from dualtable._phase_watch import PhaseWatch
-from dualtable._projections import Projection
 from dualtable._queries import Query, open_query
-from dualtable._requests import (
-    CheckStep,
-    DeleteStep,
-    Judged,
-    PutStep,
-    Step,
-    UpdateStep,
-    changes,
-    judged,
-)
 from dualtable._retry import OVERTAKEN, PRODUCTION, retried
 from dualtable._scans import Scan, ScanReader
-from dualtable._tables import Index, layout
+from dualtable._tables import layout
 from dualtable._tokens import digest, from_token
-from dualtable._types import Item, Key, WireItem, WireKey
+from dualtable._types import Item, Key
 from dualtable.errors import (
     ConcurrentUpdateError,
     DualTableError,
     InvalidItemError,
     ItemNotFoundError,
     RequestRefusedError,
-    UnknownIndexError,
 )
 
 Change: TypeAlias = Callable[[Model], Model | Awaitable[Model]]
@@ -162,7 +150,7 @@ class DualTableRepository(Generic[Model]):
         self._clock = clock or SystemClock()
         self._connection = connection
         self._stack = AsyncExitStack()
-        self._opened: LogicalTable | None = None
+        self._opened: tuple[LogicalTable, Exchange[Model]] | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -170,7 +158,8 @@ class DualTableRepository(Generic[Model]):
             control = Control(gateway, self._migration.control_table, self._migration.name)
             watch = await PhaseWatch.open(control, self._clock)
             stack.push_async_callback(watch.close)
-            self._opened = await self._look_up(gateway, watch)
+            tables = await self._look_up(gateway, watch)
+            self._opened = tables, Exchange(tables.new, tables.marks, self._form)
             self._stack = stack.pop_all()
         return self
 
@@ -211,8 +200,8 @@ class DualTableRepository(Generic[Model]):
                 read may miss the latest ones, as on one table, and costs half as much.
         """
         tables = await self._tables()
-        wire = self._key(tables, key)
-        return self._loaded(tables, await tables.get(wire, consistent_read=consistent_read))
+        wire = self._exchange.key(key)
+        return self._exchange.loaded(await tables.get(wire, consistent_read=consistent_read))
 
     async def batch_get(
         self, keys: Iterable[Key], *, consistent_read: bool = False
@@ -224,10 +213,10 @@ class DualTableRepository(Generic[Model]):
             consistent_read: As for `get`.
         """
         tables = await self._tables()
-        wire = [self._key(tables, key) for key in keys]
+        wire = [self._exchange.key(key) for key in keys]
         unique = {_items.identity(key): key for key in wire}
         found = await tables.batch_get(unique, consistent_read=consistent_read)
-        return [self._loaded(tables, found.get(_items.identity(key))) for key in wire]
+        return [self._exchange.loaded(found.get(_items.identity(key))) for key in wire]
 
     async def put(
         self,
@@ -258,7 +247,7 @@ class DualTableRepository(Generic[Model]):
         """
         tables = await self._tables()
         asked = Put(item, condition, names=names or {}, values=values or {})
-        step = self._put_step(tables, asked)
+        step = self._exchange.put_step(asked)
         if not if_absent:
             await _judged_writes.put(tables, step)
         elif condition is None:
@@ -277,7 +266,7 @@ class DualTableRepository(Generic[Model]):
             GatewayError: Some items may have been put and others not; put all of them again.
         """
         tables = await self._tables()
-        stamped = [self._stamped(tables, item) for item in items]
+        stamped = [self._exchange.stamped(item) for item in items]
         last = {_items.identity(key): item for key, item in stamped}
         for batch in batches(last.values(), MAX_BATCH_WRITE):
             await tables.gateway.batch_put(tables.new.table, batch)
@@ -303,18 +292,18 @@ class DualTableRepository(Generic[Model]):
 
         async def attempt() -> Model:
             tables = await self._tables()
-            wire = self._key(tables, key)
+            wire = self._exchange.key(key)
             seen = await tables.see(wire)
             if seen.item is None and not create:
                 raise ItemNotFoundError("there is no item with this key", key=dict(key))
-            changed = change(self._load(tables, seen.item or wire))
+            changed = change(self._exchange.load(seen.item or wire))
             if inspect.isawaitable(changed):
                 changed = await changed
-            new_key, stamped = self._stamped(tables, changed)
+            new_key, stamped = self._exchange.stamped(changed)
             if _items.identity(new_key) != _items.identity(wire):
                 raise InvalidItemError("the change must keep the item's key", key=dict(key))
             await tables.replace(seen, stamped)
-            return self._load(tables, stamped)
+            return self._exchange.load(stamped)
 
         try:
             return await retried(attempt, OVERTAKEN, ConditionFailed)
@@ -367,7 +356,7 @@ class DualTableRepository(Generic[Model]):
             names=ExpressionAttributeNames or {},
             values=ExpressionAttributeValues or {},
         )
-        found = await _judged_writes.update(tables, self._update_step(tables, asked), ReturnValues)
+        found = await _judged_writes.update(tables, self._exchange.update_step(asked), ReturnValues)
         return None if found is None else _codec.decode(found)
 
     async def delete(
@@ -400,9 +389,9 @@ class DualTableRepository(Generic[Model]):
         tables = await self._tables()
         asked = Delete(key, condition, names=names or {}, values=values or {})
         found = await _judged_writes.delete(
-            tables, self._delete_step(tables, asked), return_old=return_old
+            tables, self._exchange.delete_step(asked), return_old=return_old
         )
-        return self._loaded(tables, found) if return_old else None
+        return self._exchange.loaded(found) if return_old else None
 
     def query(
         self,
@@ -444,12 +433,9 @@ class DualTableRepository(Generic[Model]):
             TransformError: The partition cannot be mapped back to one of the old table, or the
                 transform fails on an item (while iterating).
         """
-        tables = self._open()
-        found = _index(tables, self._migration, index)
-        schema = found.key if found else tables.new.key
-        where = f"index {found.name}" if found else tables.new.table
+        found = self._exchange.index(index, self._migration.indexes or ())
         asked = Query(
-            condition=_key_conditions.checked(key_condition_of(key_condition), schema, where),
+            condition=self._exchange.key_condition(key_condition, found),
             index=found,
             descending=descending,
             consistent_read=consistent_read,
@@ -542,7 +528,7 @@ class DualTableRepository(Generic[Model]):
             RequestRefusedError: An expression is malformed or does not fit the item.
         """
         tables = await self._tables()
-        steps = [self._step(tables, action) for action in actions]
+        steps = [self._exchange.step(action) for action in actions]
         await _transactions.write(tables, steps)
 
     async def transact_get(self, keys: Iterable[Key]) -> list[Model | None]:
@@ -555,43 +541,11 @@ class DualTableRepository(Generic[Model]):
             InvalidKeyError: A key does not fit, comes twice, or there are no or too many keys.
         """
         tables = await self._tables()
-        wire = [self._key(tables, key) for key in keys]
+        wire = [self._exchange.key(key) for key in keys]
         unique = {_items.identity(key): key for key in wire}
         _transactions.check_size(len(wire), distinct=len(unique))
         found = await _transactions.read(tables, unique)
-        return [self._loaded(tables, found.get(name)) for name in unique]
-
-    # -- what is asked ---------------------------------------------------------------------------
-
-    def _step(self, tables: LogicalTable, action: Action) -> Step:
-        """Return an action of a transaction, checked and in wire form."""
-        if isinstance(action, Put):
-            return self._put_step(tables, action)
-        if isinstance(action, Update):
-            return self._update_step(tables, action)
-        if isinstance(action, Delete):
-            return self._delete_step(tables, action)
-        condition = condition_of(action.condition, action.names, action.values)
-        return CheckStep(self._key(tables, action.key), judged(condition, tables.marks))
-
-    def _put_step(self, tables: LogicalTable, action: Put) -> PutStep:
-        key, stamped = self._stamped(tables, action.item)
-        return PutStep(key, self._judged(action), stamped)
-
-    def _update_step(self, tables: LogicalTable, action: Update) -> UpdateStep:
-        sent = _gateway.Update(action.expression, action.names, _codec.encode(action.values))
-        key_names = tables.new.key.names
-        update, condition = changes(sent, action.condition, tables.marks, key_names)
-        return UpdateStep(self._key(tables, action.key), condition, update)
-
-    def _delete_step(self, tables: LogicalTable, action: Delete) -> DeleteStep:
-        return DeleteStep(self._key(tables, action.key), self._judged(action))
-
-    def _judged(self, action: Put | Delete) -> Judged | None:
-        if action.condition is None:
-            return None
-        condition = condition_of(action.condition, action.names, action.values)
-        return judged(condition, self._migration.marks)
+        return [self._exchange.loaded(found.get(name)) for name in unique]
 
     def _iterate(
         self,
@@ -604,72 +558,31 @@ class DualTableRepository(Generic[Model]):
         token: str | None,
     ) -> ItemIterator[Model]:
         check_range("limit", limit, 1, float("inf"))
-        tables = self._open()
-        keep = None if condition is None else judged(condition_of(condition), tables.marks)
         return ItemIterator(
             open_source,
-            keep=lambda item: keep is None or keep.holds(item),
-            show=self._cut(projection) if projection else partial(self._load, tables),
+            keep=self._exchange.filter(condition),
+            show=self._exchange.projection(projection),
             limit=limit,
             question=question,
             token=token,
         )
-
-    def _cut(self, projection: Sequence[str]) -> Callable[[WireItem], Any]:
-        if self._form is not PLAIN:
-            raise RequestRefusedError(
-                "a projection yields no whole items, as a model needs; leave one of them out"
-            )
-        wanted = Projection([path_of(path) for path in projection])
-        return lambda item: _codec.decode(wanted.apply(item))
 
     @property
     def _identity(self) -> tuple[str, str]:
         """What a page token belongs to."""
         return self._migration.name, self._migration.new
 
-    # -- small things ----------------------------------------------------------------------------
+    @property
+    def _exchange(self) -> Exchange[Model]:
+        return self._open()[1]
 
-    def _stamped(self, tables: LogicalTable, item: Model) -> tuple[WireKey, WireItem]:
-        """Return the key and the wire form of an item with a fresh token, fully checked."""
-        plain = self._form.dump(item)
-        tables.marks.check_free(plain)
-        stamped = tables.marks.stamp(_codec.encode(plain), _items.new_token())
-        return _items.check_item(stamped, tables.new), stamped
+    async def _tables(self) -> LogicalTable:
+        """Return the tables as an operation that begins now must see them."""
+        return await self._open()[0].current()
 
-    def _open(self) -> LogicalTable:
+    def _open(self) -> tuple[LogicalTable, Exchange[Model]]:
         if self._opened is None:
             raise DualTableError(
                 "the repository is not open; use it inside `async with DualTableRepository(…)`"
             )
         return self._opened
-
-    async def _tables(self) -> LogicalTable:
-        return await self._open().current()
-
-    def _key(self, tables: LogicalTable, key: Key) -> WireKey:
-        return _items.check_key(key, tables.new.key, tables.new.table)
-
-    def _loaded(self, tables: LogicalTable, item: WireItem | None) -> Model | None:
-        if item is None or tables.marks.is_tombstone(item):
-            return None
-        return self._load(tables, item)
-
-    def _load(self, tables: LogicalTable, item: WireItem) -> Model:
-        try:
-            return cast("Model", self._form.load(_codec.decode(tables.marks.strip(item))))
-        except InvalidItemError as error:
-            key = _items.key_of(item, tables.new.key, tables.new.table)
-            error.key = _items.plain(key)
-            raise
-
-
-def _index(tables: LogicalTable, migration: Migration, name: str | None) -> Index | None:
-    """Return the index as it is, with what the migration says of how to complete it."""
-    if name is None:
-        return None
-    if name not in tables.new.indexes:
-        raise UnknownIndexError(f"{tables.new.table} has no index {name!r}")
-    index = tables.new.indexes[name]
-    declared = next((each for each in migration.indexes or () if each.name == name), index)
-    return attrs.evolve(index, old_index=declared.old_index, old_value=declared.old_value)

@@ -200,12 +200,12 @@ async def test_update_item_under_a_condition(
         await shop.update_item(key, **asked)
 
 
-async def test_counters_lose_nothing(shop: DualTableRepository) -> None:
+async def test_counters_lose_nothing(shop: DualTableRepository, gateway: MemoryGateway) -> None:
     """I4: concurrent updates of an item that is copied meanwhile all count."""
     add = {"UpdateExpression": "ADD visits :one", "ExpressionAttributeValues": {":one": 1}}
     for key in EVERYWHERE:
         await asyncio.gather(
-            Migrator(PLAN, gateway=shop._open().gateway).run(),
+            Migrator(PLAN, gateway=gateway).run(),
             *(shop.update_item(key, **add) for _ in range(5)),
         )
         item = await shop.get(key)
@@ -289,7 +289,9 @@ async def test_a_transaction_writes_all_or_none(
     assert await untouched(shop)
 
 
-async def test_transactions_and_copies_at_once(shop: DualTableRepository) -> None:
+async def test_transactions_and_copies_at_once(
+    shop: DualTableRepository, gateway: MemoryGateway
+) -> None:
     """I4: transfers between items keep their sum while the items are copied."""
     keys = [WRITTEN, COPIED, OLD_ONLY]
     sum_before = sum(item["total"] for item in await shop.batch_get(keys) if item)
@@ -304,7 +306,7 @@ async def test_transactions_and_copies_at_once(shop: DualTableRepository) -> Non
         )
 
     await asyncio.gather(
-        Migrator(PLAN, gateway=shop._open().gateway).run(),
+        Migrator(PLAN, gateway=gateway).run(),
         *(transfer(keys[n % 3], keys[(n + 1) % 3]) for n in range(9)),
     )
     found = await shop.transact_get(keys)

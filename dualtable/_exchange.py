@@ -1,0 +1,162 @@
+"""What callers of a repository hand in, checked and in wire form, and what they get back.
+
+The rule: whatever is wrong with a key, an item or an expression is found here, by name, before
+anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, cast
+
+import attrs
+from boto3.dynamodb.conditions import ConditionBase
+
+from dualtable import _codec, _gateway, _items, _key_conditions
+from dualtable._actions import Action, Delete, Put, Update
+from dualtable._boto3_conditions import condition_of, key_condition_of, path_of
+from dualtable._items import Marks
+from dualtable._key_conditions import KeyCondition
+from dualtable._models import PLAIN, Form, Model
+from dualtable._projections import Projection
+from dualtable._requests import (
+    CheckStep,
+    DeleteStep,
+    Judged,
+    PutStep,
+    Step,
+    UpdateStep,
+    changes,
+    judged,
+)
+from dualtable._tables import Index, Layout
+from dualtable._types import Key, WireItem, WireKey
+from dualtable.errors import InvalidItemError, RequestRefusedError, UnknownIndexError
+
+
+@attrs.frozen
+class Exchange(Generic[Model]):
+    """The exchange with the callers of one repository: its new table, marks, and form of items."""
+
+    new: Layout
+    marks: Marks
+    form: Form[Any]
+
+    def key(self, key: Key) -> WireKey:
+        """Return a key in wire form.
+
+        Raises:
+            InvalidKeyError: It does not fit the new table.
+        """
+        return _items.check_key(key, self.new.key, self.new.table)
+
+    def stamped(self, item: Model) -> tuple[WireKey, WireItem]:
+        """Return the key and the wire form of an item with a fresh token.
+
+        Raises:
+            InvalidItemError: DynamoDB would refuse it, or it does not fit the model.
+            InvalidKeyError: Its key does not fit the new table, or an index.
+        """
+        plain = self.form.dump(item)
+        self.marks.check_free(plain)
+        stamped = self.marks.stamp(_codec.encode(plain), _items.new_token())
+        return _items.check_item(stamped, self.new), stamped
+
+    def loaded(self, item: WireItem | None) -> Model | None:
+        """Return what a caller sees of what is under a key, which may be a tombstone."""
+        return None if item is None or self.marks.is_tombstone(item) else self.load(item)
+
+    def load(self, item: WireItem) -> Model:
+        """Return what a caller sees of an item.
+
+        Raises:
+            InvalidItemError: It does not fit the model.
+        """
+        try:
+            return cast("Model", self.form.load(_codec.decode(self.marks.strip(item))))
+        except InvalidItemError as error:
+            error.key = _items.plain(_items.key_of(item, self.new.key, self.new.table))
+            raise
+
+    def step(self, action: Action) -> Step:
+        """Return an action of a transaction as a step."""
+        if isinstance(action, Put):
+            return self.put_step(action)
+        if isinstance(action, Update):
+            return self.update_step(action)
+        if isinstance(action, Delete):
+            return self.delete_step(action)
+        condition = condition_of(action.condition, action.names, action.values)
+        return CheckStep(self.key(action.key), judged(condition, self.marks))
+
+    def put_step(self, action: Put) -> PutStep:
+        key, stamped = self.stamped(action.item)
+        return PutStep(key, self._judged(action), stamped)
+
+    def update_step(self, action: Update) -> UpdateStep:
+        sent = _gateway.Update(action.expression, action.names, _codec.encode(action.values))
+        update, condition = changes(sent, action.condition, self.marks, self.new.key.names)
+        return UpdateStep(self.key(action.key), condition, update)
+
+    def delete_step(self, action: Delete) -> DeleteStep:
+        return DeleteStep(self.key(action.key), self._judged(action))
+
+    def _judged(self, action: Put | Delete) -> Judged | None:
+        if action.condition is None:
+            return None
+        return judged(condition_of(action.condition, action.names, action.values), self.marks)
+
+    def index(self, name: str | None, declared: Sequence[Index]) -> Index | None:
+        """Return an index as it is, with what is declared of how to complete it.
+
+        Raises:
+            UnknownIndexError: The new table has no index of that name.
+        """
+        if name is None:
+            return None
+        if name not in self.new.indexes:
+            raise UnknownIndexError(f"{self.new.table} has no index {name!r}")
+        index = self.new.indexes[name]
+        said = next((each for each in declared if each.name == name), index)
+        return attrs.evolve(index, old_index=said.old_index, old_value=said.old_value)
+
+    def key_condition(self, condition: ConditionBase, index: Index | None) -> KeyCondition:
+        """Return a key condition on the table, or on one of its indexes.
+
+        Raises:
+            InvalidKeyError: It does not fit the key of the table or index.
+        """
+        schema = self.new.key if index is None else index.key
+        where = self.new.table if index is None else f"index {index.name}"
+        return _key_conditions.checked(key_condition_of(condition), schema, where)
+
+    def filter(self, condition: ConditionBase | None) -> Callable[[WireItem], bool]:
+        """Return what tells whether a logical item is wanted.
+
+        Raises:
+            RequestRefusedError: The condition is malformed.
+        """
+        return (
+            _everything
+            if condition is None
+            else judged(condition_of(condition), self.marks).tree.holds
+        )
+
+    def projection(self, paths: Sequence[str] | None) -> Callable[[WireItem], Any]:
+        """Return what makes of a logical item what a caller wants of it.
+
+        Raises:
+            RequestRefusedError: A path is malformed, or a model needs whole items.
+        """
+        if paths is None:
+            return self.load
+        if self.form is not PLAIN:
+            raise RequestRefusedError(
+                "a projection yields no whole items, as a model needs; leave one of them out"
+            )
+        wanted = Projection([path_of(path) for path in paths])
+        return lambda item: _codec.decode(wanted.apply(item))
+
+
+def _everything(_item: WireItem) -> bool:
+    return True
