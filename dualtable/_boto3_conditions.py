@@ -62,9 +62,14 @@ def path_of(text: str) -> Path:
         RequestRefusedError: It is no path.
     """
     condition = _built(Attr(text).exists(), is_key_condition=False)
-    tree = parse_condition(condition.expression, Placeholders(condition.names, condition.values))
+    try:
+        tree = parse_condition(
+            condition.expression, Placeholders(condition.names, condition.values)
+        )
+    except RequestRefusedError:
+        tree = None
     if not isinstance(tree, Exists):
-        raise AssertionError(tree)
+        raise RequestRefusedError(f"{text!r} is no path; write 'customer.region' or 'lines[0]'")
     return tree.path
 
 

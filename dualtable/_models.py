@@ -78,6 +78,7 @@ def to_item(model: type[Model], instance: Model) -> Item:
         item: Item = _CONVERTER.unstructure(instance)
     except Exception:  # noqa: BLE001 - whatever a value raises that is not of its field's type
         raise InvalidItemError(f"the {model.__name__} is no item: {_unfit(instance)}") from None
+    from_item(model, item)  # what could not be read back must not be written
     return item
 
 
