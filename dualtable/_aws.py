@@ -27,6 +27,7 @@ import botocore.exceptions
 import orjson
 from botocore import xform_name
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from dualtable import _items
 from dualtable._gateway import (
@@ -72,6 +73,7 @@ _CONNECTIONS = 64
 _KEPT = Config(retries={"total_max_attempts": 1, "mode": "standard"}, parameter_validation=False)
 _CONFIG = Config(max_pool_connections=_CONNECTIONS, connect_timeout=5, read_timeout=30)
 _POLL_SECONDS = 0.5
+_POLLS_UNSEEN = 20
 _LOOKED_THROUGH: dict[str, type] = {"RequestItems": dict, "TransactItems": list}
 _BODY = "dualtable_body"
 _RAW = "DualtableRaw"
@@ -84,9 +86,15 @@ _ERRORS: dict[str, type[GatewayError]] = {
     "AccessDeniedException": AccessError,
     "ExpiredToken": AccessError,
     "ExpiredTokenException": AccessError,
+    "IncompleteSignature": AccessError,
     "IncompleteSignatureException": AccessError,
+    "InvalidClientTokenId": AccessError,
     "InvalidSignatureException": AccessError,
+    "MissingAuthenticationToken": AccessError,
     "MissingAuthenticationTokenException": AccessError,
+    "NotAuthorized": AccessError,
+    "OptInRequired": AccessError,
+    "SignatureDoesNotMatch": AccessError,
     "UnrecognizedClientException": AccessError,
     "ResourceNotFound": TableNotFoundError,
     "ResourceNotFoundException": TableNotFoundError,
@@ -105,6 +113,9 @@ _ERRORS: dict[str, type[GatewayError]] = {
     "TransactionConflictException": UnavailableError,
     "TransactionInProgressException": UnavailableError,
 }
+
+# HTTP status -> class, where the code says nothing: an error page of whatever is in between.
+_STATUSES: dict[int, type[GatewayError]] = {401: AccessError, 403: AccessError, 429: ThrottledError}
 
 # Code of a cancellation reason -> what it says of the action; any other code is a refusal.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
@@ -183,11 +194,13 @@ def _decode_response(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
 ) -> None:
     try:
-        customized_response_dict[_RAW] = _loads(response_dict["body"])
+        raw = _loads(response_dict["body"])
     except orjson.JSONDecodeError:
-        customized_response_dict[_RAW] = {}  # a proxy's error page
-        return
+        raw = None  # a page of whatever is in between
+    customized_response_dict[_RAW] = raw if isinstance(raw, dict) else {}
     if response_dict["status_code"] < 300:
+        if not isinstance(raw, dict):
+            raise ResponseParserError("the answer is not DynamoDB's JSON")
         response_dict["body"] = b"{}"  # nothing is left for the parser
 
 
@@ -224,7 +237,15 @@ class AwsGateway:
         except GatewayError as error:
             if error.code != "ResourceInUseException":
                 raise
-        while (await self.describe_table(table))["TableStatus"] != "ACTIVE":
+        unseen = 0  # a table that has just been created may not be known everywhere yet
+        while True:
+            try:
+                if (await self.describe_table(table))["TableStatus"] == "ACTIVE":
+                    return
+            except TableNotFoundError:
+                unseen += 1
+                if unseen == _POLLS_UNSEEN:
+                    raise
             await asyncio.sleep(_POLL_SECONDS)
 
     async def describe_extras(self, table: str) -> dict[str, Any]:
@@ -547,9 +568,13 @@ def _translated(what: str) -> Iterator[None]:
         raise AccessError(
             f"{what}: no region; set AWS_REGION or region_name=", code="NoRegionError"
         ) from error
-    except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError) as error:
+    except (
+        botocore.exceptions.HTTPClientError,
+        botocore.exceptions.ConnectionError,
+        ResponseParserError,
+    ) as error:
         raise UnavailableError(f"{what}: {error}", code=type(error).__name__) from error
-    except botocore.exceptions.BotoCoreError as error:
+    except (botocore.exceptions.BotoCoreError, ValueError) as error:  # one of a bad endpoint
         raise RequestRefusedError(f"{what}: {error}", code=type(error).__name__) from error
 
 
@@ -562,9 +587,12 @@ def _from_response(what: str, error: botocore.exceptions.ClientError) -> Excepti
         return ConditionFailed(raw.get("Item"))
     if code == "TransactionCanceledException":
         return cancellation([_reason(member) for member in raw.get("CancellationReasons", [])])
-    message = f"{what}: {details.get('Message') or code}"
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    kind = _ERRORS.get(code, UnavailableError if status >= 500 else RequestRefusedError)
+    said = (details.get("Message") or code) if raw else f"HTTP status {status}, and no DynamoDB"
+    message = f"{what}: {said}"
+    kind = _ERRORS.get(code) or _STATUSES.get(status, RequestRefusedError)
+    if status >= 500 and code not in _ERRORS:
+        kind = UnavailableError
     if kind is ThrottledError:
         reasons = tuple(r.get("reason", "") for r in raw.get("ThrottlingReasons") or ())
         return ThrottledError(message, code=code, reasons=reasons)

@@ -1,0 +1,538 @@
+"""What DynamoDB and the network answer becomes one of the library's errors, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import aioboto3
+import attrs
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from botocore.config import Config
+
+from dualtable import _codec
+from dualtable._aws import AwsGateway, open_gateway
+from dualtable._gateway import Condition, ConditionFailed, Gateway, Outcome
+from dualtable.errors import (
+    AccessError,
+    GatewayError,
+    RequestRefusedError,
+    TableNotFoundError,
+    ThrottledError,
+    UnavailableError,
+)
+
+KEY = {"id": {"S": "o-1"}}
+ABSENT = Condition("attribute_not_exists(#k)", {"#k": "id"})
+
+
+@attrs.define
+class Request:
+    """What the server was asked."""
+
+    operation: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def answer(body: Any, status: int = 200, **headers: str) -> Answer:
+    """Answer in DynamoDB's JSON, or with a text as it is."""
+
+    async def send(_: web.Request) -> web.Response:
+        text = body if isinstance(body, str) else json.dumps(body)
+        kind = "text/html" if isinstance(body, str) else "application/x-amz-json-1.0"
+        return web.Response(text=text, status=status, content_type=kind, headers=headers)
+
+    return send
+
+
+def error(code: str, message: str = "no", status: int = 400, **more: Any) -> Answer:
+    """Answer with an error as DynamoDB spells one."""
+    kind = f"com.amazonaws.dynamodb.v20120810#{code}"
+    return answer({"__type": kind, "message": message, **more}, status)
+
+
+async def hang_up(request: web.Request) -> web.Response:
+    """Close the connection instead of an answer."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def break_off(request: web.Request) -> web.StreamResponse:
+    """Promise more bytes than come."""
+    response = web.StreamResponse(headers={"Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b'{"Item": {"id"')
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+async def say_nothing(_: web.Request) -> web.Response:
+    await asyncio.sleep(30)
+    return web.Response()
+
+
+class Server:
+    """Answers each operation with what a test has put in line; the last answer stays."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.url = ""
+        self._answers: dict[str, list[Answer]] = {}
+
+    def answers(self, operation: str, *answers: Answer) -> None:
+        self._answers[operation] = list(answers)
+
+    def forget(self) -> None:
+        self.requests.clear()
+        self._answers.clear()
+
+    def asked(self, operation: str) -> list[dict[str, Any]]:
+        return [request.body for request in self.requests if request.operation == operation]
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        operation = request.headers["X-Amz-Target"].partition(".")[2]
+        body = await request.json()
+        self.requests.append(Request(operation, body, dict(request.headers)))
+        line = self._answers.get(operation) or [error("UnknownOperationException")]
+        return await (line.pop(0) if len(line) > 1 else line[0])(request)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        app = web.Application()
+        app.router.add_post("/", self.handle)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = site.name
+        try:
+            yield
+        finally:
+            await runner.cleanup()
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened() -> AsyncIterator[tuple[Server, Any]]:
+    """One server and one client for all: opening a client is slow."""
+    server = Server()
+    async with server.running(), open_gateway(endpoint_url=server.url) as gateway:
+        yield server, gateway
+
+
+@pytest.fixture
+def server(opened: tuple[Server, Any]) -> Server:
+    server, _ = opened
+    server.forget()
+    return server
+
+
+@pytest.fixture
+def gateway(opened: tuple[Server, Any]) -> Gateway:
+    return AwsGateway(opened[1]._client)  # which has learnt nothing from the test before
+
+
+HTML = "<html><body><h1>503 Service Unavailable</h1>" + "x" * 2000 + "</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "code"),
+    [
+        (error("ResourceNotFoundException"), TableNotFoundError, "ResourceNotFoundException"),
+        (error("ValidationException"), RequestRefusedError, "ValidationException"),
+        (error("SerializationException"), RequestRefusedError, "SerializationException"),
+        (error("SomethingNew"), RequestRefusedError, "SomethingNew"),
+        (error("SomethingNew", status=500), UnavailableError, "SomethingNew"),
+        (error("AccessDeniedException"), AccessError, "AccessDeniedException"),
+        (error("ExpiredTokenException"), AccessError, "ExpiredTokenException"),
+        (error("UnrecognizedClientException"), AccessError, "UnrecognizedClientException"),
+        (error("MissingAuthenticationToken"), AccessError, "MissingAuthenticationToken"),
+        (error("InvalidSignatureException"), AccessError, "InvalidSignatureException"),
+        (error("ThrottlingException"), ThrottledError, "ThrottlingException"),
+        (error("RequestLimitExceeded"), ThrottledError, "RequestLimitExceeded"),
+        (error("LimitExceededException"), ThrottledError, "LimitExceededException"),
+        (error("InternalServerError", status=500), UnavailableError, "InternalServerError"),
+        (error("ServiceUnavailable", status=503), UnavailableError, "ServiceUnavailable"),
+        (error("TransactionConflictException"), UnavailableError, "TransactionConflictException"),
+        (answer(HTML, 503), UnavailableError, "503"),
+        (answer(HTML, 502), UnavailableError, "502"),
+        (answer("", 500), UnavailableError, "500"),
+        (answer(HTML, 403), AccessError, "403"),
+        (answer(HTML, 429), ThrottledError, "429"),
+        (answer(HTML, 200), UnavailableError, "ResponseParserError"),
+        (answer("[]", 200), UnavailableError, "ResponseParserError"),
+        (hang_up, UnavailableError, "ConnectionClosedError"),
+        (break_off, UnavailableError, None),
+    ],
+)
+async def test_every_answer_is_one_of_the_librarys_errors(
+    server: Server, gateway: Gateway, reply: Answer, kind: type[GatewayError], code: str | None
+) -> None:
+    """What may pass is retried, what may not is told apart; botocore's errors do not get out."""
+    server.answers("GetItem", reply)
+    with pytest.raises(GatewayError) as caught:
+        await gateway.get("orders", KEY, consistent_read=True)
+    assert type(caught.value) is kind
+    assert str(caught.value).startswith("GetItem on orders: ")
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)
+    if code is not None:
+        assert caught.value.code == code
+    assert len(server.requests) == 1  # the SDK does not try again by itself
+
+
+async def test_a_throttle_says_why(server: Server, gateway: Gateway) -> None:
+    """Table, index, partition or account: the reasons tell which capacity to raise."""
+    reasons = [
+        {"reason": "TableWriteKeyRangeThroughputExceeded", "resource": "arn:aws:…:table/orders"},
+        {"reason": "IndexWriteProvisionedThroughputExceeded", "resource": "…/index/by-region"},
+    ]
+    server.answers(
+        "PutItem", error("ProvisionedThroughputExceededException", ThrottlingReasons=reasons)
+    )
+    with pytest.raises(ThrottledError) as caught:
+        await gateway.put("orders", KEY)
+    assert caught.value.reasons == (
+        "TableWriteKeyRangeThroughputExceeded",
+        "IndexWriteProvisionedThroughputExceeded",
+    )
+
+
+async def test_connection_refused() -> None:
+    """A server that is not there, or not any more, is a failure that may pass."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but not listening
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        async with open_gateway(endpoint_url=url) as gateway:
+            with pytest.raises(UnavailableError, match=f"GetItem on orders: .*{url}"):
+                await gateway.get("orders", KEY, consistent_read=False)
+
+
+async def test_a_server_that_does_not_answer(server: Server) -> None:
+    """A request that hangs ends by the timeout, which a caller's config may set."""
+    server.answers("GetItem", say_nothing)
+    config = Config(read_timeout=0.1)
+    async with open_gateway(endpoint_url=server.url, config=config) as gateway:
+        with pytest.raises(UnavailableError) as caught:
+            await gateway.get("orders", KEY, consistent_read=True)
+    assert caught.value.code == "ReadTimeoutError"
+
+
+async def test_a_server_that_goes_away_and_comes_back(server: Server, gateway: Gateway) -> None:
+    """A kept connection that was closed does not end the client."""
+    server.answers("GetItem", answer({"Item": KEY}), hang_up, answer({"Item": KEY}))
+    assert await gateway.get("orders", KEY, consistent_read=True) == KEY
+    with pytest.raises(UnavailableError):
+        await gateway.get("orders", KEY, consistent_read=True)
+    assert await gateway.get("orders", KEY, consistent_read=True) == KEY
+
+
+async def test_no_credentials(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first mistake of all: said plainly, and nothing is sent."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    async with open_gateway(endpoint_url=server.url) as gateway:
+        with pytest.raises(AccessError, match="credentials") as caught:
+            await gateway.get("orders", KEY, consistent_read=True)
+    assert caught.value.code == "NoCredentialsError"
+    assert server.requests == []
+
+
+async def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said when the client is opened, with the name of the setting."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(AccessError, match="AWS_REGION"):
+        async with open_gateway():
+            pass
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "reason"),
+    [
+        ({"endpoint_url": "localhost:8000"}, RequestRefusedError, "localhost:8000"),
+        ({"endpoint_url": "http://"}, RequestRefusedError, "endpoint"),
+        ({"region_name": "no region!"}, RequestRefusedError, "no region!"),
+        ({"profile_name": "nobody"}, AccessError, "nobody"),
+    ],
+)
+async def test_wrong_settings(settings: Any, kind: type[GatewayError], reason: str) -> None:
+    """A slip in a setting is one clear error, not a stack of the SDK's."""
+    with pytest.raises(kind, match=reason):
+        async with open_gateway(**settings):
+            pass
+
+
+async def test_an_endpoint_that_is_no_dynamodb(server: Server, gateway: Gateway) -> None:
+    """Another web server answers 404 in its own words."""
+    server.answers("DescribeTable", answer("<html>nothing here</html>", 404))
+    with pytest.raises(GatewayError, match="DescribeTable on orders"):
+        await gateway.describe_table("orders")
+
+
+async def test_settings_come_as_for_boto3(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Endpoint from the environment, session and region from the caller."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", server.url)
+    server.answers("GetItem", answer({}))
+    session = aioboto3.Session("me", "secret", region_name="eu-north-1")
+    async with open_gateway(session=session) as gateway:
+        assert await gateway.get("orders", KEY, consistent_read=False) is None
+    async with open_gateway(region_name="ap-south-1") as gateway:
+        await gateway.get("orders", KEY, consistent_read=False)
+    signed = [request.headers["Authorization"] for request in server.requests]
+    assert "Credential=me/" in signed[0]
+    assert "/eu-north-1/dynamodb/" in signed[0]
+    assert "/ap-south-1/dynamodb/" in signed[1]
+    assert "secret" not in "".join(signed)
+
+
+async def test_a_callers_config_may_not_bring_retries_back(server: Server) -> None:
+    """Two layers of retries would multiply; there is one, and it is the library's."""
+    server.answers("GetItem", error("InternalServerError", status=500))
+    config = Config(retries={"max_attempts": 5}, user_agent_extra="shop/7")
+    async with open_gateway(endpoint_url=server.url, config=config) as gateway:
+        with pytest.raises(UnavailableError):
+            await gateway.get("orders", KEY, consistent_read=True)
+    (request,) = server.requests
+    assert "shop/7" in request.headers["User-Agent"]
+
+
+async def test_a_failed_condition_is_an_answer(server: Server, gateway: Gateway) -> None:
+    """It brings what was there, or nothing where there was nothing."""
+    failed = "ConditionalCheckFailedException"
+    server.answers("PutItem", error(failed, Item=KEY), error(failed))
+    for there in (KEY, None):
+        with pytest.raises(ConditionFailed) as caught:
+            await gateway.put("orders", KEY, ABSENT)
+        assert caught.value.item == there
+    assert server.asked("PutItem")[0]["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+
+
+async def test_items_pass_as_they_are(server: Server, gateway: Gateway) -> None:
+    """The wire form goes out and comes in without a detour."""
+    item = {**KEY, **_codec.encode({"n": Decimal("1E-130"), "s": {b"\x00"}, "t": "né 🫠", "m": {}})}
+    server.answers("GetItem", answer({"Item": item}))
+    server.answers("PutItem", answer({}))
+    await gateway.put("orders", item)
+    assert server.asked("PutItem")[0] == {"TableName": "orders", "Item": item}
+    assert await gateway.get("orders", KEY, consistent_read=True) == item
+
+
+async def test_an_empty_page_is_not_the_end(server: Server, gateway: Gateway) -> None:
+    """Only a missing LastEvaluatedKey ends a segment."""
+    server.answers(
+        "Scan",
+        answer({"Items": [], "LastEvaluatedKey": KEY, "ConsumedCapacity": {"CapacityUnits": 0.5}}),
+        answer({"Items": [KEY]}),
+    )
+    first = await gateway.scan("orders", segment=0, total_segments=2)
+    assert (first.items, first.last_key, first.read_units) == ([], KEY, 0.5)
+    last = await gateway.scan("orders", segment=0, total_segments=2, start_key=first.last_key)
+    assert (last.items, last.last_key, last.read_units) == ([KEY], None, 0)
+    assert server.asked("Scan")[1]["ExclusiveStartKey"] == KEY
+
+
+async def test_what_a_batch_left_over_is_told(server: Server, gateway: Gateway) -> None:
+    """Unprocessed keys and items come back to the caller, who sends them again."""
+    other = {"id": {"S": "o-2"}}
+    server.answers(
+        "BatchGetItem",
+        answer({"Responses": {"orders": [KEY]}, "UnprocessedKeys": {"orders": {"Keys": [other]}}}),
+    )
+    server.answers(
+        "BatchWriteItem",
+        answer({"UnprocessedItems": {"orders": [{"PutRequest": {"Item": other}}]}}),
+    )
+    got = await gateway.batch_get("orders", [KEY, other], consistent_read=True)
+    assert (got.items, got.unprocessed) == ([KEY], [other])
+    assert await gateway.batch_put("orders", [KEY, other]) == [other]
+
+
+# -- batched inserts -----------------------------------------------------------------------------
+
+ITEMS = [{"id": {"S": f"o-{n}"}, "n": {"N": str(n)}} for n in range(4)]
+
+
+def statement(code: str = "", message: str = "no") -> dict[str, Any]:
+    return {"Error": {"Code": code, "Message": message}} if code else {"TableName": "orders"}
+
+
+async def test_each_statement_has_its_outcome(server: Server, gateway: Gateway) -> None:
+    """HTTP 200 is no success: every member of the batch has an error of its own."""
+    codes = {
+        "": Outcome.WRITTEN,
+        "DuplicateItem": Outcome.PRESENT,
+        "ValidationError": Outcome.REFUSED,
+        "ItemCollectionSizeLimitExceeded": Outcome.REFUSED,
+        "SomethingNew": Outcome.REFUSED,
+        "ThrottlingError": Outcome.RETRY,
+        "ProvisionedThroughputExceeded": Outcome.RETRY,
+        "RequestLimitExceeded": Outcome.RETRY,
+        "InternalServerError": Outcome.RETRY,
+        "TransactionConflict": Outcome.RETRY,
+    }
+    server.answers(
+        "BatchExecuteStatement", answer({"Responses": [statement(code) for code in codes]})
+    )
+    items = [{"id": {"S": str(n)}} for n in range(len(codes))]
+    result = await gateway.insert("orders", items, key_name="id")
+    assert [member.outcome for member in result.outcomes] == list(codes.values())
+    assert result.write_units == len(codes)  # none reported: estimated by size
+    assert server.asked("PutItem") == []
+
+
+async def test_a_missing_table_ends_a_batch(server: Server, gateway: Gateway) -> None:
+    """No item of such a batch is a dead letter: the table is gone, the run must stop."""
+    server.answers("BatchExecuteStatement", answer({"Responses": [statement("ResourceNotFound")]}))
+    with pytest.raises(TableNotFoundError, match="orders"):
+        await gateway.insert("orders", ITEMS[:1], key_name="id")
+
+
+async def test_consumed_capacity_is_taken_where_it_is_reported(
+    server: Server, gateway: Gateway
+) -> None:
+    """Index writes are billed too, and only the server knows them."""
+    reported = {"Responses": [statement()], "ConsumedCapacity": [{"CapacityUnits": 7.0}]}
+    server.answers("BatchExecuteStatement", answer(reported))
+    assert (await gateway.insert("orders", ITEMS[:1], key_name="id")).write_units == 7
+
+
+@pytest.mark.parametrize("refusal", ["of the request", "of a statement"])
+async def test_without_the_permission_items_go_one_by_one(
+    server: Server, gateway: Gateway, caplog: pytest.LogCaptureFixture, refusal: str
+) -> None:
+    """dynamodb:PartiQLInsert may be missing; that is said once, and not tried again."""
+    denied = statement("AccessDenied")
+    server.answers(
+        "BatchExecuteStatement",
+        error("AccessDeniedException")
+        if refusal == "of the request"
+        else answer({"Responses": [denied] * len(ITEMS)}),
+    )
+    server.answers("PutItem", answer({}))
+    with caplog.at_level(logging.WARNING, "dualtable"):
+        for _ in range(3):
+            result = await gateway.insert("orders", ITEMS, key_name="id")
+            assert {member.outcome for member in result.outcomes} == {Outcome.WRITTEN}
+    assert len(server.asked("BatchExecuteStatement")) == 1
+    assert len(server.asked("PutItem")) == 3 * len(ITEMS)
+    assert all(
+        "attribute_not_exists" in put["ConditionExpression"] for put in server.asked("PutItem")
+    )
+    (said,) = caplog.records
+    assert "dynamodb:PartiQLInsert" in said.getMessage()
+
+
+async def test_a_batch_refused_whole_costs_only_the_bad_item(
+    server: Server, gateway: Gateway
+) -> None:
+    """One member that is invalid spoils the request: each goes by itself, and one fails."""
+    server.answers("BatchExecuteStatement", error("ValidationException"))
+    bad = error("ValidationException", "Type mismatch for key")
+    exists = error("ConditionalCheckFailedException", Item=ITEMS[1])
+
+    async def judge(request: web.Request) -> web.StreamResponse:
+        number = (await request.json())["Item"]["n"]["N"]
+        replies = {"1": exists, "2": bad, "3": error("ThrottlingException")}
+        return await replies.get(number, answer({}))(request)
+
+    server.answers("PutItem", judge)
+    result = await gateway.insert("orders", ITEMS, key_name="id")
+    assert [member.outcome for member in result.outcomes] == [
+        Outcome.WRITTEN,
+        Outcome.PRESENT,
+        Outcome.REFUSED,
+        Outcome.RETRY,
+    ]
+    assert "Type mismatch for key" in result.outcomes[2].reason
+    await gateway.insert("orders", ITEMS, key_name="id")
+    assert len(server.asked("BatchExecuteStatement")) == 2  # the next batch may be a good one
+
+
+async def test_items_that_have_no_statement_go_by_themselves(
+    server: Server, gateway: Gateway
+) -> None:
+    """Long statements and quoted names; the rest of the batch stays together."""
+    quoted = {**KEY, "it's": {"S": "x"}}
+    long = {"id": {"S": "o-2"}, "x" * 9000: {"S": "x"}}
+    server.answers("BatchExecuteStatement", answer({"Responses": [statement("DuplicateItem")]}))
+    server.answers("PutItem", answer({}))
+    result = await gateway.insert("orders", [quoted, ITEMS[3], long], key_name="id")
+    assert [member.outcome for member in result.outcomes] == [
+        Outcome.WRITTEN,
+        Outcome.PRESENT,
+        Outcome.WRITTEN,
+    ]
+    (batch,) = server.asked("BatchExecuteStatement")
+    assert batch["Statements"] == [
+        {
+            "Statement": """INSERT INTO "orders" VALUE {'id': ?, 'n': ?}""",
+            "Parameters": [{"S": "o-3"}, {"N": "3"}],
+        }
+    ]
+    assert [put["Item"] for put in server.asked("PutItem")] == [quoted, long]
+
+
+# -- tables --------------------------------------------------------------------------------------
+
+
+async def test_a_new_table_is_waited_for(
+    server: Server, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DescribeTable may not know a table yet that CreateTable has just accepted."""
+    monkeypatch.setattr("dualtable._aws._POLL_SECONDS", 0.001)
+    server.answers("CreateTable", answer({}))
+    server.answers(
+        "DescribeTable",
+        error("ResourceNotFoundException"),
+        answer({"Table": {"TableStatus": "CREATING"}}),
+        answer({"Table": {"TableStatus": "ACTIVE"}}),
+    )
+    await gateway.create_table({"TableName": "orders"})
+    assert len(server.asked("DescribeTable")) == 3
+
+
+async def test_a_table_that_exists_is_left_as_it_is(server: Server, gateway: Gateway) -> None:
+    """Two migrators may create the control table at one moment."""
+    server.answers("CreateTable", error("ResourceInUseException"))
+    server.answers("DescribeTable", answer({"Table": {"TableStatus": "ACTIVE"}}))
+    await gateway.create_table({"TableName": "orders"})
+
+
+async def test_a_table_that_never_comes_is_an_error(
+    server: Server, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that is being deleted is in use, and then gone: no waiting for ever."""
+    monkeypatch.setattr("dualtable._aws._POLL_SECONDS", 0.001)
+    server.answers("CreateTable", error("ResourceInUseException"))
+    server.answers("DescribeTable", error("ResourceNotFoundException"))
+    with pytest.raises(TableNotFoundError):
+        await gateway.create_table({"TableName": "orders"})
+
+
+async def test_extras_are_what_the_server_knows(server: Server, gateway: Gateway) -> None:
+    """A role or a server without these operations has none; the rest is as it is."""
+    server.answers("DescribeTable", answer({"Table": {"TableStatus": "ACTIVE", "TableArn": "arn"}}))
+    assert await gateway.describe_extras("orders") == {}
+    live = {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
+    server.answers("DescribeTimeToLive", answer({"TimeToLiveDescription": live}))
+    server.answers("ListTagsOfResource", answer({"Tags": [{"Key": "team", "Value": "shop"}]}))
+    assert await gateway.describe_extras("orders") == {
+        "ttl_attribute": "expires",
+        "tags": [{"Key": "team", "Value": "shop"}],
+    }
