@@ -1,0 +1,199 @@
+"""One layer of retries: patient, with full jitter, and only for what is left. In simulated time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import orders
+import pytest
+import simulated
+
+from dualtable._retry import ONE_OFF, PRODUCTION, RetryingGateway, RetryPolicy, retried
+from dualtable.errors import (
+    AccessError,
+    RequestRefusedError,
+    RetryableError,
+    ThrottledError,
+    UnavailableError,
+)
+from dualtable.testing import Faults, MemoryGateway
+
+POLICY = RetryPolicy(tries=6, base_seconds=0.1, cap_seconds=1.0)
+
+
+async def pauses(policy: RetryPolicy) -> list[float]:
+    """Return how long each pause of a call that never succeeds was."""
+    tried_at: list[float] = []
+
+    async def fail() -> None:
+        tried_at.append(simulated.seconds())
+        raise UnavailableError("down")
+
+    with pytest.raises(UnavailableError):
+        await retried(fail, policy, RetryableError)
+    return [later - earlier for earlier, later in pairwise(tried_at)]
+
+
+def test_pauses_are_random_and_bounded() -> None:
+    """Full jitter: from nothing to the bound, which doubles up to the cap."""
+
+    async def many() -> list[list[float]]:
+        return [await pauses(POLICY) for _ in range(400)]
+
+    runs = simulated.run(many())
+    bounds = [min(0.1 * 2**n, 1.0) for n in range(5)]
+    for n, bound in enumerate(bounds):
+        column = [run[n] for run in runs]
+        assert 0 <= min(column) < 0.1 * bound
+        assert 0.9 * bound < max(column) <= bound + 1e-9
+        assert 0.4 * bound < sum(column) / len(column) < 0.6 * bound
+    assert {len(run) for run in runs} == {POLICY.tries - 1}
+
+
+@pytest.mark.parametrize(("policy", "least", "most"), [(PRODUCTION, 4, 13), (ONE_OFF, 200, 400)])
+def test_how_long_the_policies_last(policy: RetryPolicy, least: float, most: float) -> None:
+    """Production gives up while its caller still waits; a migration rides out an outage."""
+
+    async def many() -> float:
+        return sum([sum(await pauses(policy)) for _ in range(40)]) / 40
+
+    assert least < simulated.run(many()) < most
+
+
+class Failing(Faults):
+    """Raises the errors that are in line, then lets everything pass."""
+
+    def __init__(self, *errors: Exception | None, left: Sequence[set[int]] = ()) -> None:
+        self.errors = list(errors)
+        self.left = list(left)
+        self.calls: list[tuple[str, int]] = []
+
+    async def before(self, operation: str, table: str) -> None:
+        self.calls.append((operation, 0))
+        if self.errors and (error := self.errors.pop(0)) is not None:
+            raise error
+
+    def left_over(self, operation: str, table: str, members: int) -> set[int]:
+        self.calls[-1] = (operation, members)
+        return self.left.pop(0) if self.left else set()
+
+
+async def opened(faults: Faults, on_retry: Any = lambda _: None) -> RetryingGateway:
+    memory = MemoryGateway()
+    await memory.create_table(orders.table("orders"))
+    memory.faults = faults
+    return RetryingGateway(memory, POLICY, on_retry)
+
+
+def items(count: int) -> list[dict[str, Any]]:
+    return [{"id": {"S": f"o-{n}"}} for n in range(count)]
+
+
+def test_what_passes_is_tried_again_and_heard_of() -> None:
+    """Each retry is told to whoever counts them, with its error."""
+    heard: list[RetryableError] = []
+    errors = [ThrottledError("slow down"), UnavailableError("down"), ThrottledError("still")]
+
+    async def main() -> None:
+        gateway = await opened(Failing(*errors), heard.append)
+        assert await gateway.get("orders", items(1)[0], consistent_read=True) is None
+
+    simulated.run(main())
+    assert heard == errors
+
+
+@pytest.mark.parametrize("error", [AccessError("no"), RequestRefusedError("no"), ValueError("no")])
+def test_what_does_not_pass_is_raised_at_once(error: Exception) -> None:
+    """Sending an invalid request again would not help, nor would it be kind."""
+    faults = Failing(error)
+
+    async def main() -> None:
+        gateway = await opened(faults)
+        with pytest.raises(type(error)):
+            await gateway.put("orders", items(1)[0])
+
+    simulated.run(main())
+    assert len(faults.calls) == 1
+
+
+def test_the_last_error_is_raised() -> None:
+    """Which one it was in the end is what a person must know."""
+    errors = [UnavailableError(str(n)) for n in range(POLICY.tries + 3)]
+    faults = Failing(*errors)
+
+    async def main() -> None:
+        gateway = await opened(faults)
+        with pytest.raises(UnavailableError) as caught:
+            await gateway.scan("orders", segment=0, total_segments=1)
+        assert caught.value is errors[POLICY.tries - 1]
+
+    simulated.run(main())
+    assert len(faults.calls) == POLICY.tries
+
+
+@pytest.mark.parametrize("operation", ["batch_get", "batch_put", "insert"])
+def test_only_what_is_left_is_sent_again(operation: str) -> None:
+    """Members that are done are not repeated: 10, then the 3 left over, then the last one."""
+    faults = Failing(left=[{2, 5, 9}, {1}])
+
+    async def main() -> Any:
+        gateway = await opened(faults)
+        if operation == "batch_get":
+            for item in items(10):
+                await gateway._gateway.put("orders", item)  # type: ignore[attr-defined]
+            faults.calls.clear()
+            found = await gateway.batch_get("orders", items(10), consistent_read=True)
+            assert len(found.items) == 10
+            assert found.unprocessed == ()
+            assert found.read_units == 10
+        elif operation == "batch_put":
+            assert await gateway.batch_put("orders", items(10)) == ()
+        else:
+            result = await gateway.insert("orders", items(10), key_name="id")
+            assert [answer.outcome.name for answer in result.outcomes] == ["WRITTEN"] * 10
+        faults.left.clear()
+        page = await gateway.scan("orders", segment=0, total_segments=1)
+        assert len(page.items) == 10
+
+    simulated.run(main())
+    assert [members for name, members in faults.calls if name == operation] == [10, 3, 1]
+
+
+@pytest.mark.parametrize("operation", ["batch_get", "batch_put", "insert"])
+def test_a_batch_that_stays_undone_is_an_error(operation: str) -> None:
+    """Never a half-silent success: what is left in the end is said."""
+    faults = Failing(left=[{0}] * 10)
+
+    async def main() -> None:
+        gateway = await opened(faults)
+        calls = {
+            "batch_get": lambda: gateway.batch_get("orders", items(2), consistent_read=True),
+            "batch_put": lambda: gateway.batch_put("orders", items(2)),
+            "insert": lambda: gateway.insert("orders", items(2), key_name="id"),
+        }
+        with pytest.raises(ThrottledError, match="on orders left 1 undone"):
+            await calls[operation]()
+
+    simulated.run(main())
+    assert len(faults.calls) == POLICY.tries
+
+
+def test_a_cancelled_pause_ends_at_once() -> None:
+    """Whoever stops a run does not wait for its pauses, and nothing is sent afterwards."""
+    faults = Failing(*[UnavailableError("down")] * 10)
+
+    async def main() -> None:
+        gateway = await opened(faults)
+        call = asyncio.ensure_future(gateway.get("orders", items(1)[0], consistent_read=True))
+        while not faults.calls:
+            await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.sleep(100)
+
+    simulated.run(main())
+    assert len(faults.calls) <= 2
