@@ -84,9 +84,19 @@ class _Reader:
         async def read(start_key: WireKey | None) -> Page:
             page = await self._read_page(self.tables.new, index, start_key)
             shown = [item for item in page.items if self._identity(item) not in hidden]
-            return attrs.evolve(page, items=shown)
+            return attrs.evolve(page, items=await self._alive(shown))
 
         return Stream(read, self._key, self.after_new)
+
+    async def _alive(self, items: Sequence[WireItem]) -> Sequence[WireItem]:
+        """Leave out tombstones that the index shows without their marker."""
+        index, marks = self.query.index, self.tables.marks
+        if index is None or not index.shows_the_dead(self.tables.new.key, marks.tombstone):
+            return items
+        keys = {self._identity(item): _items.key_of(item, *self._base) for item in items}
+        found = await self.tables.fetch(self.tables.new, keys, consistent_read=True)
+        dead = {name for name, item in found.items() if marks.is_tombstone(item)}
+        return [item for item in items if self._identity(item) not in dead]
 
     async def old(self) -> Stream:
         """Return what the old table yields: page by page where its keys are the new ones."""

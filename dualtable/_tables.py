@@ -115,6 +115,13 @@ class Index:
             return True
         return self.projection != "KEYS_ONLY" and name in self.projection
 
+    def shows_the_dead(self, table_key: KeySchema, marker: str) -> bool:
+        """Tell whether tombstones are in the index and cannot be told from items there.
+
+        They are where its key is made of the table's key attributes alone, which a tombstone has.
+        """
+        return set(self.key.names) <= set(table_key.names) and not self.projects(marker, table_key)
+
 
 @attrs.frozen
 class Layout:

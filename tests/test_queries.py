@@ -295,6 +295,31 @@ async def test_an_index_is_completed_by_one_of_the_old_table(
             await Migrator(plan, gateway=gateway).run()
 
 
+@pytest.mark.parametrize("projection", ["ALL", "KEYS_ONLY"])
+async def test_tombstones_in_an_index_of_key_attributes_are_no_items(projection: str) -> None:
+    """An inverted index has tombstones too, and with few attributes they look like items there."""
+    plan = Migration(
+        "inverted",
+        "days-old",
+        "days-new",
+        lambda item: item,
+        indexes=[Index("by-day", KeySchema(("day", "N"), "customer"), old_index="by-day")],
+    )
+    gateway = MemoryGateway()
+    for table in (plan.old, plan.new):
+        definition = orders.table(table, *KEY)
+        await gateway.create_table(gsi(definition, "by-day", *KEY[::-1], ProjectionType=projection))
+    await orders.fill(gateway, plan.old, [{"customer": f"c-{n}", "day": 1} for n in range(4)])
+    async with DualTableRepository(plan, gateway=gateway) as days:
+        await days.delete({"customer": "c-0", "day": 1})
+        await days.put({"customer": "c-9", "day": 1})
+        await days.delete({"customer": "c-9", "day": 1})
+        for _ in ("before the copy", "after it"):
+            found = days.query(Key("day").eq(1), index="by-day")
+            assert [day["customer"] async for day in found] == ["c-1", "c-2", "c-3"]
+            await Migrator(plan, gateway=gateway).run()
+
+
 async def test_an_index_that_nothing_completes_refuses(
     indexed: tuple[Migration, MemoryGateway],
 ) -> None:
