@@ -585,8 +585,8 @@ def _from_response(what: str, error: botocore.exceptions.ClientError) -> Excepti
     code = details.get("Code", "")
     if code == "ConditionalCheckFailedException":
         return ConditionFailed(raw.get("Item"))
-    if code == "TransactionCanceledException":
-        return cancellation([_reason(member) for member in raw.get("CancellationReasons", [])])
+    if code == "TransactionCanceledException" and (reasons := raw.get("CancellationReasons")):
+        return cancellation([_reason(member) for member in reasons])
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     said = (details.get("Message") or code) if raw else f"HTTP status {status}, and no DynamoDB"
     message = f"{what}: {said}"

@@ -63,6 +63,7 @@ def checked(condition: Condition, schema: KeySchema, where: str) -> KeyCondition
     placeholders = Placeholders(condition.names, condition.values)
     try:
         parts = list(_conjuncts(parse_condition(condition.expression, placeholders)))
+        placeholders.check_all_used()
     except RequestRefusedError as error:
         raise InvalidKeyError(f"key condition on {where}: {error}") from error
     by_name: dict[str, ConditionTree] = {}

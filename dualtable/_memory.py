@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from dualtable import _items
-from dualtable._conditions import And, Comparison, ConditionTree, Literal, Path
 from dualtable._faults import Faults
 from dualtable._gateway import (
     MAX_BATCH_GET,
@@ -37,12 +36,13 @@ from dualtable._gateway import (
     Verdict,
     cancellation,
 )
-from dualtable._stored import Seen, StoredTable
-from dualtable._tables import Definition, Description, KeySchema
-from dualtable._types import WireItem, WireKey, WireValue
+from dualtable._key_conditions import KeyCondition, checked
+from dualtable._stored import Order, Seen, StoredTable
+from dualtable._tables import Definition, Description
+from dualtable._types import WireItem, WireKey
 from dualtable._values import copied, refused
-from dualtable._writes import Write, parsed, prepared
-from dualtable.errors import RequestRefusedError, TableNotFoundError
+from dualtable._writes import Write, prepared
+from dualtable.errors import InvalidKeyError, RequestRefusedError, TableNotFoundError
 
 _BATCH_GET_BYTES = 16 * 1024 * 1024  # a batch read stops there and leaves the rest
 _MAX_TOTAL_SEGMENTS = 1_000_000
@@ -237,8 +237,8 @@ class MemoryGateway:
         found = self._table(table)
         _check_limit(limit)
         order = found.order_of(index, consistent_read=consistent_read)
-        condition = parsed(key_condition)
-        partition = _items.order(_partition(condition, order.key))
+        condition = _key_condition(key_condition, order, index or table)
+        partition = _items.order(condition.partition)
         start_key = found.checked_start(order, start_key)
         if start_key is not None and order.place(start_key)[1] != partition:
             raise refused("the starting key is outside of the query's partition")
@@ -358,18 +358,11 @@ def _insert(table: StoredTable, item: WireItem) -> Insert:
     return Insert(Outcome.WRITTEN)
 
 
-def _partition(condition: ConditionTree, schema: KeySchema) -> WireValue:
-    """Return the value of the partition key that a key condition asks for."""
-    while isinstance(condition, And):
-        condition = condition.left
-    if (
-        not isinstance(condition, Comparison)
-        or condition.operator != "="
-        or condition.left != Path((schema.partition.name,))
-        or not isinstance(condition.right, Literal)
-    ):
-        raise refused(f"the key condition must say what {schema.partition.name} is equal to")
-    return condition.right.value
+def _key_condition(condition: Condition, order: Order, where: str) -> KeyCondition:
+    try:
+        return checked(condition, order.key, where)
+    except InvalidKeyError as error:
+        raise refused(str(error)) from error
 
 
 def _check_batch(keys: Sequence[WireKey], most: int) -> None:

@@ -66,16 +66,8 @@ def prepared(table: StoredTable, action: TransactAction) -> Write:
         key, new = table.checked_key(action.key), None
     old = table.versions(key)[-1]
     if action.condition is not None:
-        _judge(parsed(action.condition), old)
+        _judge(_parsed(action.condition), old)
     return Write(table, key, old, old if isinstance(action, TransactCheck) else new)
-
-
-def parsed(condition: Condition) -> ConditionTree:
-    """Return the tree of a condition that is the only expression of its request."""
-    placeholders = Placeholders(condition.names, condition.values)
-    tree = parse_condition(condition.expression, placeholders)
-    placeholders.check_all_used()
-    return tree
 
 
 def _updated(table: StoredTable, action: TransactUpdate) -> Write:
@@ -98,6 +90,13 @@ def _parsed_together(action: TransactUpdate) -> tuple[UpdateTree, ConditionTree 
         condition = parse_condition(action.condition.expression, placeholders)
     placeholders.check_all_used()
     return update, condition
+
+
+def _parsed(condition: Condition) -> ConditionTree:
+    placeholders = Placeholders(condition.names, condition.values)
+    tree = parse_condition(condition.expression, placeholders)
+    placeholders.check_all_used()
+    return tree
 
 
 def _judge(condition: ConditionTree, item: WireItem | None) -> None:
