@@ -153,6 +153,8 @@ class DualTableRepository(Generic[Model]):
         self._opened: tuple[LogicalTable, Exchange[Model]] | None = None
 
     async def __aenter__(self) -> Self:
+        if self._opened is not None:
+            raise DualTableError("the repository is open already")
         async with AsyncExitStack() as stack:
             gateway = await stack.enter_async_context(connect(self._connection, PRODUCTION))
             control = Control(gateway, self._migration.control_table, self._migration.name)

@@ -4,7 +4,7 @@ from typing import Any, assert_type
 
 import attrs
 
-from dualtable import DualTableRepository, Migration, ModelTransform
+from dualtable import DualTableRepository, Migration, ModelTransform, sync
 
 
 @attrs.frozen
@@ -45,4 +45,17 @@ async def models() -> None:
         await orders.put(Order("o-1"))
         await orders.put({"id": "o-1"})  # type: ignore[arg-type]
         assert_type(await orders.update({"id": "o-1"}, ship), Order)
+        assert_type([order async for order in orders.scan()], list[Order])
         assert_type(await orders.update({"id": "o-1"}, lambda order: order), Order)
+
+
+def blocking(bare: sync.DualTableRepository) -> None:
+    assert_type(bare.get({"id": "o-1"}), dict[str, Any] | None)
+    with sync.DualTableRepository(migration) as items:
+        assert_type(items.batch_get([{"id": "o-1"}]), list[dict[str, Any] | None])
+        assert_type(list(items.scan()), list[dict[str, Any]])
+    with sync.DualTableRepository(migration, model=Order) as orders:
+        assert_type(orders.get({"id": "o-1"}), Order | None)
+        assert_type(orders.update({"id": "o-1"}, lambda order: order), Order)
+        assert_type(list(orders.scan()), list[Order])
+        orders.put({"id": "o-1"})  # type: ignore[arg-type]

@@ -1,0 +1,301 @@
+"""The repository for code that is not asynchronous: the same methods, blocking.
+
+The rule: nothing is decided here. Every method is the one of `dualtable.DualTableRepository`, run
+on an event loop in a thread of its own. What the caller hands in to be called or iterated over is
+so in the caller's thread, where it may use the repository again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Generic, Self, TypeAlias, TypeVar, Unpack, overload
+
+from boto3.dynamodb.conditions import ConditionBase
+
+from dualtable import _iteration, _repository
+from dualtable._actions import Action
+from dualtable._boto3_conditions import ConditionLike
+from dualtable._clock import Clock
+from dualtable._connect import Connection
+from dualtable._gateway import ReturnValues
+from dualtable._loop_thread import LoopThread
+from dualtable._migration import Migration
+from dualtable._models import Model
+from dualtable._types import Item, Key
+
+__all__ = ["DualTableRepository", "ItemIterator"]
+
+_T = TypeVar("_T")
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+_Asynchronous = _repository.DualTableRepository
+
+Change: TypeAlias = Callable[[Model], Model]
+
+
+def _documented(method: _Method) -> _Method:
+    """Give a method the words of its asynchronous twin."""
+    method.__doc__ = getattr(_Asynchronous, method.__name__).__doc__
+    return method
+
+
+class DualTableRepository(Generic[Model]):
+    """Reads, updates, adds and deletes items while they move from the old table to the new one.
+
+    The blocking twin of `dualtable.DualTableRepository`, with the same settings and methods. Use it
+    as a context manager; it holds one client and one thread for it, and both are gone at the end.
+    It is safe to share between threads, and may be used in a process that runs an event loop,
+    though not on that loop's thread: it would stand still for the time of each call.
+
+    Args:
+        migration: As for `dualtable.DualTableRepository`, and so are all others.
+        model: An attrs class; then all methods return and take instances of it.
+        one_round_trip: Let `get` and `batch_get` ask both tables at once.
+        copy_on_read: Let `get` and `batch_get` copy what they found in the old table only.
+        clock: Where time comes from; for tests.
+        **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
+            them, or ``gateway``.
+
+    Raises:
+        DualTableError: As for `dualtable.DualTableRepository`; also where it is closed during a
+            call of another thread.
+
+    Example:
+        >>> import asyncio
+        >>> from dualtable import Migration, Move
+        >>> from dualtable.sync import DualTableRepository
+        >>> from dualtable.testing import MemoryGateway
+        >>> gateway = MemoryGateway()
+        >>> for table in ("orders", "orders-v2"):
+        ...     asyncio.run(gateway.create_table({
+        ...         "TableName": table,
+        ...         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        ...         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        ...         "BillingMode": "PAY_PER_REQUEST",
+        ...     }))
+        >>> asyncio.run(gateway.put("orders", {"id": {"S": "o-1"}, "nme": {"S": "Ann"}}))
+        >>> migration = Migration("orders-v2", "orders", "orders-v2", Move("nme", "name"))
+        >>> with DualTableRepository(migration, gateway=gateway) as orders:
+        ...     orders.put({"id": "o-2", "name": "Bob"})
+        ...     ann = orders.update({"id": "o-1"}, lambda order: {**order, "name": "Anne"})
+        ...     print(sorted(order["name"] for order in orders.scan()))
+        ['Anne', 'Bob']
+    """
+
+    @overload
+    def __init__(
+        self: DualTableRepository[Item],
+        migration: Migration,
+        *,
+        model: None = None,
+        one_round_trip: bool = False,
+        copy_on_read: bool = False,
+        clock: Clock | None = None,
+        **connection: Unpack[Connection],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        migration: Migration,
+        *,
+        model: type[Model],
+        one_round_trip: bool = False,
+        copy_on_read: bool = False,
+        clock: Clock | None = None,
+        **connection: Unpack[Connection],
+    ) -> None: ...
+
+    def __init__(self, migration: Migration, **settings: Any) -> None:
+        self._repository: _repository.DualTableRepository[Model]
+        self._repository = _Asynchronous(migration, **settings)
+        self._thread = LoopThread()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self._thread.run(self._repository.__aenter__())
+        except BaseException:
+            self._thread.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._thread.run(self._repository.__aexit__(kind, error, trace))
+        finally:
+            self._thread.stop()
+
+    @_documented
+    def get(self, key: Key, *, consistent_read: bool = False) -> Model | None:
+        return self._run(self._repository.get(key, consistent_read=consistent_read))
+
+    @_documented
+    def batch_get(
+        self, keys: Iterable[Key], *, consistent_read: bool = False
+    ) -> list[Model | None]:
+        return self._run(self._repository.batch_get(list(keys), consistent_read=consistent_read))
+
+    @_documented
+    def put(
+        self,
+        item: Model,
+        *,
+        if_absent: bool = False,
+        condition: ConditionLike | None = None,
+        names: Mapping[str, str] | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._run(
+            self._repository.put(
+                item, if_absent=if_absent, condition=condition, names=names, values=values
+            )
+        )
+
+    @_documented
+    def batch_put(self, items: Iterable[Model]) -> None:
+        self._run(self._repository.batch_put(list(items)))
+
+    @_documented
+    def update(self, key: Key, change: Change[Model], *, create: bool = False) -> Model:
+        return self._thread.run_calling(
+            change, lambda relayed: self._repository.update(key, relayed, create=create)
+        )
+
+    @_documented
+    def update_item(
+        self,
+        key: Key,
+        *,
+        UpdateExpression: str,  # noqa: N803 - DynamoDB's own names, as boto3 takes them
+        ConditionExpression: str | None = None,  # noqa: N803
+        ExpressionAttributeNames: Mapping[str, str] | None = None,  # noqa: N803
+        ExpressionAttributeValues: Mapping[str, Any] | None = None,  # noqa: N803
+        ReturnValues: ReturnValues = "NONE",  # noqa: N803
+    ) -> Item | None:
+        return self._run(
+            self._repository.update_item(
+                key,
+                UpdateExpression=UpdateExpression,
+                ConditionExpression=ConditionExpression,
+                ExpressionAttributeNames=ExpressionAttributeNames,
+                ExpressionAttributeValues=ExpressionAttributeValues,
+                ReturnValues=ReturnValues,
+            )
+        )
+
+    @_documented
+    def delete(
+        self,
+        key: Key,
+        *,
+        condition: ConditionLike | None = None,
+        names: Mapping[str, str] | None = None,
+        values: Mapping[str, Any] | None = None,
+        return_old: bool = False,
+    ) -> Model | None:
+        return self._run(
+            self._repository.delete(
+                key, condition=condition, names=names, values=values, return_old=return_old
+            )
+        )
+
+    @_documented
+    def query(
+        self,
+        key_condition: ConditionBase,
+        *,
+        index: str | None = None,
+        filter: ConditionBase | None = None,  # noqa: A002 - DynamoDB's word
+        projection: Sequence[str] | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+        consistent_read: bool = False,
+        token: str | None = None,
+    ) -> ItemIterator[Model]:
+        items = self._repository.query(
+            key_condition,
+            index=index,
+            filter=filter,
+            projection=projection,
+            limit=limit,
+            descending=descending,
+            consistent_read=consistent_read,
+            token=token,
+        )
+        return ItemIterator(items, self._thread)
+
+    @_documented
+    def scan(
+        self,
+        *,
+        filter: ConditionBase | None = None,  # noqa: A002
+        projection: Sequence[str] | None = None,
+        limit: int | None = None,
+        segment: int = 0,
+        total_segments: int = 1,
+        consistent_read: bool = False,
+        token: str | None = None,
+    ) -> ItemIterator[Model]:
+        items = self._repository.scan(
+            filter=filter,
+            projection=projection,
+            limit=limit,
+            segment=segment,
+            total_segments=total_segments,
+            consistent_read=consistent_read,
+            token=token,
+        )
+        return ItemIterator(items, self._thread)
+
+    @_documented
+    def transact_write(self, actions: Iterable[Action]) -> None:
+        self._run(self._repository.transact_write(list(actions)))
+
+    @_documented
+    def transact_get(self, keys: Iterable[Key]) -> list[Model | None]:
+        return self._run(self._repository.transact_get(list(keys)))
+
+    def _run(self, call: Coroutine[Any, Any, _T]) -> _T:
+        return self._thread.run(call)
+
+
+class ItemIterator(Generic[Model]):
+    """The items that a query or scan finds, read page by page while they are iterated over.
+
+    Nothing runs in between, so it may be left at any item.
+
+    Example:
+        >>> from dualtable.sync import ItemIterator
+        >>> def first_page(items: ItemIterator[dict]) -> tuple[list[dict], str | None]:
+        ...     return list(items), items.token
+    """
+
+    def __init__(self, items: _iteration.ItemIterator[Model], thread: LoopThread) -> None:
+        self._items = items
+        self._thread = thread
+
+    @property
+    def token(self) -> str | None:
+        """Where to go on, as text that survives a process, JSON and URLs; None at the end.
+
+        Pass it as ``token=`` to the same query or scan. It holds keys and no other value of an
+        item.
+        """
+        return self._items.token
+
+    def __iter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> Model:
+        """Return the next item."""
+        try:
+            return self._thread.run(self._items.__anext__())
+        except StopAsyncIteration:
+            raise StopIteration from None
