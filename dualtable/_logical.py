@@ -93,13 +93,13 @@ class LogicalTable:
 
     async def get(self, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         """Return what is under a key, which may be a tombstone; None for nothing."""
-        name = _items.identity(key)
-        if self.one_round_trip:
-            return (await self.batch_get({name: key}, consistent_read=consistent_read)).get(name)
+        if self.one_round_trip and self.route.falls_back:
+            name = _items.identity(key)
+            return (await self._read_both({name: key})).get(name)
         item = await self.gateway.get(self.new.table, key, consistent_read=consistent_read)
         if item is not None:
             return item
-        return (await self._read_old({name: key}, confirmed=consistent_read)).get(name)
+        return (await self._read_old({None: key}, confirmed=consistent_read)).get(None)
 
     async def batch_get(self, keys: Keys, *, consistent_read: bool) -> Found:
         """Return what is under any number of keys, tombstones included."""

@@ -9,7 +9,15 @@ from typing import Any
 import orders
 import pytest
 
-from dualtable import DualTableError, DualTableRepository, Migration, Migrator, _codec
+from dualtable import (
+    DualTableError,
+    DualTableRepository,
+    Migration,
+    Migrator,
+    _codec,
+    _repository,
+)
+from dualtable._retry import RetryPolicy
 from dualtable.errors import (
     ConcurrentUpdateError,
     InvalidItemError,
@@ -17,9 +25,10 @@ from dualtable.errors import (
     ItemExistsError,
     ItemNotFoundError,
     TableNotFoundError,
+    ThrottledError,
     TransformError,
 )
-from dualtable.testing import MemoryGateway
+from dualtable.testing import Faults, MemoryGateway
 
 PLAN = orders.migration("shop")
 COPIED, OLD_ONLY, MISSING = orders.key(1), orders.key(2), orders.key(99)
@@ -305,3 +314,26 @@ async def test_one_item_becomes_several() -> None:
         keys = [{"order": "o-1", "line": n} for n in range(4)]
         found = await lines.batch_get(keys)
         assert [line and line["sku"] for line in found] == ["a", None, "c", None]
+
+
+async def test_batch_put_sends_what_was_left_over_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """BatchWriteItem may take only a part; the repository puts all or says that it could not."""
+    monkeypatch.setattr(_repository, "PRODUCTION", RetryPolicy(tries=4, base_seconds=0.001))
+
+    class TakesHalf(Faults):
+        refuses_all = False
+
+        def left_over(self, operation: str, table: str, members: int) -> set[int]:
+            if operation != "batch_put":
+                return set()
+            return set(range(0 if self.refuses_all else (members + 1) // 2, members))
+
+    gateway = MemoryGateway()
+    await orders.create(gateway, PLAN)
+    gateway.faults = faults = TakesHalf()
+    async with DualTableRepository(PLAN, gateway=gateway) as repository:
+        await repository.batch_put(orders.new_order(n) for n in range(7))
+        assert len(await orders.everything(gateway, PLAN.new)) == 7
+        faults.refuses_all = True
+        with pytest.raises(ThrottledError, match="left 3 undone"):
+            await repository.batch_put(orders.new_order(n) for n in range(10, 13))
