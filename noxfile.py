@@ -69,7 +69,8 @@ def bench(session: nox.Session) -> None:
     """Measure CPU and memory of a migration beside other ways to do it."""
     install_wheel(session, *group("bench"), extra="local")
     result = Path(session.create_tmp()).absolute() / "bench.json"
-    everything = ["--server", "dynoxide", "dynamodb-local", "--memory", "20000", "200000"]
+    everything = ["--server", "dynoxide", "dynamodb-local", "--reads", "300"]
+    everything += ["--memory", "20000", "200000"]
     session.run(
         *("python", "-m", "benchmarks", "--json", str(result)),
         *(session.posargs or everything),

@@ -27,6 +27,23 @@ def test_every_contender_does_the_whole_job(server: str, tmp_path: Path) -> None
     assert {row["contender"] for row in rows} == set(cpu.available()[0])
 
 
+def test_reads_are_measured(server: str, tmp_path: Path) -> None:
+    """What is sent for each way to read: the figures that do not depend on the machine."""
+    result = tmp_path / "bench.json"
+    main(["--rounds", "0", "--reads", "3", "--server", server, "--json", str(result)])
+    rows = json.loads(result.read_text())[server]["reads"]
+    assert {row["way"]: (row["requests"], row["round_trips"]) for row in rows} == {
+        "aioboto3 get_item": (1, 1),
+        "hit": (1, 1),
+        "hit, consistent": (1, 1),
+        "miss, falls back": (3, 3),
+        "miss, falls back, consistent": (2, 2),
+        "nowhere": (2, 2),
+        "one round trip, hit": (2, 1),
+        "one round trip, falls back": (2, 1),
+    }
+
+
 def test_memory_is_measured(server: str, tmp_path: Path) -> None:
     """A peak for each size, of the migrator's own process."""
     result = tmp_path / "bench.json"

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 from servers import SERVERS, ServerUnavailable
 
-from benchmarks import cpu, memory
+from benchmarks import cpu, memory, reads
 from benchmarks.processes import SETTINGS
 from dualtable._aws import open_gateway
 
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--memory", type=int, nargs="*", default=[], help="items, e.g. 20000 200000"
     )
+    parser.add_argument("--reads", type=int, default=0, help="reads of each way, in each round")
     parser.add_argument("--json", type=Path, default=Path("bench.json"))
     return parser
 
@@ -67,6 +68,11 @@ async def _measured(
             results["cpu"] = [attrs.asdict(row) for row in rows]
             results["cpu_seconds_per_item"] = rounds
             met &= all(row.met for row in rows)
+        if options.reads:
+            ways = await reads.measure(url, options.reads, max(1, options.rounds))
+            _print_reads(server, ways)
+            results["reads"] = [attrs.asdict(row) for row in ways]
+            met &= all(row.met for row in ways)
         if options.memory:
             peaks = await memory.measure(gateway, url, options.memory)
             _print_memory(server, peaks)
@@ -84,6 +90,16 @@ def _print_cpu(server: str, rows: list[cpu.Row], missing: dict[str, str]) -> Non
         print(f"{row.contender:20}{row.microseconds:8.0f}{row.share:9.3f}{target:>9}{miss}")
     for name, reason in missing.items():
         print(f"{name:20} left out: {reason}")
+
+
+def _print_reads(server: str, ways: list[reads.Row]) -> None:
+    print(f"\na read of one item on {server}")
+    print(f"{'way':30}{'µs':>8}{'ratio':>9}{'requests':>10}{'round trips':>13}{'at most':>9}")
+    for row in ways:
+        target = "" if row.target is None else f"{row.target:.3f}"
+        miss = "" if row.met else "  missed"
+        sent = f"{row.requests:10}{row.round_trips:13}"
+        print(f"{row.way:30}{row.microseconds:8.0f}{row.ratio:9.3f}{sent}{target:>9}{miss}")
 
 
 def _print_memory(server: str, peaks: list[memory.Peak]) -> None:

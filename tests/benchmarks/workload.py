@@ -20,10 +20,14 @@ _PROSE = (
 _STEPS = ("placed", "paid", "picked", "packed", "handed over", "shipped")
 
 
+def item_id(number: int) -> str:
+    return f"order#{number:010d}"
+
+
 def old_item(number: int) -> dict[str, Any]:
     """Return an order of about 3.5 KB: 27 attributes, a nested map in a map, lists of maps."""
     return {
-        "id": f"order#{number:010d}",
+        "id": item_id(number),
         "customer": {
             "name": f"Customer {number}",
             "email": f"customer.{number}@example.com",
