@@ -11,29 +11,19 @@ nothing more, as text or as one JSON object; logs, progress and errors go to sta
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import logging
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from typing import Any, NoReturn
 
-import attrs
 import orjson
 
-from dualtable import _summaries
-from dualtable._connect import Connection
-from dualtable._creation import create_table
-from dualtable._migration import Migration
-from dualtable._migrator import MigrationReport, Migrator, default_dead_letters
-from dualtable._progress import of_migration, of_verification, shown
-from dualtable._reference import load_migration
-from dualtable._status import read_status
-from dualtable._verifier import VerificationReport, Verifier
+from dualtable._cli_log import logged_to_stderr
+from dualtable._commands import COMMANDS, NOT_WELL, WRONG_USE, Answer
 from dualtable.errors import (
     DualTableError,
     GatewayError,
@@ -42,10 +32,6 @@ from dualtable.errors import (
     ServerNotStartedError,
     TableNotFoundError,
 )
-
-_log = logging.getLogger("dualtable.cli")
-
-WELL, NOT_WELL, WRONG_USE = 0, 1, 2
 
 _ENDINGS: dict[type[DualTableError], tuple[int, str]] = {
     DualTableError: (WRONG_USE, ""),  # all that are not listed: the command or the code must change
@@ -60,17 +46,6 @@ _ENDINGS: dict[type[DualTableError], tuple[int, str]] = {
 }
 """Exit code and advice for an error; that of its nearest class counts."""
 
-_STOP_ON = () if sys.platform == "win32" else (signal.SIGINT, signal.SIGTERM)
-
-
-@attrs.frozen
-class _Answer:
-    """How a command ended: for the shell, for machines, for people."""
-
-    exit_code: int
-    data: dict[str, Any]
-    text: str
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
@@ -79,158 +54,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         options.say = partial(print, file=sys.stderr if options.json else sys.stdout, flush=True)
         # What a user's module prints must not get between the answer.
-        with _logging_to_stderr(options), redirect_stdout(sys.stderr):
-            answer: _Answer = options.command.run(options)
+        with (
+            logged_to_stderr(_log_level(options)),
+            redirect_stdout(sys.stderr),
+            _sigterm_as_sigint(),
+        ):
+            answer: Answer = options.command.run(options)
     except DualTableError as error:
         answer = _failure(error)
     except KeyboardInterrupt:
         answer = _told("KeyboardInterrupt", "stopped at once; what is settled stays", NOT_WELL)
     _print(answer, as_json="--json" in arguments)
     return answer.exit_code
-
-
-def _print(answer: _Answer, *, as_json: bool) -> None:
-    if as_json:
-        print(orjson.dumps(answer.data).decode())
-    elif answer.text:
-        print(answer.text)
-
-
-def _failure(error: DualTableError) -> _Answer:
-    exit_code, advice = next(_ENDINGS[kind] for kind in type(error).__mro__ if kind in _ENDINGS)
-    message = "; ".join(filter(None, (" ".join(str(error).split()), advice)))
-    return _told(type(error).__name__, message, exit_code)
-
-
-def _told(error: str, message: str, exit_code: int) -> _Answer:
-    print(f"dualtable: {message}", file=sys.stderr)
-    return _Answer(exit_code, {"error": error, "message": message}, "")
-
-
-# The commands
-
-
-def _create(options: Namespace) -> _Answer:
-    migration = load_migration(options.reference)
-    report = asyncio.run(create_table(migration, **_connection(options)))
-    return _Answer(
-        WELL if report.ok else NOT_WELL,
-        _summaries.creation_data(report),
-        _summaries.creation_text(report, migration, options.reference),
-    )
-
-
-def _migrate(options: Namespace) -> _Answer:
-    migration = load_migration(options.reference)
-    report = asyncio.run(_run_migrator(migration, options))
-    request = _summaries.MigrateRequest(
-        reference=options.reference,
-        dead_letters=options.dead_letters or default_dead_letters(migration),
-        dry_run=options.dry_run,
-        restart=options.restart,
-    )
-    return _Answer(
-        WELL if report.ok else NOT_WELL,
-        _summaries.migration_data(report),
-        _summaries.migration_text(report, migration, request),
-    )
-
-
-class _TalkingMigrator(Migrator):
-    """Says so when it is asked to stop."""
-
-    def stop(self) -> None:
-        _log.warning("finishing pages; again to stop at once")
-        super().stop()
-
-
-async def _run_migrator(migration: Migration, options: Namespace) -> MigrationReport:
-    async with shown("migrating", live=not options.quiet) as show:
-        migrator = _TalkingMigrator(
-            migration,
-            total_segments=options.total_segments,
-            concurrency=options.concurrency,
-            max_read_units=options.max_read_units,
-            max_write_units=options.max_write_units,
-            dead_letters=options.dead_letters,
-            dry_run=options.dry_run,
-            restart=options.restart,
-            observer=lambda progress: show(of_migration(progress)),
-            **_connection(options),
-        )
-        return await migrator.run(stop_on=_STOP_ON)
-
-
-def _verify(options: Namespace) -> _Answer:
-    migration = load_migration(options.reference)
-    report = asyncio.run(_run_verifier(migration, options))
-    return _Answer(
-        WELL if report.ok else NOT_WELL,
-        _summaries.verification_data(report),
-        _summaries.verification_text(report, migration, options.reference),
-    )
-
-
-async def _run_verifier(migration: Migration, options: Namespace) -> VerificationReport:
-    async with shown("verifying", live=not options.quiet) as show:
-        return await Verifier(
-            migration,
-            level=options.level,
-            total_segments=options.total_segments,
-            concurrency=options.concurrency,
-            max_read_units=options.max_read_units,
-            observer=lambda report: show(of_verification(report)),
-            **_connection(options),
-        ).run()
-
-
-def _status(options: Namespace) -> _Answer:
-    migration = load_migration(options.reference)
-    status = asyncio.run(read_status(migration, **_connection(options)))
-    return _Answer(
-        WELL,
-        _summaries.status_data(status),
-        _summaries.status_text(status, options.reference),
-    )
-
-
-def _demo(options: Namespace) -> _Answer:
-    try:
-        from dualtable._demo import run_demo  # needs the extra `demo`
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("dualtable"):
-            raise
-        raise DualTableError(
-            f"the demo needs {error.name}; install it with: pip install 'dualtable[demo]'"
-        ) from error
-    report = run_demo(options.say, live=not options.quiet)
-    return _Answer(WELL if report.ok else NOT_WELL, _summaries.demo_data(report), "")
-
-
-def _connection(options: Namespace) -> Connection:
-    return {
-        "endpoint_url": options.endpoint_url,
-        "region_name": options.region,
-        "profile_name": options.profile,
-    }
-
-
-# Logging
-
-
-@contextmanager
-def _logging_to_stderr(options: Namespace) -> Iterator[None]:
-    """Show the library's log on standard error; that of others is theirs to set up."""
-    library, handler = logging.getLogger("dualtable"), _StderrHandler()
-    before = library.level, library.propagate
-    library.setLevel(_log_level(options))
-    library.propagate = False
-    library.addHandler(handler)
-    try:
-        yield
-    finally:
-        library.removeHandler(handler)
-        library.level, library.propagate = before
 
 
 def _log_level(options: Namespace) -> int:
@@ -240,21 +75,32 @@ def _log_level(options: Namespace) -> int:
     return logging.WARNING if options.quiet or options.json else logging.INFO
 
 
-class _StderrHandler(logging.Handler):
-    """Writes to what is standard error at that moment, so that lines go above a live display."""
+@contextmanager
+def _sigterm_as_sigint() -> Iterator[None]:
+    """Let SIGTERM unwind what runs as SIGINT does, so that the embedded server stops with it."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
-    _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+def _print(answer: Answer, *, as_json: bool) -> None:
+    if as_json:
+        print(orjson.dumps(answer.data).decode())
+    elif answer.text:
+        print(answer.text)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
 
-    def format(self, record: logging.LogRecord) -> str:
-        extra = {name: v for name, v in vars(record).items() if name not in self._STANDARD}
-        return " ".join([super().format(record), *(f"{name}={v}" for name, v in extra.items())])
+def _failure(error: DualTableError) -> Answer:
+    exit_code, advice = next(_ENDINGS[kind] for kind in type(error).__mro__ if kind in _ENDINGS)
+    message = "; ".join(filter(None, (" ".join(str(error).split()), advice)))
+    return _told(type(error).__name__, message, exit_code)
+
+
+def _told(error: str, message: str, exit_code: int) -> Answer:
+    print(f"dualtable: {message}", file=sys.stderr)
+    return Answer(exit_code, {"error": error, "message": message}, "")
 
 
 # The arguments
@@ -270,16 +116,6 @@ class _Parser(ArgumentParser):
         raise DualTableError(f"{message}; see {self.prog} --help")
 
 
-@attrs.frozen
-class _Command:
-    """A subcommand: what it does, how it is run, and the groups of options that it takes."""
-
-    name: str
-    purpose: str
-    run: Callable[[Namespace], _Answer]
-    options: tuple[Callable[[ArgumentParser], None], ...]
-
-
 def _parser() -> ArgumentParser:
     parser = _Parser(
         prog="dualtable",
@@ -287,96 +123,9 @@ def _parser() -> ArgumentParser:
         epilog="Exit codes: 0 done and well, 1 done or begun but not well, 2 wrong use.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in _COMMANDS:
+    for command in COMMANDS:
         sub = commands.add_parser(command.name, help=command.purpose, description=command.purpose)
         sub.set_defaults(command=command)
         for add_options in command.options:
             add_options(sub)
     return parser
-
-
-def _add_output(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="answer with one JSON object")
-    how_much = parser.add_mutually_exclusive_group()
-    how_much.add_argument("--quiet", action="store_true", help="no progress, only the answer")
-    how_much.add_argument("--verbose", action="store_true", help="log more, also with --json")
-
-
-def _add_migration(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "reference",
-        metavar="MODULE:ATTRIBUTE",
-        help="the migration, such as orders_migration:migration; the working directory is on"
-        " the Python path",
-    )
-    parser.add_argument("--endpoint-url", metavar="URL", type=_url, help="another DynamoDB server")
-    parser.add_argument("--region", help="AWS region")
-    parser.add_argument("--profile", help="profile of the AWS configuration files")
-
-
-def _url(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError(f"{text!r} does not begin with http:// or https://")
-    return text
-
-
-def _add_scan(parser: ArgumentParser) -> None:
-    parser.add_argument("--total-segments", type=int, metavar="N", help="parts of the scan")
-    parser.add_argument(
-        "--concurrency", type=int, default=16, metavar="N", help="segments at once (default: 16)"
-    )
-    parser.add_argument(
-        "--max-read-units", type=float, metavar="N", help="ceiling of read units per second"
-    )
-
-
-def _add_copy(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--max-write-units", type=float, metavar="N", help="ceiling of write units per second"
-    )
-    parser.add_argument(
-        "--dead-letters",
-        metavar="PATH",
-        help="JSON lines file for what could not be copied (default: named after the migration)",
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="scan and transform, write to no table"
-    )
-    parser.add_argument(
-        "--restart", action="store_true", help="forget the checkpoints; what is copied stays"
-    )
-
-
-def _add_level(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--level",
-        choices=("keys", "content"),
-        default="content",
-        help="keys: every key has arrived; content (default): also unchanged, and nothing else has",
-    )
-
-
-_COMMANDS = (
-    _Command(
-        "create",
-        "Create the new table and the control table.",
-        _create,
-        (_add_migration, _add_output),
-    ),
-    _Command(
-        "migrate",
-        "Copy what is not in the new table yet; go on where an earlier run stopped.",
-        _migrate,
-        (_add_migration, _add_scan, _add_copy, _add_output),
-    ),
-    _Command(
-        "verify",
-        "Prove that what the old table holds has arrived.",
-        _verify,
-        (_add_migration, _add_level, _add_scan, _add_output),
-    ),
-    _Command(
-        "status", "Show how far the migration has come.", _status, (_add_migration, _add_output)
-    ),
-    _Command("demo", "Watch a migration of real data on this machine.", _demo, (_add_output,)),
-)

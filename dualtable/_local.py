@@ -1,7 +1,7 @@
 """The embedded DynamoDB server: ministack, in a process of its own.
 
 The rule: it listens on the loopback address alone, keeps everything in memory, and is gone, with
-all its processes, when the block ends.
+all its processes, when the block ends or the process that started it dies.
 """
 
 from __future__ import annotations
@@ -24,6 +24,15 @@ from dualtable.errors import ServerNotStartedError
 
 _START_SECONDS = 60
 _STOP_SECONDS = 10
+_SERVER = """
+import os, runpy, sys, threading
+def leave_with_parent():
+    sys.stdin.buffer.read()  # ends when the other end is closed, also by a kill
+    os._exit(0)
+threading.Thread(target=leave_with_parent, daemon=True).start()
+sys.argv = ["ministack"]
+runpy.run_module("ministack", run_name="__main__")
+"""
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -68,17 +77,18 @@ def _process(port: int, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
         "SERVICES": "dynamodb",
         "LOG_LEVEL": "WARNING",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ministack"],
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", _SERVER],
+        stdin=subprocess.PIPE,
         env=os.environ | settings,
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        _stop(process)
+    ) as process:
+        try:
+            yield process
+        finally:
+            _stop(process)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

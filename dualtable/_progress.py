@@ -32,6 +32,7 @@ _TREND_SECONDS = 60.0
 """The time left follows from the last minute: it does not jump with each page."""
 _LIVE_SECONDS = 0.25
 _LOG_SECONDS = 5.0
+_BAR_COLUMNS = 30
 
 
 @attrs.frozen(kw_only=True)
@@ -137,18 +138,28 @@ def seconds_left(share: float | None, share_per_second: float | None) -> float |
 
 
 def line(view: View) -> str:
-    """Return everything in one line."""
-    counts = [f"{count(number)} {name}" for name, number in view.counts.items()]
-    write_rate = view.write_units_per_second
-    parts = [
-        f"{count(view.items)} items",
-        f"{count(view.items_per_second)}/s",
-        f"{percent(view.share)} done",
-        *counts,
-        *([] if write_rate is None else [f"{count(write_rate)} write units/s"]),
-        f"{duration(view.seconds_left)} left",
-    ]
-    return ", ".join(parts)
+    """Return everything in one line, for a log."""
+    return ", ".join(filter(None, (how_far(view), how_fast(view), how_well(view))))
+
+
+def how_far(view: View) -> str:
+    """Return the share done and the time left; nothing where the end is not known."""
+    if view.share is None:
+        return ""
+    return f"{percent(view.share)} done, {duration(view.seconds_left)} left"
+
+
+def how_fast(view: View) -> str:
+    """Return the items and the rates."""
+    units = view.write_units_per_second
+    return f"{count(view.items)} items, {count(view.items_per_second)}/s" + (
+        "" if units is None else f", {count(units)} write units/s"
+    )
+
+
+def how_well(view: View) -> str:
+    """Return what there is besides items."""
+    return ", ".join(f"{count(number)} {name}" for name, number in view.counts.items())
 
 
 def count(number: float | None) -> str:
@@ -228,7 +239,8 @@ def _logged(title: str) -> Iterator[_Display]:
 
 @contextmanager
 def _live(title: str) -> Iterator[_Display]:
-    from rich.console import Console, Group  # rich is optional
+    from rich.columns import Columns  # rich is optional
+    from rich.console import Console, Group
     from rich.live import Live
     from rich.progress_bar import ProgressBar
     from rich.text import Text
@@ -236,7 +248,12 @@ def _live(title: str) -> Iterator[_Display]:
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as terminal:
 
         def show(view: View) -> None:
-            bar = ProgressBar(total=1.0, completed=view.share or 0.0)
-            terminal.update(Group(bar, Text(f"{title}: {line(view)}")), refresh=True)
+            known = view.share is not None
+            bar = ProgressBar(
+                total=1.0, completed=view.share or 0.0, pulse=not known, width=_BAR_COLUMNS
+            )
+            head = Columns([Text(title), bar, Text(how_far(view))])
+            rest = [Text(f"  {text}") for text in (how_fast(view), how_well(view)) if text]
+            terminal.update(Group(head, *rest), refresh=True)
 
         yield _Display(show, _LIVE_SECONDS)

@@ -1,0 +1,183 @@
+"""The commands: what each one does, and which options it takes.
+
+The rule: a command gets its options and returns an answer; it prints nothing, so that the answer is
+the only thing on standard output. `COMMANDS`, at the end, is the list of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from dualtable import _summaries
+from dualtable._connect import Connection
+from dualtable._creation import create_table
+from dualtable._migration import Migration
+from dualtable._migrator import MigrationReport, Migrator, default_dead_letters
+from dualtable._options import add_copy, add_level, add_migration, add_output, add_scan
+from dualtable._progress import of_migration, of_verification, shown
+from dualtable._reference import load_migration
+from dualtable._status import read_status
+from dualtable._verifier import VerificationReport, Verifier
+from dualtable.errors import DualTableError
+
+_log = logging.getLogger("dualtable.cli")
+
+WELL, NOT_WELL, WRONG_USE = 0, 1, 2
+
+_STOP_ON = () if sys.platform == "win32" else (signal.SIGINT, signal.SIGTERM)
+
+
+@attrs.frozen
+class Answer:
+    """How a command ended: for the shell, for machines, for people."""
+
+    exit_code: int
+    data: dict[str, Any]
+    text: str
+
+
+@attrs.frozen
+class Command:
+    """A subcommand: what it does, how it is run, and the groups of options that it takes."""
+
+    name: str
+    purpose: str
+    run: Callable[[Namespace], Answer]
+    options: tuple[Callable[[ArgumentParser], None], ...]
+
+
+def _create(options: Namespace) -> Answer:
+    migration = load_migration(options.reference)
+    report = asyncio.run(create_table(migration, **_connection(options)))
+    return Answer(
+        WELL if report.ok else NOT_WELL,
+        _summaries.creation_data(report),
+        _summaries.creation_text(report, migration, options.reference),
+    )
+
+
+def _migrate(options: Namespace) -> Answer:
+    migration = load_migration(options.reference)
+    report = asyncio.run(_run_migrator(migration, options))
+    request = _summaries.MigrateRequest(
+        reference=options.reference,
+        dead_letters=options.dead_letters or default_dead_letters(migration),
+        dry_run=options.dry_run,
+        restart=options.restart,
+    )
+    return Answer(
+        WELL if report.ok else NOT_WELL,
+        _summaries.migration_data(report),
+        _summaries.migration_text(report, migration, request),
+    )
+
+
+class _TalkingMigrator(Migrator):
+    """Says so when it is asked to stop."""
+
+    def stop(self) -> None:
+        _log.warning("finishing pages; again to stop at once")
+        super().stop()
+
+
+async def _run_migrator(migration: Migration, options: Namespace) -> MigrationReport:
+    async with shown("migrating", live=not options.quiet) as show:
+        migrator = _TalkingMigrator(
+            migration,
+            total_segments=options.total_segments,
+            concurrency=options.concurrency,
+            max_read_units=options.max_read_units,
+            max_write_units=options.max_write_units,
+            dead_letters=options.dead_letters,
+            dry_run=options.dry_run,
+            restart=options.restart,
+            observer=lambda progress: show(of_migration(progress)),
+            **_connection(options),
+        )
+        return await migrator.run(stop_on=_STOP_ON)
+
+
+def _verify(options: Namespace) -> Answer:
+    migration = load_migration(options.reference)
+    report = asyncio.run(_run_verifier(migration, options))
+    return Answer(
+        WELL if report.ok else NOT_WELL,
+        _summaries.verification_data(report),
+        _summaries.verification_text(report, migration, options.reference),
+    )
+
+
+async def _run_verifier(migration: Migration, options: Namespace) -> VerificationReport:
+    async with shown("verifying", live=not options.quiet) as show:
+        return await Verifier(
+            migration,
+            level=options.level,
+            total_segments=options.total_segments,
+            concurrency=options.concurrency,
+            max_read_units=options.max_read_units,
+            observer=lambda report: show(of_verification(report)),
+            **_connection(options),
+        ).run()
+
+
+def _status(options: Namespace) -> Answer:
+    migration = load_migration(options.reference)
+    status = asyncio.run(read_status(migration, **_connection(options)))
+    return Answer(
+        WELL,
+        _summaries.status_data(status),
+        _summaries.status_text(status, options.reference),
+    )
+
+
+def _demo(options: Namespace) -> Answer:
+    try:
+        from dualtable._demo import run_demo  # needs the extra `demo`
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("dualtable"):
+            raise
+        raise DualTableError(
+            f"the demo needs {error.name}; install it with: pip install 'dualtable[demo]'"
+        ) from error
+    report = run_demo(options.say, live=not options.quiet)
+    return Answer(WELL if report.ok else NOT_WELL, _summaries.demo_data(report), "")
+
+
+def _connection(options: Namespace) -> Connection:
+    return {
+        "endpoint_url": options.endpoint_url,
+        "region_name": options.region,
+        "profile_name": options.profile,
+    }
+
+
+COMMANDS = (
+    Command(
+        "create",
+        "Create the new table and the control table.",
+        _create,
+        (add_migration, add_output),
+    ),
+    Command(
+        "migrate",
+        "Copy what is not in the new table yet; go on where an earlier run stopped.",
+        _migrate,
+        (add_migration, add_scan, add_copy, add_output),
+    ),
+    Command(
+        "verify",
+        "Prove that what the old table holds has arrived.",
+        _verify,
+        (add_migration, add_level, add_scan, add_output),
+    ),
+    Command("status", "Show how far the migration has come.", _status, (add_migration, add_output)),
+    Command("demo", "Watch a migration of real data on this machine.", _demo, (add_output,)),
+)

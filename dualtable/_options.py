@@ -1,0 +1,70 @@
+"""The options of the command line, in groups that several commands share.
+
+The rule: a group only declares; what is out of range, the library says when it gets it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from argparse import ArgumentParser
+
+
+def add_output(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="answer with one JSON object")
+    how_much = parser.add_mutually_exclusive_group()
+    how_much.add_argument("--quiet", action="store_true", help="no progress, only the answer")
+    how_much.add_argument("--verbose", action="store_true", help="log more, also with --json")
+
+
+def add_migration(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "reference",
+        metavar="MODULE:ATTRIBUTE",
+        help="the migration, such as orders_migration:migration; the working directory is on"
+        " the Python path",
+    )
+    parser.add_argument("--endpoint-url", metavar="URL", type=_url, help="another DynamoDB server")
+    parser.add_argument("--region", help="AWS region")
+    parser.add_argument("--profile", help="profile of the AWS configuration files")
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} does not begin with http:// or https://")
+    return text
+
+
+def add_scan(parser: ArgumentParser) -> None:
+    parser.add_argument("--total-segments", type=int, metavar="N", help="parts of the scan")
+    parser.add_argument(
+        "--concurrency", type=int, default=16, metavar="N", help="segments at once (default: 16)"
+    )
+    parser.add_argument(
+        "--max-read-units", type=float, metavar="N", help="ceiling of read units per second"
+    )
+
+
+def add_copy(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-write-units", type=float, metavar="N", help="ceiling of write units per second"
+    )
+    parser.add_argument(
+        "--dead-letters",
+        metavar="PATH",
+        help="JSON lines file for what could not be copied (default: named after the migration)",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="scan and transform, write to no table"
+    )
+    parser.add_argument(
+        "--restart", action="store_true", help="forget the checkpoints; what is copied stays"
+    )
+
+
+def add_level(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--level",
+        choices=("keys", "content"),
+        default="content",
+        help="keys: every key has arrived; content (default): also unchanged, and nothing else has",
+    )
