@@ -197,9 +197,9 @@ class _Demo:
     async def _migrate_twice(self) -> tuple[MigrationReport, MigrationReport]:
         self.say("4. The migrator copies what the new table does not have yet")
         first = await self._migrate(stop_at=_STOP_AT)
-        self.say(f"   {_run_text(first)}. Stopped on purpose.")
+        self.say(f"   {_run_text(first)}; stopped on purpose")
         second = await self._migrate()
-        self.say(f"   {_run_text(second)}. Resumed at {count(first.scanned)}, to the end.")
+        self.say(f"   {_run_text(second)}; resumed at {count(first.scanned)}")
         return first, second
 
     async def _migrate(self, *, stop_at: float | None = None) -> MigrationReport:
@@ -287,6 +287,6 @@ def _operations(production: Sequence[Production]) -> Counter[str]:
 def _run_text(report: MigrationReport) -> str:
     rate = report.scanned / report.seconds if report.seconds else 0
     return (
-        f"{count(report.scanned)} cities in {report.seconds:.0f} s, {count(rate)}/s, in"
-        f" {report.pages} pages; {report.already_present} were there already"
+        f"{count(report.scanned)} cities in {report.seconds:.0f} s ({count(rate)}/s,"
+        f" {report.pages} pages), {report.already_present} there already"
     )

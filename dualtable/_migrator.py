@@ -61,6 +61,7 @@ class MigrationReport:
         pages: Pages of the scan, empty ones included.
         empty_pages: Pages without an item; they are not the end of a segment.
         throttled: Requests that DynamoDB throttled; each was sent again.
+        retries: Requests that were sent again, for that or any other reason.
         read_units: Read units consumed on the old table, as DynamoDB reports them.
         write_units: Write units consumed on the new table, estimated by item size where DynamoDB
             does not report them.
@@ -82,6 +83,7 @@ class MigrationReport:
     pages: int = 0
     empty_pages: int = 0
     throttled: int = 0
+    retries: int = 0
     read_units: float = 0.0
     write_units: float = 0.0
     seconds: float = 0.0
@@ -245,7 +247,7 @@ class Migrator:
                 the phase allows no copy.
             GatewayError: DynamoDB refused a request or stayed out of reach; what is settled stays.
         """
-        tally = _Throttles()
+        tally = _Retries()
         async with connect(self._connection, ONE_OFF, tally.note) as gateway:
             with _stopping_on(stop_on, self.stop):
                 old = await gateway.describe_table(self._migration.old)
@@ -264,7 +266,7 @@ class Migrator:
                     dead_letters=self._dead_letters,
                     observer=self._observer,
                     stopping=self._stopping,
-                    throttles=tally,
+                    retries=tally,
                     clock=self._clock,
                     renew_seconds=self._lease_seconds / 3,
                     estimated_items=old.get("ItemCount", 0),
@@ -310,13 +312,15 @@ class Migrator:
 
 
 @attrs.define
-class _Throttles:
-    """How many requests were throttled."""
+class _Retries:
+    """How many requests were sent again, and how many of them had been throttled."""
 
     count: int = 0
+    throttled: int = 0
 
     def note(self, error: RetryableError) -> None:
-        self.count += isinstance(error, ThrottledError)
+        self.count += 1
+        self.throttled += isinstance(error, ThrottledError)
 
 
 @attrs.define(kw_only=True)
@@ -331,7 +335,7 @@ class _Run:
     dead_letters: DeadLetterFile
     observer: Observer | None
     stopping: asyncio.Event
-    throttles: _Throttles
+    retries: _Retries
     clock: Clock
     renew_seconds: float
     estimated_items: int
@@ -412,7 +416,8 @@ class _Run:
         known = self.board.known()
         return MigrationReport(
             **attrs.asdict(self.settled),
-            throttled=self.throttles.count,
+            throttled=self.retries.throttled,
+            retries=self.retries.count,
             seconds=self.clock.monotonic() - self.started,
             complete=complete(known, self.board.total_segments),
             dead_letters=total(known).failed,

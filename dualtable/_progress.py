@@ -58,6 +58,7 @@ def of_migration(progress: MigrationProgress) -> Reading:
         write_units=report.write_units,
         counts={
             "empty pages": report.empty_pages,
+            "retries": report.retries,
             "throttled": report.throttled,
             "dead letters": report.failed,
         },
@@ -234,13 +235,17 @@ def _display(title: str, live: bool) -> AbstractContextManager[_Display]:
 
 @contextmanager
 def _logged(title: str) -> Iterator[_Display]:
-    yield _Display(lambda view: _log.info("%s: %s", title, line(view)), _LOG_SECONDS)
+    def show(view: View) -> None:
+        if view.items is not None:
+            _log.info("%s: %s", title, line(view))
+
+    yield _Display(show, _LOG_SECONDS)
 
 
 @contextmanager
 def _live(title: str) -> Iterator[_Display]:
     from rich.columns import Columns  # rich is optional
-    from rich.console import Console, Group
+    from rich.console import Console, Group, RenderableType
     from rich.live import Live
     from rich.progress_bar import ProgressBar
     from rich.text import Text
@@ -248,12 +253,11 @@ def _live(title: str) -> Iterator[_Display]:
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as terminal:
 
         def show(view: View) -> None:
-            known = view.share is not None
-            bar = ProgressBar(
-                total=1.0, completed=view.share or 0.0, pulse=not known, width=_BAR_COLUMNS
-            )
-            head = Columns([Text(title), bar, Text(how_far(view))])
+            head: list[RenderableType] = [Text(title)]
+            if view.share is not None:
+                bar = ProgressBar(total=1.0, completed=view.share, width=_BAR_COLUMNS)
+                head += [bar, Text(how_far(view))]
             rest = [Text(f"  {text}") for text in (how_fast(view), how_well(view)) if text]
-            terminal.update(Group(head, *rest), refresh=True)
+            terminal.update(Group(Columns(head), *rest), refresh=True)
 
         yield _Display(show, _LIVE_SECONDS)

@@ -114,7 +114,8 @@ def migration_text(report: MigrationReport, migration: Migration, request: Migra
         ),
         ("pages", report.pages),
         ("empty pages", report.empty_pages),
-        ("throttled requests", report.throttled),
+        ("retries", report.retries),
+        ("of them throttled", report.throttled),
         ("read units", report.read_units),
         ("write units", report.write_units),
     ]

@@ -1,0 +1,544 @@
+"""The command line as a user meets it: what it prints, what it returns, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orders
+import pytest
+
+from dualtable import Migration, MigrationStatus, read_status
+from dualtable._cli import main
+from dualtable._connect import connect
+from dualtable._retry import PRODUCTION
+
+SECRET = "a-customer-s-secret"
+WAIT_SECONDS = 60
+
+
+@attrs.frozen
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Standard output, which must be one JSON object and nothing else."""
+        data = json.loads(self.out)
+        assert isinstance(data, dict)
+        return data
+
+
+@attrs.frozen
+class Shop:
+    """A user's folder with the module of a migration, and the old table on a server."""
+
+    plan: Migration
+    module: str
+    folder: Path
+    endpoint: str
+    capsys: pytest.CaptureFixture[str]
+
+    @property
+    def reference(self) -> str:
+        return f"{self.module}:migration"
+
+    def fill(self, *items: dict[str, Any]) -> None:
+        """Create the old table with these items."""
+
+        async def fill() -> None:
+            async with connect({"endpoint_url": self.endpoint}, PRODUCTION) as gateway:
+                await gateway.create_table(orders.table(self.plan.old))
+                await orders.fill(gateway, self.plan.old, list(items))
+
+        asyncio.run(fill())
+
+    def put_into_new(self, item: dict[str, Any]) -> None:
+        """Write to the new table past the library, as nobody should."""
+
+        async def put() -> None:
+            async with connect({"endpoint_url": self.endpoint}, PRODUCTION) as gateway:
+                await orders.fill(gateway, self.plan.new, [item])
+
+        asyncio.run(put())
+
+    def status(self) -> MigrationStatus:
+        return asyncio.run(read_status(self.plan, endpoint_url=self.endpoint))
+
+    def run(self, command: str, *options: str) -> Ended:
+        """Run a command on the migration in this process."""
+        return run(self.capsys, command, self.reference, *options)
+
+    def start(self, command: str, *options: str) -> subprocess.Popen[str]:
+        """Start a command on the migration as a user does."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "dualtable", command, self.reference, *options],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ended:
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    return Ended(code, out, err)
+
+
+def check_one_line(ended: Ended) -> None:
+    """An error is one line on standard error, and nothing on standard output."""
+    assert ended.out == ""
+    assert ended.err.startswith("dualtable: ")
+    assert ended.err.count("\n") == 1, ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's working directory; what is imported from it is forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return tmp_path
+
+
+@pytest.fixture
+def shop(
+    endpoint: str,
+    table_name: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Shop:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
+    module = f"shop_{table_name.replace('-', '_')}"
+    write_module(folder, module, f"migration = orders.migration({table_name!r})")
+    return Shop(orders.migration(table_name), module, folder, endpoint, capsys)
+
+
+def write_module(folder: Path, name: str, text: str) -> None:
+    (folder / f"{name}.py").write_text(f"import orders\n{text}\n")
+
+
+# What the commands say
+
+
+def test_a_migration_by_hand(shop: Shop) -> None:
+    """The whole job as processes of their own: each ends well and says what comes next."""
+    shop.fill(*(orders.old_order(n) for n in range(50)))
+    texts = {}
+    for command in ("create", "migrate", "verify", "status"):
+        process = shop.start(command)
+        texts[command], err = process.communicate(timeout=WAIT_SECONDS)
+        assert process.returncode == 0, err
+    assert texts["create"].startswith(f"{shop.plan.new}: created.\n")
+    assert texts["create"].endswith(f"dualtable migrate {shop.reference}\n")
+    assert re.search(r"items read +50\n", texts["migrate"])
+    assert texts["migrate"].endswith(f"Next: dualtable verify {shop.reference}\n")
+    assert "content verified in" in texts["verify"]
+    assert f"{shop.plan.name}: MIGRATING, 100.0 % done." in texts["status"]
+
+
+def test_create_as_json(shop: Shop) -> None:
+    """The fields of the answer; and that a second `create` changes nothing and is well."""
+    shop.fill()
+    assert shop.run("create", "--json").data == {
+        "table": shop.plan.new,
+        "created": True,
+        "differences": [],
+        "ttl_attribute": None,
+        "ok": True,
+    }
+    again = shop.run("create", "--json")
+    assert (again.code, again.data["created"], again.data["ok"]) == (0, False, True)
+
+
+def test_migrate_as_json(shop: Shop) -> None:
+    """The fields of the answer, and what they are after a first run and a second one."""
+    shop.fill(*(orders.old_order(n) for n in range(20)), orders.old_order(20, test=True))
+    shop.run("create")
+    first = shop.run("migrate", "--json", "--total-segments", "2")
+    expected = {
+        "scanned": 21,
+        "written": 20,
+        "already_present": 0,
+        "dropped": 1,
+        "failed": 0,
+        "pages": 2,
+        "empty_pages": 0,
+        "throttled": 0,
+        "retries": 0,
+        "complete": True,
+        "dead_letters": 0,
+        "ok": True,
+    }
+    assert first.code == 0
+    assert expected.items() <= first.data.items()
+    assert {"read_units", "write_units", "seconds"} <= first.data.keys()
+    second = shop.run("migrate", "--json")
+    assert (second.code, second.data["scanned"], second.data["complete"]) == (0, 0, True)
+
+
+def test_verify_as_json(shop: Shop) -> None:
+    """The fields of the answer of both levels."""
+    shop.fill(*(orders.old_order(n) for n in range(20)))
+    shop.run("create")
+    shop.run("migrate")
+    for level in ("keys", "content"):
+        ended = shop.run("verify", "--json", "--level", level)
+        assert ended.code == 0
+        assert ended.data.pop("seconds") > 0
+        assert {name: ended.data[name] for name in ended.data if name != "seconds"} == {
+            "level": level,
+            "checked": 20,
+            "missing": 0,
+            "different": 0,
+            "rewritten": 0,
+            "deleted": 0,
+            "extra": 0,
+            "examples": [],
+            "ok": True,
+        }
+
+
+def test_status_as_json(shop: Shop) -> None:
+    """The fields of the answer before the first run and after the last one."""
+    shop.fill(*(orders.old_order(n) for n in range(20)))
+    shop.run("create")
+    expected = {
+        "name": shop.plan.name,
+        "phase": "MIGRATING",
+        "total_segments": 0,
+        "segments_done": 0,
+        "segments_held": 0,
+        "workers": [],
+        "scanned": 0,
+        "written": 0,
+        "already_present": 0,
+        "dropped": 0,
+        "dead_letters": 0,
+        "estimated_items": 20,
+        "ttl_attribute": None,
+        "complete": False,
+        "share_done": None,
+    }
+    before = shop.run("status", "--json")
+    assert before.code == 0
+    assert expected.items() <= before.data.items()
+    shop.run("migrate", "--total-segments", "3")
+    counts = {"total_segments": 3, "segments_done": 3, "scanned": 20, "written": 20}
+    after = shop.run("status", "--json").data
+    assert (expected | counts | {"complete": True, "share_done": 1.0}).items() <= after.items()
+
+
+def test_a_dry_run_writes_nothing(shop: Shop) -> None:
+    """It says what would happen, and the next run does it."""
+    shop.fill(*(orders.old_order(n) for n in range(20)))
+    shop.run("create")
+    ended = shop.run("migrate", "--dry-run")
+    assert ended.code == 0
+    assert "would be written" in ended.out
+    assert "Nothing was written. Next: the same command without --dry-run." in ended.out
+    assert shop.run("status", "--json").data["total_segments"] == 0
+
+
+# Done, and not well
+
+
+def test_dead_letters(shop: Shop) -> None:
+    """A run with dead letters exits 1, says where they are, and shows no value of an item."""
+    shop.fill(orders.old_order(1), orders.old_order(2, total=SECRET))
+    shop.run("create")
+    ended = shop.run("migrate", "--verbose", "--dead-letters", "letters.jsonl")
+    assert ended.code == 1
+    assert "Next: read keys and reasons in letters.jsonl" in ended.out
+    letter = json.loads((shop.folder / "letters.jsonl").read_text())
+    assert letter["key"] == {"id": {"S": "o-2"}}
+    for text in (ended.out, ended.err, json.dumps(letter), shop.run("status").out):
+        assert SECRET not in text
+        assert os.environ["AWS_SECRET_ACCESS_KEY"] not in ended.err.split()
+    assert shop.run("migrate", "--json").code == 1
+
+
+def test_a_failed_verification(shop: Shop) -> None:
+    """It exits 1 and names keys, in wire form for machines, without any other value."""
+    shop.fill(*(orders.old_order(n) for n in range(3)))
+    shop.run("create")
+    shop.run("migrate")
+    shop.put_into_new(orders.new_order(1, note=SECRET))
+    shop.put_into_new(orders.new_order(9, note=SECRET))
+    ended = shop.run("verify")
+    assert ended.code == 1
+    assert "content NOT verified" in ended.out
+    assert "different: id='o-1'" in ended.out
+    assert "extra: id='o-9'" in ended.out
+    as_json = shop.run("verify", "--json")
+    assert as_json.code == 1
+    kinds = {example["kind"]: example["key"] for example in as_json.data["examples"]}
+    assert kinds == {"different": {"id": {"S": "o-1"}}, "extra": {"id": {"S": "o-9"}}}
+    assert SECRET not in ended.out + ended.err + as_json.out + as_json.err
+
+
+def test_a_new_table_that_differs(shop: Shop) -> None:
+    """`create` changes no table that exists, says how it differs, and exits 1."""
+    shop.fill()
+
+    async def create_otherwise() -> None:
+        async with connect({"endpoint_url": shop.endpoint}, PRODUCTION) as gateway:
+            await gateway.create_table(orders.table(shop.plan.new))
+
+    asyncio.run(create_otherwise())
+    ended = shop.run("create")
+    assert ended.code == 1
+    assert "index by-region: wanted (region:S, total:N; ALL), found None" in ended.out
+
+
+@pytest.mark.parametrize("command", ["create", "migrate", "verify", "status"])
+def test_a_server_out_of_reach(shop: Shop, command: str) -> None:
+    """One clear line within seconds, and exit 1: it may pass by itself."""
+    ended = shop.run(command, "--endpoint-url", "http://127.0.0.1:1")
+    check_one_line(ended)
+    assert ended.code == 1
+    assert "http://127.0.0.1:1" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("unset", "says"),
+    [
+        (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "set credentials"),
+        (("AWS_DEFAULT_REGION",), "no region; set AWS_REGION"),
+    ],
+)
+def test_no_access(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, unset: tuple[str, ...], says: str
+) -> None:
+    """Without credentials or a region: one clear line that says what to set."""
+    for name in unset:
+        monkeypatch.delenv(name)
+    ended = shop.run("status")
+    check_one_line(ended)
+    assert ended.code == 1
+    assert says in ended.err
+
+
+def test_an_unknown_profile(shop: Shop) -> None:
+    """A profile that does not exist is named."""
+    ended = shop.run("status", "--profile", "nobody")
+    check_one_line(ended)
+    assert ended.code == 1
+    assert "nobody" in ended.err
+
+
+# Wrong use
+
+
+@pytest.mark.parametrize("command", ["create", "migrate", "verify", "status"])
+def test_a_missing_table(shop: Shop, command: str) -> None:
+    """The message names the table and what to check; nothing was begun."""
+    ended = shop.run(command)
+    check_one_line(ended)
+    assert ended.code == 2
+    assert shop.plan.old in ended.err
+    assert "'dualtable create' makes the new table" in ended.err
+
+
+def test_the_new_table_is_missing(shop: Shop) -> None:
+    """Who forgets `create` is told so."""
+    shop.fill(orders.old_order(1))
+    ended = shop.run("migrate")
+    check_one_line(ended)
+    assert ended.code == 2
+    assert shop.plan.new in ended.err
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("plan", "no MODULE:ATTRIBUTE"),
+        (":migration", "no MODULE:ATTRIBUTE"),
+        ("plan:", "no MODULE:ATTRIBUTE"),
+        ("plan_missing:migration", "there is no module 'plan_missing'"),
+        ("plan_fine:migrations", "has no attribute 'migrations'"),
+        ("plan_fine:number", "is a int, not a dualtable.Migration"),
+        ("plan_raises:migration", "ValueError: what is this (plan_raises.py:2)"),
+        ("plan_leaves:migration", "SystemExit"),
+        ("plan_broken:migration", "SyntaxError"),
+        ("plan_needs:migration", "No module named 'not_installed'"),
+        ("plan_equal:migration", "they must be two tables"),
+        ("plan_class:migration", "give an instance of it as transform"),
+    ],
+)
+def test_a_wrong_reference(
+    folder: Path, capsys: pytest.CaptureFixture[str], reference: str, says: str
+) -> None:
+    """Whatever is wrong with MODULE:ATTRIBUTE is one line that says what, and exit 2."""
+    modules = {
+        "plan_fine": "number = 1",
+        "plan_raises": "raise ValueError('what is this')",
+        "plan_leaves": "raise SystemExit(0)",
+        "plan_broken": "migration = (",
+        "plan_needs": "import not_installed",
+        "plan_equal": "migration = orders.migration('x', old='orders', new='orders')",
+        "plan_class": "migration = orders.migration('x', orders.Chain)",
+    }
+    for name, text in modules.items():
+        write_module(folder, name, text)
+    ended = run(capsys, "status", reference)
+    check_one_line(ended)
+    assert ended.code == 2
+    assert says.replace("plan_raises.py", str(folder / "plan_raises.py")) in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "required: COMMAND"),
+        (("migrat", "m:m"), "invalid choice: 'migrat'"),
+        (("migrate",), "required: MODULE:ATTRIBUTE"),
+        (("migrate", "m:m", "--colour"), "unrecognized arguments: --colour"),
+        (("migrate", "m:m", "--conc", "4"), "unrecognized arguments: --conc"),
+        (("migrate", "m:m", "--concurrency", "many"), "invalid int value: 'many'"),
+        (("verify", "m:m", "--level", "all"), "invalid choice: 'all'"),
+        (("status", "m:m", "--endpoint-url", "localhost:8000"), "does not begin with http://"),
+        (("status", "m:m", "--quiet", "--verbose"), "not allowed with argument"),
+    ],
+)
+def test_wrong_arguments(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
+) -> None:
+    """One line that says what is wrong and where help is; the same as JSON."""
+    ended = run(capsys, *arguments)
+    check_one_line(ended)
+    assert ended.code == 2
+    assert says in ended.err
+    assert "--help" in ended.err
+    as_json = run(capsys, *arguments, "--json")
+    assert as_json.code == 2
+    assert as_json.data.keys() == {"error", "message"}
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--concurrency", "0"),
+        ("--total-segments", "0"),
+        ("--max-read-units", "-1"),
+        ("--max-write-units", "0"),
+        ("--dead-letters", "no/such/folder/letters.jsonl"),
+    ],
+)
+def test_an_option_out_of_range(shop: Shop, option: tuple[str, str]) -> None:
+    """The library's own checks come through as one line, before anything is begun."""
+    ended = shop.run("migrate", *option)
+    assert ended.code == 2
+    assert f"{option[0][2:].replace('-', '_')}=" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_another_transform(shop: Shop, table_name: str) -> None:
+    """A resume with a changed transform is refused, and `--json` says which error it is."""
+    shop.fill(orders.old_order(1))
+    shop.run("create")
+    shop.run("migrate")
+    changed = f"migration = orders.migration({table_name!r}, version='2')"
+    write_module(shop.folder, f"{shop.module}_changed", changed)
+    ended = run(shop.capsys, "migrate", f"{shop.module}_changed:migration", "--json")
+    assert (ended.code, ended.data["error"]) == (2, "MigrationMismatchError")
+
+
+def test_what_a_module_prints_is_no_answer(shop: Shop) -> None:
+    """A module's print goes to standard error, so that machines can read the answer."""
+    shop.fill()
+    loud = f"{shop.module}_loud"
+    text = f"print('imported')\nmigration = orders.migration({shop.plan.name!r})"
+    write_module(shop.folder, loud, text)
+    ended = run(shop.capsys, "create", f"{loud}:migration", "--json")
+    assert ended.data["ok"]
+    assert "imported" in ended.err
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who asks for help gets it on standard output with exit 0."""
+    with pytest.raises(SystemExit) as leaving:
+        main(["--help"])
+    assert leaving.value.code == 0
+    text = capsys.readouterr().out
+    for name in ("create", "migrate", "verify", "status", "demo"):
+        assert f"\n    {name} " in text
+
+
+# Stopped
+
+
+@pytest.fixture
+def start(shop: Shop) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a migrator that a low ceiling keeps busy, and waits until it has settled a page."""
+    started: list[subprocess.Popen[str]] = []
+    shop.fill(*(orders.old_order(n) for n in range(600)))
+    shop.run("create")
+
+    def start_it(*options: str) -> subprocess.Popen[str]:
+        process = shop.start("migrate", "--total-segments", "8", "--concurrency", "4", *options)
+        started.append(process)
+        give_up = time.monotonic() + WAIT_SECONDS
+        while not shop.status().scanned:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        return process
+
+    yield start_it
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_in_order(
+    shop: Shop, start: Callable[..., subprocess.Popen[str]], name: signal.Signals
+) -> None:
+    """It exits 1, has given its segments back, and the next run does the rest and no more."""
+    process = start("--max-write-units", "40", "--json")
+    process.send_signal(name)
+    out, err = process.communicate(timeout=WAIT_SECONDS)
+    stopped = Ended(process.returncode, out, err)
+    assert stopped.code == 1
+    assert stopped.data["complete"] is False
+    assert "finishing pages; again to stop at once" in err
+    assert shop.status().segments_held == 0
+    resumed = shop.run("migrate", "--json")
+    assert resumed.code == 0
+    assert stopped.data["scanned"] + resumed.data["scanned"] == 600
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_stops_at_once(
+    shop: Shop, start: Callable[..., subprocess.Popen[str]], name: signal.Signals
+) -> None:
+    """Who cannot wait for the pages need not; what is settled stays."""
+    process = start("--max-write-units", "2")
+    process.send_signal(name)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "again to stop at once" in line:
+            break
+    settled = shop.status().scanned
+    process.send_signal(name)
+    process.communicate(timeout=10)
+    assert process.returncode in (1, -name)
+    assert settled <= shop.status().scanned < 600
