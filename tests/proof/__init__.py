@@ -1,0 +1,1 @@
+"""Correctness shown by machine: every interleaving of small casts, and a real fleet."""

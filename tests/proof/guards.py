@@ -1,0 +1,294 @@
+"""What each guard of the protocol is good for: without it, the proof fails.
+
+The rule: a guard is removed by replacing the one function or condition that is the guard, here in
+the test; the library knows nothing of it. Beside it stands the smallest cast that needs it, and the
+rule that is broken without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import attrs
+
+from dualtable import DualTableRepository, Migration, Phase, _copy, _items, _memory, _repository
+from dualtable._control import Control
+from dualtable._gateway import Condition, Insert, Outcome
+from dualtable._lineage import Lineage
+from dualtable._logical import LogicalTable
+from dualtable._migrator import _Run
+from dualtable._overlay import Overlay, Seen
+from dualtable._phases import ROUTES
+from dualtable._segments import Progress
+from proof.casts import (
+    CREATOR,
+    DELETER,
+    FOUNDER,
+    GLANCER,
+    PUTTER,
+    READER,
+    UPDATER,
+    WORLDS,
+    Cast,
+)
+from proof.stage import Budget
+from proof.tables import CONTROL, MARKS, NEW, OLD
+
+ONLY_OLD, COPIED, WRITTEN, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
+ANYTHING = Condition("attribute_exists(#k) OR attribute_not_exists(#k)", {"#k": "id"})
+
+
+@attrs.frozen
+class Guard:
+    """A guard, how it is removed, the cast that needs it, and the rule that is broken then."""
+
+    name: str
+    removed: Callable[[], AbstractContextManager[Any]]
+    cast: Cast
+    rule: str
+
+
+def cast(*roles: Any, world: Any = ONLY_OLD, **settings: Any) -> Cast:
+    """Return a cast of actors with one operation each."""
+    return Cast(tuple((role,) for role in roles), world, **settings)
+
+
+def replaced(owner: Any, name: str, by: Any) -> Callable[[], AbstractContextManager[Any]]:
+    return partial(patch.object, owner, name, by)
+
+
+# -- reads -----------------------------------------------------------------------------------------
+
+_fall_back = LogicalTable.fall_back
+
+
+async def believe_a_stale_miss(self: Any, missing: Any, *, confirmed: bool) -> Any:
+    return await _fall_back(self, missing, confirmed=True)
+
+
+_get = LogicalTable.get
+
+
+async def read_weakly(self: Any, key: Any, *, consistent_read: bool) -> Any:
+    return await _get(self, key, consistent_read=False)
+
+
+async def see_weakly(self: Any, key: Any) -> Seen:
+    item = await self.gateway.get(self.new.table, key, consistent_read=False)
+    if item is not None:
+        return self.overlay.present(item)
+    found = await self.fall_back({None: key}, confirmed=True)
+    return self.overlay.missing(found.get(None))
+
+
+# -- writes ----------------------------------------------------------------------------------------
+
+
+def deleted_or_absent(self: Overlay) -> Condition:
+    return self.nothing()
+
+
+def unguarded(self: Overlay) -> Condition:
+    return ANYTHING
+
+
+_present = Overlay.present
+
+
+def tombstone_unguarded(self: Overlay, item: Any) -> Seen:
+    seen = _present(self, item)
+    return Seen(None, ANYTHING) if seen.item is None else seen
+
+
+_same = Overlay._same
+
+
+def copy_unguarded(self: Overlay, item: Any) -> Condition:
+    return ANYTHING if self.marks.token_of(item) is None else _same(self, item)
+
+
+async def put_and_forget(self: Any, stamped: Any, guard: Condition) -> None:
+    await self.gateway.put(self.new.table, stamped, guard)
+
+
+REAL_DELETES = {**ROUTES, Phase.MIGRATING: attrs.evolve(ROUTES[Phase.MIGRATING], buries=False)}
+
+_delete = DualTableRepository.delete
+
+
+async def delete_in_both(self: Any, key: Any) -> None:
+    await _delete(self, key)
+    tables = self._open()
+    await tables.gateway.delete(OLD, self._key(tables, key))
+
+
+# -- the copy --------------------------------------------------------------------------------------
+
+
+def overwrite(table: Any, item: Any) -> Insert:
+    table.store({"id": item["id"]}, item)
+    return Insert(Outcome.WRITTEN)
+
+
+_insert = _memory._insert
+
+
+def overwrite_tombstones(table: Any, item: Any) -> Insert:
+    there = table.items.get(_items.identity({"id": item["id"]}), {})
+    return overwrite(table, item) if MARKS.is_tombstone(there) else _insert(table, item)
+
+
+async def settle_first(self: Any, held: Any) -> None:
+    while not held.segment.checkpoint.done:
+        page = await self._scan(held.segment)
+        await held.settle(Progress(scanned=len(page.items), written=len(page.items)), page.last_key)
+        await self.copier.copy(page, held.segment.number)
+
+
+async def store_over_others(self: Any, segment: Any) -> None:
+    stored = patch.object(self._gateway, "put", _without_condition(self._gateway.put))
+    with stored:
+        await _store(self, segment)
+
+
+_store = Control.store
+
+
+def _without_condition(put: Any) -> Any:
+    async def put_anyway(table: str, item: Any, condition: Any = None) -> None:
+        await put(table, item)
+
+    return put_anyway
+
+
+def unchecked(self: Any, output: Any, origin: Any, keys: Any) -> Any:
+    return _items.check_item(output, self.new), output
+
+
+def forget(*_: Any) -> None:
+    """Take no note of an item that could not be copied."""
+
+
+def moved(item: dict[str, Any]) -> dict[str, Any]:
+    """Change the key, and do not say the way back."""
+    return {"id": {"j": "k"}.get(item["id"], item["id"]), "log": [item["word"]]}
+
+
+def failing(item: dict[str, Any]) -> dict[str, Any]:
+    if item["id"] == "b":
+        raise ValueError
+    return {"id": item["id"], "log": [item["word"]]}
+
+
+def _plan(transform: Any) -> Migration:
+    return Migration("proof", OLD, NEW, transform, control_table=CONTROL, version="1", indexes=())
+
+
+GUARDS = (
+    Guard(
+        "the strong read that confirms a miss",
+        replaced(LogicalTable, "fall_back", believe_a_stale_miss),
+        cast(UPDATER, GLANCER),
+        "I1",
+    ),
+    Guard(
+        "consistent reads are strong reads of new",
+        replaced(LogicalTable, "get", read_weakly),
+        cast(READER, world=DELETED),
+        "I1",
+    ),
+    Guard(
+        "the absence condition of the copy",
+        replaced(_memory, "_insert", overwrite),
+        cast(PUTTER),
+        "I2",
+    ),
+    Guard(
+        "a tombstone counts as present in the copy's condition",
+        replaced(_memory, "_insert", overwrite_tombstones),
+        cast(DELETER),
+        "I2",
+    ),
+    Guard(
+        "the tombstone",
+        replaced(_repository, "ROUTES", REAL_DELETES),
+        cast(DELETER),
+        "I3",
+    ),
+    Guard(
+        "the token",
+        replaced(_items, "new_token", lambda: "earlier"),
+        cast(UPDATER, UPDATER, world=WRITTEN),
+        "I4",
+    ),
+    Guard(
+        "the absence condition of an update from old",
+        replaced(Overlay, "absent", unguarded),
+        cast(UPDATER, PUTTER),
+        "I4",
+    ),
+    Guard(
+        "the condition of an update of an untouched copy",
+        replaced(Overlay, "_same", copy_unguarded),
+        cast(UPDATER, PUTTER, world=COPIED),
+        "I4",
+    ),
+    Guard(
+        "the condition of an update that begins on a tombstone",
+        replaced(Overlay, "present", tombstone_unguarded),
+        cast(CREATOR, PUTTER, world=DELETED),
+        "I4",
+    ),
+    Guard(
+        "the retry that recognises its own write",
+        replaced(LogicalTable, "put_once", put_and_forget),
+        cast(UPDATER, world=COPIED, budget=Budget(losses=1)),
+        "I4",
+    ),
+    Guard(
+        "an update begins with a strong read",
+        replaced(LogicalTable, "see", see_weakly),
+        cast(UPDATER, world=ONLY_NEW, migrators=0),
+        "Linearizability",
+    ),
+    Guard(
+        "put if absent asks old too",
+        replaced(Overlay, "deleted", deleted_or_absent),
+        cast(FOUNDER),
+        "Linearizability",
+    ),
+    Guard(
+        "deletes leave old as it is",
+        replaced(DualTableRepository, "delete", delete_in_both),
+        cast(DELETER),
+        "I5",
+    ),
+    Guard(
+        "a page is settled before its checkpoint",
+        replaced(_Run, "_copy_pages", settle_first),
+        cast(budget=Budget(crashes=1)),
+        "I6",
+    ),
+    Guard(
+        "an item that cannot be copied is counted",
+        replaced(_copy, "_fail", forget),
+        cast(migration=_plan(failing)),
+        "I6",
+    ),
+    Guard(
+        "a checkpoint is stored over the one that was read",
+        replaced(Control, "store", store_over_others),
+        cast(migrators=2, budget=Budget(expiries=1), others=False),
+        "I7",
+    ),
+    Guard(
+        "a copy whose key does not lead back is a dead letter",
+        replaced(Lineage, "_checked_output", unchecked),
+        cast(migration=_plan(moved), old_key={"id": "j"}, yielded=None),
+        "I8",
+    ),
+)

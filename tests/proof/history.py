@@ -1,0 +1,158 @@
+"""What happened in one run: every call as a step, and every operation with its answer.
+
+The rule: nothing is judged here. A step says who called what, and what the key was before and after
+in the new table; an operation says between which steps it ran and what its caller was told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import attrs
+
+from dualtable import DualTableRepository
+
+Logical: TypeAlias = tuple[str, ...] | None
+"""The logical item of the key: the words of its log in their order, None where there is none."""
+
+Answer: TypeAlias = Any
+"""What an operation's caller was told: a `Logical`, or a word such as ``done`` or ``exists``."""
+
+Spec: TypeAlias = Callable[[Logical, str], tuple[Logical, Answer]]
+"""One DynamoDB item: from its state and the actor's word to its next state and the answer."""
+
+
+@attrs.frozen
+class Record:
+    """What the new table holds under the key."""
+
+    kind: str  # absent, live, tombstone
+    log: tuple[str, ...] = ()
+    token: str | None = None
+
+    def logical(self, yielded: Logical) -> Logical:
+        """Return the logical item, given what the old table yields."""
+        return {"absent": yielded, "tombstone": None, "live": self.log}[self.kind]
+
+    def __str__(self) -> str:
+        if self.kind != "live":
+            return self.kind
+        return f"[{' '.join(self.log)}]" + (f" #{self.token}" if self.token else " copied")
+
+
+def is_migrator(actor: str) -> bool:
+    """Tell migrators from those who use a repository, by their names."""
+    return actor.startswith("migrator")
+
+
+@attrs.frozen
+class Step:
+    """One call that took effect."""
+
+    actor: str
+    operation: str
+    table: str  # old, new or control
+    text: str
+    arguments: Mapping[str, Any]
+    before: Record
+    after: Record
+    answer: Any
+    visible: bool
+    note: str = ""
+
+    @property
+    def by_migrator(self) -> bool:
+        return is_migrator(self.actor)
+
+
+@attrs.frozen
+class Role:
+    """One operation of the repository, and what one table would do in its place."""
+
+    name: str
+    act: Callable[[DualTableRepository, str], Awaitable[Answer]]
+    spec: Spec
+    eventual: bool = False
+
+
+@attrs.define
+class Operation:
+    """One call of the repository; `first` and `last` number its visible steps."""
+
+    actor: str
+    word: str
+    role: Role
+    first: int | None = None
+    last: int | None = None
+    answer: Answer = None
+    done: bool = False
+    unsure_at: int | None = None
+    """How many states the item had had when the response of a write was lost."""
+    may_repeat: bool = False
+    """Others wrote before that request was sent again: nobody can tell whether it took effect."""
+
+
+@attrs.define
+class History:
+    """One run of one cast."""
+
+    title: str
+    yielded: Logical
+    initial: tuple[Record, ...]
+    """Every record that the new table has held under the key before the run, oldest first."""
+    steps: list[Step] = attrs.field(factory=list)
+    operations: list[Operation] = attrs.field(factory=list)
+    shared: bool = False
+    """Several migrators at once: one that has lost its lease may repeat a page unknowingly."""
+    reports: list[Any] = attrs.field(factory=list)
+    settled: Any = None
+    """What the checkpoints say became of the old items, at the end."""
+    old_items: int = 0
+    not_in_new: list[str] = attrs.field(factory=list)
+    finished: bool = False
+
+    def timeline(self) -> list[Record]:
+        """Return the record before each step, and after the last one."""
+        return [self.initial[-1], *(step.after for step in self.steps)]
+
+    def outcome(self) -> str:
+        """Return what came out: every answer, what the key holds, and what the copy counted."""
+        answers = [(op.actor, op.answer) for op in sorted(self.operations, key=lambda op: op.actor)]
+        return f"{answers} {self.timeline()[-1].log} {self.settled}"
+
+    def trace(self) -> str:
+        """Return the interleaving as numbered lines."""
+        width = max((len(step.actor) for step in self.steps), default=0)
+        lines = [self.title]
+        lines += [_line(n, step, width) for n, step in enumerate(self.steps) if _worth(step)]
+        lines += [
+            f"      {op.actor:{width}}  {op.role.name} answered {show(op.answer)}"
+            for op in self.operations
+            if op.done
+        ]
+        return "\n".join(lines)
+
+
+def show(answer: Answer) -> str:
+    """Return an answer for readers."""
+    if isinstance(answer, tuple):
+        return f"[{' '.join(answer)}]"
+    return "nothing" if answer is None else str(answer)
+
+
+def _worth(step: Step) -> bool:
+    return step.visible or bool(step.note) or not step.operation.startswith("describe")
+
+
+def _line(number: int, step: Step, width: int) -> str:
+    change = f"{step.before}"
+    if step.after != step.before:
+        change += f" -> {step.after}"
+    note = f"  ({step.note})" if step.note else ""
+    return f"{number:4}  {step.actor:{width}}  {step.text:44}  {change}{note}"
+
+
+def logicals(history: History) -> Sequence[Logical]:
+    """Return the logical item before each step, and after the last one."""
+    return [record.logical(history.yielded) for record in history.timeline()]

@@ -1,0 +1,242 @@
+"""The invariants of the protocol, in its own words, judged on what happened in one run.
+
+The rule: each is a function of a history, named and worded after the design; none knows how the
+library is built. Linearizability is asked last: it holds where the others do, unless they forget
+something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from proof.history import History, Operation, Step, logicals, show
+from proof.linearizability import linearizable
+
+_READS = ("get", "batch_get", "scan", "query")
+
+
+class Violation(Exception):
+    """An invariant does not hold; says which, why, and in which interleaving."""
+
+    def __init__(self, rule: str, what: str, history: History) -> None:
+        super().__init__(f"{rule}: {what}\n{history.trace()}")
+        self.rule = rule
+
+
+def check_steps(history: History) -> None:
+    """Raise `Violation` where a step has broken an invariant, whatever may follow."""
+    for check in (i5_old_is_never_written, i2_the_copy_never_overwrites, i3_deletes_stay_deleted):
+        check(history)
+    i8_fallback_and_copy_agree(history)
+    i7_restart_is_harmless(history)
+    i4_no_lost_update(history)
+    i1_reads_see_the_newest_write(history)
+
+
+def check_end(history: History) -> None:
+    """Raise `Violation` where the whole run has broken an invariant."""
+    i6_nothing_is_lost_silently(history)
+    one_table_would_have_answered_the_same(history)
+
+
+def i1_reads_see_the_newest_write(history: History) -> None:
+    """A stale miss in `new` is confirmed by a strong read before `old` is believed."""
+    timeline, items = history.timeline(), logicals(history)
+    for op in history.operations:
+        if not op.done or not op.role.name.startswith(("get", "batch get")):
+            continue
+        first, last = _span(op)
+        during = items[first : last + 2]
+        seen_in_new = [
+            record.logical(None)
+            for record in (*history.initial, *timeline[: last + 2])
+            if record.kind != "absent" or history.yielded is None
+        ]
+        allowed = [*during, *seen_in_new] if op.role.eventual else during
+        if op.answer not in allowed:
+            raise Violation(
+                "I1 reads see the newest write",
+                f"{op.actor} was told {show(op.answer)}, but from its first call to its last the"
+                f" item was {' then '.join(dict.fromkeys(map(show, during)))}"
+                + (", and new never held what it was told" if op.role.eventual else ""),
+                history,
+            )
+
+
+def i2_the_copy_never_overwrites(history: History) -> None:
+    """The migrator only ever puts if absent, and a tombstone counts as present."""
+    for number, step in _numbered(history):
+        if step.by_migrator and step.before.kind != "absent" and step.before != step.after:
+            raise Violation(
+                "I2 the copy never overwrites",
+                f"step {number} of {step.actor} replaced {step.before} by {step.after}",
+                history,
+            )
+
+
+def i3_deletes_stay_deleted(history: History) -> None:
+    """Neither the migrator nor a fallback read brings back what was deleted."""
+    for number, step in _numbered(history):
+        before, after = (r.logical(history.yielded) for r in (step.before, step.after))
+        if _is_delete(history, number, step) and after is not None:
+            raise Violation(
+                "I3 deletes stay deleted",
+                f"after the delete in step {number} the item is still there: new holds"
+                f" {step.after}, and old yields {show(history.yielded)}",
+                history,
+            )
+        if step.by_migrator and before is None and after is not None and history.yielded:
+            raise Violation(
+                "I3 deletes stay deleted",
+                f"step {number} of {step.actor} brought back {show(after)}",
+                history,
+            )
+
+
+def i4_no_lost_update(history: History) -> None:
+    """Each update takes effect once, on the item as it was at that moment."""
+    for op in history.operations:
+        if not op.role.name.startswith("update"):
+            continue
+        writes = [(n, s) for n, s in _steps_of(history, op) if s.before != s.after]
+        for number, step in writes:
+            base = step.before.logical(history.yielded)
+            if step.after.log != (*(base or ()), op.word):
+                raise Violation(
+                    "I4 no lost update",
+                    f"step {number} of {op.actor} wrote {step.after} over {show(base)}",
+                    history,
+                )
+        if op.done and isinstance(op.answer, tuple) and len(writes) != 1 and not op.may_repeat:
+            raise Violation(
+                "I4 no lost update",
+                f"{op.actor} was told {show(op.answer)} and wrote {len(writes)} times",
+                history,
+            )
+
+
+def i5_old_is_never_written(history: History) -> None:
+    """No code path of the library writes to `old`."""
+    for number, step in _numbered(history):
+        reads = step.operation in _READS or step.operation.startswith("describe")
+        if step.table == "old" and not reads:
+            raise Violation(
+                "I5 the old table is never written",
+                f"step {number} of {step.actor} is {step.text}",
+                history,
+            )
+
+
+def i6_nothing_is_lost_silently(history: History) -> None:
+    """Every old item is copied, already there, dropped, or a dead letter, and counted as such."""
+    if not history.reports:
+        return
+    counted = history.settled
+    accounted = counted.written + counted.already_present + counted.dropped + counted.failed
+    if not all(report.complete for report in history.reports):
+        raise Violation("I6 nothing is lost silently", "a run ended incomplete", history)
+    if not counted.scanned == accounted == history.old_items:
+        raise Violation(
+            "I6 nothing is lost silently",
+            f"old has {history.old_items} items; {counted.scanned} were scanned and {accounted}"
+            f" accounted for: {counted}",
+            history,
+        )
+    if len(history.not_in_new) != counted.dropped + counted.failed:
+        raise Violation(
+            "I6 nothing is lost silently",
+            f"the migration is complete, and {', '.join(history.not_in_new)} of old is not in new",
+            history,
+        )
+
+
+def i7_restart_is_harmless(history: History) -> None:
+    """No page whose writes were acknowledged is copied again, and no checkpoint goes back."""
+    settled: list[Any] = []
+    start: Any = None
+    order: list[Any] = []
+    for number, step in _numbered(history):
+        if step.operation == "scan" and step.table == "old" and step.by_migrator:
+            start = step.arguments.get("start_key")
+            if start not in order:
+                order.append(start)
+            if start in settled and not history.shared:
+                raise Violation(
+                    "I7 restart is harmless",
+                    f"step {number} of {step.actor} reads a page again that was settled",
+                    history,
+                )
+        checkpoint = _checkpoint(step)
+        if checkpoint is None:
+            continue
+        done, last_key = checkpoint
+        place = len(order) if done else order.index(last_key) if last_key in order else len(order)
+        if place < len(settled):
+            raise Violation(
+                "I7 restart is harmless",
+                f"step {number} of {step.actor} moves the checkpoint back",
+                history,
+            )
+        settled = order[:place]
+
+
+def i8_fallback_and_copy_agree(history: History) -> None:
+    """The copy of an item is what a fallback read has returned for it."""
+    for number, step in _numbered(history):
+        before, after = (r.logical(history.yielded) for r in (step.before, step.after))
+        if step.by_migrator and before != after:
+            raise Violation(
+                "I8 fallback and copy agree",
+                f"step {number} of {step.actor} turned the logical item from {show(before)} into"
+                f" {show(after)}",
+                history,
+            )
+
+
+def one_table_would_have_answered_the_same(history: History) -> None:
+    """All answers together are those of one DynamoDB item, in an order that respects time."""
+    initial = history.initial[-1].logical(history.yielded)
+    judged = [op for op in history.operations if not op.role.eventual]
+    if not linearizable(initial, judged):
+        raise Violation(
+            "Linearizability",
+            "no order of the operations explains what their callers were told, from"
+            f" {show(initial)}",
+            history,
+        )
+
+
+def _numbered(history: History) -> Iterator[tuple[int, Step]]:
+    return enumerate(history.steps)
+
+
+def _span(op: Operation) -> tuple[int, int]:
+    assert op.first is not None
+    assert op.last is not None
+    return op.first, op.last
+
+
+def _steps_of(history: History, op: Operation) -> Iterator[tuple[int, Step]]:
+    if op.first is None or op.last is None:
+        return
+    for number in range(op.first, op.last + 1):
+        if number < len(history.steps) and history.steps[number].actor == op.actor:
+            yield number, history.steps[number]
+
+
+def _is_delete(history: History, number: int, step: Step) -> bool:
+    writes = step.table == "new" and step.operation not in _READS and step.visible
+    return writes and any(
+        op.role.name == "delete" and any(n == number for n, _ in _steps_of(history, op))
+        for op in history.operations
+    )
+
+
+def _checkpoint(step: Step) -> tuple[bool, Any] | None:
+    """Return what a step has stored of a segment: whether it is done, and its last key."""
+    item = step.arguments.get("item", {})
+    if step.table != "control" or "done" not in item or isinstance(step.answer, Exception):
+        return None
+    last_key = item["last_key"].get("M")
+    return item["done"]["BOOL"], last_key

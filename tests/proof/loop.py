@@ -1,0 +1,50 @@
+"""An event loop without a network and without a wall clock.
+
+The rule: it is idle exactly when no callback is ready and no timer runs, and then asks the stage
+for the next move. Timers fire at once, in their order, and time jumps to them: the code under proof
+sleeps on the loop only to back off before it tries again, and whoever sleeps has no part of a table
+in hand. A longer pause is the same as not being granted the next call for a while, and that is
+explored anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """Runs callbacks and timers; `on_idle` must make something ready, or raise."""
+
+    def __init__(self, on_idle: Callable[[], None]) -> None:
+        super().__init__()
+        self._selector = self
+        self._seconds = 0.0
+        self._on_idle = on_idle
+
+    def time(self) -> float:
+        return self._seconds
+
+    def select(self, timeout: float | None) -> list[Any]:
+        """Stand in for the selector that the loop would wait on."""
+        if timeout is None:
+            self._on_idle()
+        elif timeout > 0:
+            self._seconds = self._scheduled[0].when()
+        return []
+
+    def run_in_executor(self, executor: Any, call: Callable[..., Any], *args: Any) -> Any:
+        """Run it here and now: a thread would bring a wall clock back in."""
+        future = self.create_future()
+        try:
+            future.set_result(call(*args))
+        except Exception as error:  # noqa: BLE001 - it is the caller's
+            future.set_exception(error)
+        return future
+
+    def _process_events(self, event_list: list[Any]) -> None:
+        """There are none."""
+
+    def _write_to_self(self) -> None:
+        """Nobody calls from another thread."""

@@ -1,0 +1,360 @@
+"""The deterministic scheduler: actors play on one table, and one call is granted at a time.
+
+The rule: every call of every actor's gateway waits here. When all actors wait (or are done), the
+loop is idle, the enabled moves are listed in a fixed order, and `choose` says which one is made. A
+run is therefore a function of its choices, and can be repeated.
+
+Moves: a call takes effect (an eventually consistent read: with each state that the item ever had);
+a write takes effect and its response is lost; the migrator's process dies; time passes so that
+leases run out. A call that fails before it takes effect is no move: it changes nothing and is sent
+again, which is the same as being granted later. Dying after a call took effect is dying before the
+next one: in between a process touches nothing that others can see.
+
+Calls that nobody else's calls depend on are no choice, they are made at once (a persistent set of
+one): reads of the old table and of the phase, which do not change here; descriptions; the control
+table where one migrator alone uses it, though it may die there; copies of another key. They commute
+with every move of every other actor, now and later, so each interleaving equals one in which they
+come first. For the same reason an operation counts as begun with its first visible call and as
+ended with its last one: some equal interleaving is that tight, and a tight history is the harder
+one to explain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from functools import cache, partial
+from typing import Any
+
+import attrs
+
+from dualtable.errors import UnavailableError
+from dualtable.testing import Faults, MemoryGateway
+from proof.history import History, Operation, Record, Step, is_migrator
+from proof.tables import CONTROL, KEY, NEW, OLD, called, keys_of, record_of
+
+LEASE_SECONDS = 30.0
+_READS = ("get", "batch_get", "scan", "query")
+_WRITES = ("put", "delete", "insert", "batch_put", "update")
+_NAMES = {OLD: "old", NEW: "new", CONTROL: "control"}
+
+OPERATION: ContextVar[Operation | None] = ContextVar("operation", default=None)
+"""The repository's operation that the current task is in."""
+
+PROCESS: ContextVar[str] = ContextVar("process", default="")
+"""What tells the current task's process, and its operation, from all others."""
+
+
+class Pruned(Exception):
+    """What follows from here has been explored before."""
+
+
+@attrs.frozen
+class Budget:
+    """How often what may happen at any moment happens in one run."""
+
+    crashes: int = 0
+    losses: int = 0
+    expiries: int = 0
+
+    def less(self, name: str) -> Budget:
+        return attrs.evolve(self, **{name: getattr(self, name) - 1})
+
+
+@attrs.frozen
+class Grant:
+    """How a call is let through: what a stale read sees, and whether its response arrives."""
+
+    version: int = -1
+    lost: bool = False
+
+
+@attrs.frozen(eq=False)
+class Pending:
+    """A call that waits for its grant."""
+
+    gateway: StageGateway
+    operation: str
+    arguments: Mapping[str, Any]
+    granted: asyncio.Future[Grant]
+    inside: Operation | None
+
+    @property
+    def actor(self) -> str:
+        return self.gateway.actor if self.inside is None else self.inside.actor
+
+    @property
+    def table(self) -> str:
+        return str(self.arguments.get("table", ""))
+
+
+@attrs.frozen
+class Move:
+    """Something that can happen next."""
+
+    text: str
+    make: Callable[[], None]
+
+
+class StageGateway:
+    """The gateway of one process: each of its calls waits for the scheduler."""
+
+    def __init__(self, stage: Stage, actor: str) -> None:
+        self.actor = actor
+        self.dead = False
+        self._stage = stage
+
+    def __getattr__(self, operation: str) -> Callable[..., Awaitable[Any]]:
+        return partial(self._stage.call, self, operation)
+
+
+class Stage(Faults):
+    """One run: the tables, who waits for what, and what has happened."""
+
+    def __init__(
+        self,
+        history: History,
+        budget: Budget,
+        choose: Callable[[Stage, Sequence[Move]], Move],
+        *,
+        shared_control: bool = False,
+        reduced: bool = True,
+    ) -> None:
+        self.gateway = MemoryGateway(self)
+        self.history = history
+        self.budget = budget
+        self.seconds = 1_000_000.0
+        self.memories: dict[str, int] = {}
+        self.playing = False  # calls pass unseen until the play begins, and after it has ended
+        self.closed = False
+        self._choose = choose
+        self._shared_control = shared_control
+        self._reduced = reduced
+        self.pending: list[Pending] = []
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self._mortals: dict[str, tuple[StageGateway, asyncio.Task[Any]]] = {}
+        self._version = -1
+
+    # -- what actors use ---------------------------------------------------------------------------
+
+    async def call(self, gateway: StageGateway, operation: str, *args: Any, **kwargs: Any) -> Any:
+        """Wait for the grant, let the call take effect, and note what it did."""
+        method = getattr(self.gateway, operation)
+        if not self.playing:
+            return await method(*args, **kwargs)
+        if gateway.dead or self.closed:
+            raise asyncio.CancelledError
+        arguments = _signature(operation).bind(*args, **kwargs).arguments
+        granted = asyncio.get_running_loop().create_future()
+        pending = Pending(gateway, operation, arguments, granted, OPERATION.get())
+        self.pending.append(pending)
+        try:
+            grant = await granted
+        finally:
+            self.pending.remove(pending)
+        return await self._take_effect(pending, grant, method(*args, **kwargs))
+
+    def mortal(self, gateway: StageGateway, task: asyncio.Task[Any]) -> None:
+        """Let a process die at any of its calls."""
+        self._mortals[gateway.actor] = (gateway, task)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until time passes, which is a move."""
+        until = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self.seconds + seconds, until))
+        await until
+
+    # -- what the loop and the tables use ----------------------------------------------------------
+
+    def idle(self) -> None:
+        """Make the next move; called when no actor can go on by itself."""
+        if self.closed:
+            return
+        moves = self._local_moves() or self._visible_moves() or self._time_passes()
+        if not moves:
+            raise AssertionError(f"nobody can go on\n{self.history.trace()}")
+        (self._choose(self, moves) if len(moves) > 1 else moves[0]).make()
+
+    async def before(self, operation: str, table: str) -> None:
+        """Let the call take effect at once; it has waited already."""
+
+    def stale(self, table: str, versions: Sequence[Any]) -> Any:
+        return versions[self._version if table == NEW else -1]
+
+    def record(self) -> Record:
+        """Return what the new table holds under the key."""
+        return record_of(self.versions()[-1])
+
+    def versions(self) -> Sequence[Any]:
+        """Return every state that the item has had in the new table."""
+        return self.gateway._tables[NEW].versions.get(KEY, [None])
+
+    # -- moves -------------------------------------------------------------------------------------
+
+    def _local_moves(self) -> list[Move]:
+        local = (call for call in self.pending if not self._visible(call))
+        first = next(local, None)
+        return self._outcomes(first) if first is not None else []
+
+    def _visible_moves(self) -> list[Move]:
+        moves = [move for call in self.pending for move in self._outcomes(call)]
+        return moves + (self._expiry() if self.budget.expiries and self._sleepers else [])
+
+    def _outcomes(self, call: Pending) -> list[Move]:
+        moves = [_granted(call, Grant(version)) for version in self._choices(call)]
+        if self.budget.losses and call.operation in _WRITES and call.table == NEW:
+            moves.append(Move(f"{call.actor}: response lost", partial(self._lose, call)))
+        if self.budget.crashes and call.actor in self._mortals:
+            moves.append(Move(f"{call.actor}: dies", partial(self._die, call)))
+        return moves
+
+    def _choices(self, call: Pending) -> Sequence[int]:
+        """Return the versions that a read may see: one of each for an eventually consistent one."""
+        if call.arguments.get("consistent_read", True) or call.table != NEW:
+            return [-1]
+        distinct: list[int] = []
+        versions = self.versions()
+        for n in reversed(range(len(versions))):
+            if not any(versions[n] == versions[m] for m in distinct):
+                distinct.append(n)
+        return distinct
+
+    def _visible(self, call: Pending) -> bool:
+        if not self._reduced:
+            return True
+        if call.operation.startswith(("describe", "create_table")):
+            return False
+        if call.table == OLD and call.operation in _READS:
+            return False
+        if call.table == CONTROL:
+            return self._shared_control and "state" not in str(call.arguments.get("key"))
+        keys = keys_of(call.arguments)
+        return not keys or KEY in keys
+
+    def _lose(self, call: Pending) -> None:
+        self.budget = self.budget.less("losses")
+        call.granted.set_result(Grant(lost=True))
+
+    def _die(self, call: Pending) -> None:
+        self.budget = self.budget.less("crashes")
+        gateway, task = self._mortals.pop(call.actor)
+        gateway.dead = True
+        self.seconds += LEASE_SECONDS + 1
+        self.memories[gateway.actor] = hash("reborn")
+        task.cancel("killed")
+        self.history.steps.append(_death(call, self.record()))
+
+    def _expiry(self) -> list[Move]:
+        def expire() -> None:
+            self.budget = self.budget.less("expiries")
+            self._wake(self.seconds + LEASE_SECONDS + 1)
+
+        return [Move("the leases run out", expire)]
+
+    def _time_passes(self) -> list[Move]:
+        """Nobody has a call to make: time goes on to the first that wakes."""
+        asleep = [at for at, until in self._sleepers if not until.done()]
+        return [Move("time passes", partial(self._wake, min(asleep)))] if asleep else []
+
+    def _wake(self, seconds: float) -> None:
+        self.seconds = seconds
+        for at, until in self._sleepers:
+            if at <= seconds and not until.done():
+                until.set_result(None)
+        self._sleepers = [(at, until) for at, until in self._sleepers if not until.done()]
+
+    # -- effects -----------------------------------------------------------------------------------
+
+    async def _take_effect(self, call: Pending, grant: Grant, effect: Awaitable[Any]) -> Any:
+        before, visible = self.record(), self._visible(call)
+        self._begin(call, visible=visible)
+        self._doubt(call)
+        self._version = grant.version
+        answer: Any = None
+        try:
+            answer = await effect
+        except Exception as error:
+            answer = error
+            raise
+        finally:
+            note = "the response is lost" if grant.lost else _said(answer)
+            self._note(call, note, visible=visible, before=before, answer=answer)
+        if grant.lost:
+            if call.inside is not None:
+                call.inside.unsure_at = len(self.versions())
+            raise UnavailableError("the response is lost")
+        return answer
+
+    def _doubt(self, call: Pending) -> None:
+        """Note a request that is sent again after others have written over what it wrote."""
+        if call.inside is not None and call.inside.unsure_at is not None:
+            call.inside.may_repeat = call.inside.unsure_at != len(self.versions())
+            call.inside.unsure_at = None
+
+    def _begin(self, call: Pending, *, visible: bool) -> None:
+        inside = call.inside
+        if not visible or inside is None or inside.first is not None:
+            return
+        inside.first = len(self.history.steps)
+        ended = tuple(n for n, op in enumerate(self.history.operations) if op.done)
+        self._remember(call.actor, ("after", ended))
+
+    def _note(
+        self,
+        call: Pending,
+        note: str,
+        *,
+        visible: bool,
+        before: Record | None = None,
+        answer: Any = None,
+    ) -> None:
+        actor, after = call.actor, self.record()
+        text = called(call.operation, _NAMES.get(call.table, ""), call.arguments)
+        if visible and call.inside is not None:
+            call.inside.last = len(self.history.steps)
+        self.history.steps.append(
+            Step(
+                actor=actor,
+                operation=call.operation,
+                table=_NAMES.get(call.table, ""),
+                text=text,
+                arguments=call.arguments,
+                before=before or after,
+                after=after,
+                answer=answer,
+                visible=visible,
+                note=note,
+            )
+        )
+        self._remember(actor, (text, repr(answer), len(self.versions())))
+
+    def _remember(self, actor: str, what: object) -> None:
+        seconds = self.seconds if is_migrator(actor) else 0  # nobody else looks at the clock
+        self.memories[actor] = hash((self.memories.get(actor, 0), seconds, what))
+
+
+def _death(call: Pending, record: Record) -> Step:
+    text = called(call.operation, _NAMES.get(call.table, ""), call.arguments)
+    actor = call.actor
+    return Step(actor, "dies", "", f"killed before {text}", {}, record, record, None, visible=False)
+
+
+def _granted(call: Pending, grant: Grant) -> Move:
+    return Move(f"{call.actor}: {call.operation}", lambda: call.granted.set_result(grant))
+
+
+def _said(answer: Any) -> str:
+    return "the condition fails" if type(answer).__name__ == "ConditionFailed" else ""
+
+
+@cache
+def _signature(operation: str) -> inspect.Signature:
+    return inspect.signature(getattr(MemoryGateway(), operation))

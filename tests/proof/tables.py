@@ -1,0 +1,114 @@
+"""The tables that the casts play on, and how their calls and records read.
+
+The rule: one key is watched. Its item is a log of words: each write adds one, so whatever is lost,
+doubled or brought back shows in the log. A second key in the old table makes the scan have more
+pages, and is nobody's business but the migrator's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dualtable import Migration, _codec, _items
+from dualtable.testing import MemoryGateway
+from proof.history import Logical, Record
+
+OLD, NEW, CONTROL = "proof-old", "proof-new", "proof-control"
+KEY = _items.identity({"id": {"S": "k"}})
+WATCHED = {"id": "k"}
+OTHER = {"id": "b"}  # comes first in a scan
+
+
+def upgrade(item: dict[str, Any]) -> dict[str, Any]:
+    """Turn the old format into the new one."""
+    return {"id": item["id"], "log": [item["word"]]}
+
+
+MIGRATION = Migration(
+    "proof", OLD, NEW, upgrade, control_table=CONTROL, version="1", key=None, indexes=()
+)
+MARKS = MIGRATION.marks
+
+
+def wire(log: Sequence[str], token: str | None = None) -> dict[str, Any]:
+    """Return the watched item as the new table holds it."""
+    item = _codec.encode({**WATCHED, "log": list(log)})
+    return item if token is None else MARKS.stamp(item, token)
+
+
+def tombstone() -> dict[str, Any]:
+    return MARKS.bury(_codec.encode(WATCHED))
+
+
+def record_of(item: Mapping[str, Any] | None) -> Record:
+    """Return what a state of the watched item amounts to."""
+    if item is None:
+        return Record("absent")
+    if MARKS.is_tombstone(item):
+        return Record("tombstone")
+    return Record("live", logical_of(_codec.decode(item)) or (), MARKS.token_of(item))
+
+
+def logical_of(item: Mapping[str, Any] | None) -> Logical:
+    """Return the words of an item as a repository returns it."""
+    return None if item is None else tuple(item["log"])
+
+
+async def create_tables(gateway: MemoryGateway) -> None:
+    """Make the three tables, empty."""
+    for name in (OLD, NEW):
+        await gateway.create_table(_definition(name, "id"))
+    await gateway.create_table(_definition(CONTROL, "migration", "record"))
+
+
+def _definition(table: str, *names: str) -> dict[str, Any]:
+    kinds = ("HASH", "RANGE")
+    return {
+        "TableName": table,
+        "KeySchema": [
+            {"AttributeName": n, "KeyType": kind} for n, kind in zip(names, kinds, strict=False)
+        ],
+        "AttributeDefinitions": [{"AttributeName": n, "AttributeType": "S"} for n in names],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+
+
+def keys_of(arguments: Mapping[str, Any]) -> set[Any]:
+    """Return the identities of the keys that a call names; none where it names none."""
+    named = [arguments[name] for name in ("key", "item") if name in arguments]
+    named += [key for name in ("keys", "items") for key in arguments.get(name, ())]
+    return {_items.identity({"id": key["id"]}) for key in named if "id" in key}
+
+
+def called(operation: str, table: str, arguments: Mapping[str, Any]) -> str:
+    """Return a call as a reader of the trace wants it."""
+    parts = [f"{operation} {table}".strip()]
+    if "consistent_read" in arguments and operation != "scan":
+        parts.append("strongly" if arguments["consistent_read"] else "eventually consistent")
+    parts += [_item(arguments["item"])] if "item" in arguments else []
+    parts += [", ".join(_item(item) for item in arguments["items"])] if "items" in arguments else []
+    if arguments.get("condition") is not None:
+        parts.append(f"if {_condition(arguments['condition'])}")
+    return " ".join(parts)
+
+
+def _item(item: Mapping[str, Any]) -> str:
+    if "record" in item:
+        return str(item["record"]["S"]) + _checkpoint(item)
+    if item["id"]["S"] != WATCHED["id"]:
+        return "the other key"
+    return str(record_of(item))
+
+
+def _checkpoint(item: Mapping[str, Any]) -> str:
+    if "done" not in item:
+        return ""
+    done = item["done"]["BOOL"]
+    return " done" if done else " at a page" if "M" in item["last_key"] else " claimed"
+
+
+def _condition(condition: Any) -> str:
+    known = {**condition.names, **{k: next(iter(v.values())) for k, v in condition.values.items()}}
+    return re.sub(r"[#:]\w+", lambda name: str(known[name[0]]), condition.expression)

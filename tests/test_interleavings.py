@@ -1,0 +1,116 @@
+"""Small casts in every interleaving, and what becomes of them without each guard."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from proof.casts import (
+    DELETER,
+    GLANCER,
+    GLANCERS,
+    PUTTER,
+    READER,
+    ROLES,
+    UPDATER,
+    WORLDS,
+    Cast,
+    casts,
+)
+from proof.explorer import Exploration, explore
+from proof.guards import GUARDS, Guard
+from proof.history import Operation
+from proof.linearizability import linearizable
+from proof.stage import Budget
+
+ONLY_OLD, COPIED, WRITTEN, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
+
+
+def sound(cast: Cast) -> Exploration:
+    found = explore(cast)
+    assert found.violation is None, found.violation
+    return found
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_each_operation_beside_a_migrator_that_dies(world: object) -> None:
+    """I1 to I8 hold for every operation alone, wherever the item is and the migrator dies."""
+    alone = [cast for cast in casts([1], budget=Budget(crashes=1)) if cast.world is world]
+    assert len(alone) == len(ROLES)
+    for cast in alone:
+        sound(cast)
+
+
+@pytest.mark.parametrize("world", [ONLY_OLD, COPIED, DELETED], ids=lambda world: world.name)
+def test_each_operation_whose_response_is_lost(world: object) -> None:
+    """A request that is sent again because its response was lost takes effect once."""
+    for cast in casts([1], budget=Budget(losses=1)):
+        if cast.world is world:
+            sound(cast)
+
+
+@pytest.mark.parametrize("other", [UPDATER, PUTTER, DELETER, GLANCER], ids=lambda role: role.name)
+def test_an_update_beside_others(other: object) -> None:
+    """I4: an update, another operation and the migrator in each order of their calls."""
+    found = sound(Cast(((UPDATER,), (other,)), ONLY_OLD))  # type: ignore[arg-type]
+    assert found.interleavings > found.states > 10
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+def test_no_guard_is_in_vain(guard: Guard) -> None:
+    """The proof can fail: without the guard it reports the broken rule and the interleaving."""
+    with guard.removed():
+        found = explore(guard.cast)
+    assert found.violation is not None
+    assert found.violation.rule.startswith(guard.rule)
+    assert re.search(r"\n +\d+  migrator-1|\n +\d+  \w+-1", str(found.violation))
+    if guard.cast.migrators < 2:
+        sound(guard.cast)
+
+
+@pytest.mark.parametrize(
+    "cast",
+    [
+        Cast(((PUTTER,), (GLANCERS,)), DELETED, migrators=0),
+        Cast(((UPDATER,),), ONLY_OLD, others=False),
+        Cast(((READER,), (DELETER,)), COPIED, migrators=0),
+    ],
+    ids=lambda cast: cast.title,
+)
+def test_the_reductions_leave_nothing_out(cast: Cast) -> None:
+    """The same comes out when every order of all calls is run and no state is merged."""
+    reduced, whole = sound(cast), explore(cast, reduced=False)
+    assert whole.violation is None
+    assert reduced.outcomes == whole.outcomes
+    assert reduced.interleavings <= whole.interleavings
+
+
+def operation(role: object, word: str, first: int, last: int, answer: object) -> Operation:
+    return Operation("", word, role, first, last, answer, done=True)  # type: ignore[arg-type]
+
+
+def test_linearizability_respects_time() -> None:
+    """The checker finds an order that respects time, and refuses answers that have none."""
+    put = operation(PUTTER, "a", 0, 1, "done")
+    for answer, first, expected in (
+        (("a",), 2, True),
+        (None, 2, False),
+        (None, 1, True),
+        (("b",), 1, False),
+    ):
+        get = operation(READER, "", first, 3, answer)
+        assert linearizable(None, [put, get]) is expected
+
+
+def test_a_doubtful_write_may_take_effect_twice() -> None:
+    """A lost response after which others wrote leaves room for a second effect, in its time."""
+    put = operation(PUTTER, "a", 0, 3, "done")
+    delete = operation(DELETER, "b", 1, 2, "done")
+    before, after, late = (operation(READER, "", n, n, ("a",)) for n in (0, 3, 4))
+    nothing = operation(READER, "", 2, 2, None)
+    history = [put, before, delete, nothing, after]
+    assert not linearizable(None, history)
+    put.may_repeat = True
+    assert linearizable(None, history)
+    gone = operation(READER, "", 5, 5, None)
+    assert not linearizable(None, [put, delete, late, gone, operation(READER, "", 6, 6, ("a",))])
