@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from itertools import combinations_with_replacement, count
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ import attrs
 from dualtable import DualTableRepository, Migration, Migrator, _codec
 from dualtable._control import Control
 from dualtable._segments import total
-from dualtable.errors import ItemExistsError, ItemNotFoundError
-from proof.history import Answer, History, Logical, Operation, Role
+from proof.history import History, Logical, Operation, Role
+from proof.roles import READER, ROLES, Repository
 from proof.stage import LEASE_SECONDS, OPERATION, PROCESS, Budget, Stage, StageGateway
 from proof.tables import (
     CONTROL,
@@ -29,76 +30,10 @@ from proof.tables import (
     OTHER,
     WATCHED,
     create_tables,
-    logical_of,
     record_of,
     tombstone,
     wire,
 )
-
-
-async def _update(repository: DualTableRepository, word: str) -> Answer:
-    try:
-        return logical_of(await repository.update(WATCHED, lambda item: _with(item, word)))
-    except ItemNotFoundError:
-        return "not found"
-
-
-async def _create(repository: DualTableRepository, word: str) -> Answer:
-    changed = await repository.update(WATCHED, lambda item: _with(item, word), create=True)
-    return logical_of(changed)
-
-
-async def _put(repository: DualTableRepository, word: str) -> Answer:
-    await repository.put({**WATCHED, "log": [word]})
-    return "done"
-
-
-async def _put_if_absent(repository: DualTableRepository, word: str) -> Answer:
-    try:
-        await repository.put({**WATCHED, "log": [word]}, if_absent=True)
-    except ItemExistsError:
-        return "exists"
-    return "done"
-
-
-async def _delete(repository: DualTableRepository, word: str) -> Answer:
-    await repository.delete(WATCHED)
-    return "done"
-
-
-async def _get(repository: DualTableRepository, word: str) -> Answer:
-    return logical_of(await repository.get(WATCHED, consistent_read=True))
-
-
-async def _glance(repository: DualTableRepository, word: str) -> Answer:
-    return logical_of(await repository.get(WATCHED))
-
-
-async def _glance_at_several(repository: DualTableRepository, word: str) -> Answer:
-    return logical_of((await repository.batch_get([WATCHED]))[0])
-
-
-def _with(item: dict[str, Any], word: str) -> dict[str, Any]:
-    return {**item, "log": [*item.get("log", ()), word]}
-
-
-def _added(state: Logical, word: str) -> tuple[Logical, Answer]:
-    after = (*(state or ()), word)
-    return after, after
-
-
-UPDATER = Role("update", _update, lambda s, w: (s, "not found") if s is None else _added(s, w))
-CREATOR = Role("update or create", _create, _added)
-PUTTER = Role("put", _put, lambda s, w: ((w,), "done"))
-FOUNDER = Role(
-    "put if absent", _put_if_absent, lambda s, w: ((w,), "done") if s is None else (s, "exists")
-)
-DELETER = Role("delete", _delete, lambda s, w: (None, "done"))
-READER = Role("get strongly", _get, lambda s, w: (s, s))
-GLANCER = Role("get", _glance, lambda s, w: (s, s), eventual=True)
-GLANCERS = Role("batch get", _glance_at_several, lambda s, w: (s, s), eventual=True)
-
-ROLES = (UPDATER, CREATOR, PUTTER, FOUNDER, DELETER, READER, GLANCER)
 
 
 @attrs.frozen
@@ -155,14 +90,18 @@ class Cast:
 async def play(cast: Cast, stage: Stage) -> None:
     """Set the tables, let all actors play, and read the key once more in the end."""
     await _set(cast, stage)
-    gateway: Any = StageGateway(stage, "")
-    async with DualTableRepository(cast.migration, gateway=gateway) as repository:
-        actors = [_act(stage, repository, n, script) for n, script in enumerate(cast.scripts)]
+    async with AsyncExitStack() as stack:
+        plain = await _open(stack, cast, stage)
+        actors = []
+        for number, script in enumerate(cast.scripts):
+            settings = script[0].settings
+            repository = await _open(stack, cast, stage, **settings) if settings else plain
+            actors.append(_act(stage, repository, number, script))
         migrators = [_migrate(cast, stage, f"migrator-{n + 1}") for n in range(cast.migrators)]
         stage.playing = True
         await asyncio.gather(*(asyncio.create_task(part) for part in (*actors, *migrators)))
         stage.playing = False
-        await _audit(stage, repository)
+        await _audit(stage, plain)
     await _take_stock(cast, stage)
 
 
@@ -179,29 +118,49 @@ async def _take_stock(cast: Cast, stage: Stage) -> None:
     """Note what the checkpoints and the tables say in the end."""
     history, tables = stage.history, stage.gateway
     segments = await Control(tables, CONTROL, cast.migration.name).segments()
-    old, new = ([item["id"]["S"] for item in tables._tables[n].items.values()] for n in (OLD, NEW))
+    old, new = ([item["id"]["S"] for item in tables._tables[n].items()] for n in (OLD, NEW))
     history.settled = total(segments)
     history.old_items = len(old)
     history.not_in_new = sorted(set(old) - set(new))
     history.finished = True
 
 
-async def _act(
-    stage: Stage, repository: DualTableRepository, number: int, script: Sequence[Role]
-) -> None:
-    """Play a script; the actors share a repository, as the tasks of a process do."""
+async def _open(stack: AsyncExitStack, cast: Cast, stage: Stage, **settings: Any) -> Repository:
+    """Open a repository that the actors share, as the tasks of a process do."""
+    gateway: Any = StageGateway(stage, "")
+    repository: Repository = DualTableRepository(
+        cast.migration, gateway=gateway, clock=StillClock(), **settings
+    )
+    return await stack.enter_async_context(repository)
+
+
+class StillClock:
+    """Time for those whose phase never becomes old."""
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def now(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError("a repository does not sleep on its clock")
+
+
+async def _act(stage: Stage, repository: Repository, number: int, script: Sequence[Role]) -> None:
+    """Play a script, one operation after the other."""
     actor = f"{script[0].name.replace(' ', '-')}-{number + 1}"
     for n, role in enumerate(script):
         word = "abcdefgh"[number] + ("" if n == 0 else str(n + 1))
         await _perform(stage, repository, Operation(actor, word, role))
 
 
-async def _audit(stage: Stage, repository: DualTableRepository) -> None:
+async def _audit(stage: Stage, repository: Repository) -> None:
     end = len(stage.history.steps)
     await _perform(stage, repository, Operation("audit", "", READER, first=end, last=end))
 
 
-async def _perform(stage: Stage, repository: DualTableRepository, operation: Operation) -> None:
+async def _perform(stage: Stage, repository: Repository, operation: Operation) -> None:
     stage.history.operations.append(operation)
     OPERATION.set(operation)
     PROCESS.set(operation.word)
@@ -237,14 +196,14 @@ def _migrator(cast: Cast, stage: Stage, gateway: Any, dead_letters: Path) -> Mig
     )
 
 
-def casts(sizes: Sequence[int], **settings: Any) -> Iterator[Cast]:
-    """Yield every multiset of roles of these sizes, in every world."""
-    for size in sizes:
-        for roles in combinations_with_replacement(ROLES, size):
-            for world in WORLDS:
-                yield Cast(
-                    tuple((role,) for role in roles),
-                    world,
-                    migrators=int(world.in_old),
-                    **settings,
-                )
+def casts(
+    size: int,
+    roles: Sequence[Role] = ROLES,
+    worlds: Sequence[World] = WORLDS,
+    budget: Budget | None = None,
+) -> Iterator[Cast]:
+    """Yield every multiset of so many roles, in every world, with a migrator where it matters."""
+    for chosen in combinations_with_replacement(roles, size):
+        for world in worlds:
+            scripts = tuple((role,) for role in chosen)
+            yield Cast(scripts, world, int(world.in_old), budget or Budget())

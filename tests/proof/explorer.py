@@ -191,7 +191,7 @@ def repeatable() -> Iterator[None]:
 
 
 def _state(stage: Stage) -> int:
-    control = stage.gateway._tables[CONTROL].items
+    control = list(stage.gateway._tables[CONTROL].items())
     minds = dict(stage.memories)
     waiting = ""
     if not stage.history.shared:

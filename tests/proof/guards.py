@@ -15,7 +15,16 @@ from unittest.mock import patch
 
 import attrs
 
-from dualtable import DualTableRepository, Migration, Phase, _copy, _items, _memory, _repository
+from dualtable import (
+    Migration,
+    Phase,
+    _copy,
+    _items,
+    _judged_writes,
+    _logical,
+    _memory,
+    _phases,
+)
 from dualtable._control import Control
 from dualtable._gateway import Condition, Insert, Outcome
 from dualtable._lineage import Lineage
@@ -23,17 +32,21 @@ from dualtable._logical import LogicalTable
 from dualtable._migrator import _Run
 from dualtable._overlay import Overlay, Seen
 from dualtable._phases import ROUTES
+from dualtable._requests import Changes
 from dualtable._segments import Progress
-from proof.casts import (
+from proof.casts import WORLDS, Cast
+from proof.roles import (
+    APPENDER,
+    COPIER,
     CREATOR,
     DELETER,
     FOUNDER,
     GLANCER,
     PUTTER,
     READER,
+    SCANNER,
+    TRANSACTOR,
     UPDATER,
-    WORLDS,
-    Cast,
 )
 from proof.stage import Budget
 from proof.tables import CONTROL, MARKS, NEW, OLD
@@ -63,7 +76,7 @@ def replaced(owner: Any, name: str, by: Any) -> Callable[[], AbstractContextMana
 
 # -- reads -----------------------------------------------------------------------------------------
 
-_fall_back = LogicalTable.fall_back
+_fall_back = LogicalTable._fall_back
 
 
 async def believe_a_stale_miss(self: Any, missing: Any, *, confirmed: bool) -> Any:
@@ -79,10 +92,11 @@ async def read_weakly(self: Any, key: Any, *, consistent_read: bool) -> Any:
 
 async def see_weakly(self: Any, key: Any) -> Seen:
     item = await self.gateway.get(self.new.table, key, consistent_read=False)
-    if item is not None:
-        return self.overlay.present(item)
-    found = await self.fall_back({None: key}, confirmed=True)
-    return self.overlay.missing(found.get(None))
+    return await self.seen_with(key, item)
+
+
+async def nothing_newer(self: Any, keys: Any, *, consistent_read: bool) -> Any:
+    return {}
 
 
 # -- writes ----------------------------------------------------------------------------------------
@@ -94,6 +108,13 @@ def deleted_or_absent(self: Overlay) -> Condition:
 
 def unguarded(self: Overlay) -> Condition:
     return ANYTHING
+
+
+_missing = Overlay.missing
+
+
+def missing_unguarded(self: Overlay, from_old: Any) -> Seen:
+    return attrs.evolve(_missing(self, from_old), unchanged=ANYTHING)
 
 
 _present = Overlay.present
@@ -117,20 +138,26 @@ async def put_and_forget(self: Any, stamped: Any, guard: Condition) -> None:
 
 REAL_DELETES = {**ROUTES, Phase.MIGRATING: attrs.evolve(ROUTES[Phase.MIGRATING], buries=False)}
 
-_delete = DualTableRepository.delete
+_delete = _judged_writes.delete
 
 
-async def delete_in_both(self: Any, key: Any) -> None:
-    await _delete(self, key)
-    tables = self._open()
-    await tables.gateway.delete(OLD, self._key(tables, key))
+async def delete_in_both(tables: Any, step: Any, *, return_old: bool) -> Any:
+    await tables.gateway.delete(OLD, step.key)
+    return await _delete(tables, step, return_old=return_old)
+
+
+_stamped = Changes.stamped
+
+
+def stamped_alike(self: Any, marks: Any, token: str) -> Any:
+    return _stamped(self, marks, "earlier")
 
 
 # -- the copy --------------------------------------------------------------------------------------
 
 
 def overwrite(table: Any, item: Any) -> Insert:
-    table.store({"id": item["id"]}, item)
+    table.store(*table.checked_item(item))
     return Insert(Outcome.WRITTEN)
 
 
@@ -138,8 +165,12 @@ _insert = _memory._insert
 
 
 def overwrite_tombstones(table: Any, item: Any) -> Insert:
-    there = table.items.get(_items.identity({"id": item["id"]}), {})
+    there = table.versions({"id": item["id"]})[-1] or {}
     return overwrite(table, item) if MARKS.is_tombstone(there) else _insert(table, item)
+
+
+async def copy_over(gateway: Any, new: Any, items: Any) -> None:
+    await gateway.batch_put(new.table, items)
 
 
 async def settle_first(self: Any, held: Any) -> None:
@@ -191,7 +222,7 @@ def _plan(transform: Any) -> Migration:
 GUARDS = (
     Guard(
         "the strong read that confirms a miss",
-        replaced(LogicalTable, "fall_back", believe_a_stale_miss),
+        replaced(LogicalTable, "_fall_back", believe_a_stale_miss),
         cast(UPDATER, GLANCER),
         "I1",
     ),
@@ -215,7 +246,7 @@ GUARDS = (
     ),
     Guard(
         "the tombstone",
-        replaced(_repository, "ROUTES", REAL_DELETES),
+        replaced(_phases, "ROUTES", REAL_DELETES),
         cast(DELETER),
         "I3",
     ),
@@ -262,8 +293,38 @@ GUARDS = (
         "Linearizability",
     ),
     Guard(
+        "a scan lets new have the say over what old yields",
+        replaced(LogicalTable, "newer", nothing_newer),
+        cast(SCANNER, world=WRITTEN),
+        "I1",
+    ),
+    Guard(
+        "the absence condition of a copy on read",
+        replaced(_logical, "copy_on_read", copy_over),
+        cast(COPIER, PUTTER),
+        "I2",
+    ),
+    Guard(
+        "an update expression meets a live item",
+        replaced(Overlay, "live", unguarded),
+        cast(APPENDER),
+        "I4",
+    ),
+    Guard(
+        "an update expression gives the item a fresh token",
+        replaced(Changes, "stamped", stamped_alike),
+        cast(UPDATER, APPENDER, world=WRITTEN),
+        "I4",
+    ),
+    Guard(
+        "a transaction carries along what only old has, if it is still so",
+        replaced(Overlay, "missing", missing_unguarded),
+        cast(TRANSACTOR, PUTTER),
+        "Linearizability",
+    ),
+    Guard(
         "deletes leave old as it is",
-        replaced(DualTableRepository, "delete", delete_in_both),
+        replaced(_judged_writes, "delete", delete_in_both),
         cast(DELETER),
         "I5",
     ),

@@ -59,6 +59,8 @@ class Step:
     after: Record
     answer: Any
     visible: bool
+    copying: bool = False
+    """Whoever made it may write copies and nothing else: a migrator, or one that reads."""
     note: str = ""
 
     @property
@@ -71,9 +73,18 @@ class Role:
     """One operation of the repository, and what one table would do in its place."""
 
     name: str
-    act: Callable[[DualTableRepository, str], Awaitable[Answer]]
+    act: Callable[[DualTableRepository[Any], str], Awaitable[Answer]]
     spec: Spec
+    reads: bool = False
     eventual: bool = False
+    """It may return an older state, as on one table; I1 says which."""
+    updates: bool = False
+    """It adds to what is there."""
+    deletes: bool = False
+    repeats: bool = False
+    """Where a response is lost, it may take effect twice, as on one table."""
+    settings: Mapping[str, Any] = attrs.field(factory=dict)
+    """Of the repository."""
 
 
 @attrs.define

@@ -44,7 +44,7 @@ def i1_reads_see_the_newest_write(history: History) -> None:
     """A stale miss in `new` is confirmed by a strong read before `old` is believed."""
     timeline, items = history.timeline(), logicals(history)
     for op in history.operations:
-        if not op.done or not op.role.name.startswith(("get", "batch get")):
+        if not op.done or not op.role.reads:
             continue
         first, last = _span(op)
         during = items[first : last + 2]
@@ -67,7 +67,7 @@ def i1_reads_see_the_newest_write(history: History) -> None:
 def i2_the_copy_never_overwrites(history: History) -> None:
     """The migrator only ever puts if absent, and a tombstone counts as present."""
     for number, step in _numbered(history):
-        if step.by_migrator and step.before.kind != "absent" and step.before != step.after:
+        if step.copying and step.before.kind != "absent" and step.before != step.after:
             raise Violation(
                 "I2 the copy never overwrites",
                 f"step {number} of {step.actor} replaced {step.before} by {step.after}",
@@ -86,7 +86,7 @@ def i3_deletes_stay_deleted(history: History) -> None:
                 f" {step.after}, and old yields {show(history.yielded)}",
                 history,
             )
-        if step.by_migrator and before is None and after is not None and history.yielded:
+        if step.copying and before is None and after is not None and history.yielded:
             raise Violation(
                 "I3 deletes stay deleted",
                 f"step {number} of {step.actor} brought back {show(after)}",
@@ -97,7 +97,7 @@ def i3_deletes_stay_deleted(history: History) -> None:
 def i4_no_lost_update(history: History) -> None:
     """Each update takes effect once, on the item as it was at that moment."""
     for op in history.operations:
-        if not op.role.name.startswith("update"):
+        if not op.role.updates:
             continue
         writes = [(n, s) for n, s in _steps_of(history, op) if s.before != s.after]
         for number, step in writes:
@@ -185,7 +185,7 @@ def i8_fallback_and_copy_agree(history: History) -> None:
     """The copy of an item is what a fallback read has returned for it."""
     for number, step in _numbered(history):
         before, after = (r.logical(history.yielded) for r in (step.before, step.after))
-        if step.by_migrator and before != after:
+        if step.copying and before != after:
             raise Violation(
                 "I8 fallback and copy agree",
                 f"step {number} of {step.actor} turned the logical item from {show(before)} into"
@@ -228,7 +228,7 @@ def _steps_of(history: History, op: Operation) -> Iterator[tuple[int, Step]]:
 def _is_delete(history: History, number: int, step: Step) -> bool:
     writes = step.table == "new" and step.operation not in _READS and step.visible
     return writes and any(
-        op.role.name == "delete" and any(n == number for n, _ in _steps_of(history, op))
+        op.role.deletes and any(n == number for n, _ in _steps_of(history, op))
         for op in history.operations
     )
 

@@ -5,6 +5,10 @@ for the next move. Timers fire at once, in their order, and time jumps to them: 
 sleeps on the loop only to back off before it tries again, and whoever sleeps has no part of a table
 in hand. A longer pause is the same as not being granted the next call for a while, and that is
 explored anyway.
+
+What waits with a limit (`asyncio.timeout`) never runs out of patience here: the library gives up on
+copies and on the phase alone, and a copy that reaches the table after its reader has gone is one
+that a migrator makes at that moment.
 """
 
 from __future__ import annotations
@@ -33,6 +37,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         elif timeout > 0:
             self._seconds = self._scheduled[0].when()
         return []
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        if isinstance(getattr(callback, "__self__", None), asyncio.Timeout):
+            return asyncio.TimerHandle(when, callback, args, self, context)  # never scheduled
+        return super().call_at(when, callback, *args, context=context)
 
     def run_in_executor(self, executor: Any, call: Callable[..., Any], *args: Any) -> Any:
         """Run it here and now: a thread would bring a wall clock back in."""

@@ -30,14 +30,16 @@ from typing import Any
 
 import attrs
 
+from dualtable import _codec
 from dualtable.errors import UnavailableError
 from dualtable.testing import Faults, MemoryGateway
 from proof.history import History, Operation, Record, Step, is_migrator
-from proof.tables import CONTROL, KEY, NEW, OLD, called, keys_of, record_of
+from proof.tables import CONTROL, KEY, NEW, OLD, WATCHED, called, keys_of, record_of
 
 LEASE_SECONDS = 30.0
 _READS = ("get", "batch_get", "scan", "query")
-_WRITES = ("put", "delete", "insert", "batch_put", "update")
+_WRITES = ("put", "delete", "insert", "batch_put", "update", "transact_write")
+_KEY = _codec.encode(WATCHED)
 _NAMES = {OLD: "old", NEW: "new", CONTROL: "control"}
 
 OPERATION: ContextVar[Operation | None] = ContextVar("operation", default=None)
@@ -87,7 +89,7 @@ class Pending:
 
     @property
     def table(self) -> str:
-        return str(self.arguments.get("table", ""))
+        return str(self.arguments.get("table", NEW))  # transactions are on new alone
 
 
 @attrs.frozen
@@ -195,7 +197,7 @@ class Stage(Faults):
 
     def versions(self) -> Sequence[Any]:
         """Return every state that the item has had in the new table."""
-        return self.gateway._tables[NEW].versions.get(KEY, [None])
+        return self.gateway._tables[NEW].versions(_KEY)
 
     # -- moves -------------------------------------------------------------------------------------
 
@@ -296,7 +298,8 @@ class Stage(Faults):
     def _doubt(self, call: Pending) -> None:
         """Note a request that is sent again after others have written over what it wrote."""
         if call.inside is not None and call.inside.unsure_at is not None:
-            call.inside.may_repeat = call.inside.unsure_at != len(self.versions())
+            overtaken = call.inside.unsure_at != len(self.versions())
+            call.inside.may_repeat = overtaken or call.inside.role.repeats
             call.inside.unsure_at = None
 
     def _begin(self, call: Pending, *, visible: bool) -> None:
@@ -331,6 +334,7 @@ class Stage(Faults):
                 after=after,
                 answer=answer,
                 visible=visible,
+                copying=call.inside is None or call.inside.role.reads,
                 note=note,
             )
         )

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dualtable import Migration, _codec, _items
+from dualtable._gateway import TransactPut
 from dualtable.testing import MemoryGateway
 from proof.history import Logical, Record
 
@@ -79,6 +80,8 @@ def keys_of(arguments: Mapping[str, Any]) -> set[Any]:
     """Return the identities of the keys that a call names; none where it names none."""
     named = [arguments[name] for name in ("key", "item") if name in arguments]
     named += [key for name in ("keys", "items") for key in arguments.get(name, ())]
+    for action in (*arguments.get("actions", ()), *arguments.get("gets", ())):
+        named.append(action.item if isinstance(action, TransactPut) else action.key)
     return {_items.identity({"id": key["id"]}) for key in named if "id" in key}
 
 
@@ -88,10 +91,16 @@ def called(operation: str, table: str, arguments: Mapping[str, Any]) -> str:
     if "consistent_read" in arguments and operation != "scan":
         parts.append("strongly" if arguments["consistent_read"] else "eventually consistent")
     parts += [_item(arguments["item"])] if "item" in arguments else []
+    parts += [_action(action) for action in arguments.get("actions", ())]
     parts += [", ".join(_item(item) for item in arguments["items"])] if "items" in arguments else []
     if arguments.get("condition") is not None:
         parts.append(f"if {_condition(arguments['condition'])}")
     return " ".join(parts)
+
+
+def _action(action: Any) -> str:
+    what = _item(action.item) if isinstance(action, TransactPut) else type(action).__name__
+    return what + ("" if action.condition is None else f" if {_condition(action.condition)}")
 
 
 def _item(item: Mapping[str, Any]) -> str:

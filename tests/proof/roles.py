@@ -1,0 +1,239 @@
+"""The roles: one operation of the repository each, and what one DynamoDB item would do instead.
+
+The rule: `act` uses the repository as production does and answers with what it was told; `spec` is
+DynamoDB, and knows of no migration. The word of an actor is what its write adds to the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from boto3.dynamodb.conditions import Attr, Key
+
+from dualtable import DualTableRepository, Update
+from dualtable.errors import ConditionFailedError, ItemExistsError, ItemNotFoundError
+from proof.history import Answer, Logical, Role
+from proof.tables import OTHER, WATCHED, logical_of
+
+Repository = DualTableRepository[Any]
+
+HAS_OLD = Attr("log").contains("old")
+APPEND = "SET #l = list_append(if_not_exists(#l, :none), :word)"
+
+
+def appending(word: str) -> dict[str, Any]:
+    return {":none": [], ":word": [word]}
+
+
+# -- DynamoDB --------------------------------------------------------------------------------------
+
+
+def added(state: Logical, word: str) -> tuple[Logical, Answer]:
+    after = (*(state or ()), word)
+    return after, after
+
+
+def when(holds: Callable[[Logical], bool], then: Any, otherwise: str) -> Any:
+    """Return the spec of a write under a condition."""
+    return lambda state, word: then(state, word) if holds(state) else (state, otherwise)
+
+
+def replaced(state: Logical, word: str) -> tuple[Logical, Answer]:
+    return (word,), "done"
+
+
+def removed(state: Logical, word: str) -> tuple[Logical, Answer]:
+    return None, "done"
+
+
+def seen(state: Logical, word: str) -> tuple[Logical, Answer]:
+    return state, state
+
+
+def has_old(state: Logical) -> bool:
+    return state is not None and "old" in state
+
+
+def _is_there(state: Logical) -> bool:
+    return state is not None
+
+
+# -- the repository --------------------------------------------------------------------------------
+
+
+def told(error: type[Exception], answer: str) -> Any:
+    """Let an error that the caller expects be an answer."""
+
+    def wrapped(
+        act: Callable[[Repository, str], Awaitable[Answer]],
+    ) -> Callable[[Repository, str], Awaitable[Answer]]:
+        async def answered(repository: Repository, word: str) -> Answer:
+            try:
+                return await act(repository, word)
+            except error:
+                return answer
+
+        return answered
+
+    return wrapped
+
+
+def _with(item: dict[str, Any], word: str) -> dict[str, Any]:
+    return {**item, "log": [*item.get("log", ()), word]}
+
+
+@told(ItemNotFoundError, "not found")
+async def update(repository: Repository, word: str) -> Answer:
+    return logical_of(await repository.update(WATCHED, lambda item: _with(item, word)))
+
+
+async def create(repository: Repository, word: str) -> Answer:
+    changed = await repository.update(WATCHED, lambda item: _with(item, word), create=True)
+    return logical_of(changed)
+
+
+async def put(repository: Repository, word: str) -> Answer:
+    await repository.put({**WATCHED, "log": [word]})
+    return "done"
+
+
+async def batch_put(repository: Repository, word: str) -> Answer:
+    await repository.batch_put([{**WATCHED, "log": [word]}])
+    return "done"
+
+
+@told(ItemExistsError, "exists")
+async def put_if_absent(repository: Repository, word: str) -> Answer:
+    await repository.put({**WATCHED, "log": [word]}, if_absent=True)
+    return "done"
+
+
+@told(ConditionFailedError, "condition failed")
+async def put_if(repository: Repository, word: str) -> Answer:
+    await repository.put({**WATCHED, "log": [word]}, condition=HAS_OLD)
+    return "done"
+
+
+async def delete(repository: Repository, word: str) -> Answer:
+    await repository.delete(WATCHED)
+    return "done"
+
+
+async def take(repository: Repository, word: str) -> Answer:
+    return logical_of(await repository.delete(WATCHED, return_old=True))
+
+
+@told(ConditionFailedError, "condition failed")
+async def delete_if(repository: Repository, word: str) -> Answer:
+    await repository.delete(WATCHED, condition=HAS_OLD)
+    return "done"
+
+
+async def append(repository: Repository, word: str) -> Answer:
+    found = await repository.update_item(
+        WATCHED,
+        UpdateExpression=APPEND,
+        ExpressionAttributeNames={"#l": "log"},
+        ExpressionAttributeValues=appending(word),
+        ReturnValues="ALL_NEW",
+    )
+    return logical_of(found)
+
+
+@told(ConditionFailedError, "condition failed")
+async def append_if(repository: Repository, word: str) -> Answer:
+    found = await repository.update_item(
+        WATCHED,
+        UpdateExpression=APPEND,
+        ConditionExpression="attribute_exists(id)",
+        ExpressionAttributeNames={"#l": "log"},
+        ExpressionAttributeValues=appending(word),
+        ReturnValues="ALL_NEW",
+    )
+    return logical_of(found)
+
+
+async def transact(repository: Repository, word: str) -> Answer:
+    change = Update(WATCHED, APPEND, names={"#l": "log"}, values=appending(word))
+    await repository.transact_write([change])
+    return "done"
+
+
+async def read(repository: Repository, word: str) -> Answer:
+    return logical_of(await repository.get(WATCHED, consistent_read=True))
+
+
+async def glance(repository: Repository, word: str) -> Answer:
+    return logical_of(await repository.get(WATCHED))
+
+
+async def glance_at_several(repository: Repository, word: str) -> Answer:
+    return logical_of((await repository.batch_get([WATCHED, OTHER]))[0])
+
+
+async def read_at_once(repository: Repository, word: str) -> Answer:
+    return logical_of((await repository.transact_get([WATCHED, OTHER]))[0])
+
+
+async def query(repository: Repository, word: str) -> Answer:
+    condition = Key("id").eq(WATCHED["id"])
+    return only([item async for item in repository.query(condition, consistent_read=True)])
+
+
+async def scan(repository: Repository, word: str) -> Answer:
+    every = [item async for item in repository.scan(consistent_read=True)]
+    return only([item for item in every if item["id"] == WATCHED["id"]])
+
+
+def only(items: list[dict[str, Any]]) -> Answer:
+    """Return the one item, or say that it came twice."""
+    if len(items) > 1:
+        return f"{len(items)} of one key"
+    return logical_of(items[0]) if items else None
+
+
+UPDATER = Role("update", update, when(_is_there, added, "not found"), updates=True)
+CREATOR = Role("update or create", create, added, updates=True)
+PUTTER = Role("put", put, replaced)
+BATCH_PUTTER = Role("batch put", batch_put, replaced)
+FOUNDER = Role(
+    "put if absent", put_if_absent, when(lambda state: state is None, replaced, "exists")
+)
+CONDITIONAL_PUTTER = Role("put if", put_if, when(has_old, replaced, "condition failed"))
+DELETER = Role("delete", delete, removed, deletes=True)
+TAKER = Role("delete, return old", take, lambda state, _: (None, state), deletes=True)
+CONDITIONAL_DELETER = Role("delete if", delete_if, when(has_old, removed, "condition failed"))
+APPENDER = Role("update item", append, added, updates=True, repeats=True)
+CONDITIONAL_APPENDER = Role(
+    "update item if",
+    append_if,
+    when(_is_there, added, "condition failed"),
+    updates=True,
+    repeats=True,
+)
+TRANSACTOR = Role("transaction", transact, lambda state, word: (added(state, word)[0], "done"))
+READER = Role("get strongly", read, seen, reads=True)
+GLANCER = Role("get", glance, seen, reads=True, eventual=True)
+GLANCERS = Role("batch get", glance_at_several, seen, reads=True, eventual=True)
+SNAPSHOT = Role("transaction of reads", read_at_once, seen, reads=True)
+QUERIER = Role("query", query, seen, reads=True)
+SCANNER = Role("scan", scan, seen, reads=True)
+COPIER = Role("get, copy on read", glance, seen, True, True, settings={"copy_on_read": True})
+BOTH = Role("get from both", glance, seen, reads=True, settings={"one_round_trip": True})
+
+CORE = (UPDATER, CREATOR, PUTTER, FOUNDER, DELETER, READER, GLANCER)
+ROLES = (
+    *CORE,
+    CONDITIONAL_PUTTER,
+    TAKER,
+    CONDITIONAL_DELETER,
+    APPENDER,
+    CONDITIONAL_APPENDER,
+    TRANSACTOR,
+    SNAPSHOT,
+    QUERIER,
+    SCANNER,
+    COPIER,
+    BOTH,
+)
