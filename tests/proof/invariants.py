@@ -227,7 +227,8 @@ def _steps_of(history: History, op: Operation) -> Iterator[tuple[int, Step]]:
 
 def _is_delete(history: History, number: int, step: Step) -> bool:
     writes = step.table == "new" and step.operation not in _READS and step.visible
-    return writes and any(
+    took_effect = writes and not isinstance(step.answer, Exception)
+    return took_effect and any(
         op.role.deletes and any(n == number for n, _ in _steps_of(history, op))
         for op in history.operations
     )

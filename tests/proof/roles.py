@@ -202,8 +202,14 @@ FOUNDER = Role(
 )
 CONDITIONAL_PUTTER = Role("put if", put_if, when(has_old, replaced, "condition failed"))
 DELETER = Role("delete", delete, removed, deletes=True)
-TAKER = Role("delete, return old", take, lambda state, _: (None, state), deletes=True)
-CONDITIONAL_DELETER = Role("delete if", delete_if, when(has_old, removed, "condition failed"))
+TAKER = Role("delete, return old", take, lambda state, _: (None, state), deletes=True, repeats=True)
+CONDITIONAL_DELETER = Role(
+    "delete if",
+    delete_if,
+    when(has_old, removed, "condition failed"),
+    deletes=True,
+    repeats=True,
+)
 APPENDER = Role("update item", append, added, updates=True, repeats=True)
 CONDITIONAL_APPENDER = Role(
     "update item if",

@@ -189,7 +189,7 @@ class Stage(Faults):
         """Let the call take effect at once; it has waited already."""
 
     def stale(self, table: str, versions: Sequence[Any]) -> Any:
-        return versions[self._version if table == NEW else -1]
+        return versions[self._version if versions is self.versions() else -1]
 
     def record(self) -> Record:
         """Return what the new table holds under the key."""
