@@ -19,7 +19,7 @@ from dualtable._gateway import Condition
 from dualtable._grammar import Placeholders
 from dualtable.errors import InvalidKeyError, RequestRefusedError
 
-ConditionLike: TypeAlias = ConditionBase | str
+ConditionLike: TypeAlias = "ConditionBase | str"
 """A condition as boto3 takes it: built of ``Attr`` objects, or an expression in text."""
 
 

@@ -76,7 +76,7 @@ class MemoryGateway:
     """
 
     def __init__(self, faults: Faults | None = None) -> None:
-        self.faults = faults or Faults()
+        self.faults: Faults = faults or Faults()
         self._tables: dict[str, StoredTable] = {}
         self._transactions: dict[str, Sequence[TransactAction]] = {}  # by their tokens
 
