@@ -21,10 +21,11 @@ from dualtable.errors import InvalidItemError
 
 MAX_DEPTH = 31  # lists and maps inside one another; with the value inside these are 32 levels
 
+_DIGITS = 38
 # 38 significant digits, 1E-130 to 9.99…E+125: a number outside would be rounded or refused. Zeros
 # at the end are not significant: DynamoDB itself spells 1E+125 with 125 of them.
 _NUMBERS = decimal.Context(
-    prec=38,
+    prec=_DIGITS,
     Emin=-130,
     Emax=125,
     traps=[
@@ -36,14 +37,28 @@ _NUMBERS = decimal.Context(
         decimal.InvalidOperation,
     ],
 )
-_SAFE_INT = 10**38
+_SAFE_INT = 10**_DIGITS
+
+
+class KeepsWire:
+    """A map or a list that may still have the wire form it came in; see `dualtable._lazy`."""
+
+    __slots__ = ()
+
+    def wire_members(self, depth: int) -> Any | None:
+        """Return the members in wire form, for that depth; None where they must be encoded.
+
+        They are shared with where they came from.
+        """
+        raise NotImplementedError
 
 
 def encode(item: Mapping[str, Any]) -> WireItem:
     """Return the wire form of an item; raise `InvalidItemError` naming the path that is wrong."""
     if not isinstance(item, Mapping):
         raise InvalidItemError(f"an item must be a dict, not {type(item).__name__}")
-    return _encode_members(item, 0)
+    kept = item.wire_members(0) if isinstance(item, KeepsWire) else None
+    return encode_members(item, 0) if kept is None else dict(kept)
 
 
 def encode_value(value: Any) -> WireValue:
@@ -62,21 +77,31 @@ def decode_value(wire: WireValue) -> Any:
     return _DECODERS[tag](content)
 
 
-def _encode_members(members: Mapping[str, Any], depth: int) -> dict[str, WireValue]:
-    encoded = {}
+def encode_members(members: Mapping[str, Any], depth: int) -> dict[str, WireValue]:
+    """Return the wire form of an item's or a map's members, which stand that deep."""
+    encoded: dict[str, WireValue] = {}
     for name, value in members.items():
-        if not isinstance(name, str):
-            raise InvalidItemError(
-                f"attribute names must be str, not {type(name).__name__}; convert the name"
-            )
-        if not name and depth == 0:
-            raise InvalidItemError("an attribute name is empty; every attribute needs a name")
-        _check_text(name)
+        if type(name) is not str or not name or not name.isascii():
+            _check_name(name, depth)
+        if type(value) is str and value.isascii():  # most values by far
+            encoded[name] = {"S": value}
+            continue
         try:
-            encoded[name] = _encode(value, depth)
+            encoder = _ENCODERS.get(type(value)) or _encoder_of_base(value)
+            encoded[name] = encoder(value, depth)
         except InvalidItemError as error:
             raise _within(name, error) from error.__cause__
     return encoded
+
+
+def _check_name(name: object, depth: int) -> None:
+    if not isinstance(name, str):
+        raise InvalidItemError(
+            f"attribute names must be str, not {type(name).__name__}; convert the name"
+        )
+    if not name and depth == 0:
+        raise InvalidItemError("an attribute name is empty; every attribute needs a name")
+    _check_text(name)
 
 
 def _encode(value: Any, depth: int) -> WireValue:
@@ -85,6 +110,8 @@ def _encode(value: Any, depth: int) -> WireValue:
 
 
 def _encoder_of_base(value: Any) -> Callable[[Any, int], WireValue]:
+    if isinstance(value, KeepsWire):
+        return _encode_kept
     for kind, encoder in _ENCODERS.items():
         if isinstance(value, kind):
             return encoder
@@ -94,19 +121,27 @@ def _encoder_of_base(value: Any) -> Callable[[Any, int], WireValue]:
     raise InvalidItemError(f"{type(value).__name__} is not a DynamoDB type;{hint}")
 
 
+def _encode_kept(value: Any, depth: int) -> WireValue:
+    is_map = isinstance(value, dict)
+    kept = value.wire_members(depth + 1)
+    if kept is None:
+        return (_encode_map if is_map else _encode_list)(value, depth)
+    return {"M" if is_map else "L": kept}
+
+
 def _encode_text(value: str, _depth: int) -> WireValue:
-    _check_text(value)
+    if not value.isascii():
+        _check_text(value)
     return {"S": value}
 
 
 def _check_text(value: str) -> None:
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise InvalidItemError(
-                "a text is not valid Unicode (it has a lone surrogate); mend or drop it"
-            ) from None
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidItemError(
+            "a text is not valid Unicode (it has a lone surrogate); mend or drop it"
+        ) from None
 
 
 def _encode_number(value: int | Decimal, _depth: int) -> WireValue:
@@ -118,6 +153,8 @@ def _number_text(value: int | Decimal) -> str:
         return str(value)
     if not value:  # a zero of any exponent
         return "0"
+    if type(value) is Decimal and len(text := str(value)) < _DIGITS and text.isdigit():
+        return text
     try:
         number = _NUMBERS.create_decimal(value)
     except decimal.DecimalException:
@@ -142,7 +179,7 @@ def _encode_list(value: Iterable[Any], depth: int) -> WireValue:
 
 def _encode_map(value: Mapping[str, Any], depth: int) -> WireValue:
     _check_depth(depth)
-    return {"M": _encode_members(value, depth + 1)}
+    return {"M": encode_members(value, depth + 1)}
 
 
 def _encode_set(value: Iterable[Any], _depth: int) -> WireValue:

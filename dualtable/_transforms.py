@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import attrs
 
-from dualtable import _codec
+from dualtable import _codec, _lazy
 from dualtable._types import Item, Key, WireItem, WireValue
 from dualtable.errors import DualTableError, InvalidItemError, TransformError
 
@@ -100,7 +100,7 @@ def keeps_key(transform: Transform, names: Iterable[str]) -> bool:
 
 def _forward_plain(function: TransformFunction, name: object, item: WireItem) -> list[WireItem]:
     def outputs() -> list[Item]:
-        return _as_list(function(_codec.decode(item)), name)
+        return _as_list(function(_lazy.decode(item)), name)
 
     return [_codec.encode(output) for output in _guarded(outputs, name)]
 

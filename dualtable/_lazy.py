@@ -1,0 +1,249 @@
+"""Plain values that are decoded where they are looked at; what a callable transform is given.
+
+The rule: to whoever uses them these are a dict and a list of plain values, whatever is done with
+them, but what was never touched goes back as it came, neither decoded nor encoded.
+
+Until a value is decoded, `PENDING` stands in its place. Python's own fast paths look for exactly
+``dict`` and ``list`` before they reach past the methods of one; code that reaches past them all the
+same meets `PENDING`, which cannot be compared, printed, encoded or stored, and never the wire form.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from itertools import repeat
+from operator import is_
+from typing import Any, NoReturn, TypeVar
+
+from dualtable import _codec
+from dualtable._codec import KeepsWire
+from dualtable._types import Item, WireItem, WireValue
+
+_C = TypeVar("_C", bound=type)
+
+
+class _Pending:
+    """Stands for a value that is not decoded yet, and serves for nothing else."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError(
+            "this value is not decoded yet: something reached past the methods of the dict or list"
+            " that holds it; copy it first, as in dict(item)"
+        )
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _refuse
+    __bool__ = __len__ = __iter__ = __str__ = __format__ = _refuse
+    __reduce_ex__ = __deepcopy__ = _refuse
+
+    def __repr__(self) -> str:
+        return "<not decoded>"
+
+
+PENDING = _Pending()
+_OUTERMOST = -1  # the depth of an item, one above that of its values
+
+
+def decode(wire: WireItem) -> Item:
+    """Return an item whose values are decoded when they are looked at."""
+    return _map(wire, _OUTERMOST)
+
+
+def _settling(base: type, *names: str) -> Callable[[_C], _C]:
+    """Let these methods of the base class find everything decoded."""
+
+    def settled(name: str) -> Callable[..., Any]:
+        method = getattr(base, name)
+
+        def call(self: Any, *arguments: Any, **named: Any) -> Any:
+            self.settle()
+            for argument in arguments:
+                if isinstance(argument, (LazyDict, LazyList)):
+                    argument.settle()
+            return method(self, *arguments, **named)
+
+        call.__name__ = name
+        return call
+
+    def add(cls: _C) -> _C:
+        for name in names:
+            setattr(cls, name, settled(name))
+        return cls
+
+    return add
+
+
+@_settling(dict, "items", "values", "copy", "popitem", "__eq__", "__ne__", "__repr__")
+class LazyDict(dict[str, Any], KeepsWire):
+    """A map, or an item, of plain values.
+
+    Names and their order are those of a dict from the start; only values wait. Where a value is
+    set or removed, nothing of this class is involved.
+    """
+
+    __slots__ = ("depth", "wire")
+    wire: WireItem
+    depth: int
+
+    def __new__(cls, *values: Any, **named: Any) -> Any:
+        """Return a dict: what is made with ``type(item)(…)`` has nothing to wait for."""
+        return dict(*values, **named)
+
+    def __getitem__(self, name: str) -> Any:
+        value = _dict_getitem(self, name)
+        return self._decode(name) if value is PENDING else value
+
+    def __iter__(self) -> Any:
+        # A dict that has a method of its own here is not copied at one go by dict(item), {**item},
+        # f(**item) and their like: they ask for its keys, and get one value after the other.
+        return _dict_iter(self)
+
+    def keys(self) -> Any:
+        self.settle()  # who asks for all keys wants all values, and this is the quicker way
+        return _dict_keys(self)
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        value = _dict_get(self, name, default)
+        return self._decode(name) if value is PENDING else value
+
+    def pop(self, name: str, /, *default: Any) -> Any:
+        self.get(name)  # decodes it
+        return super().pop(name, *default)
+
+    def setdefault(self, name: str, default: Any = None, /) -> Any:
+        self.get(name)  # decodes it
+        return super().setdefault(name, default)
+
+    def __copy__(self) -> Item:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Item:
+        twin = memo[id(self)] = _empty(self.wire, self.depth)
+        for name, value in _dict_items(self):
+            waits = value is PENDING
+            _dict_setitem(twin, name, PENDING if waits else copy.deepcopy(value, memo))
+        return twin
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return dict, (dict(self),)
+
+    def wire_members(self, depth: int) -> WireItem | None:
+        # What was as deep in a stored item, or deeper, fits here too. Elsewhere its depth must be
+        # judged, and an inner map that has become an item must be judged as one.
+        if depth > self.depth + 1 or (depth == 0 and self.depth != _OUTERMOST):
+            return None
+        values = _dict_values(self)
+        if len(self) == len(self.wire) and all(map(is_, values, repeat(PENDING))):
+            return self.wire
+        touched = {name: value for name, value in _dict_items(self) if value is not PENDING}
+        encoded = _codec.encode_members(touched, depth)
+        return {name: encoded.get(name) or self.wire[name] for name in self}
+
+    def _decode(self, name: str) -> Any:
+        value = _value(self.wire[name], self.depth + 1)
+        _dict_setitem(self, name, value)
+        return value
+
+    def settle(self) -> None:
+        """Decode what is not decoded yet."""
+        wire, depth = self.wire, self.depth + 1
+        decoded = {n: _value(wire[n], depth) for n, v in _dict_items(self) if v is PENDING}
+        _dict_update(self, decoded)
+
+
+@_settling(
+    list,
+    *("append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse"),
+    *(
+        "sort",
+        "__init__",
+        "__add__",
+        "__contains__",
+        "__delitem__",
+        "__eq__",
+        "__ge__",
+        "__getitem__",
+    ),
+    *("__gt__", "__iadd__", "__imul__", "__iter__", "__le__", "__lt__", "__mul__", "__ne__"),
+    *("__repr__", "__reversed__", "__rmul__", "__setitem__"),
+)
+class LazyList(list[Any], KeepsWire):
+    """A list of plain values; the first touch decodes them all."""
+
+    __slots__ = ("depth", "wire")
+    wire: Sequence[WireValue] | None
+    depth: int
+
+    def __new__(cls, *values: Any) -> Any:
+        """Return a list: what is made with ``type(value)(…)`` has nothing to wait for."""
+        return list(*values)
+
+    def __radd__(self, other: Any) -> Any:
+        self.settle()
+        return NotImplemented  # the list before the + goes on, and finds everything decoded
+
+    def __copy__(self) -> list[Any]:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
+        if self.wire is not None:
+            memo[id(self)] = waiting = _list(self.wire, self.depth)
+            return waiting
+        twin: list[Any] = []
+        memo[id(self)] = twin
+        twin.extend(copy.deepcopy(member, memo) for member in self)
+        return twin
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return list, (list(self),)
+
+    def wire_members(self, depth: int) -> Sequence[WireValue] | None:
+        return self.wire if depth <= self.depth + 1 else None
+
+    def settle(self) -> None:
+        if self.wire is not None:
+            wire, self.wire = self.wire, None
+            _list_setitem(self, slice(None), [_value(member, self.depth + 1) for member in wire])
+
+
+# What reaches past the methods of the two classes.
+_dict_get, _dict_getitem, _dict_setitem = dict.get, dict.__getitem__, dict.__setitem__
+_dict_items, _dict_iter, _dict_values = dict.items, dict.__iter__, dict.values
+_dict_keys, _dict_update = dict.keys, dict.update
+_list_setitem = list.__setitem__
+
+
+def _empty(wire: WireItem, depth: int) -> LazyDict:
+    lazy: LazyDict = dict.__new__(LazyDict)
+    lazy.wire = wire
+    lazy.depth = depth
+    return lazy
+
+
+def _map(wire: WireItem, depth: int) -> LazyDict:
+    lazy = _empty(wire, depth)
+    dict.__init__(lazy, dict.fromkeys(wire, PENDING))
+    return lazy
+
+
+def _list(wire: Sequence[WireValue], depth: int) -> LazyList:
+    lazy: LazyList = list.__new__(LazyList)
+    list.__init__(lazy, [PENDING] * len(wire))
+    lazy.wire = wire
+    lazy.depth = depth
+    return lazy
+
+
+def _value(wire: WireValue, depth: int) -> Any:
+    if "S" in wire:
+        return wire["S"]
+    if "N" in wire:
+        return Decimal(wire["N"])
+    if "M" in wire:
+        return _map(wire["M"], depth)
+    if "L" in wire:
+        return _list(wire["L"], depth)
+    return _codec.decode_value(wire)
