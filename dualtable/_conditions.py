@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import base64
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -84,7 +84,7 @@ class Comparison:
     def __attrs_post_init__(self) -> None:
         _check_distinct(self.left, self.right)
         if self.operator not in ("=", "<>"):
-            _check_ordered(self.left, self.right)
+            _check_type(self.operator, _ORDERED, self.left, self.right)
 
     def holds(self, item: WireItem) -> bool:
         return _COMPARATORS[self.operator](self.left.read(item), self.right.read(item))
@@ -100,7 +100,7 @@ class Between:
 
     def __attrs_post_init__(self) -> None:
         _check_distinct(self.operand, self.low, self.high)
-        _check_ordered(self.operand, self.low, self.high)
+        _check_type("BETWEEN", _ORDERED, self.operand, self.low, self.high)
         if isinstance(self.low, Literal) and isinstance(self.high, Literal):
             _check_range(self.low.value, self.high.value)
 
@@ -160,9 +160,7 @@ class BeginsWith:
 
     def __attrs_post_init__(self) -> None:
         _check_distinct(self.operand, self.prefix)
-        for each in (self.operand, self.prefix):
-            if isinstance(each, Literal) and _tag(each.value) not in ("S", "B"):
-                raise refused("begins_with needs text or binary")
+        _check_type("begins_with", ("S", "B"), self.operand, self.prefix)
 
     def holds(self, item: WireItem) -> bool:
         found, prefix = self.operand.read(item), self.prefix.read(item)
@@ -290,10 +288,12 @@ def _check_distinct(first: Operand, *others: Operand) -> None:
         raise refused("the first operand must be distinct from the others")
 
 
-def _check_ordered(*operands: Operand) -> None:
+def _check_type(operator: str, allowed: Sequence[str], *operands: Operand) -> None:
+    """Check the types that are known before any item is looked at."""
     for each in operands:
-        if isinstance(each, Literal) and _tag(each.value) not in _ORDERED:
-            raise refused(f"values of type {_tag(each.value)} have no order")
+        known = _tag(each.value) if isinstance(each, Literal) else "N"
+        if not isinstance(each, Path) and known not in allowed:
+            raise refused(f"{operator} does not take values of type {known}")
 
 
 def _check_range(low: WireValue, high: WireValue) -> None:

@@ -309,7 +309,9 @@ class Gateway(Protocol):
     ) -> WireItem | None:
         """Update an item, which is created where there is none.
 
-        Return the attributes that `return_values` asks for, None where there are none.
+        Return the attributes that `return_values` asks for, None where there are none. One whose
+        answer got lost may have been applied: a caller who counts must see to that, by a condition
+        or a transaction, since it is sent again.
 
         Raises:
             ConditionFailed: The condition does not hold.

@@ -20,7 +20,21 @@ from botocore.config import Config
 
 from dualtable import _codec
 from dualtable._aws import AwsGateway, open_gateway
-from dualtable._gateway import Condition, ConditionFailed, Gateway, Outcome
+from dualtable._gateway import (
+    Condition,
+    ConditionFailed,
+    Gateway,
+    Outcome,
+    Reason,
+    TransactCheck,
+    TransactDelete,
+    TransactGet,
+    TransactionCancelled,
+    TransactPut,
+    TransactUpdate,
+    Update,
+    Verdict,
+)
 from dualtable.errors import (
     AccessError,
     GatewayError,
@@ -536,3 +550,94 @@ async def test_extras_are_what_the_server_knows(server: Server, gateway: Gateway
         "ttl_attribute": "expires",
         "tags": [{"Key": "team", "Value": "shop"}],
     }
+
+
+def cancelled(*codes: str, **of_first: Any) -> Answer:
+    """Answer that a transaction was cancelled, with a reason for each of its actions."""
+    reasons: list[dict[str, Any]] = [{"Code": code, "Message": f"why {code}"} for code in codes]
+    if reasons:
+        reasons[0] |= of_first
+    return error("TransactionCanceledException", CancellationReasons=reasons)
+
+
+async def test_a_transaction_is_sent_as_the_api_names_it(server: Server, gateway: Gateway) -> None:
+    """All four actions, each with its expressions, and the token."""
+    server.answers("TransactWriteItems", answer({}))
+    add = Update("ADD #c :one", {"#c": "count"}, {":one": {"N": "1"}})
+    few = Condition("#c < :few", {"#c": "count"}, {":few": {"N": "9"}})
+    await gateway.transact_write(
+        [
+            TransactPut("t", KEY, ABSENT),
+            TransactUpdate("t", KEY, add, few),
+            TransactDelete("u", KEY),
+            TransactCheck("u", KEY, ABSENT),
+        ],
+        token="once",
+    )
+    absent = {
+        "ConditionExpression": "attribute_not_exists(#k)",
+        "ExpressionAttributeNames": {"#k": "id"},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    assert server.asked("TransactWriteItems") == [
+        {
+            "ClientRequestToken": "once",
+            "TransactItems": [
+                {"Put": {"TableName": "t", "Item": KEY, **absent}},
+                {
+                    "Update": {
+                        "TableName": "t",
+                        "Key": KEY,
+                        "UpdateExpression": "ADD #c :one",
+                        "ConditionExpression": "#c < :few",
+                        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+                        "ExpressionAttributeNames": {"#c": "count"},
+                        "ExpressionAttributeValues": {":one": {"N": "1"}, ":few": {"N": "9"}},
+                    }
+                },
+                {"Delete": {"TableName": "u", "Key": KEY}},
+                {"ConditionCheck": {"TableName": "u", "Key": KEY, **absent}},
+            ],
+        }
+    ]
+
+
+async def test_a_failed_condition_cancels_with_reasons(server: Server, gateway: Gateway) -> None:
+    """It is an answer, whatever else went wrong; the caller needs the item that was there."""
+    codes = ("ConditionalCheckFailed", "None", "TransactionConflict", "ThrottlingError", "New")
+    server.answers("TransactWriteItems", cancelled(*codes, Item=KEY))
+    with pytest.raises(TransactionCancelled) as caught:
+        await gateway.transact_write([TransactPut("t", KEY)])
+    assert caught.value.reasons == [
+        Reason(Verdict.CONDITION_FAILED, "why ConditionalCheckFailed", KEY),
+        Reason(Verdict.FINE, "why None"),
+        Reason(Verdict.CONFLICT, "why TransactionConflict"),
+        Reason(Verdict.THROTTLED, "why ThrottlingError"),
+        Reason(Verdict.REFUSED, "why New"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "message"),
+    [
+        (cancelled("None", "ValidationError", "TransactionConflict"), RequestRefusedError, "1 of"),
+        (cancelled("None", "ItemCollectionSizeLimitExceeded"), RequestRefusedError, "action 1 of"),
+        (cancelled("None", "None", "TransactionConflict"), UnavailableError, "action 2 of"),
+        (cancelled("ProvisionedThroughputExceeded"), ThrottledError, "action 0 of"),
+        (cancelled("TransactionConflict", "ThrottlingError"), ThrottledError, "action 1 of"),
+        (cancelled(), RequestRefusedError, "no"),
+        (error("TransactionInProgressException"), UnavailableError, "no"),
+        (error("IdempotentParameterMismatchException"), RequestRefusedError, "no"),
+    ],
+)
+async def test_other_cancellations_are_errors(
+    server: Server, gateway: Gateway, reply: Answer, kind: type[GatewayError], message: str
+) -> None:
+    """What may pass by itself is tried again by the layer above; a refusal is not."""
+    server.answers("TransactWriteItems", reply)
+    server.answers("TransactGetItems", reply)
+    with pytest.raises(kind, match=message) as caught:
+        await gateway.transact_write([TransactPut("t", KEY)])
+    assert type(caught.value) is kind
+    with pytest.raises(kind, match=message):
+        await gateway.transact_get([TransactGet("t", KEY)])

@@ -11,6 +11,14 @@ import orders
 import pytest
 import simulated
 
+from dualtable._gateway import (
+    Condition,
+    ConditionFailed,
+    TransactionCancelled,
+    TransactPut,
+    TransactUpdate,
+    Update,
+)
 from dualtable._retry import ONE_OFF, PRODUCTION, RetryingGateway, RetryPolicy, retried
 from dualtable.errors import (
     AccessError,
@@ -197,3 +205,59 @@ def test_a_cancelled_pause_ends_at_once() -> None:
 
     simulated.run(main())
     assert len(faults.calls) <= 2
+
+
+class LosingAnswers(Faults):
+    """Loses the answers of transactions, or says that somebody else was there, a few times."""
+
+    def __init__(self, *, before: int = 0, after: int = 0) -> None:
+        self.left = {"before": before, "after": after}
+
+    async def before(self, operation: str, table: str) -> None:
+        self._fail("before", operation)
+
+    async def after(self, operation: str, table: str) -> None:
+        self._fail("after", operation)
+
+    def _fail(self, when: str, operation: str) -> None:
+        if operation == "transact_write" and self.left[when]:
+            self.left[when] -= 1
+            raise UnavailableError("a conflict, or a lost answer", code="TransactionConflict")
+
+
+def test_a_transaction_counts_once_however_often_it_is_sent() -> None:
+    """All tries carry one token, so a lost answer to a transaction that was taken does no harm."""
+
+    async def main() -> Any:
+        memory = MemoryGateway(LosingAnswers(before=2, after=2))
+        await memory.create_table(orders.table("t"))
+        gateway = RetryingGateway(memory, POLICY)
+        key = {"id": {"S": "k"}}
+        add = TransactUpdate("t", key, Update("ADD n :one", {}, {":one": {"N": "1"}}))
+        await gateway.transact_write([add])
+        await gateway.transact_write([add])
+        return await gateway.get("t", key, consistent_read=True)
+
+    assert simulated.run(main()) == {"id": {"S": "k"}, "n": {"N": "2"}}
+
+
+def test_a_condition_that_failed_is_not_tried_again() -> None:
+    """It is an answer, also within a transaction."""
+    asked: list[str] = []
+
+    class Counting(Faults):
+        async def before(self, operation: str, table: str) -> None:
+            asked.append(operation)
+
+    async def main() -> None:
+        memory = MemoryGateway(Counting())
+        await memory.create_table(orders.table("t"))
+        gateway = RetryingGateway(memory, POLICY)
+        key, there = {"id": {"S": "k"}}, Condition("attribute_exists(id)")
+        with pytest.raises(ConditionFailed):
+            await gateway.update("t", key, Update("REMOVE x"), there)
+        with pytest.raises(TransactionCancelled):
+            await gateway.transact_write([TransactPut("t", key, there)])
+
+    simulated.run(main())
+    assert asked == ["create_table", "update", "transact_write"]
