@@ -78,7 +78,7 @@ def _log_level(options: Namespace) -> int:
 @contextmanager
 def _sigterm_as_sigint() -> Iterator[None]:
     """Let SIGTERM unwind what runs as SIGINT does, so that the embedded server stops with it."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -140,6 +141,26 @@ def test_a_claim_that_fails_is_said(
     for name, claim in CLAIMS.items():
         if name in failing or not failing:
             assert f"{'NO ' if name in failing else 'yes'}  {claim}\n" in out
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_one_line(name: signal.Signals) -> None:
+    """Whoever has seen enough gets one line and exit 1, and no traceback."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dualtable", "demo", "--quiet"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("4. "):
+            break
+    process.send_signal(name)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err == "dualtable: stopped at once; what is settled stays\n"
 
 
 def test_without_the_extra(
