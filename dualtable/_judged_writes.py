@@ -106,7 +106,7 @@ async def update(
 
     async def update_seen(seen: Seen) -> WireItem | None:
         before = seen.item or {}
-        after = {**step.changes.tree.apply(before), **step.key}
+        after = step.changes.tree.apply(seen.item or step.key)
         stamped = marks.stamp(after, token)
         _items.check_item(stamped, tables.new)
         await tables.replace(seen, stamped)

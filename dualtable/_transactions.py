@@ -99,7 +99,7 @@ class _Planner:
         table, marks, token = self.tables.new.table, self.tables.marks, _items.new_token()
         if self.seen.live:
             return TransactUpdate(table, self.step.key, changes.stamped(marks, token), guard)
-        after = {**changes.tree.apply(self.seen.item or {}), **self.step.key}
+        after = changes.tree.apply(self.seen.item or self.step.key)
         stamped = marks.stamp(after, token)
         _items.check_item(stamped, self.tables.new)
         return TransactPut(table, stamped, guard)

@@ -183,6 +183,19 @@ async def one_table(gateway: MemoryGateway, key: dict[str, Any]) -> dict[str, An
 
 
 @everywhere
+@pytest.mark.parametrize("in_transaction", [False, True])
+async def test_an_update_sees_the_key_also_where_nothing_is(
+    shop: DualTableRepository, key: dict[str, Any], in_transaction: bool
+) -> None:
+    """The server begins an item with its key, so right sides may refer to it."""
+    if in_transaction:
+        await shop.transact_write([Update(key, "SET copy_of_id = id")])
+    else:
+        await shop.update_item(key, UpdateExpression="SET copy_of_id = id")
+    assert (await shop.get(key))["copy_of_id"] == key["id"]
+
+
+@everywhere
 async def test_update_item_under_a_condition(
     shop: DualTableRepository, key: dict[str, Any]
 ) -> None:
