@@ -1,0 +1,67 @@
+"""A batched put-if-absent stores each attribute under the very name that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orders
+import pytest
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dualtable import _codec
+from dualtable._aws import local_settings, open_gateway
+from dualtable._gateway import Outcome
+from dualtable._partiql import insert_statement
+
+ODD_NAMES = (
+    "a.b",
+    "a b",
+    "a-b",
+    "#a",
+    ":a",
+    "?",
+    "{}",
+    "[0]",
+    "\\",
+    "\n",
+    '"',
+    "--",
+    "select",
+    "né",
+)
+
+
+def test_items_with_the_same_names_share_a_statement() -> None:
+    """The text is made once, not for each item; order matters, for parameters go by position."""
+    first = insert_statement("t", ("id", "total"))
+    assert insert_statement("t", ("id", "total")) is first
+    assert insert_statement("t", ("total", "id")) != first
+    assert insert_statement("u", ("id", "total")) != first
+
+
+@given(st.lists(strategies.names, unique=True))
+def test_a_statement_has_a_place_for_each_name(names: list[str]) -> None:
+    """As many question marks as parameters, whatever else a name holds."""
+    statement = insert_statement("t", tuple(names))
+    if any("'" in name for name in names):
+        assert statement is None
+    else:
+        assert statement is not None
+        assert statement.count("': ?") >= len(names)
+
+
+@pytest.mark.parametrize("name", ["dynamodb-local", "dynoxide"])
+async def test_odd_names_are_stored_as_they_are(
+    name: str, running: Callable[[str], str], table_name: str
+) -> None:
+    """Nothing in a name is read as syntax; the embedded server is not up to some of these."""
+    items = [_codec.encode({"id": f"o-{number}", n: "x"}) for number, n in enumerate(ODD_NAMES)]
+    assert all(insert_statement(table_name, tuple(item)) for item in items)
+    async with open_gateway(**local_settings(running(name))) as gateway:
+        await gateway.create_table(orders.table(table_name))
+        batch = await gateway.insert(table_name, items, key_name="id")
+        assert {answer.outcome for answer in batch.outcomes} == {Outcome.WRITTEN}
+        found = await orders.everything(gateway, table_name)
+    assert {item["id"]["S"]: item for item in found} == {i["id"]["S"]: i for i in items}
