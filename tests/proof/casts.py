@@ -19,8 +19,8 @@ import attrs
 from dualtable import DualTableRepository, Migration, Migrator, _codec
 from dualtable._control import Control
 from dualtable._segments import total
-from proof.history import History, Logical, Operation, Role
-from proof.roles import READER, ROLES, Repository
+from proof.history import History, Logical, Operation, Repository, Role
+from proof.roles import READER, ROLES
 from proof.stage import LEASE_SECONDS, OPERATION, PROCESS, Budget, Stage, StageGateway
 from proof.tables import (
     CONTROL,
@@ -164,7 +164,7 @@ async def _perform(stage: Stage, repository: Repository, operation: Operation) -
     stage.history.operations.append(operation)
     OPERATION.set(operation)
     PROCESS.set(operation.word)
-    operation.answer = await operation.role.act(repository, operation.word)
+    operation.answer = await operation.role.act(repository, WATCHED, operation.word)
     operation.done = True
 
 

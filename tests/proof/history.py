@@ -19,6 +19,13 @@ Logical: TypeAlias = tuple[str, ...] | None
 Answer: TypeAlias = Any
 """What an operation's caller was told: a `Logical`, or a word such as ``done`` or ``exists``."""
 
+Repository: TypeAlias = DualTableRepository[Any]
+
+Key: TypeAlias = dict[str, Any]
+
+Act: TypeAlias = Callable[[Repository, Key, str], Awaitable[Answer]]
+"""Use a repository on a key, with the word that is the actor's, and say what it answered."""
+
 Spec: TypeAlias = Callable[[Logical, str], tuple[Logical, Answer]]
 """One DynamoDB item: from its state and the actor's word to its next state and the answer."""
 
@@ -73,7 +80,7 @@ class Role:
     """One operation of the repository, and what one table would do in its place."""
 
     name: str
-    act: Callable[[DualTableRepository[Any], str], Awaitable[Answer]]
+    act: Act
     spec: Spec
     reads: bool = False
     eventual: bool = False
@@ -89,13 +96,13 @@ class Role:
 
 @attrs.define
 class Operation:
-    """One call of the repository; `first` and `last` number its visible steps."""
+    """One call of the repository; `first` and `last` are the numbers, or times, of its ends."""
 
     actor: str
     word: str
     role: Role
-    first: int | None = None
-    last: int | None = None
+    first: float | None = None
+    last: float | None = None
     answer: Answer = None
     done: bool = False
     unsure_at: int | None = None

@@ -214,13 +214,13 @@ def _numbered(history: History) -> Iterator[tuple[int, Step]]:
 def _span(op: Operation) -> tuple[int, int]:
     assert op.first is not None
     assert op.last is not None
-    return op.first, op.last
+    return int(op.first), int(op.last)
 
 
 def _steps_of(history: History, op: Operation) -> Iterator[tuple[int, Step]]:
     if op.first is None or op.last is None:
         return
-    for number in range(op.first, op.last + 1):
+    for number in range(int(op.first), int(op.last) + 1):
         if number < len(history.steps) and history.steps[number].actor == op.actor:
             yield number, history.steps[number]
 

@@ -3,7 +3,8 @@
 The rule: an operation takes effect at one moment between its first and its last call, so one that
 ended before another began comes first. The search is Wing and Gong's: take any operation that no
 other one precedes, let the item answer it, and go on if the answer is the one that was given; what
-was tried is remembered. Eventually consistent reads are judged by I1 instead.
+was tried is remembered. A history is cut where nothing was under way: what can be there at the end
+of one piece is what the next one begins with, so long histories take time in proportion.
 
 J. M. Wing, C. Gong: Testing and Verifying Concurrent Objects, 1993.
 """
@@ -11,7 +12,7 @@ J. M. Wing, C. Gong: Testing and Verifying Concurrent Objects, 1993.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -20,10 +21,17 @@ from proof.history import Logical, Operation
 
 def linearizable(initial: Logical, operations: Iterable[Operation]) -> bool:
     """Tell whether some order of the operations explains all their answers."""
-    calls = sorted(map(_Call.of, operations), key=lambda call: call.first)
-    everything = frozenset(range(len(calls)))
-    ghosts = frozenset(n for n in everything if calls[n].operation.may_repeat)
-    return _Search(calls).explains(initial, everything, ghosts)
+    return unexplained(initial, operations) is None
+
+
+def unexplained(initial: Logical, operations: Iterable[Operation]) -> list[Operation] | None:
+    """Return the first piece of a history that no order explains; None where there is none."""
+    states = {initial}
+    for piece in _pieces(sorted(map(_Call.of, operations), key=lambda call: call.first)):
+        states = {end for state in states for end in _Search(piece).ends(state)}
+        if not states:
+            return [call.operation for call in piece]
+    return None
 
 
 @attrs.frozen
@@ -39,35 +47,57 @@ class _Call:
         return cls(operation, first, last)
 
 
+def _pieces(calls: Sequence[_Call]) -> Iterator[list[_Call]]:
+    """Cut calls, in the order of their beginnings, where none is under way."""
+    piece: list[_Call] = []
+    end = -math.inf
+    for call in calls:
+        if piece and call.first > end:
+            yield piece
+            piece = []
+        piece.append(call)
+        end = max(end, call.last)
+    if piece:
+        yield piece
+
+
 @attrs.define
 class _Search:
     """Depth first over the orders; a ghost is a second effect of a call, which need not be."""
 
     calls: Sequence[_Call]
     tried: set[tuple[Logical, frozenset[int], frozenset[int]]] = attrs.field(factory=set)
+    found: set[Logical] = attrs.field(factory=set)
 
-    def explains(self, state: Logical, left: frozenset[int], ghosts: frozenset[int]) -> bool:
-        if not left:
-            return True
+    def ends(self, state: Logical) -> set[Logical]:
+        """Return every state that the item can be in when all calls have been answered."""
+        everything = frozenset(range(len(self.calls)))
+        ghosts = frozenset(n for n in everything if self.calls[n].operation.may_repeat)
+        self._go_on(state, everything, ghosts)
+        return self.found
+
+    def _go_on(self, state: Logical, left: frozenset[int], ghosts: frozenset[int]) -> None:
         if (state, left, ghosts) in self.tried:
-            return False
+            return
         self.tried.add((state, left, ghosts))
-        return any(self._taken(n, state, left, ghosts) for n in self._next(left)) or any(
-            self.explains(self._effect(n, state), left, ghosts - {n}) for n in ghosts
-        )
+        if not left:
+            self.found.add(state)
+        for n in self._next(left):
+            self._take(n, state, left, ghosts)
+        for n in ghosts:
+            after, _ = self._answer(n, state)
+            self._go_on(after, left, ghosts - {n})
 
     def _next(self, left: frozenset[int]) -> list[int]:
-        horizon = min(self.calls[n].last for n in left)
+        horizon = min((self.calls[n].last for n in left), default=0)
         return [n for n in left if self.calls[n].first <= horizon]
 
-    def _taken(self, n: int, state: Logical, left: frozenset[int], ghosts: frozenset[int]) -> bool:
-        operation = self.calls[n].operation
-        after, answer = operation.role.spec(state, operation.word)
-        if answer != operation.answer:
-            return False
-        still = frozenset(g for g in ghosts if self.calls[g].last >= self.calls[n].first)
-        return self.explains(after, left - {n}, still)
+    def _take(self, n: int, state: Logical, left: frozenset[int], ghosts: frozenset[int]) -> None:
+        after, answer = self._answer(n, state)
+        if answer == self.calls[n].operation.answer:
+            still = frozenset(g for g in ghosts if self.calls[g].last >= self.calls[n].first)
+            self._go_on(after, left - {n}, still)
 
-    def _effect(self, n: int, state: Logical) -> Logical:
+    def _answer(self, n: int, state: Logical) -> tuple[Logical, object]:
         operation = self.calls[n].operation
-        return operation.role.spec(state, operation.word)[0]
+        return operation.role.spec(state, operation.word)

@@ -6,19 +6,17 @@ DynamoDB, and knows of no migration. The word of an actor is what its write adds
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-from boto3.dynamodb.conditions import Attr, Key
+from boto3.dynamodb import conditions
 
-from dualtable import DualTableRepository, Update
+from dualtable import Update
 from dualtable.errors import ConditionFailedError, ItemExistsError, ItemNotFoundError
-from proof.history import Answer, Logical, Role
-from proof.tables import OTHER, WATCHED, logical_of
+from proof.history import Act, Answer, Key, Logical, Repository, Role
+from proof.tables import OTHER, logical_of
 
-Repository = DualTableRepository[Any]
-
-HAS_OLD = Attr("log").contains("old")
+HAS_OLD = conditions.Attr("log").contains("old")
 APPEND = "SET #l = list_append(if_not_exists(#l, :none), :word)"
 
 
@@ -65,12 +63,10 @@ def _is_there(state: Logical) -> bool:
 def told(error: type[Exception], answer: str) -> Any:
     """Let an error that the caller expects be an answer."""
 
-    def wrapped(
-        act: Callable[[Repository, str], Awaitable[Answer]],
-    ) -> Callable[[Repository, str], Awaitable[Answer]]:
-        async def answered(repository: Repository, word: str) -> Answer:
+    def wrapped(act: Act) -> Act:
+        async def answered(repository: Repository, key: Key, word: str) -> Answer:
             try:
-                return await act(repository, word)
+                return await act(repository, key, word)
             except error:
                 return answer
 
@@ -84,55 +80,55 @@ def _with(item: dict[str, Any], word: str) -> dict[str, Any]:
 
 
 @told(ItemNotFoundError, "not found")
-async def update(repository: Repository, word: str) -> Answer:
-    return logical_of(await repository.update(WATCHED, lambda item: _with(item, word)))
+async def update(repository: Repository, key: Key, word: str) -> Answer:
+    return logical_of(await repository.update(key, lambda item: _with(item, word)))
 
 
-async def create(repository: Repository, word: str) -> Answer:
-    changed = await repository.update(WATCHED, lambda item: _with(item, word), create=True)
+async def create(repository: Repository, key: Key, word: str) -> Answer:
+    changed = await repository.update(key, lambda item: _with(item, word), create=True)
     return logical_of(changed)
 
 
-async def put(repository: Repository, word: str) -> Answer:
-    await repository.put({**WATCHED, "log": [word]})
+async def put(repository: Repository, key: Key, word: str) -> Answer:
+    await repository.put({**key, "log": [word]})
     return "done"
 
 
-async def batch_put(repository: Repository, word: str) -> Answer:
-    await repository.batch_put([{**WATCHED, "log": [word]}])
+async def batch_put(repository: Repository, key: Key, word: str) -> Answer:
+    await repository.batch_put([{**key, "log": [word]}])
     return "done"
 
 
 @told(ItemExistsError, "exists")
-async def put_if_absent(repository: Repository, word: str) -> Answer:
-    await repository.put({**WATCHED, "log": [word]}, if_absent=True)
+async def put_if_absent(repository: Repository, key: Key, word: str) -> Answer:
+    await repository.put({**key, "log": [word]}, if_absent=True)
     return "done"
 
 
 @told(ConditionFailedError, "condition failed")
-async def put_if(repository: Repository, word: str) -> Answer:
-    await repository.put({**WATCHED, "log": [word]}, condition=HAS_OLD)
+async def put_if(repository: Repository, key: Key, word: str) -> Answer:
+    await repository.put({**key, "log": [word]}, condition=HAS_OLD)
     return "done"
 
 
-async def delete(repository: Repository, word: str) -> Answer:
-    await repository.delete(WATCHED)
+async def delete(repository: Repository, key: Key, word: str) -> Answer:
+    await repository.delete(key)
     return "done"
 
 
-async def take(repository: Repository, word: str) -> Answer:
-    return logical_of(await repository.delete(WATCHED, return_old=True))
+async def take(repository: Repository, key: Key, word: str) -> Answer:
+    return logical_of(await repository.delete(key, return_old=True))
 
 
 @told(ConditionFailedError, "condition failed")
-async def delete_if(repository: Repository, word: str) -> Answer:
-    await repository.delete(WATCHED, condition=HAS_OLD)
+async def delete_if(repository: Repository, key: Key, word: str) -> Answer:
+    await repository.delete(key, condition=HAS_OLD)
     return "done"
 
 
-async def append(repository: Repository, word: str) -> Answer:
+async def append(repository: Repository, key: Key, word: str) -> Answer:
     found = await repository.update_item(
-        WATCHED,
+        key,
         UpdateExpression=APPEND,
         ExpressionAttributeNames={"#l": "log"},
         ExpressionAttributeValues=appending(word),
@@ -142,9 +138,9 @@ async def append(repository: Repository, word: str) -> Answer:
 
 
 @told(ConditionFailedError, "condition failed")
-async def append_if(repository: Repository, word: str) -> Answer:
+async def append_if(repository: Repository, key: Key, word: str) -> Answer:
     found = await repository.update_item(
-        WATCHED,
+        key,
         UpdateExpression=APPEND,
         ConditionExpression="attribute_exists(id)",
         ExpressionAttributeNames={"#l": "log"},
@@ -154,36 +150,36 @@ async def append_if(repository: Repository, word: str) -> Answer:
     return logical_of(found)
 
 
-async def transact(repository: Repository, word: str) -> Answer:
-    change = Update(WATCHED, APPEND, names={"#l": "log"}, values=appending(word))
+async def transact(repository: Repository, key: Key, word: str) -> Answer:
+    change = Update(key, APPEND, names={"#l": "log"}, values=appending(word))
     await repository.transact_write([change])
     return "done"
 
 
-async def read(repository: Repository, word: str) -> Answer:
-    return logical_of(await repository.get(WATCHED, consistent_read=True))
+async def read(repository: Repository, key: Key, word: str) -> Answer:
+    return logical_of(await repository.get(key, consistent_read=True))
 
 
-async def glance(repository: Repository, word: str) -> Answer:
-    return logical_of(await repository.get(WATCHED))
+async def glance(repository: Repository, key: Key, word: str) -> Answer:
+    return logical_of(await repository.get(key))
 
 
-async def glance_at_several(repository: Repository, word: str) -> Answer:
-    return logical_of((await repository.batch_get([WATCHED, OTHER]))[0])
+async def glance_at_several(repository: Repository, key: Key, word: str) -> Answer:
+    return logical_of((await repository.batch_get([key, OTHER]))[0])
 
 
-async def read_at_once(repository: Repository, word: str) -> Answer:
-    return logical_of((await repository.transact_get([WATCHED, OTHER]))[0])
+async def read_at_once(repository: Repository, key: Key, word: str) -> Answer:
+    return logical_of((await repository.transact_get([key, OTHER]))[0])
 
 
-async def query(repository: Repository, word: str) -> Answer:
-    condition = Key("id").eq(WATCHED["id"])
+async def query(repository: Repository, key: Key, word: str) -> Answer:
+    condition = conditions.Key("id").eq(key["id"])
     return only([item async for item in repository.query(condition, consistent_read=True)])
 
 
-async def scan(repository: Repository, word: str) -> Answer:
+async def scan(repository: Repository, key: Key, word: str) -> Answer:
     every = [item async for item in repository.scan(consistent_read=True)]
-    return only([item for item in every if item["id"] == WATCHED["id"]])
+    return only([item for item in every if item["id"] == key["id"]])
 
 
 def only(items: list[dict[str, Any]]) -> Answer:
