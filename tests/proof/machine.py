@@ -1,0 +1,465 @@
+"""The repository beside a plain dict: any operations in any order, in every phase.
+
+The rule: after each operation the repository must have answered as the dict does, whatever the
+migrator has done in between. Nothing runs at once here, so every read must see the last write; what
+runs at once is the business of the interleavings and of the fleet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import uuid
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import orders
+from boto3.dynamodb.conditions import Attr, Key
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from dualtable import (
+    Chain,
+    Convert,
+    Delete,
+    DualTableRepository,
+    Index,
+    KeySchema,
+    Migration,
+    Migrator,
+    Phase,
+    Put,
+    Rename,
+    Update,
+)
+from dualtable._clock import SystemClock
+from dualtable._control import Control
+from dualtable._gateway import Gateway
+from dualtable._phases import Event
+from dualtable.errors import (
+    ConditionFailedError,
+    IndexNotReadyError,
+    ItemExistsError,
+    ItemNotFoundError,
+)
+
+_T = TypeVar("_T")
+
+Connect = Callable[[], AbstractAsyncContextManager[Gateway]]
+Item = dict[str, Any]
+
+CUSTOMERS, DAYS = ("a", "b"), range(5)
+customers = st.sampled_from(CUSTOMERS)
+LEASE_SECONDS = 30.0
+SETTINGS: tuple[dict[str, Any], ...] = ({}, {"copy_on_read": True}, {"one_round_trip": True})
+
+days = st.sampled_from(DAYS)
+keys = st.builds(lambda customer, day: {"customer": customer, "day": day}, customers, days)
+totals = st.integers(0, 99)
+numbers = st.integers(0, len(SETTINGS) - 1)
+limits = st.none() | st.integers(1, 3)
+
+
+class Killed(Exception):
+    """The migrator's process has died."""
+
+
+class MortalGateway:
+    """A gateway whose process dies at one of its calls, before or after it took effect."""
+
+    def __init__(self, gateway: Gateway, calls: int, *, after: bool) -> None:
+        self._gateway = gateway
+        self._left = calls
+        self._after = after
+
+    def __getattr__(self, operation: str) -> Any:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            self._left -= 1
+            if self._left < 0 and not self._after:
+                raise Killed
+            answer = await getattr(self._gateway, operation)(*args, **kwargs)
+            if self._left < 0:
+                raise Killed
+            return answer
+
+        return call
+
+
+class ShiftedClock(SystemClock):
+    """Real time, and what a test adds to it."""
+
+    shift = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.shift
+
+    def now(self) -> float:
+        return super().now() + self.shift
+
+
+def name_of(item: Item) -> tuple[str, int]:
+    return item["customer"], int(item["day"])
+
+
+class DictMachine(RuleBasedStateMachine):
+    """Three repositories on one migration, with different settings, and the dict `model`."""
+
+    connect: ClassVar[Connect]
+    steps: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self.model: dict[tuple[str, int], Item] = {}
+        self.phase = Phase.MIGRATING
+        self.complete = False
+
+    # -- the beginning and the end -----------------------------------------------------------------
+
+    @initialize(olds=st.lists(keys, unique_by=name_of, max_size=8))
+    def begin(self, olds: list[Item]) -> None:
+        """Fill the old table and open the repositories."""
+        self.run(self._begin(olds))
+
+    async def _begin(self, olds: list[Item]) -> None:
+        self.gateway = await self._stack.enter_async_context(type(self).connect())
+        self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        self.plan = _plan(f"m-{uuid.uuid4().hex[:12]}")
+        for name, index in ((self.plan.old, None), (self.plan.new, "by-name")):
+            await self.gateway.create_table(_definition(name, index))
+        items = [{**key, "nme": f"old {key['day']}", "total": str(key["day"])} for key in olds]
+        await orders.fill(self.gateway, self.plan.old, items)
+        for key in olds:
+            item = {**key, "name": f"old {key['day']}", "total": Decimal(key["day"])}
+            self.model[name_of(key)] = item
+        self.control = Control(self.gateway, self.plan.control_table, self.plan.name)
+        await self.control.ensure_table()
+        self.before = await orders.digest(self.gateway, self.plan.old)
+        self.clock = ShiftedClock()
+        self.repositories = [
+            await self._stack.enter_async_context(
+                DualTableRepository(self.plan, gateway=self.gateway, clock=self.clock, **settings)
+            )
+            for settings in SETTINGS
+        ]
+
+    def teardown(self) -> None:
+        """Compare everything once more, and close what was opened."""
+        try:
+            if hasattr(self, "repositories"):
+                self.scan(0, None, 3)
+                assert self.run(orders.digest(self.gateway, self.plan.old)) == self.before
+            self.run(self._stack.aclose())
+        finally:
+            self._runner.close()
+
+    def run(self, call: Coroutine[Any, Any, _T]) -> _T:
+        """Do one thing after the other."""
+        type(self).steps += 1
+        return self._runner.run(call)
+
+    # -- reads -------------------------------------------------------------------------------------
+
+    @rule(n=numbers, key=keys, consistent_read=st.booleans())
+    def get(self, n: int, key: Item, consistent_read: bool) -> None:
+        found = self.run(self.repositories[n].get(key, consistent_read=consistent_read))
+        assert found == self.model.get(name_of(key))
+
+    @rule(n=numbers, wanted=st.lists(keys, max_size=6))
+    def batch_get(self, n: int, wanted: list[Item]) -> None:
+        found = self.run(self.repositories[n].batch_get(wanted))
+        assert found == [self.model.get(name_of(key)) for key in wanted]
+
+    @rule(n=numbers, wanted=st.lists(keys, min_size=1, max_size=4, unique_by=name_of))
+    def transact_get(self, n: int, wanted: list[Item]) -> None:
+        found = self.run(self.repositories[n].transact_get(wanted))
+        assert found == [self.model.get(name_of(key)) for key in wanted]
+
+    @rule(
+        n=numbers,
+        customer=customers,
+        low=days,
+        descending=st.booleans(),
+        limit=limits,
+        least=st.none() | totals,
+    )
+    def query(self, **asked: Any) -> None:
+        """A range of a partition, in either direction, page by page, under a filter."""
+        customer, low, least = asked["customer"], asked["low"], asked["least"]
+        wanted = [
+            item
+            for (its, day), item in sorted(self.model.items())
+            if its == customer and day >= low and (least is None or item["total"] >= least)
+        ]
+        condition = Key("customer").eq(customer) & Key("day").gte(low)
+        kept = None if least is None else Attr("total").gte(least)
+
+        def page(token: str | None) -> Any:
+            return self.repositories[asked["n"]].query(
+                condition,
+                filter=kept,
+                descending=asked["descending"],
+                limit=asked["limit"],
+                consistent_read=True,
+                token=token,
+            )
+
+        found = self.run(_pages(page))
+        assert found == (wanted[::-1] if asked["descending"] else wanted)
+
+    @rule(n=numbers, limit=limits, total_segments=st.integers(1, 3))
+    def scan(self, n: int, limit: int | None, total_segments: int) -> None:
+        found = []
+        for segment in range(total_segments):
+
+            def page(token: str | None, segment: int = segment) -> Any:
+                return self.repositories[n].scan(
+                    limit=limit,
+                    segment=segment,
+                    total_segments=total_segments,
+                    consistent_read=True,
+                    token=token,
+                )
+
+            found += self.run(_pages(page))
+        assert sorted(found, key=name_of) == [item for _, item in sorted(self.model.items())]
+
+    @rule(n=numbers, name=st.sampled_from(["old 1", "new"]))
+    def query_index(self, n: int, name: str) -> None:
+        """An index of the new table alone is complete when the migration is."""
+
+        def page(token: str | None) -> Any:
+            return self.repositories[n].query(Key("name").eq(name), index="by-name", token=token)
+
+        try:
+            found = self.run(_pages(page))
+        except IndexNotReadyError:
+            assert self.phase is Phase.MIGRATING
+            return
+        assert self.phase is not Phase.MIGRATING
+        wanted = [item for _, item in sorted(self.model.items()) if item.get("name") == name]
+        assert sorted(found, key=name_of) == wanted
+
+    # -- writes ------------------------------------------------------------------------------------
+
+    @rule(n=numbers, key=keys, total=totals)
+    def put(self, n: int, key: Item, total: int) -> None:
+        self.run(self.repositories[n].put(_new(key, total)))
+        self.model[name_of(key)] = _new(key, total)
+
+    @rule(n=numbers, chosen=st.lists(st.tuples(keys, totals), max_size=5))
+    def batch_put(self, n: int, chosen: list[tuple[Item, int]]) -> None:
+        items = [_new(key, total) for key, total in chosen]
+        self.run(self.repositories[n].batch_put(items))
+        self.model |= {name_of(item): item for item in items}
+
+    @rule(n=numbers, key=keys, total=totals)
+    def put_if_absent(self, n: int, key: Item, total: int) -> None:
+        self._expect(
+            self.repositories[n].put(_new(key, total), if_absent=True),
+            ItemExistsError if name_of(key) in self.model else None,
+        )
+        self.model.setdefault(name_of(key), _new(key, total))
+
+    @rule(n=numbers, key=keys, total=totals, least=totals)
+    def put_if(self, n: int, key: Item, total: int, least: int) -> None:
+        holds = self._has_total(key, least)
+        call = self.repositories[n].put(_new(key, total), condition=Attr("total").gte(least))
+        self._expect(call, None if holds else ConditionFailedError)
+        if holds:
+            self.model[name_of(key)] = _new(key, total)
+
+    @rule(n=numbers, key=keys, create=st.booleans())
+    def update(self, n: int, key: Item, create: bool) -> None:
+        def change(item: Item) -> Item:
+            return {**item, "total": item.get("total", 0) + 1, "changed": True}
+
+        there = self.model.get(name_of(key))
+        call = self.repositories[n].update(key, change, create=create)
+        found = self._expect(call, ItemNotFoundError if there is None and not create else None)
+        if there is not None or create:
+            self.model[name_of(key)] = change(there or key)
+            assert found == self.model[name_of(key)]
+
+    @rule(n=numbers, key=keys, by=totals, least=st.none() | totals)
+    def update_item(self, n: int, key: Item, by: int, least: int | None) -> None:
+        values = {":by": by, ":name": "new"} | ({} if least is None else {":least": least})
+        call = self.repositories[n].update_item(
+            key,
+            UpdateExpression="ADD #t :by SET #n = :name REMOVE changed",
+            ConditionExpression=None if least is None else "#t >= :least",
+            ExpressionAttributeNames={"#t": "total", "#n": "name"},
+            ExpressionAttributeValues=values,
+            ReturnValues="ALL_NEW",
+        )
+        holds = least is None or self._has_total(key, least)
+        found = self._expect(call, None if holds else ConditionFailedError)
+        if holds:
+            self._added(key, by)
+            assert found == self.model[name_of(key)]
+
+    @rule(n=numbers, key=keys, return_old=st.booleans())
+    def delete(self, n: int, key: Item, return_old: bool) -> None:
+        found = self.run(self.repositories[n].delete(key, return_old=return_old))
+        there = self.model.pop(name_of(key), None)
+        assert found == (there if return_old else None)
+
+    @rule(n=numbers, key=keys, least=totals)
+    def delete_if(self, n: int, key: Item, least: int) -> None:
+        holds = self._has_total(key, least)
+        call = self.repositories[n].delete(key, condition=Attr("total").gte(least))
+        self._expect(call, None if holds else ConditionFailedError)
+        if holds:
+            del self.model[name_of(key)]
+
+    @rule(
+        n=numbers,
+        chosen=st.lists(keys, min_size=3, max_size=3, unique_by=name_of),
+        total=totals,
+        least=st.none() | totals,
+    )
+    def transact_write(self, n: int, chosen: list[Item], total: int, least: int | None) -> None:
+        """A put, an update and a delete, all or none, under a condition of the put."""
+        put, update, delete = chosen
+        holds = least is None or self._has_total(put, least)
+        adding = {"names": {"#t": "total", "#n": "name"}, "values": {":by": 2, ":name": "new"}}
+        actions = [
+            Put(_new(put, total), None if least is None else Attr("total").gte(least)),
+            Update(update, "ADD #t :by SET #n = :name REMOVE changed", **adding),
+            Delete(delete),
+        ]
+        call = self.repositories[n].transact_write(actions)
+        self._expect(call, None if holds else ConditionFailedError)
+        if holds:
+            self.model[name_of(put)] = _new(put, total)
+            self._added(update, 2)
+            self.model.pop(name_of(delete), None)
+
+    def _expect(self, call: Coroutine[Any, Any, Any], error: type[Exception] | None) -> Any:
+        """Return the answer; the error must come where there is to be one."""
+        if error is None:
+            return self.run(call)
+        try:
+            self.run(call)
+        except error:
+            return None
+        raise AssertionError(f"{error.__name__} did not come")
+
+    def _has_total(self, key: Item, least: int) -> bool:
+        there = self.model.get(name_of(key))
+        return there is not None and there["total"] >= least
+
+    def _added(self, key: Item, by: int) -> None:
+        there = self.model.get(name_of(key), key)
+        item = {**there, "total": there.get("total", 0) + by, "name": "new"}
+        item.pop("changed", None)
+        self.model[name_of(key)] = item
+
+    # -- the migration -----------------------------------------------------------------------------
+
+    def _migrating(self) -> bool:
+        return self.phase is Phase.MIGRATING
+
+    @precondition(_migrating)
+    @rule(pages=st.integers(1, 3))
+    def copy_some_pages(self, pages: int) -> None:
+        """Run a migrator that is stopped after some pages."""
+        migrator = self._migrator(
+            self.gateway, lambda progress: progress.report.pages >= pages and migrator.stop()
+        )
+        self.complete = self.run(migrator.run()).complete
+
+    @precondition(_migrating)
+    @rule()
+    def copy_the_rest(self) -> None:
+        """Run a migrator to its end."""
+        report = self.run(self._migrator(self.gateway).run())
+        assert report.ok
+        self.complete = True
+
+    @precondition(_migrating)
+    @rule(calls=st.integers(0, 30), after=st.booleans())
+    def kill_a_migrator(self, calls: int, after: bool) -> None:
+        """Run a migrator whose process dies, and wait until its leases have run out."""
+        mortal: Any = MortalGateway(self.gateway, calls, after=after)
+        try:
+            self.complete = self.run(self._migrator(mortal).run()).complete
+        except Killed:
+            self.clock.shift += LEASE_SECONDS + 1
+
+    @precondition(lambda self: self.complete and self.phase is not Phase.FINISHED)
+    @rule()
+    def enter_the_next_phase(self) -> None:
+        """Move on when everybody has seen the phase before, and let everybody see the new one."""
+        event = Event.COMPLETE if self._migrating() else Event.FINISH
+        state = self.run(self.control.advance(event, self.clock.now()))
+        self.phase = state.phase
+        self.clock.shift += 60
+
+    @precondition(lambda self: self.phase is Phase.FINISHED)
+    @rule()
+    def sweep_tombstones(self) -> None:
+        """Delete what only reminded of deletes; there is nothing to fall back to."""
+        marks = self.plan.marks
+        for item in self.run(orders.everything(self.gateway, self.plan.new)):
+            if marks.is_tombstone(item):
+                key = {name: item[name] for name in ("customer", "day")}
+                self.run(self.gateway.delete(self.plan.new, key))
+
+    def _migrator(self, gateway: Gateway, observer: Any = None) -> Migrator:
+        return Migrator(
+            self.plan,
+            gateway=gateway,
+            total_segments=2,
+            concurrency=2,
+            page_items=2,
+            lease_seconds=LEASE_SECONDS,
+            dead_letters=self.folder / "dead-letters",
+            clock=self.clock,
+            observer=observer,
+        )
+
+
+async def _pages(page: Callable[[str | None], Any]) -> list[Item]:
+    """Iterate from token to token until there is none."""
+    found: list[Item] = []
+    token = None
+    while True:
+        iterator = page(token)
+        found += [item async for item in iterator]
+        token = iterator.token
+        if token is None:
+            return found
+
+
+def _new(key: Item, total: int) -> Item:
+    return {**key, "name": "new", "total": Decimal(total)}
+
+
+def _plan(name: str) -> Migration:
+    return Migration(
+        name,
+        f"{name}-old",
+        f"{name}-new",
+        Chain(Rename("nme", "name"), Convert("total", int, back=str)),
+        control_table=f"{name}-control",
+        indexes=[Index("by-name", KeySchema("name"))],
+    )
+
+
+def _definition(name: str, index: str | None) -> dict[str, Any]:
+    definition = orders.table(name, ("customer", "S"), ("day", "N"))
+    if index is not None:
+        definition["AttributeDefinitions"].append({"AttributeName": "name", "AttributeType": "S"})
+        definition["GlobalSecondaryIndexes"] = [
+            {
+                "IndexName": index,
+                "KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ]
+    return definition
