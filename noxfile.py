@@ -1,4 +1,5 @@
-"""Every way to run this project: `nox -s demo`, `tests`, `lint`, `typing`, `docs`, `bench`."""
+"""Every way to run this project: `nox -s demo`, `tests`, `lint`, `typing`, `docs`, `bench`,
+`prove`."""
 
 import shutil
 from pathlib import Path
@@ -39,6 +40,13 @@ def tests(session: nox.Session) -> None:
     """Run all tests against the built wheel, on every server that can be had here."""
     install_wheel(session, *group("tests"), extra="demo")
     session.run("pytest", "--cov", "--cov-report=term", *session.posargs)
+
+
+@nox.session
+def prove(session: nox.Session) -> None:
+    """Explore every interleaving, remove each guard, run the state machine and a real fleet."""
+    install_wheel(session, *group("tests"), extra="demo")
+    session.run("python", "-m", "proof", env={"PYTHONPATH": "tests"})
 
 
 @nox.session

@@ -1,0 +1,180 @@
+"""The whole proof, with its figures at the end: `nox -s prove`.
+
+The rule: whatever is violated is printed as it is found, with its trace; the end says how much was
+looked at, and the exit status is 0 only when nothing was violated and no guard was in vain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from itertools import chain
+from pathlib import Path
+
+import attrs
+from conftest import pytest_configure
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+from servers import SERVERS, ServerUnavailable
+
+from dualtable._connect import connect
+from dualtable._gateway import Gateway
+from dualtable._retry import PRODUCTION
+from dualtable.testing import MemoryGateway
+from proof import fleet
+from proof.casts import WORLDS, Cast, casts
+from proof.explorer import Exploration, explore
+from proof.fleet import Fleet
+from proof.guards import GUARDS
+from proof.machine import Connect, DictMachine
+from proof.roles import CORE, CREATOR, DELETER, GLANCER, PUTTER, READER, UPDATER
+from proof.stage import Budget
+
+ONLY_OLD, COPIED, _, DELETED, *_ = WORLDS
+FLEET = Fleet(seconds=60)
+EXAMPLES = {"memory": 400, "dynamodb-local": 20, "dynoxide": 40}
+STEPS = 40
+
+
+@attrs.define
+class Summary:
+    """What was looked at, line by line, and what is wrong."""
+
+    lines: list[str] = attrs.field(factory=list)
+    violations: list[str] = attrs.field(factory=list)
+
+    def note(self, line: str) -> None:
+        print(line, flush=True)
+        self.lines.append(line)
+
+    def complain(self, violation: str) -> None:
+        print(violation, flush=True)
+        self.violations.append(violation)
+
+
+def every_cast() -> Iterator[Cast]:
+    """Yield what is explored: about two minutes of work for two processors."""
+    yield from chain(casts(1), casts(2))
+    yield from casts(2, CORE, (ONLY_OLD, DELETED), Budget(crashes=1))
+    yield from casts(2, CORE, (ONLY_OLD, COPIED, DELETED), Budget(losses=1))
+    yield from casts(3, CORE, (ONLY_OLD,))
+    yield from casts(3, (UPDATER, PUTTER, DELETER, GLANCER), (COPIED, DELETED))
+    yield from casts(1, CORE, (ONLY_OLD,), Budget(crashes=2))
+    yield Cast((), ONLY_OLD, migrators=2, budget=Budget(expiries=1), others=False)
+    for scripts in (
+        ((DELETER, CREATOR), (UPDATER,)),
+        ((PUTTER, READER), (DELETER, READER)),
+        ((UPDATER, GLANCER), (DELETER, GLANCER)),
+    ):
+        yield Cast(scripts, ONLY_OLD)
+
+
+def interleavings(summary: Summary) -> None:
+    """Explore every cast, on all processors."""
+    chosen = list(every_cast())
+    total = Exploration()
+    with ProcessPoolExecutor() as pool:
+        for cast, found in zip(chosen, pool.map(explore, chosen, chunksize=8), strict=True):
+            total += attrs.evolve(found, violation=None, outcomes=frozenset())
+            if found.violation is not None:
+                summary.complain(f"{cast.title}\n{found.violation}")
+    summary.note(
+        f"interleavings explored: {total.interleavings:,}"
+        f" ({len(chosen):,} casts, {total.states:,} states, {total.runs:,} runs)"
+    )
+
+
+def guards(summary: Summary) -> None:
+    """Remove each guard once."""
+    caught = 0
+    for guard in GUARDS:
+        with guard.removed():
+            found = explore(guard.cast).violation
+        if found is not None and found.rule.startswith(guard.rule):
+            caught += 1
+        else:
+            summary.complain(f"without {guard.name}, {guard.rule} was not reported: {found}")
+    summary.note(f"guards whose removal is caught: {caught} of {len(GUARDS)}")
+
+
+def state_machine(summary: Summary) -> None:
+    """Compare the repository with a dict, in memory and on servers."""
+    for name, examples in EXAMPLES.items():
+        if name == "memory":
+            _compare(summary, name, _memory, examples)
+            continue
+        with _server(summary, name) as url:
+            if url is not None:
+                _compare(summary, name, _connecting(url), examples)
+
+
+def _compare(summary: Summary, name: str, connecting: Connect, examples: int) -> None:
+    machine = type("Machine", (DictMachine,), {"connect": staticmethod(connecting), "steps": 0})
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        run_state_machine_as_test(machine, settings=chosen)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
+        summary.complain(f"state machine on {name}: {type(error).__name__}: {error}")
+    summary.note(f"state machine steps on {name}: {machine.steps:,}")
+
+
+@contextmanager
+def _server(summary: Summary, name: str) -> Iterator[str | None]:
+    """Start a server; without it the proof is not whole."""
+    try:
+        with SERVERS[name]() as url:
+            yield url
+    except ServerUnavailable as reason:
+        summary.complain(f"{name}: {reason}")
+        yield None
+
+
+@asynccontextmanager
+async def _memory() -> AsyncIterator[Gateway]:
+    yield MemoryGateway()
+
+
+def _connecting(url: str) -> Connect:
+    return lambda: connect({"endpoint_url": url}, PRODUCTION)
+
+
+def real_fleet(summary: Summary) -> None:
+    """Let processes work on DynamoDB Local while migrators are killed."""
+    with _server(summary, "dynamodb-local") as url, tempfile.TemporaryDirectory() as folder:
+        if url is None:
+            return
+        report = asyncio.run(fleet.run(url, "fleet", Path(folder), FLEET))
+    for violation in report.violations:
+        summary.complain(f"fleet: {violation}")
+    summary.note(
+        f"fleet operations checked: {report.operations:,} ({report.scans} scans,"
+        f" {report.kills} migrators killed)"
+    )
+
+
+def main() -> int:
+    """Prove everything, and return the exit status."""
+    pytest_configure()  # no test sees the credentials of whoever runs it
+    summary = Summary()
+    for part in (interleavings, guards, state_machine, real_fleet):
+        begun = time.monotonic()
+        part(summary)
+        print(f"  in {time.monotonic() - begun:.0f} s", flush=True)
+    summary.note(f"violations: {len(summary.violations)}")
+    print("", *summary.lines, sep="\n")
+    return int(bool(summary.violations))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
