@@ -1,5 +1,4 @@
-"""Every way to run this project: `nox -s demo`, `tests`, `lint`, `typing`, `docs`, `bench`,
-`prove`."""
+"""Every way to run this project; `nox --list` says what each session does."""
 
 import shutil
 from pathlib import Path

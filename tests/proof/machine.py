@@ -153,8 +153,8 @@ class DictMachine(RuleBasedStateMachine):
             if hasattr(self, "repositories"):
                 self.scan(0, None, 3)
                 assert self.run(orders.digest(self.gateway, self.plan.old)) == self.before
-            self.run(self._stack.aclose())
         finally:
+            self.run(self._stack.aclose())
             self._runner.close()
 
     def run(self, call: Coroutine[Any, Any, _T]) -> _T:
