@@ -1,8 +1,7 @@
 """Which segment is worked on next, and by whom.
 
 The rule: a segment is worked on by whoever holds its lease; every change goes through the board,
-which stores it before it counts. Segments are taken in random order, because neighbours in the scan
-are neighbours on the partitions of the new table.
+which stores it before it counts.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class ControlBoard:
         self._control = control
         self._clock = clock
         self._lease_seconds = lease_seconds
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._known: dict[int, Segment] = {}
         self._candidates: list[Segment] = []
         self._refreshed_at = self._checked_at = -_REFRESH_SECONDS
@@ -73,7 +72,8 @@ class ControlBoard:
             if not self._candidates:
                 await self._refresh()
             while self._candidates:
-                candidate = self._candidates.pop()
+                candidate = _segments.pick(self._candidates, self._mine())
+                self._candidates.remove(candidate)
                 try:
                     return await self._store(_segments.claim(candidate, self._lease()))
                 except LeaseLostError:
@@ -98,11 +98,10 @@ class ControlBoard:
 
     def others_at_work(self) -> bool:
         finished = sum(segment.checkpoint.done for segment in self.known())
-        mine = sum(
-            segment.lease is not None and segment.lease.owner == self._owner
-            for segment in self.known()
-        )
-        return finished + mine < self.total_segments
+        return finished + len(self._mine()) < self.total_segments
+
+    def _mine(self) -> list[int]:
+        return [s.number for s in self.known() if s.lease and s.lease.owner == self.owner]
 
     async def _check_phase(self) -> None:
         now = self._clock.monotonic()
@@ -120,8 +119,7 @@ class ControlBoard:
             if known is None or known.revision < segment.revision:  # not what we stored meanwhile
                 self._known[segment.number] = segment
         segments = (self._known.get(n) or Segment(n) for n in range(self.total_segments))
-        free = [s for s in segments if _segments.is_claimable(s, self._clock.now())]
-        self._candidates = random.sample(free, len(free))
+        self._candidates = [s for s in segments if _segments.is_claimable(s, self._clock.now())]
 
     async def _store(self, segment: Segment) -> Segment:
         await self._control.store(segment)
@@ -129,7 +127,7 @@ class ControlBoard:
         return segment
 
     def _lease(self) -> Lease:
-        return Lease(self._owner, self._clock.now() + self._lease_seconds)
+        return Lease(self.owner, self._clock.now() + self._lease_seconds)
 
 
 class MemoryBoard:

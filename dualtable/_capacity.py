@@ -1,40 +1,202 @@
-"""Token buckets in capacity units.
+"""How many units a second a table is asked for.
 
-The rule: units are paid after they are known. A caller may go on while the balance is not
-negative, then pays what the request really consumed; so the rate is exact in the long run even
-though nobody knows the size of a page before it is read.
+The rule: units are paid after they are known. A request is admitted while the balance is not
+negative, pays what such requests have cost so far, and settles the difference once the server has
+said what it really was; so the rate is exact in the long run even though nobody knows the size of
+a page before it is read.
+
+A `Pace` decides the rate. Up to its ceiling it asks for more each second, by a step that grows, as
+long as it gets what it asks for; where the table as a whole throttles, it goes back to what the
+table gave. Throttles of key ranges are dealt with where the ranges are known, in `_shuffle`.
 """
 
 from __future__ import annotations
 
+import math
+
+import attrs
+
 from dualtable._clock import Clock
+from dualtable._tables import Description
+
+PROVISIONED_SHARE = 0.97
+"""Of its provisioned units, what a migration uses of a table when nobody sets a ceiling."""
+
+NEW_ON_DEMAND_UNITS = {"Read": 12_000.0, "Write": 4_000.0}
+"""What a new on-demand table is good for at once.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html
+"""
 
 _NO_DEBT = -1e-9  # what is left of a debt after rounding
+_SAVED_SECONDS = 0.25
+_NOTICE_SECONDS = 1.0  # how soon a change of the rate is noticed by whoever waits
 
 
 class TokenBucket:
-    """So many units a second, with at most one second's worth saved up; None is no limit."""
+    """So many units a second, with at most a quarter of a second's worth saved up.
+
+    None is no limit; at 0 nothing is admitted until the rate is changed.
+    """
 
     def __init__(self, units_per_second: float | None, clock: Clock) -> None:
         self._rate = units_per_second
         self._clock = clock
-        self._balance = units_per_second or 0.0
+        self._balance = (units_per_second or 0.0) * _SAVED_SECONDS
         self._filled_at = clock.monotonic()
 
-    async def admit(self) -> None:
-        """Return when there is no debt."""
+    @property
+    def rate(self) -> float | None:
+        return self._rate
+
+    @rate.setter
+    def rate(self, units_per_second: float | None) -> None:
+        self._refill()
+        if self._rate is None and units_per_second is not None:
+            self._balance = units_per_second * _SAVED_SECONDS
+        self._rate = units_per_second
+
+    async def admit(self, expected: float = 0.0) -> None:
+        """Return when there is no debt, and pay what is expected in advance."""
+        while (seconds := self._seconds_in_debt()) > 0:
+            await self._clock.sleep(min(seconds, _NOTICE_SECONDS))
+        self._balance -= expected
+
+    def spend(self, units: float, expected: float = 0.0) -> None:
+        """Pay for what was consumed, less what was paid in advance."""
+        self._balance += expected - units
+
+    def _seconds_in_debt(self) -> float:
+        self._refill()
         if self._rate is None:
-            return
-        while (balance := self._refill(self._rate)) < _NO_DEBT:
-            await self._clock.sleep(-balance / self._rate)
+            return 0.0
+        if not self._rate:
+            return _NOTICE_SECONDS
+        return -self._balance / self._rate if self._balance < _NO_DEBT else 0.0
 
-    def spend(self, units: float) -> None:
-        """Pay for what was consumed."""
-        if self._rate is not None:
-            self._balance = self._refill(self._rate) - units
-
-    def _refill(self, rate: float) -> float:
+    def _refill(self) -> None:
         now = self._clock.monotonic()
-        self._balance = min(rate, self._balance + (now - self._filled_at) * rate)
+        if self._rate is None:
+            self._balance = 0.0
+        else:
+            gained = (now - self._filled_at) * self._rate
+            self._balance = min(self._rate * _SAVED_SECONDS, self._balance + gained)
         self._filled_at = now
-        return self._balance
+
+
+class Pace:
+    """The rate at which one migrator reads or writes one table.
+
+    Args:
+        clock: Where time comes from.
+        start: Units a second to begin with.
+        step: Units a second that are added each second, until the table has shown its limit.
+        most: Units a second that are not exceeded where no ceiling is set; infinite for none.
+    """
+
+    _INTERVAL_SECONDS = 1.0
+    _STEP = 1 / 100  # of the last known limit: added to the step each second
+    _LITTLE_REFUSED = 0.03  # of what is given: a few busy partitions at most
+    _LEAST_SHARE = 0.5  # of the rate, left after a second beyond the limit
+    _GIVEN_SHARE = 0.95  # of what the table gave then: leaves room for others
+    _USED_SHARE = 0.8  # of the rate: who asks for less has no need of more
+
+    def __init__(self, clock: Clock, *, start: float, step: float, most: float) -> None:
+        self.bucket = TokenBucket(None, clock)
+        self._clock = clock
+        self._most = self._ceiling = most
+        self._learned = start
+        self._step, self._faster = step, start * self._STEP
+        self._begin_interval()
+        self._apply()
+
+    @property
+    def rate(self) -> float:
+        """Units a second at this moment."""
+        return min(self._learned, self._ceiling)
+
+    def limit(self, ceiling: float | None, migrators: int = 1) -> None:
+        """Set a ceiling that so many migrators share; None for that of the table, 0 to pause."""
+        self._ceiling = (self._most if ceiling is None else ceiling) / max(1, migrators)
+        self._apply()
+
+    def slow_down(self) -> None:
+        """Note that the table as a whole has throttled a request."""
+        self._told = True
+
+    def note(self, given: float, refused: float = 0.0) -> None:
+        """Note how many units a request was given, and about how many it was refused."""
+        self._given += given
+        self._refused += refused
+        if self._clock.monotonic() >= self._since + self._INTERVAL_SECONDS:
+            self._judge()
+
+    def _judge(self) -> None:
+        seconds = self._clock.monotonic() - self._since
+        given, refused = self._given / seconds, self._refused / seconds
+        if self._told:
+            least = max(self.rate * self._LEAST_SHARE, given * self._GIVEN_SHARE, 1.0)
+            self._learned = min(self.rate, least)
+            self._step = self._faster = self._learned * self._STEP
+        elif given > self.rate * self._USED_SHARE and refused <= given * self._LITTLE_REFUSED:
+            self._learned = min(self._ceiling, self.rate + self._step * seconds)
+            self._step += self._faster * seconds
+        else:
+            self._step = self._faster  # near a limit: go on carefully from here
+        self._begin_interval()
+        self._apply()
+
+    def _begin_interval(self) -> None:
+        self._since = self._clock.monotonic()
+        self._given = self._refused = 0.0
+        self._told = False
+
+    def _apply(self) -> None:
+        self.bucket.rate = self.rate
+
+
+def provisioned_units(table: Description, kind: str) -> float | None:
+    """Return the ``Read`` or ``Write`` units that a table and its indexes have; None on demand."""
+    parts = [table, *table.get("GlobalSecondaryIndexes", [])]
+    units = [part.get("ProvisionedThroughput", {}).get(f"{kind}CapacityUnits", 0) for part in parts]
+    # An index is written with the table; a scan of the table does not read it.
+    return float(sum(units) if kind == "Write" else units[0]) or None
+
+
+def pace(table: Description, kind: str, clock: Clock) -> Pace:
+    """Return how fast to read or write a table, by what it has."""
+    provisioned = provisioned_units(table, kind)
+    if provisioned is not None:
+        share = provisioned * PROVISIONED_SHARE
+        return Pace(clock, start=share, step=0.0, most=share)
+    if warm := table.get("WarmThroughput", {}).get(f"{kind}UnitsPerSecond", 0):
+        return Pace(clock, start=float(warm), step=0.0, most=math.inf)
+    start = NEW_ON_DEMAND_UNITS[kind]
+    return Pace(clock, start=start, step=start, most=math.inf)
+
+
+@attrs.frozen
+class Paces:
+    """How fast one migrator reads the old table, looks into the new one, and writes to it."""
+
+    reads: Pace
+    looks: Pace
+    writes: Pace
+
+    @classmethod
+    def of(cls, old: Description, new: Description, clock: Clock) -> Paces:
+        """Return the paces that two tables allow."""
+        return cls(pace(old, "Read", clock), pace(new, "Read", clock), pace(new, "Write", clock))
+
+    def limit(
+        self, max_read_units: float | None, max_write_units: float | None, migrators: int = 1
+    ) -> None:
+        """Set the ceilings that so many migrators share; that of reads counts for each table."""
+        self.reads.limit(max_read_units, migrators)
+        self.looks.limit(max_read_units, migrators)
+        self.writes.limit(max_write_units, migrators)
+
+    def slow_down(self, kind: str) -> None:
+        """Note that a table as a whole has throttled a ``Read`` or ``Write``."""
+        for pace in (self.writes,) if kind == "Write" else (self.reads, self.looks):
+            pace.slow_down()

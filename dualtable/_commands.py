@@ -20,10 +20,11 @@ from dualtable import _summaries
 from dualtable._connect import Connection
 from dualtable._creation import create_table
 from dualtable._migration import Migration
-from dualtable._migrator import MigrationReport, Migrator, default_dead_letters
+from dualtable._migrator import Migrator, default_dead_letters
 from dualtable._options import add_copy, add_level, add_migration, add_output, add_scan
 from dualtable._progress import of_migration, of_verification, shown
 from dualtable._reference import load_migration
+from dualtable._report import MigrationReport
 from dualtable._status import read_status
 from dualtable._verifier import VerificationReport, Verifier
 from dualtable.errors import DualTableError

@@ -8,6 +8,8 @@ item's values, and carries a schema version; a newer one than this code knows is
     orders-v2         run              transform fingerprint, total_segments
     orders-v2         segment#000012   lease, checkpoint, progress, revision
     orders-v2         repository#…     phase that a running repository goes by, when it said so
+    orders-v2         migrators        ceilings in read and write units a second
+    orders-v2         migrator#…       until when this migrator counts as being at work
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from dualtable.errors import LeaseLostError, MigrationMismatchError, TableNotFou
 SCHEMA_VERSION = 1
 _SEGMENT = "segment#"
 _REPOSITORY = "repository#"
+_LIMITS, _MIGRATOR = "migrators", "migrator#"
 _ABSENT = Condition("attribute_not_exists(#m)", {"#m": "migration"})
 
 
@@ -54,6 +57,22 @@ class Heartbeat:
     at: float  # seconds since 1970
     host: str
     process: int
+
+
+@attrs.frozen
+class Limits:
+    """Ceilings in units a second for all migrators together; None is none, 0 is a pause."""
+
+    max_read_units: float | None = None
+    max_write_units: float | None = None
+
+
+@attrs.frozen
+class Sharing:
+    """The ceilings, and how many migrators share them."""
+
+    limits: Limits
+    migrators: int
 
 
 @attrs.frozen
@@ -149,6 +168,29 @@ class Control:
         with suppress(ConditionFailed):
             await self._put("run", attrs.asdict(run), _ABSENT)
         return await self.run() or run
+
+    async def sharing(self, now: float) -> Sharing:
+        """Return the ceilings and the number of migrators at work."""
+        records = {item["record"]: item for item in await self._records(_MIGRATOR[:-1])}
+        stored = records.pop(_LIMITS, {})
+        limits = {name: stored.get(name) for name in attrs.fields_dict(Limits)}
+        return Sharing(
+            Limits(**{name: None if v is None else float(v) for name, v in limits.items()}),
+            sum(item["until"] > now for item in records.values()),
+        )
+
+    async def set_limits(self, limits: Limits) -> None:
+        """Store the ceilings; the last word counts."""
+        fields = {name: v if v is None else _number(v) for name, v in attrs.asdict(limits).items()}
+        await self._put(_LIMITS, fields)
+
+    async def note_migrator(self, migrator: str, until: float) -> None:
+        """Store until when a migrator counts as being at work."""
+        await self._put(_MIGRATOR + migrator, {"until": _number(until)})
+
+    async def forget_migrator(self, migrator: str) -> None:
+        """Delete the record of a migrator that has ended."""
+        await self._gateway.delete(self._table, self._key(_MIGRATOR + migrator))
 
     async def segments(self) -> list[Segment]:
         """Return the segments that anybody has worked on, in order."""

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 import attrs
 
 from dualtable._clock import Clock, SystemClock
-from dualtable._migrator import MigrationProgress
+from dualtable._report import MigrationProgress
 from dualtable._tasks import first_error
 from dualtable._verifier import VerificationReport
 

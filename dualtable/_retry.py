@@ -2,7 +2,8 @@
 
 The rule: what is throttled or unavailable is tried again, after a pause with full jitter, until
 the policy's tries are used up; then the last error is raised and says so. What a batch left over
-is sent again by itself. Nothing above this layer retries a request.
+is sent again by itself. Nothing above this layer retries a request; only the statements that a
+batch of inserts leaves over are the migrator's to send again, among others.
 
 Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 """
@@ -20,9 +21,7 @@ from dualtable._gateway import (
     BatchGet,
     Condition,
     Gateway,
-    Insert,
     InsertBatch,
-    Outcome,
     Page,
     ReturnValues,
     TransactAction,
@@ -178,21 +177,8 @@ class RetryingGateway:
         return ()
 
     async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
-        outcomes: list[Insert] = [Insert(Outcome.RETRY)] * len(items)
-        units = 0.0
-
-        async def attempt() -> None:
-            nonlocal units
-            left = [n for n, answer in enumerate(outcomes) if answer.outcome is Outcome.RETRY]
-            batch = await self._gateway.insert(table, [items[n] for n in left], key_name=key_name)
-            units += batch.write_units
-            for n, answer in zip(left, batch.outcomes, strict=True):
-                outcomes[n] = answer
-            again = [answer.reason for answer in outcomes if answer.outcome is Outcome.RETRY]
-            _raise_if_left(table, "BatchExecuteStatement", again)
-
-        await self._retried(attempt)
-        return InsertBatch(outcomes, units)
+        """Send a batch again only as a whole; what it left over is for the caller to send."""
+        return await self._retried(lambda: self._gateway.insert(table, items, key_name=key_name))
 
     async def _retried(
         self, call: Callable[[], Awaitable[_T]], *, policy: RetryPolicy | None = None

@@ -12,12 +12,16 @@ migrator that has lost its lease cannot move a checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
 
 from dualtable._types import WireKey
+
+_CANDIDATES = 64
 
 
 @attrs.frozen
@@ -70,6 +74,25 @@ class Segment:
 def is_claimable(segment: Segment, now: float) -> bool:
     """Tell whether nobody works on an unfinished segment."""
     return not segment.checkpoint.done and (segment.lease is None or segment.lease.until <= now)
+
+
+def pick(free: Sequence[Segment], held: Iterable[int]) -> Segment:
+    """Choose a segment at random, but far from those that are worked on already.
+
+    Neighbours in the scan are neighbours on the partitions of the new table. So wherever one is
+    done, the next is taken nearby, and slow partitions, where many are held for long, get no more.
+    """
+    few = random.sample(free, min(_CANDIDATES, len(free)))
+    numbers = sorted(held)
+    if not numbers:
+        return few[0]
+    return max(few, key=lambda s: abs(nearest(numbers, s.number) - s.number))
+
+
+def nearest(numbers: Sequence[int], number: int) -> int:
+    """Return the one of some numbers, in order, that is nearest to another."""
+    at = bisect_left(numbers, number)
+    return min(numbers[max(0, at - 1) : at + 1], key=lambda n: abs(n - number))
 
 
 def claim(segment: Segment, lease: Lease) -> Segment:

@@ -14,8 +14,8 @@ import attrs
 from dualtable import _codec
 from dualtable._creation import CreationReport
 from dualtable._migration import Migration
-from dualtable._migrator import MigrationProgress, MigrationReport
 from dualtable._progress import count, duration, percent
+from dualtable._report import MigrationProgress, MigrationReport
 from dualtable._status import MigrationStatus
 from dualtable._types import Key
 from dualtable._verifier import VerificationReport

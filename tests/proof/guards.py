@@ -18,7 +18,6 @@ import attrs
 from dualtable import (
     Migration,
     Phase,
-    _copy,
     _items,
     _judged_writes,
     _logical,
@@ -26,14 +25,16 @@ from dualtable import (
     _phases,
 )
 from dualtable._control import Control
+from dualtable._copy import SegmentCopy
 from dualtable._gateway import Condition, Insert, Outcome
 from dualtable._lineage import Lineage
 from dualtable._logical import LogicalTable
-from dualtable._migrator import _Run
 from dualtable._overlay import Overlay, Seen
 from dualtable._phases import ROUTES
 from dualtable._requests import Changes
+from dualtable._run import Run
 from dualtable._segments import Progress
+from dualtable._shuffle import Outgoing, RangePace
 from proof.casts import WORLDS, Cast
 from proof.roles import (
     APPENDER,
@@ -173,11 +174,14 @@ async def copy_over(gateway: Any, new: Any, items: Any) -> None:
     await gateway.batch_put(new.table, items)
 
 
-async def settle_first(self: Any, held: Any) -> None:
+async def settle_first(self: Any, held: Any, room: Any) -> None:
+    copying = SegmentCopy(self.lineage, self.destination, held.segment.number, RangePace())
     while not held.segment.checkpoint.done:
-        page = await self._scan(held.segment)
-        await held.settle(Progress(scanned=len(page.items), written=len(page.items)), page.last_key)
-        await self.copier.copy(page, held.segment.number)
+        page = await self._scan(held)
+        copied = Progress(scanned=len(page.items), written=len(page.items), pages=1)
+        held.note(copied, page.last_key)
+        await self._store(held)
+        await copying.copy(page, room.leave)
 
 
 async def store_over_others(self: Any, segment: Any) -> None:
@@ -330,13 +334,13 @@ GUARDS = (
     ),
     Guard(
         "a page is settled before its checkpoint",
-        replaced(_Run, "_copy_pages", settle_first),
+        replaced(Run, "_copy_pages", settle_first),
         cast(budget=Budget(crashes=1)),
         "I6",
     ),
     Guard(
         "an item that cannot be copied is counted",
-        replaced(_copy, "_fail", forget),
+        replaced(Outgoing, "fail", forget),
         cast(migration=_plan(failing)),
         "I6",
     ),

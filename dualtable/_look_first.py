@@ -1,0 +1,80 @@
+"""Which of some new items are there already, for the price of a read.
+
+The rule: it only saves writes. What it finds need not be written; what it does not find is still
+put only if absent, because production may put it in between (I2).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import attrs
+
+from dualtable import _items
+from dualtable._capacity import Pace
+from dualtable._gateway import MAX_BATCH_GET, Gateway, batches
+from dualtable._shuffle import Copy, Tally
+from dualtable._tables import Layout
+
+WORTH_IT_SHARE = 0.5
+"""Of a page's keys: from how many present ones on looking is cheaper than trying.
+
+A write unit costs five times a read unit, and an item has up to four times as many of them:
+https://aws.amazon.com/dynamodb/pricing/on-demand/
+"""
+
+_SAMPLE = 10
+_LEARNING = 0.1  # weight of the last batch in what a key is expected to cost
+
+
+@attrs.define(eq=False)
+class LookFirst:
+    """Looks into the new table before writing to it, as fast as the table's reads allow.
+
+    Attributes:
+        expected: What the last page of any segment has taught; None as long as nothing is known.
+    """
+
+    gateway: Gateway
+    table: Layout
+    pace: Pace
+    expected: bool | None
+    _units_each: float = attrs.field(init=False, default=1.0)
+
+    async def is_worth_it(self, copies: Sequence[Copy], tally: Tally) -> bool:
+        """Tell from a few of a page's copies whether most are there."""
+        sample = random.sample(copies, min(_SAMPLE, len(copies)))
+        missing = await self.missing(sample, tally)
+        return len(missing) <= len(sample) * (1 - WORTH_IT_SHARE)
+
+    async def missing(self, copies: Sequence[Copy], tally: Tally) -> list[Copy]:
+        """Return the copies whose key is not in the new table, neither live nor as a tombstone."""
+        missing: list[Copy] = []
+        for batch in batches(copies, MAX_BATCH_GET):
+            there = await self._there(batch, tally)
+            missing += [copy for copy in batch if _items.identity(copy.key) not in there]
+        return missing
+
+    async def _there(self, batch: Sequence[Copy], tally: Tally) -> set[object]:
+        expected = len(batch) * self._units_each
+        await self.pace.bucket.admit(expected)
+        key = self.table.key
+        found = await self.gateway.batch_get(
+            self.table.table,
+            [copy.key for copy in batch],
+            consistent_read=True,
+            attributes=key.names,
+        )
+        units = found.read_units or _estimated(batch)
+        self.pace.bucket.spend(units, expected)
+        self.pace.note(units)
+        self._units_each += _LEARNING * (units / len(batch) - self._units_each)
+        tally.read_units += units
+        return {_items.identity(_items.key_of(item, key, "")) for item in found.items}
+
+
+def _estimated(batch: Sequence[Copy]) -> float:
+    """Return the read units of a batch whose costs the server does not report."""
+    sizes = (_items.item_bytes(copy.item) for copy in batch)
+    return sum(_items.read_units(size, consistent_read=True) for size in sizes)

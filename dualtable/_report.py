@@ -1,0 +1,102 @@
+"""What a migration says of itself: while it runs, and in the end.
+
+The rule: only pages whose checkpoint is stored count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class MigrationReport:
+    """What one run of the migrator did. Only pages whose checkpoint is stored count.
+
+    Attributes:
+        scanned: Old items read.
+        written: New items put; in a dry run, those that would be sent.
+        already_present: New items whose key was there, live or as a tombstone.
+        dropped: Old items that the transform leaves out.
+        failed: Old items that went to the dead letters.
+        pages: Pages of the scan, empty ones included.
+        empty_pages: Pages without an item; they are not the end of a segment.
+        throttled: Requests and statements that DynamoDB throttled; each was sent again.
+        retries: Requests and statements that were sent again, for that or any other reason.
+        read_units: Read units consumed by scans of the old table, and by looking into the new one
+            where most keys are there already; as DynamoDB reports them.
+        write_units: Write units consumed on the new table, estimated by item size where DynamoDB
+            does not report them.
+        seconds: How long the run took.
+        complete: Every segment is done, by this run or others.
+        dead_letters: Old items in the dead letters after all runs; 0 is well.
+
+    Example:
+        >>> from dualtable import MigrationReport
+        >>> MigrationReport(complete=True, failed=1, dead_letters=1).ok
+        False
+    """
+
+    scanned: int = 0
+    written: int = 0
+    already_present: int = 0
+    dropped: int = 0
+    failed: int = 0
+    pages: int = 0
+    empty_pages: int = 0
+    throttled: int = 0
+    retries: int = 0
+    read_units: float = 0.0
+    write_units: float = 0.0
+    seconds: float = 0.0
+    complete: bool = False
+    dead_letters: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything has been copied and nothing is left in the dead letters."""
+        return self.complete and not self.dead_letters
+
+
+@attrs.frozen(kw_only=True)
+class MigrationProgress:
+    """How far a running migration has come; what an observer gets after each page.
+
+    Attributes:
+        report: This run so far.
+        scanned: Old items that all runs have settled.
+        estimated_items: Items of the old table as DynamoDB counts them every six hours or so.
+        segments_done: Segments that are done.
+        total_segments: Segments of the scan.
+
+    Example:
+        >>> from dualtable import MigrationProgress, MigrationReport
+        >>> progress = MigrationProgress(
+        ...     report=MigrationReport(scanned=50),
+        ...     scanned=750,
+        ...     estimated_items=1_000,
+        ...     segments_done=11,
+        ...     total_segments=16,
+        ... )
+        >>> f"{progress.share_done:.0%}"
+        '75%'
+    """
+
+    report: MigrationReport
+    scanned: int
+    estimated_items: int
+    segments_done: int
+    total_segments: int
+
+    @property
+    def share_done(self) -> float:
+        """From 0 to 1, by items where their number is known, else by segments."""
+        if self.segments_done == self.total_segments:
+            return 1.0
+        by_segments = self.segments_done / self.total_segments
+        by_items = self.scanned / self.estimated_items if self.estimated_items else by_segments
+        return min(0.99, by_items)
+
+
+Observer = Callable[[MigrationProgress], None]

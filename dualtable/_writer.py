@@ -1,0 +1,157 @@
+"""Sends copies, as many at once and as fast as the new table takes them.
+
+The rule: one task decides what is sent next; batches are under way at the same time, each on its
+own, and what the table did not take goes back to its page. A request that fails as a whole is sent
+again by the gateway's retry layer; a statement that was throttled is sent again from here, without
+the others of its batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import attrs
+
+from dualtable import _items
+from dualtable._capacity import Pace, Paces
+from dualtable._clock import Clock
+from dualtable._gateway import MAX_BATCH_WRITE, Gateway, Insert, Outcome
+from dualtable._shuffle import TICK_SECONDS, Batch, Outgoing, Shuffle
+from dualtable._tables import Layout
+from dualtable._tasks import first_error
+from dualtable.errors import RetryableError, ThrottledError
+
+PARTITION_WRITE_UNITS = 1_000.0
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"""
+
+_LEARNING = 0.1  # weight of the last batch in what a copy is expected to cost
+
+
+@attrs.define
+class Retries:
+    """What was sent again, and how often that was for want of capacity."""
+
+    paces: Paces | None = None
+    count: int = 0
+    throttled: int = 0
+
+    def note(self, error: RetryableError) -> None:
+        """Take note of a request that is sent again as a whole."""
+        self.count += 1
+        if isinstance(error, ThrottledError):
+            self.throttled += 1
+            for kind in ("Read", "Write"):
+                if self.paces is not None and _is_tables(error.reasons, kind):
+                    self.paces.slow_down(kind)
+
+    def note_statements(self, number: int) -> None:
+        """Take note of statements that are sent again."""
+        self.count += number
+        self.throttled += number
+
+
+def _is_tables(reasons: Sequence[str], kind: str) -> bool:
+    """Tell whether a throttle is about all of a table's reads or writes, not about a key range."""
+    return not reasons or any(kind in name and "KeyRange" not in name for name in reasons)
+
+
+@attrs.define(eq=False)
+class Writer:
+    """The way of one run into the new table."""
+
+    gateway: Gateway
+    table: Layout
+    pace: Pace
+    retries: Retries
+    clock: Clock
+    concurrency: int
+    _shuffle: Shuffle = attrs.field(init=False, factory=Shuffle)
+    _units_each: float = attrs.field(init=False, default=1.0)
+
+    async def deliver(self, page: Outgoing) -> None:
+        """Return when every copy of a page is settled."""
+        if not page.unsettled:
+            return
+        page.tick(self._partition_copies())
+        self._shuffle.add(page)
+        try:
+            await page.settled.wait()
+        finally:
+            self._shuffle.remove(page)
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        with first_error():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._tick())
+                await self._send_batches(group)
+
+    async def _send_batches(self, group: asyncio.TaskGroup) -> None:
+        slots = asyncio.Semaphore(self.concurrency)
+        while True:
+            await slots.acquire()
+            await self._shuffle.filled()
+            expected = self._most() * self._units_each
+            await self.pace.bucket.admit(expected)
+            if batch := self._shuffle.draw(self._most()):
+                sending = group.create_task(self._send(batch, expected))
+                sending.add_done_callback(lambda _: slots.release())
+            else:  # its page was given up
+                self.pace.bucket.spend(0.0, expected)
+                slots.release()
+
+    def _most(self) -> int:
+        """Return how many copies a batch may have, so that it is paid for within a second."""
+        affordable = int(min(self.pace.rate / self._units_each, MAX_BATCH_WRITE))
+        return max(1, affordable)
+
+    async def _send(self, batch: Batch, expected: float) -> None:
+        result = await self.gateway.insert(
+            self.table.table,
+            [copy.item for _, copy in batch],
+            key_name=self.table.key.partition.name,
+        )
+        taken = sum(answer.outcome is not Outcome.RETRY for answer in result.outcomes)
+        units = result.write_units or _estimated(batch, result.outcomes)
+        units_each = units / taken if taken else 0.0
+        if taken:
+            self._units_each += _LEARNING * (units_each - self._units_each)
+        throttled = _settle(batch, result.outcomes, units_each)
+        refused = sum(not page.is_slow for page in throttled) * self._units_each
+        self.pace.bucket.spend(units + refused, expected)  # asking in vain counts, too
+        self.pace.note(units, refused)
+        self.retries.note_statements(len(batch) - taken)
+
+    async def _tick(self) -> None:
+        """Give each page, again and again, what its key range may be sent."""
+        while True:
+            await self.clock.sleep(TICK_SECONDS)
+            self._shuffle.tick(self._partition_copies())
+
+    def _partition_copies(self) -> float:
+        return PARTITION_WRITE_UNITS * TICK_SECONDS / self._units_each
+
+
+def _settle(batch: Batch, answers: Sequence[Insert], write_units: float) -> list[Outgoing]:
+    """Tell the pages what became of their copies; return that of each one that was throttled."""
+    throttled = []
+    for (page, copy), answer in zip(batch, answers, strict=True):
+        page.settle(copy, answer, write_units)
+        if answer.outcome is Outcome.RETRY:
+            throttled.append(page)
+    return throttled
+
+
+def _estimated(batch: Batch, answers: Sequence[Insert]) -> float:
+    """Return the write units of a batch whose costs the server does not report.
+
+    DynamoDB reports none where every statement fails, though it bills those whose key was there.
+    """
+    return float(
+        sum(
+            _items.write_units(_items.item_bytes(copy.item))
+            for (_, copy), answer in zip(batch, answers, strict=True)
+            if answer.outcome in (Outcome.WRITTEN, Outcome.PRESENT)
+        )
+    )

@@ -1,0 +1,203 @@
+"""What is proved on the simulation: one function for each question, which runs and measures.
+
+The rule: a proof only measures. What it must come to stands in the tests, and what it means on the
+performance page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+
+from dualtable import Chain, Convert, Migration, MigrationReport, Migrator, Move
+from dualtable._types import WireItem
+from simulation import virtual_time
+from simulation.capacity import Capacity
+from simulation.dynamodb import SimulatedDynamoDB, Table, deleted_key
+from simulation.writers import report_script, scan_order_writer
+
+ITEM_BYTES = 3_500
+_OLD, _NEW = "orders", "orders-v2"
+MIGRATION = Migration(
+    name="simulated",
+    old=_OLD,
+    new=_NEW,
+    transform=Chain(Move("customer.region", "region"), Convert("total", str)),
+)
+
+
+def old_item(key: str, size: int = ITEM_BYTES) -> WireItem:
+    """Return an item in the old format; all of a size share their text, so they cost no memory."""
+    return {
+        "id": {"S": key},
+        "customer": {"M": {"region": {"S": "eu"}}},
+        "total": {"N": "12"},
+        "text": {"S": _text(size - 60)},
+    }
+
+
+_TEXTS: dict[int, str] = {}
+
+
+def _text(size: int) -> str:
+    return _TEXTS.setdefault(size, "x" * size)
+
+
+def keys(number: int) -> list[str]:
+    return [f"o-{n:07}" for n in range(number)]
+
+
+@attrs.frozen(kw_only=True)
+class Measured:
+    """What one way of copying came to.
+
+    Attributes:
+        who: Whose way.
+        items: Items copied.
+        seconds: How long it took.
+        write_units: Write units consumed a second, on average.
+        share: Of the write units that there were.
+        worst_minute: Least share in a whole minute of the run.
+        throttled: Share of the writes that were throttled.
+    """
+
+    who: str
+    items: int
+    seconds: float
+    write_units: float
+    share: float
+    worst_minute: float
+    throttled: float
+
+
+def measured(who: str, new: Table, seconds: float) -> Measured:
+    capacity = new.capacity
+    used = float(sum(capacity.consumed.values()))
+    minutes = [
+        sum(capacity.consumed[second] for second in range(start, start + 60))
+        / capacity.available(start, start + 60)
+        for start in range(0, int(seconds) - 59, 60)
+    ]
+    share = used / capacity.available(0, seconds)
+    return Measured(
+        who=who,
+        items=len(new.keys),
+        seconds=seconds,
+        write_units=used / seconds,
+        share=share,
+        worst_minute=min(minutes, default=share),
+        throttled=new.throttled / new.requests,
+    )
+
+
+async def migrate(gateway: SimulatedDynamoDB, **settings: Any) -> MigrationReport:
+    """Run the library's migrator, unchanged."""
+    report = await Migrator(
+        MIGRATION,
+        gateway=gateway,
+        clock=virtual_time.VirtualClock(),
+        dead_letters=os.devnull,
+        **settings,
+    ).run()
+    assert report.ok
+    return report
+
+
+Work = Callable[[SimulatedDynamoDB], Awaitable[Any]]
+
+
+def simulate(who: str, make: Callable[[SimulatedDynamoDB], Table], work: Work) -> Measured:
+    """Make the tables, do the work in simulated time, and measure what the new table saw."""
+
+    async def main() -> Measured:
+        gateway = SimulatedDynamoDB()
+        new = make(gateway)
+        start = asyncio.get_running_loop().time()
+        await work(gateway)
+        return measured(who, new, asyncio.get_running_loop().time() - start)
+
+    return virtual_time.run(main())
+
+
+# The production report's own case
+
+
+def _deleted(number: int, start: float, end: float) -> list[str]:
+    """Return keys of deleted items, evenly over a stretch of the hashes."""
+    return [deleted_key(start + (end - start) * n / number) for n in range(number)]
+
+
+def report_case(items: int, deleted_each: int = 90) -> list[Measured]:
+    """5.1 GB in 1.5 million items, scaled down in number; 100 RCU old, 50 RCU and 400 WCU new."""
+
+    def make(gateway: SimulatedDynamoDB) -> Table:
+        gateway.add_table(
+            _OLD,
+            Capacity(write_units=5, read_units=100, partitions=1),
+            old_item,
+            keys=keys(items),
+            deleted=_deleted(int(items * 0.3 * deleted_each), 0.7, 1.0),
+        )
+        return gateway.add_table(_NEW, Capacity(write_units=400, read_units=50, partitions=1))
+
+    return [
+        simulate("dualtable", make, migrate),
+        simulate("the report's script", make, lambda g: report_script(g, _OLD, _NEW)),
+    ]
+
+
+# Sixteen partitions
+
+
+def spread(items: int, partitions: int = 16) -> list[Measured]:
+    """A table of 16,000 WCU on 16 partitions: in scan order, and shuffled."""
+
+    def make(gateway: SimulatedDynamoDB) -> Table:
+        gateway.add_table(_OLD, Capacity(partitions=partitions), old_item, keys=keys(items))
+        units = partitions * 1_000
+        return gateway.add_table(
+            _NEW, Capacity(write_units=units, read_units=100, partitions=partitions)
+        )
+
+    return [
+        simulate("dualtable", make, migrate),
+        simulate(
+            "one scan, 16 writers", make, lambda g: scan_order_writer(g, _OLD, _NEW, segments=1)
+        ),
+        simulate(
+            "16 scans, 16 writers", make, lambda g: scan_order_writer(g, _OLD, _NEW, segments=16)
+        ),
+    ]
+
+
+def on_demand(items: int, split_seconds: float, item_bytes: int = 16_000) -> list[Measured]:
+    """A new on-demand table, whose ceiling doubles as its partitions split."""
+
+    def make(gateway: SimulatedDynamoDB) -> Table:
+        gateway.add_table(
+            _OLD, Capacity(partitions=16), lambda key: old_item(key, item_bytes), keys=keys(items)
+        )
+        return gateway.add_table(_NEW, Capacity(split_seconds=split_seconds))
+
+    return [
+        simulate("dualtable", make, migrate),
+        simulate(
+            "one scan, 16 writers", make, lambda g: scan_order_writer(g, _OLD, _NEW, segments=1)
+        ),
+    ]
+
+
+def slow_partitions(items: int, slow: tuple[int, ...] = (3, 11)) -> list[Measured]:
+    """Two of 16 partitions give a tenth of what they should."""
+
+    def make(gateway: SimulatedDynamoDB) -> Table:
+        gateway.add_table(_OLD, Capacity(partitions=16), old_item, keys=keys(items))
+        return gateway.add_table(
+            _NEW, Capacity(write_units=16_000, read_units=100, partitions=16, slow=slow)
+        )
+
+    return [simulate("dualtable", make, migrate)]
