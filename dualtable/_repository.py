@@ -34,7 +34,7 @@ from dualtable._phase_watch import PhaseWatch
 from dualtable._queries import Query, open_query
 from dualtable._retry import OVERTAKEN, PRODUCTION, retried
 from dualtable._scans import Scan, ScanReader
-from dualtable._tables import layout
+from dualtable._tables import Layout, layout
 from dualtable._tokens import digest, from_token
 from dualtable._types import Item, Key
 from dualtable.errors import (
@@ -157,10 +157,12 @@ class DualTableRepository(Generic[Model]):
             raise DualTableError("the repository is open already")
         async with AsyncExitStack() as stack:
             gateway = await stack.enter_async_context(connect(self._connection, PRODUCTION))
+            # First, because a wrong endpoint shows soonest there.
+            new = layout(await gateway.describe_table(self._migration.new))
             control = Control(gateway, self._migration.control_table, self._migration.name)
             watch = await PhaseWatch.open(control, self._clock)
             stack.push_async_callback(watch.close)
-            tables = await self._look_up(gateway, watch)
+            tables = await self._look_up(gateway, watch, new)
             self._opened = tables, Exchange(tables.new, tables.marks, self._form)
             self._stack = stack.pop_all()
         return self
@@ -174,14 +176,12 @@ class DualTableRepository(Generic[Model]):
         self._opened = None
         await self._stack.__aexit__(kind, error, trace)
 
-    async def _look_up(self, gateway: Gateway, watch: PhaseWatch) -> LogicalTable:
+    async def _look_up(self, gateway: Gateway, watch: PhaseWatch, new: Layout) -> LogicalTable:
         migration = self._migration
         sighting = await watch.look()
         if sighting.route.falls_back:
             old = layout(await gateway.describe_table(migration.old))
-            new = layout(await gateway.describe_table(migration.new))
         else:  # there is no way back to a phase that asks the old table, which may be gone
-            new = layout(await gateway.describe_table(migration.new))
             old = attrs.evolve(new, table=migration.old)
         return LogicalTable(
             gateway=gateway,

@@ -272,7 +272,7 @@ async def test_a_closed_repository_says_so(gateway: MemoryGateway) -> None:
 
 async def test_missing_table_is_named_on_opening() -> None:
     """A wrong table name must show at start-up, not at the first miss."""
-    with pytest.raises(TableNotFoundError, match=PLAN.old):
+    with pytest.raises(TableNotFoundError, match=PLAN.new):
         async with DualTableRepository(PLAN, gateway=MemoryGateway()):
             pass
 

@@ -293,7 +293,7 @@ def test_a_closed_repository_says_so(gateway: MemoryGateway) -> None:
 def test_a_failed_opening_leaves_nothing() -> None:
     """A wrong table name is told as by the twin, and the thread is gone."""
     before = threading.active_count()
-    with pytest.raises(TableNotFoundError, match=PLAN.old):
+    with pytest.raises(TableNotFoundError, match=PLAN.new):
         sync.DualTableRepository(PLAN, gateway=MemoryGateway()).__enter__()
     assert threading.active_count() == before
 

@@ -1,0 +1,305 @@
+"""Whatever is wrong gives one clear error or dead letter, loses nothing, and can be mended.
+
+On the embedded server, through what a user imports. Exit codes are the command line's tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orders
+import pytest
+
+from dualtable import (
+    DualTableRepository,
+    Index,
+    KeySchema,
+    Migration,
+    MigrationReport,
+    Migrator,
+    Verifier,
+    create_table,
+    read_status,
+)
+from dualtable._connect import connect
+from dualtable._gateway import Gateway
+from dualtable._retry import PRODUCTION
+from dualtable.errors import (
+    AccessError,
+    DualTableError,
+    InvalidItemError,
+    MigrationMismatchError,
+    TableMismatchError,
+    TableNotFoundError,
+    TransformError,
+    UnavailableError,
+)
+
+GOOD = 4
+
+
+def good(item: dict[str, Any]) -> Any:
+    """The mended transform: what all the bad ones do to good items."""
+    return {**item, "format": 2}
+
+
+def bad(item: dict[str, Any]) -> Any:
+    """Misbehave towards each bad item in the way that it is named after."""
+    _, _, way = item["id"].partition("bad: ")
+    return BAD[way][0](item) if way else good(item)
+
+
+def raises(item: dict[str, Any]) -> Any:
+    return {**item, "total": int(item["customer"]["nme"])}
+
+
+def yields_and_raises(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield item
+    raise RuntimeError("secret")
+
+
+def gambles(item: dict[str, Any], calls: list[int] = []) -> Any:  # noqa: B006
+    calls.append(1)
+    return {**item, "serial": len(calls)}
+
+
+BAD = {
+    "raises": (raises, "TransformError", "bad raised ValueError at test_bad_input.py"),
+    "raises late": (yields_and_raises, "TransformError", "raised RuntimeError"),
+    "wrong type": (lambda item: "text", "TransformError", "returned str"),
+    "wrong member": (lambda item: [item, 5], "TransformError", "returned a int among its items"),
+    "loses the key": (lambda item: {"format": 2}, "InvalidKeyError", "'id' is missing"),
+    "key of another type": (lambda item: {**item, "id": 5}, "InvalidKeyError", "must be text"),
+    "empty key": (lambda item: {**item, "id": ""}, "InvalidKeyError", "'id' is empty"),
+    "changes the key": (lambda item: {**item, "id": "o-x"}, "TransformError", "old_key"),
+    "takes the key of another": (lambda i: {**i, "id": "o-1"}, "TransformError", "old_key"),
+    "two items of one key": (lambda item: [item, item], "TransformError", "two items with one key"),
+    "item too big": (lambda i: {**i, "x": "y" * 410_000}, "InvalidItemError", "allows 409,600"),
+    "float": (lambda item: {**item, "x": [1.5]}, "InvalidItemError", "x[0]: float"),
+    "object": (lambda item: {**item, "x": {"y": object()}}, "InvalidItemError", "x.y: object"),
+    "empty set": (lambda item: {**item, "x": set()}, "InvalidItemError", "x: a set"),
+    "39 digits": (lambda i: {**i, "x": 10**38 + 1}, "InvalidItemError", "x: the number"),
+    "no Unicode": (lambda item: {**item, "x": "\ud800"}, "InvalidItemError", "x: a text"),
+    "index key": (lambda item: {**item, "region": 5}, "InvalidKeyError", "index by-region"),
+    "the library's name": (lambda i: {**i, "_dualtable_token": "x"}, "InvalidItemError", "token"),
+    "two results": (gambles, "TransformError", "two results"),
+}
+
+
+@attrs.frozen
+class World:
+    """Two tables on the server, the old one filled, and what to look at them with."""
+
+    gateway: Gateway
+    plan: Migration
+    before: str
+
+    async def migrated(self, plan: Migration | None = None, **settings: Any) -> MigrationReport:
+        settings = {"total_segments": 2, "concurrency": 2, **settings}
+        return await Migrator(plan or self.plan, gateway=self.gateway, **settings).run()
+
+    async def proved(self, plan: Migration | None = None) -> bool:
+        """Whether everything has arrived; the old table is as it was in any case."""
+        assert await orders.digest(self.gateway, self.plan.old) == self.before
+        proof = await Verifier(
+            plan or self.plan, gateway=self.gateway, total_segments=2, concurrency=2
+        ).run()
+        return proof.ok
+
+
+@pytest.fixture
+async def gateway(endpoint: str) -> AsyncIterator[Gateway]:
+    async with connect({"endpoint_url": endpoint}, PRODUCTION) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def world(
+    gateway: Gateway, table_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    monkeypatch.chdir(tmp_path)  # for dead letters
+    indexes = [Index("by-region", KeySchema("region"))]
+    plan = orders.migration(table_name, good, version="1", indexes=indexes)
+    await gateway.create_table(orders.table(plan.old))
+    items = [orders.old_order(n) for n in range(GOOD)]
+    items += [orders.old_order(99, id=f"bad: {way}") for way in BAD]
+    await orders.fill(gateway, plan.old, items)
+    assert (await create_table(plan, gateway=gateway)).created
+    return World(gateway, plan, await orders.digest(gateway, plan.old))
+
+
+async def test_each_item_that_a_transform_fails_on_is_a_dead_letter(world: World) -> None:
+    """The others are copied, the letters say which and why, and a mended run completes."""
+    broken = attrs.evolve(world.plan, transform=bad)
+    report = await world.migrated(broken)
+    assert (report.scanned, report.written, report.failed) == (GOOD + len(BAD), GOOD, len(BAD))
+    assert report.complete
+    assert not report.ok
+    lines = Path(f"{broken.name}.dead-letters.jsonl").read_text().splitlines()
+    letters = {letter["key"]["id"]["S"]: letter for letter in map(json.loads, lines)}
+    assert len(lines) == len(letters)
+    for way, (_, error, reason) in BAD.items():
+        letter = letters.pop(f"bad: {way}")
+        assert letter["error"] == error, way
+        assert reason in letter["reason"], way
+    assert letters == {}
+    assert not any(secret in line for line in lines for secret in ("Customer", "secret"))
+    assert not await world.proved()
+    mended = await world.migrated(restart=True)
+    assert (mended.ok, mended.written, mended.already_present) == (True, len(BAD), GOOD)
+    assert await world.proved()
+
+
+async def test_an_item_that_a_transform_fails_on_is_not_absent(world: World) -> None:
+    """A read of it raises; taking it for absent would lose it at the next write."""
+    broken = attrs.evolve(world.plan, transform=bad)
+    async with DualTableRepository(broken, gateway=world.gateway) as shop:
+        assert (await shop.get(orders.key(1)) or {})["format"] == 2
+        for way in BAD:
+            key = {"id": f"bad: {way}"}
+            for call in (shop.get(key), shop.update(key, good, create=True)):
+                with pytest.raises(DualTableError) as caught:
+                    await call
+                assert caught.value.key == key
+            await shop.put({**key, "format": 3})  # whoever knows the whole item may write it
+            assert await shop.get(key) == {**key, "format": 3}
+
+
+@pytest.mark.parametrize("missing", ["old", "new"])
+async def test_a_missing_table(world: World, missing: str) -> None:
+    """It is named, by everything that needs it; with the right name the run completes."""
+    absent = f"{world.plan.name}-absent"
+    wrong = attrs.evolve(world.plan, **{missing: absent})
+    for call in (
+        world.migrated(wrong),
+        Verifier(wrong, gateway=world.gateway).run(),
+        DualTableRepository(wrong, gateway=world.gateway).__aenter__(),
+    ):
+        with pytest.raises(TableNotFoundError, match=absent):
+            await call
+    assert (await world.migrated()).ok
+    assert await world.proved()
+
+
+async def test_create_without_an_old_table(world: World) -> None:
+    """There is nothing to be like."""
+    wrong = attrs.evolve(world.plan, old=f"{world.plan.name}-absent")
+    with pytest.raises(TableNotFoundError, match="-absent"):
+        await create_table(wrong, gateway=world.gateway)
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"old": "orders", "new": "orders"},
+        {"control_table": "orders"},
+        {"control_table": "orders-v2"},
+        {"old": "no table name!"},
+        {"new": ""},
+    ],
+)
+def test_equal_or_impossible_tables(tables: dict[str, str]) -> None:
+    """Writing a table into itself must not get as far as a connection."""
+    with pytest.raises(TableMismatchError):
+        Migration(**{"name": "m", "old": "orders", "new": "orders-v2", "transform": good, **tables})
+
+
+async def test_resume_with_another_transform(world: World) -> None:
+    """Half in one format and half in another would be neither; the old one goes on."""
+    await stopped_early(world)
+    for other in (
+        attrs.evolve(world.plan, version="2"),
+        attrs.evolve(world.plan, version=None),
+        attrs.evolve(world.plan, version=None, transform=bad),
+    ):
+        with pytest.raises(MigrationMismatchError, match="another transform"):
+            await world.migrated(other)
+    assert (await world.migrated()).ok
+    assert await world.proved()
+
+
+async def test_resume_with_another_number_of_segments(world: World) -> None:
+    """A checkpoint means nothing in another division of the table."""
+    await stopped_early(world)
+    with pytest.raises(MigrationMismatchError, match="total_segments=2"):
+        await world.migrated(total_segments=3)
+    assert (await world.migrated(total_segments=None)).ok
+    assert await world.proved()
+
+
+async def stopped_early(world: World) -> None:
+    migrator = Migrator(
+        world.plan,
+        gateway=world.gateway,
+        total_segments=2,
+        concurrency=1,
+        page_items=1,
+        observer=lambda _: migrator.stop(),
+    )
+    report = await migrator.run()
+    assert 1 <= report.pages < GOOD
+    assert not report.complete
+
+
+async def failures(plan: Migration, **connection: Any) -> list[Any]:
+    """Return what comes of everything that connects."""
+    return await asyncio.gather(
+        Migrator(plan, **connection).run(),
+        Verifier(plan, **connection).run(),
+        create_table(plan, **connection),
+        DualTableRepository(plan, **connection).__aenter__(),
+        read_status(plan, **connection),
+        return_exceptions=True,
+    )
+
+
+async def test_no_credentials(world: World, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first mistake of all is said plainly; with them the same run completes."""
+    with monkeypatch.context() as patch:
+        patch.delenv("AWS_ACCESS_KEY_ID")
+        patch.delenv("AWS_SECRET_ACCESS_KEY")
+        for error in await failures(world.plan, endpoint_url=endpoint):
+            assert isinstance(error, AccessError)
+            assert "credentials" in str(error)
+    assert (await Migrator(world.plan, endpoint_url=endpoint).run()).ok
+    assert await world.proved()
+
+
+async def test_no_connection(world: World) -> None:
+    """A wrong endpoint shows within seconds and is named."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        for error in await failures(world.plan, endpoint_url=url):
+            assert isinstance(error, UnavailableError)
+            assert url in str(error)
+    assert (await world.migrated()).ok
+    assert await world.proved()
+
+
+@pytest.mark.parametrize(
+    "transform", [5, "text", None, Migration, {"a": 1}], ids=lambda value: type(value).__name__
+)
+def test_what_is_no_transform(transform: Any) -> None:
+    """Found when the migration file is imported."""
+    with pytest.raises(TransformError):
+        Migration("m", "orders", "orders-v2", transform)
+
+
+async def test_a_bad_item_of_production(world: World) -> None:
+    """Nothing is sent, also of the good ones in its batch, and the old item is still there."""
+    key = orders.key(1)
+    async with DualTableRepository(world.plan, gateway=world.gateway) as shop:
+        for value, reason in (("y" * 410_000, "409,600"), (object(), "x: object")):
+            item = {**key, "x": value}
+            for call in (shop.put(item), shop.batch_put([orders.key(2), item])):
+                with pytest.raises(InvalidItemError, match=reason):
+                    await call
+        assert await orders.everything(world.gateway, world.plan.new) == []
+        assert (await shop.get(key) or {})["format"] == 2
