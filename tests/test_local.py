@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -9,9 +10,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
+from dualtable.errors import ServerNotStartedError
 from dualtable.testing import local_dynamodb
 
 WAIT_SECONDS = 30
@@ -66,3 +69,35 @@ def test_it_is_gone_when_its_owner_is_killed() -> None:
     while answers(url):
         assert time.monotonic() < give_up
         time.sleep(0.05)
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first thing that a user of `dualtable.testing` may be missing."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ServerNotStartedError, match=r"dualtable\[local\]"), local_dynamodb():
+        pass
+
+
+def test_a_server_that_dies_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its last words nobody could tell why it did not come up."""
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho the port is cursed >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    with pytest.raises(ServerNotStartedError, match="the port is cursed"), local_dynamodb():
+        pass
+
+
+def test_a_server_that_never_answers_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that hangs ends in an error, not in a process that stays."""
+    hanging = tmp_path / "python"
+    hanging.write_text("#!/bin/sh\nexec sleep 1000\n")
+    hanging.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(hanging))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr("dualtable._local._START_SECONDS", 0.3)
+    with pytest.raises(ServerNotStartedError, match="did not come up"), local_dynamodb():
+        pass
