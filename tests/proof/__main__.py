@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -76,17 +77,29 @@ def every_cast() -> Iterator[Cast]:
 
 def interleavings(summary: Summary) -> None:
     """Explore every cast, on all processors."""
-    chosen = list(every_cast())
+    count = len(_casts())
     total = Exploration()
     with ProcessPoolExecutor() as pool:
-        for cast, found in zip(chosen, pool.map(explore, chosen, chunksize=8), strict=True):
-            total += attrs.evolve(found, violation=None, outcomes=frozenset())
-            if found.violation is not None:
-                summary.complain(f"{cast.title}\n{found.violation}")
+        for found, violation in pool.map(_explored, range(count), chunksize=8):
+            total += found
+            if violation is not None:
+                summary.complain(violation)
     summary.note(
         f"interleavings explored: {total.interleavings:,}"
-        f" ({len(chosen):,} casts, {total.states:,} states, {total.runs:,} runs)"
+        f" ({count:,} casts, {total.states:,} states, {total.runs:,} runs)"
     )
+
+
+@cache
+def _casts() -> list[Cast]:
+    """Return the casts, which each process makes for itself: they do not travel."""
+    return list(every_cast())
+
+
+def _explored(number: int) -> tuple[Exploration, str | None]:
+    found = explore(_casts()[number])
+    violation = None if found.violation is None else str(found.violation)
+    return attrs.evolve(found, violation=None, outcomes=frozenset()), violation
 
 
 def guards(summary: Summary) -> None:
