@@ -10,30 +10,24 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from pathlib import Path
 
 import attrs
 from conftest import pytest_configure
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
 from servers import SERVERS, ServerUnavailable
 
-from dualtable._connect import connect
-from dualtable._gateway import Gateway
-from dualtable._retry import PRODUCTION
-from dualtable.testing import MemoryGateway
 from proof import fleet
-from proof.casts import WORLDS, Cast, casts
+from proof.casts import WORLDS, Cast, casts, finishing
 from proof.explorer import Exploration, explore
 from proof.fleet import Fleet
 from proof.guards import GUARDS
-from proof.machine import Connect, DictMachine
-from proof.roles import CORE, CREATOR, DELETER, GLANCER, PUTTER, READER, UPDATER
+from proof.machine import Connect, at, compare, memory
+from proof.roles import CORE, CREATOR, DELETER, GLANCER, PUTTER, READER, ROLES, UPDATER
 from proof.stage import Budget
 
 ONLY_OLD, COPIED, _, DELETED, *_ = WORLDS
@@ -66,6 +60,7 @@ def every_cast() -> Iterator[Cast]:
     yield from casts(3, CORE, (ONLY_OLD,))
     yield from casts(3, (UPDATER, PUTTER, DELETER, GLANCER), (COPIED, DELETED))
     yield from casts(1, CORE, (ONLY_OLD,), Budget(crashes=2))
+    yield from (finishing(role, world) for role in ROLES for world in (ONLY_OLD, DELETED))
     yield Cast((), ONLY_OLD, migrators=2, budget=Budget(expiries=1), others=False)
     for scripts in (
         ((DELETER, CREATOR), (UPDATER,)),
@@ -117,29 +112,20 @@ def guards(summary: Summary) -> None:
 
 def state_machine(summary: Summary) -> None:
     """Compare the repository with a dict, in memory and on servers."""
-    for name, examples in EXAMPLES.items():
-        if name == "memory":
-            _compare(summary, name, _memory, examples)
-            continue
+    _compare(summary, "memory", memory)
+    for name in ("dynamodb-local", "dynoxide"):
         with _server(summary, name) as url:
             if url is not None:
-                _compare(summary, name, _connecting(url), examples)
+                _compare(summary, name, at(url))
 
 
-def _compare(summary: Summary, name: str, connecting: Connect, examples: int) -> None:
-    machine = type("Machine", (DictMachine,), {"connect": staticmethod(connecting), "steps": 0})
-    chosen = settings(
-        max_examples=examples,
-        stateful_step_count=STEPS,
-        deadline=None,
-        print_blob=True,
-        suppress_health_check=list(HealthCheck),
-    )
+def _compare(summary: Summary, name: str, connect_to: Connect) -> None:
     try:
-        run_state_machine_as_test(machine, settings=chosen)
+        steps = compare(connect_to, EXAMPLES[name], STEPS, print_blob=True)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
         summary.complain(f"state machine on {name}: {type(error).__name__}: {error}")
-    summary.note(f"state machine steps on {name}: {machine.steps:,}")
+    else:
+        summary.note(f"state machine steps on {name}: {steps:,}")
 
 
 @contextmanager
@@ -151,15 +137,6 @@ def _server(summary: Summary, name: str) -> Iterator[str | None]:
     except ServerUnavailable as reason:
         summary.complain(f"{name}: {reason}")
         yield None
-
-
-@asynccontextmanager
-async def _memory() -> AsyncIterator[Gateway]:
-    yield MemoryGateway()
-
-
-def _connecting(url: str) -> Connect:
-    return lambda: connect({"endpoint_url": url}, PRODUCTION)
 
 
 def real_fleet(summary: Summary) -> None:

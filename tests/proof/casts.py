@@ -18,9 +18,11 @@ import attrs
 
 from dualtable import DualTableRepository, Migration, Migrator, _codec
 from dualtable._control import Control
+from dualtable._phases import SETTLE_SECONDS, Event
 from dualtable._segments import total
+from dualtable.errors import StalePhaseError
 from proof.history import History, Logical, Operation, Repository, Role
-from proof.roles import READER, ROLES
+from proof.roles import DELETER, READER, ROLES
 from proof.stage import LEASE_SECONDS, OPERATION, PROCESS, Budget, Stage, StageGateway
 from proof.tables import (
     CONTROL,
@@ -69,6 +71,8 @@ class Cast:
     budget: Budget = attrs.field(factory=Budget)
     others: bool = True
     """The old table has another item, whose page comes first."""
+    moves_on: bool = False
+    """An operator copies everything, moves on to the last phase, and deletes the item for real."""
     migration: Migration = attrs.field(default=MIGRATION, repr=False)
     old_key: dict[str, Any] = attrs.field(default=WATCHED, repr=False)
     yielded: Logical = ("old",)
@@ -77,7 +81,7 @@ class Cast:
     @property
     def title(self) -> str:
         actors = [" then ".join(role.name for role in script) for script in self.scripts]
-        actors += ["migrator"] * self.migrators
+        actors += ["migrator"] * self.migrators + ["operator"] * self.moves_on
         return f"{', '.join(actors)}; {self.world.name}"
 
     def history(self) -> History:
@@ -98,6 +102,8 @@ async def play(cast: Cast, stage: Stage) -> None:
             repository = await _open(stack, cast, stage, **settings) if settings else plain
             actors.append(_act(stage, repository, number, script))
         migrators = [_migrate(cast, stage, f"migrator-{n + 1}") for n in range(cast.migrators)]
+        if cast.moves_on:
+            actors.append(_finish(cast, stage))
         stage.playing = True
         await asyncio.gather(*(asyncio.create_task(part) for part in (*actors, *migrators)))
         stage.playing = False
@@ -129,7 +135,10 @@ async def _open(stack: AsyncExitStack, cast: Cast, stage: Stage, **settings: Any
     """Open a repository that the actors share, as the tasks of a process do."""
     gateway: Any = StageGateway(stage, "")
     repository: Repository = DualTableRepository(
-        cast.migration, gateway=gateway, clock=StillClock(), **settings
+        cast.migration,
+        gateway=gateway,
+        clock=stage if cast.moves_on else StillClock(),
+        **settings,
     )
     return await stack.enter_async_context(repository)
 
@@ -164,8 +173,26 @@ async def _perform(stage: Stage, repository: Repository, operation: Operation) -
     stage.history.operations.append(operation)
     OPERATION.set(operation)
     PROCESS.set(operation.word)
-    operation.answer = await operation.role.act(repository, WATCHED, operation.word)
+    try:
+        operation.answer = await operation.role.act(repository, WATCHED, operation.word)
+    except StalePhaseError:
+        operation.refuse("the phase is too old")
     operation.done = True
+
+
+async def _finish(cast: Cast, stage: Stage) -> None:
+    """Do what an operator does from the copy to the end, and then a delete that is real."""
+    gateway: Any = StageGateway(stage, "operator")
+    PROCESS.set("operator")
+    with tempfile.TemporaryDirectory() as folder:
+        await _migrator(cast, stage, gateway, Path(folder) / "dead-letters").run()
+    control = Control(gateway, CONTROL, cast.migration.name)
+    await control.advance(Event.COMPLETE, stage.now())
+    await stage.sleep(SETTLE_SECONDS)
+    await control.advance(Event.FINISH, stage.now())
+    repository = DualTableRepository(cast.migration, gateway=gateway, clock=stage)
+    async with repository:
+        await _perform(stage, repository, Operation("operator", "", DELETER))
 
 
 async def _migrate(cast: Cast, stage: Stage, name: str) -> None:
@@ -194,6 +221,12 @@ def _migrator(cast: Cast, stage: Stage, gateway: Any, dead_letters: Path) -> Mig
         dead_letters=dead_letters,
         clock=stage,
     )
+
+
+def finishing(role: Role, world: World) -> Cast:
+    """Return a cast of one actor and an operator who moves the migration to its end."""
+    budget = Budget(expiries=1)
+    return Cast(((role,),), world, migrators=0, budget=budget, others=False, moves_on=True)
 
 
 def casts(

@@ -141,7 +141,14 @@ def run(cast: Cast, walk: _Walk, *, reduced: bool) -> History:
     """Play one interleaving, to its end or to a known state, and judge it."""
     history = cast.history()
     shared = cast.migrators > 1
-    stage = Stage(history, cast.budget, walk.choose, shared_control=shared, reduced=reduced)
+    stage = Stage(
+        history,
+        cast.budget,
+        walk.choose,
+        shared_control=shared,
+        moves_on=cast.moves_on,
+        reduced=reduced,
+    )
     with repeatable():
         try:
             _play(cast, stage)

@@ -190,10 +190,11 @@ def judge(
 
 
 def _operation(role: Role, word: str, first: float, last: float, answer: Any) -> Operation:
-    if answer == "overtaken":  # it says that nothing was written
-        role = attrs.evolve(role, spec=lambda state, _: (state, answer))
     answer = tuple(answer) if isinstance(answer, list) else answer
-    return Operation("", word, role, first, last, answer, done=True)
+    operation = Operation("", word, role, first, last, answer, done=True)
+    if answer == "overtaken":
+        operation.refuse(answer)
+    return operation
 
 
 def _told(piece: Sequence[Operation]) -> str:

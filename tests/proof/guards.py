@@ -84,6 +84,10 @@ async def believe_a_stale_miss(self: Any, missing: Any, *, confirmed: bool) -> A
     return await _fall_back(self, missing, confirmed=True)
 
 
+async def believe_anything(self: Any) -> None:
+    """Ask nobody how old the phase is."""
+
+
 _get = LogicalTable.get
 
 
@@ -325,6 +329,12 @@ GUARDS = (
         replaced(Overlay, "missing", missing_unguarded),
         cast(TRANSACTOR, PUTTER),
         "Linearizability",
+    ),
+    Guard(
+        "what old has said is not built upon when the phase may have moved on twice",
+        replaced(LogicalTable, "confirm", believe_anything),
+        cast(UPDATER, migrators=0, moves_on=True, budget=Budget(expiries=1), others=False),
+        "I4",
     ),
     Guard(
         "deletes leave old as it is",

@@ -37,10 +37,14 @@ class Record:
     kind: str  # absent, live, tombstone
     log: tuple[str, ...] = ()
     token: str | None = None
+    final: bool = attrs.field(default=False, eq=False)
+    """The migration is finished: nobody may believe old any more."""
 
     def logical(self, yielded: Logical) -> Logical:
         """Return the logical item, given what the old table yields."""
-        return {"absent": yielded, "tombstone": None, "live": self.log}[self.kind]
+        if self.kind == "absent":
+            return None if self.final else yielded
+        return self.log if self.kind == "live" else None
 
     def __str__(self) -> str:
         if self.kind != "live":
@@ -109,6 +113,13 @@ class Operation:
     """How many states the item had had when the response of a write was lost."""
     may_repeat: bool = False
     """Others wrote before that request was sent again: nobody can tell whether it took effect."""
+
+    def refuse(self, answer: str) -> None:
+        """Note that the caller was told by an error that nothing was done."""
+        self.answer = answer
+        self.role = attrs.evolve(
+            self.role, spec=lambda state, _: (state, answer), reads=False, updates=False
+        )
 
 
 @attrs.define

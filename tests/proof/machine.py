@@ -10,16 +10,23 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import uuid
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import orders
 from boto3.dynamodb.conditions import Attr, Key
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from dualtable import (
     Chain,
@@ -36,15 +43,18 @@ from dualtable import (
     Update,
 )
 from dualtable._clock import SystemClock
+from dualtable._connect import connect
 from dualtable._control import Control
 from dualtable._gateway import Gateway
 from dualtable._phases import Event
+from dualtable._retry import PRODUCTION
 from dualtable.errors import (
     ConditionFailedError,
     IndexNotReadyError,
     ItemExistsError,
     ItemNotFoundError,
 )
+from dualtable.testing import MemoryGateway
 
 _T = TypeVar("_T")
 
@@ -422,6 +432,31 @@ class DictMachine(RuleBasedStateMachine):
             clock=self.clock,
             observer=observer,
         )
+
+
+def compare(connect_to: Connect, examples: int, steps: int, **how: Any) -> int:
+    """Run the machine, and return how many steps it took."""
+    machine = type("Machine", (DictMachine,), {"connect": staticmethod(connect_to), "steps": 0})
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        **how,
+    )
+    run_state_machine_as_test(machine, settings=chosen)
+    return machine.steps
+
+
+@asynccontextmanager
+async def memory() -> AsyncIterator[Gateway]:
+    """Give each example tables of its own."""
+    yield MemoryGateway()
+
+
+def at(url: str) -> Connect:
+    """Return what connects to a server."""
+    return lambda: connect({"endpoint_url": url}, PRODUCTION)
 
 
 async def _pages(page: Callable[[str | None], Any]) -> list[Item]:

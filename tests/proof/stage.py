@@ -11,12 +11,17 @@ again, which is the same as being granted later. Dying after a call took effect 
 next one: in between a process touches nothing that others can see.
 
 Calls that nobody else's calls depend on are no choice, they are made at once (a persistent set of
-one): reads of the old table and of the phase, which do not change here; descriptions; the control
+one): reads of the old table, and of the phase where nobody moves it; descriptions; the control
 table where one migrator alone uses it, though it may die there; copies of another key. They commute
 with every move of every other actor, now and later, so each interleaving equals one in which they
 come first. For the same reason an operation counts as begun with its first visible call and as
 ended with its last one: some equal interleaving is that tight, and a tight history is the harder
 one to explain.
+
+Where the migration moves on to its end, a repository looks at the clock between its calls, so none
+of them is made at once. No time passes between its last look and the arrival of the write that it
+has then sent: that is what the library waits for before it lets deletes be real, and no table could
+check it.
 """
 
 from __future__ import annotations
@@ -30,11 +35,22 @@ from typing import Any
 
 import attrs
 
-from dualtable import _codec
+from dualtable import Phase, _codec
 from dualtable.errors import UnavailableError
 from dualtable.testing import Faults, MemoryGateway
 from proof.history import History, Operation, Record, Step, is_migrator
-from proof.tables import CONTROL, KEY, NEW, OLD, WATCHED, called, keys_of, record_of
+from proof.tables import (
+    CONTROL,
+    KEY,
+    NEW,
+    OLD,
+    STATE,
+    WATCHED,
+    called,
+    keys_of,
+    names_state,
+    record_of,
+)
 
 LEASE_SECONDS = 30.0
 _READS = ("get", "batch_get", "scan", "query")
@@ -122,6 +138,7 @@ class Stage(Faults):
         choose: Callable[[Stage, Sequence[Move]], Move],
         *,
         shared_control: bool = False,
+        moves_on: bool = False,
         reduced: bool = True,
     ) -> None:
         self.gateway = MemoryGateway(self)
@@ -133,6 +150,7 @@ class Stage(Faults):
         self.closed = False
         self._choose = choose
         self._shared_control = shared_control
+        self._moves_on = moves_on
         self._reduced = reduced
         self.pending: list[Pending] = []
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
@@ -193,7 +211,11 @@ class Stage(Faults):
 
     def record(self) -> Record:
         """Return what the new table holds under the key."""
-        return record_of(self.versions()[-1])
+        return record_of(self.versions()[-1], final=self._moves_on and self._is_finished())
+
+    def _is_finished(self) -> bool:
+        state = self.gateway._tables[CONTROL].versions(STATE)[-1]
+        return state is not None and state["phase"]["S"] == Phase.FINISHED
 
     def versions(self) -> Sequence[Any]:
         """Return every state that the item has had in the new table."""
@@ -208,7 +230,11 @@ class Stage(Faults):
 
     def _visible_moves(self) -> list[Move]:
         moves = [move for call in self.pending for move in self._outcomes(call)]
-        return moves + (self._expiry() if self.budget.expiries and self._sleepers else [])
+        return moves + (self._expiry() if self._may_expire() else [])
+
+    def _may_expire(self) -> bool:
+        checked = any(call.inside and call.operation in _WRITES for call in self.pending)
+        return bool(self.budget.expiries and self._waking()) and not (self._moves_on and checked)
 
     def _outcomes(self, call: Pending) -> list[Move]:
         moves = [_granted(call, Grant(version)) for version in self._choices(call)]
@@ -230,14 +256,14 @@ class Stage(Faults):
         return distinct
 
     def _visible(self, call: Pending) -> bool:
-        if not self._reduced:
+        if not self._reduced or (self._moves_on and call.inside is not None):
             return True
         if call.operation.startswith(("describe", "create_table")):
             return False
         if call.table == OLD and call.operation in _READS:
             return False
         if call.table == CONTROL:
-            return self._shared_control and "state" not in str(call.arguments.get("key"))
+            return self._moves_on if names_state(call.arguments) else self._shared_control
         keys = keys_of(call.arguments)
         return not keys or KEY in keys
 
@@ -257,14 +283,18 @@ class Stage(Faults):
     def _expiry(self) -> list[Move]:
         def expire() -> None:
             self.budget = self.budget.less("expiries")
-            self._wake(self.seconds + LEASE_SECONDS + 1)
+            self._wake(max(self.seconds + LEASE_SECONDS + 1, min(self._waking())))
 
-        return [Move("the leases run out", expire)]
+        return [Move("leases run out, and what is known of the phase becomes old", expire)]
 
     def _time_passes(self) -> list[Move]:
         """Nobody has a call to make: time goes on to the first that wakes."""
-        asleep = [at for at, until in self._sleepers if not until.done()]
+        asleep = self._waking()
         return [Move("time passes", partial(self._wake, min(asleep)))] if asleep else []
+
+    def _waking(self) -> list[float]:
+        """Return when each of those will wake who sleep now."""
+        return [at for at, until in self._sleepers if not until.done()]
 
     def _wake(self, seconds: float) -> None:
         self.seconds = seconds
@@ -341,7 +371,8 @@ class Stage(Faults):
         self._remember(actor, (text, repr(answer), len(self.versions())))
 
     def _remember(self, actor: str, what: object) -> None:
-        seconds = self.seconds if is_migrator(actor) else 0  # nobody else looks at the clock
+        looks_at_the_clock = self._moves_on or is_migrator(actor)
+        seconds = self.seconds if looks_at_the_clock else 0
         self.memories[actor] = hash((self.memories.get(actor, 0), seconds, what))
 
 

@@ -19,6 +19,7 @@ from proof.history import Logical, Record
 OLD, NEW, CONTROL = "proof-old", "proof-new", "proof-control"
 KEY = _items.identity({"id": {"S": "k"}})
 WATCHED = {"id": "k"}
+STATE = {"migration": {"S": "proof"}, "record": {"S": "state"}}
 OTHER = {"id": "b"}  # comes first in a scan
 
 
@@ -43,13 +44,14 @@ def tombstone() -> dict[str, Any]:
     return MARKS.bury(_codec.encode(WATCHED))
 
 
-def record_of(item: Mapping[str, Any] | None) -> Record:
+def record_of(item: Mapping[str, Any] | None, *, final: bool = False) -> Record:
     """Return what a state of the watched item amounts to."""
     if item is None:
-        return Record("absent")
+        return Record("absent", final=final)
     if MARKS.is_tombstone(item):
-        return Record("tombstone")
-    return Record("live", logical_of(_codec.decode(item)) or (), MARKS.token_of(item))
+        return Record("tombstone", final=final)
+    log = logical_of(_codec.decode(item)) or ()
+    return Record("live", log, MARKS.token_of(item), final)
 
 
 def logical_of(item: Mapping[str, Any] | None) -> Logical:
@@ -83,6 +85,12 @@ def keys_of(arguments: Mapping[str, Any]) -> set[Any]:
     for action in (*arguments.get("actions", ()), *arguments.get("gets", ())):
         named.append(action.item if isinstance(action, TransactPut) else action.key)
     return {_items.identity({"id": key["id"]}) for key in named if "id" in key}
+
+
+def names_state(arguments: Mapping[str, Any]) -> bool:
+    """Tell whether a call on the control table is about the phase."""
+    key = arguments.get("key") or arguments.get("item") or {}
+    return bool(key.get("record") == STATE["record"])
 
 
 def called(operation: str, table: str, arguments: Mapping[str, Any]) -> str:
