@@ -138,8 +138,10 @@ class Pace:
             least = max(self.rate * self._LEAST_SHARE, given * self._GIVEN_SHARE, 1.0)
             self._learned = min(self.rate, least)
             self._step = self._faster = self._learned * self._STEP
+        elif self._learned >= self._ceiling:
+            pass  # nothing is to be learned
         elif given > self.rate * self._USED_SHARE and refused <= given * self._LITTLE_REFUSED:
-            self._learned = min(self._ceiling, self.rate + self._step * seconds)
+            self._learned += self._step * seconds
             self._step += self._faster * seconds
         else:
             self._step = self._faster  # near a limit: go on carefully from here

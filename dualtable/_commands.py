@@ -19,9 +19,18 @@ import attrs
 from dualtable import _summaries
 from dualtable._connect import Connection
 from dualtable._creation import create_table
+from dualtable._limits import change_limits
 from dualtable._migration import Migration
 from dualtable._migrator import Migrator, default_dead_letters
-from dualtable._options import add_copy, add_level, add_migration, add_output, add_scan
+from dualtable._options import (
+    UNLIMITED,
+    add_copy,
+    add_level,
+    add_migration,
+    add_output,
+    add_rate,
+    add_scan,
+)
 from dualtable._progress import of_migration, of_verification, shown
 from dualtable._reference import load_migration
 from dualtable._report import MigrationReport
@@ -139,6 +148,15 @@ def _status(options: Namespace) -> Answer:
     )
 
 
+def _rate(options: Namespace) -> Answer:
+    migration = load_migration(options.reference)
+    names = ("max_read_units", "max_write_units")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    changes = {name: None if value == UNLIMITED else value for name, value in given.items()}
+    limits = asyncio.run(change_limits(migration, changes, **_connection(options)))
+    return Answer(WELL, attrs.asdict(limits), _summaries.limits_text(limits, migration.name))
+
+
 def _demo(options: Namespace) -> Answer:
     try:
         from dualtable._demo import run_demo  # needs the extra `demo`
@@ -180,5 +198,11 @@ COMMANDS = (
         (add_migration, add_level, add_scan, add_output),
     ),
     Command("status", "Show how far the migration has come.", _status, (add_migration, add_output)),
+    Command(
+        "rate",
+        "Show or change how fast all running migrators may go; 0 pauses them.",
+        _rate,
+        (add_migration, add_rate, add_output),
+    ),
     Command("demo", "Watch a migration of real data on this machine.", _demo, (add_output,)),
 )

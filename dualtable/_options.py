@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from argparse import ArgumentParser
 
+UNLIMITED = "none"
+
 
 def add_output(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="answer with one JSON object")
@@ -59,6 +61,29 @@ def add_copy(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--restart", action="store_true", help="forget the checkpoints; what is copied stays"
     )
+
+
+def add_rate(parser: ArgumentParser) -> None:
+    for kind in ("read", "write"):
+        parser.add_argument(
+            f"--max-{kind}-units",
+            type=_ceiling,
+            metavar="N",
+            help=f"new ceiling of {kind} units per second for all migrators together; 0 pauses"
+            f" them, {UNLIMITED!r} lifts it",
+        )
+
+
+def _ceiling(text: str) -> float | str:
+    if text == UNLIMITED:
+        return text
+    try:
+        units = float(text)
+    except ValueError:
+        units = -1.0
+    if not 0 <= units < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number from 0 on nor 'none'")
+    return units
 
 
 def add_level(parser: ArgumentParser) -> None:

@@ -138,7 +138,10 @@ class Run:
         segment = SegmentCopy(self.lineage, self.destination, number, self._range_pace(number))
 
         while not held.segment.checkpoint.done:
-            await room.enter()
+            if held.empty_pages_in_a_row:
+                room.leave()  # nothing of it is on its way
+            else:
+                await room.enter()
             if self.stopping.is_set():
                 await self._store(held)
                 await held.give_back()

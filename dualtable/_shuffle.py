@@ -26,7 +26,7 @@ TICK_SECONDS = 0.1
 _LEAST_COPIES = 1 / 256  # one in 25 s
 _AFTER_THROTTLE = 0.8
 _STEP = 1 / 50  # of what a partition takes
-_MOST_IN_VAIN = 50  # throttled ticks in a row; the last ones are 25 s apart
+_MOST_TICKS_HELD_BACK = 9_000  # in a row, without a copy that was taken
 _SLOW_SECONDS = 5.0  # of what is left of a page
 
 
@@ -67,14 +67,12 @@ class RangePace:
     copies: float | None = None  # a tick; None as long as nothing is known
     throttled: bool = False  # in this tick
     taken: bool = False  # in this tick
-    ticks_in_vain: int = 0  # in a row: throttled, and nothing taken
 
     def tick(self, most: float) -> float:
         """End a tick and return how many copies the next one has, given a partition's most."""
         copies = most if self.copies is None else self.copies
         if self.throttled:
             self.copies = max(_LEAST_COPIES, min(copies, most) * _AFTER_THROTTLE)
-            self.ticks_in_vain = 0 if self.taken else self.ticks_in_vain + 1
         elif self.taken:
             self.copies = min(most, copies + most * _STEP)
         self.throttled = self.taken = False
@@ -93,6 +91,7 @@ class Outgoing:
         waiting: Copies to be sent, also again.
         unsettled: How many have no outcome yet.
         credit: Copies that may be sent in this tick.
+        ticks_held_back: Ticks in a row in which its key range took nothing.
         queued: It takes its turns in the shuffle.
         settled: Set when all have an outcome.
     """
@@ -104,6 +103,7 @@ class Outgoing:
     waiting: list[Copy] = attrs.field(init=False, factory=list)
     unsettled: int = attrs.field(init=False, default=0)
     credit: float = attrs.field(init=False, default=1.0)
+    ticks_held_back: int = attrs.field(init=False, default=0)
     queued: bool = attrs.field(init=False, default=False)
     settled: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
 
@@ -143,12 +143,14 @@ class Outgoing:
 
     def tick(self, most: float) -> None:
         """Begin a tick, in which a partition takes so many copies at most."""
-        copies = self.pace.tick(most)
-        if self.pace.ticks_in_vain > _MOST_IN_VAIN:
+        held_back = self.credit < 1 or self.pace.throttled
+        self.ticks_held_back = self.ticks_held_back + 1 if held_back and not self.pace.taken else 0
+        if self.ticks_held_back > _MOST_TICKS_HELD_BACK:
             raise ThrottledError(
-                f"every write of segment {self.segment} has been throttled for minutes; raise the"
-                " new table's capacity, or lower the rate, and run again"
+                f"every write of segment {self.segment} has been throttled for a quarter of an"
+                " hour; raise the new table's capacity, or lower the rate, and run again"
             )
+        copies = self.pace.tick(most)
         self.credit = min(self.credit + copies, max(copies, 1.0))
         if self.is_slow:
             self.on_slow()
@@ -167,18 +169,18 @@ class Shuffle:
     """The pages on their way, and the turns of those of which something may be sent."""
 
     def __init__(self) -> None:
-        self._pages: set[Outgoing] = set()
+        self._pages: dict[Outgoing, None] = {}  # in the order in which they came
         self._turns: deque[Outgoing] = deque()
         self._filled = asyncio.Event()
 
     def add(self, page: Outgoing) -> None:
         """Let a page take its turns."""
-        self._pages.add(page)
+        self._pages[page] = None
         self._queue(page)
 
     def remove(self, page: Outgoing) -> None:
         """Send nothing of a page any more."""
-        self._pages.discard(page)
+        self._pages.pop(page, None)
         page.waiting.clear()
 
     def tick(self, most: float) -> None:

@@ -35,6 +35,9 @@ class MigrationStatus:
         dropped: Old items that the transform leaves out.
         dead_letters: Old items that could not be copied.
         estimated_items: Items of the old table as DynamoDB counts them every six hours or so.
+        max_read_units: Ceiling of read units per second for all migrators together, None for none;
+            0 is a pause.
+        max_write_units: The same for write units.
         ttl_attribute: TTL attribute of the old table that the cut-over switches on in the new one.
 
     Example:
@@ -55,6 +58,8 @@ class MigrationStatus:
     dropped: int = 0
     dead_letters: int = 0
     estimated_items: int = 0
+    max_read_units: float | None = None
+    max_write_units: float | None = None
     ttl_attribute: str | None = None
 
     @property
@@ -100,7 +105,8 @@ async def read_status(
         old = await gateway.describe_table(migration.old)
         control = Control(gateway, migration.control_table, migration.name)
         state, run, segments = await control.state(), await control.run(), await control.segments()
-        held = [s for s in segments if _is_held(s, (clock or SystemClock()).now())]
+        now = (clock or SystemClock()).now()
+        held = [s for s in segments if _is_held(s, now)]
         done = total(segments)
         return MigrationStatus(
             name=migration.name,
@@ -115,6 +121,7 @@ async def read_status(
             dropped=done.dropped,
             dead_letters=done.failed,
             estimated_items=old.get("ItemCount", 0),
+            **attrs.asdict((await control.sharing(now)).limits),
             ttl_attribute=state.ttl_attribute,
         )
 

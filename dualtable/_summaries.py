@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from dualtable import _codec
+from dualtable._control import Limits
 from dualtable._creation import CreationReport
 from dualtable._migration import Migration
 from dualtable._progress import count, duration, percent
@@ -198,6 +199,24 @@ def _key_text(key: Key) -> str:
     )
 
 
+def _rates(status: MigrationStatus) -> list[str]:
+    limits = Limits(status.max_read_units, status.max_write_units)
+    return [] if limits == Limits() else [limits_text(limits, status.name)]
+
+
+def limits_text(limits: Limits, name: str) -> str:
+    return (
+        f"{name}: all migrators together may use {_ceiling(limits.max_read_units)} of read units"
+        f" and {_ceiling(limits.max_write_units)} of write units a second."
+    )
+
+
+def _ceiling(units: float | None) -> str:
+    if units is None:
+        return "any number"
+    return f"{units:,g}"
+
+
 def status_text(status: MigrationStatus, reference: str) -> str:
     if not status.total_segments:
         return "\n".join(
@@ -224,6 +243,7 @@ def status_text(status: MigrationStatus, reference: str) -> str:
             f"{status.name}: {status.phase}, {percent(share_done(status))} done.",
             aligned(rows),
             *(f"  {worker}" for worker in status.workers),
+            *_rates(status),
             *_after_status(status, reference),
         ]
     )

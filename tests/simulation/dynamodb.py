@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from dualtable import _items
+from dualtable._faults import Faults
 from dualtable._gateway import (
     BatchGet,
     Condition,
@@ -29,7 +30,7 @@ from dualtable._gateway import (
     Outcome,
     Page,
 )
-from dualtable._memory import PAGE_BYTES, MemoryGateway
+from dualtable._memory import MemoryGateway
 from dualtable._tables import Description
 from dualtable._types import WireItem, WireKey
 from dualtable.errors import ThrottledError
@@ -38,6 +39,7 @@ from simulation.capacity import Capacity
 READ_SECONDS = 0.005
 WRITE_SECONDS = 0.0065
 KILOBYTE_SECONDS = 0.00005
+PAGE_BYTES = 1024 * 1024
 _DELETED = "deleted#"
 
 
@@ -83,11 +85,18 @@ class Table:
         return reason
 
 
+class _Latency(Faults):
+    """That of the tables that keep their items."""
+
+    async def before(self, operation: str, table: str) -> None:
+        await asyncio.sleep(WRITE_SECONDS)
+
+
 class SimulatedDynamoDB(MemoryGateway):
     """Simulated tables behind the port; all keys are one text attribute, ``id``."""
 
     def __init__(self, seed: int = 1) -> None:
-        super().__init__()
+        super().__init__(_Latency())
         self.simulated: dict[str, Table] = {}
         self._chance = random.Random(seed)
 
@@ -206,18 +215,22 @@ class SimulatedDynamoDB(MemoryGateway):
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         if table not in self.simulated:
-            await self._wait(READ_SECONDS, 0)
             return await super().get(table, key, consistent_read=consistent_read)
         batch = await self.batch_get(table, [key], consistent_read=consistent_read)
         if batch.unprocessed:
             raise ThrottledError(f"get from {table} was throttled")
         return next(iter(batch.items), None)
 
-    async def put(self, table: str, item: WireItem, condition: Condition | None = None) -> None:
+    async def put(
+        self,
+        table: str,
+        item: WireItem,
+        condition: Condition | None = None,
+        *,
+        return_old: bool = False,
+    ) -> WireItem | None:
         if table not in self.simulated:
-            await self._wait(WRITE_SECONDS, 1024)
-            await super().put(table, item, condition)
-            return
+            return await super().put(table, item, condition, return_old=return_old)
         found = self.simulated[table]
         size = _items.item_bytes(item)
         await self._wait(WRITE_SECONDS, size)
@@ -226,16 +239,7 @@ class SimulatedDynamoDB(MemoryGateway):
             raise ThrottledError(f"put into {table} was throttled")
         if outcome is Outcome.PRESENT:
             raise ConditionFailed(None)
-
-    async def query(
-        self, table: str, key_condition: Condition, *, start_key: WireKey | None = None
-    ) -> Page:
-        await self._wait(READ_SECONDS, 0)
-        return await super().query(table, key_condition, start_key=start_key)
-
-    async def delete(self, table: str, key: WireKey, condition: Condition | None = None) -> None:
-        await self._wait(WRITE_SECONDS, 0)
-        await super().delete(table, key, condition)
+        return None
 
     async def _wait(self, seconds: float, size: int) -> None:
         took = seconds + size / 1024 * KILOBYTE_SECONDS

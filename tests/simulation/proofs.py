@@ -7,8 +7,9 @@ performance page.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import attrs
@@ -61,6 +62,7 @@ class Measured:
         seconds: How long it took.
         write_units: Write units consumed a second, on average.
         share: Of the write units that there were.
+        first_half: The same of the first half of the time.
         worst_minute: Least share in a whole minute of the run.
         throttled: Share of the writes that were throttled.
     """
@@ -70,26 +72,25 @@ class Measured:
     seconds: float
     write_units: float
     share: float
+    first_half: float
     worst_minute: float
     throttled: float
 
 
 def measured(who: str, new: Table, seconds: float) -> Measured:
-    capacity = new.capacity
-    used = float(sum(capacity.consumed.values()))
-    minutes = [
-        sum(capacity.consumed[second] for second in range(start, start + 60))
-        / capacity.available(start, start + 60)
-        for start in range(0, int(seconds) - 59, 60)
-    ]
-    share = used / capacity.available(0, seconds)
+    def share(start: int, end: float) -> float:
+        used = sum(new.capacity.consumed[second] for second in range(start, math.ceil(end)))
+        return used / new.capacity.available(start, end)
+
+    minutes = [share(start, start + 60) for start in range(0, int(seconds) - 59, 60)]
     return Measured(
         who=who,
         items=len(new.keys),
         seconds=seconds,
-        write_units=used / seconds,
-        share=share,
-        worst_minute=min(minutes, default=share),
+        write_units=sum(new.capacity.consumed.values()) / seconds,
+        share=share(0, seconds),
+        first_half=share(0, int(seconds / 2)),
+        worst_minute=min(minutes, default=share(0, seconds)),
         throttled=new.throttled / new.requests,
     )
 
@@ -153,51 +154,114 @@ def report_case(items: int, deleted_each: int = 90) -> list[Measured]:
 # Sixteen partitions
 
 
-def spread(items: int, partitions: int = 16) -> list[Measured]:
+def sixteen_partitions(gateway: SimulatedDynamoDB, items: int, slow: tuple[int, ...] = ()) -> Table:
+    """Make the tables: 16,000 write units on 16 partitions, some of which may be slow."""
+    gateway.add_table(_OLD, Capacity(partitions=16), old_item, keys=keys(items))
+    return gateway.add_table(
+        _NEW, Capacity(write_units=16_000, read_units=100, partitions=16, slow=slow)
+    )
+
+
+def spread(items: int) -> list[Measured]:
     """A table of 16,000 WCU on 16 partitions: in scan order, and shuffled."""
 
-    def make(gateway: SimulatedDynamoDB) -> Table:
-        gateway.add_table(_OLD, Capacity(partitions=partitions), old_item, keys=keys(items))
-        units = partitions * 1_000
-        return gateway.add_table(
-            _NEW, Capacity(write_units=units, read_units=100, partitions=partitions)
+    def in_scan_order(segments: int) -> Measured:
+        return simulate(
+            f"in scan order, {segments} scans",
+            lambda gateway: sixteen_partitions(gateway, items),
+            lambda gateway: scan_order_writer(gateway, _OLD, _NEW, segments=segments),
         )
 
     return [
-        simulate("dualtable", make, migrate),
-        simulate(
-            "one scan, 16 writers", make, lambda g: scan_order_writer(g, _OLD, _NEW, segments=1)
-        ),
-        simulate(
-            "16 scans, 16 writers", make, lambda g: scan_order_writer(g, _OLD, _NEW, segments=16)
-        ),
+        simulate("dualtable", lambda gateway: sixteen_partitions(gateway, items), many_segments),
+        in_scan_order(1),
+        in_scan_order(16),
     ]
 
 
-def on_demand(items: int, split_seconds: float, item_bytes: int = 16_000) -> list[Measured]:
-    """A new on-demand table, whose ceiling doubles as its partitions split."""
+async def many_segments(gateway: SimulatedDynamoDB) -> MigrationReport:
+    """Migrate in as many segments as 2 GB and more would get, though the table is scaled down."""
+    return await migrate(gateway, total_segments=512)
+
+
+def slow_partitions(items: int) -> list[Measured]:
+    """Two of 16 partitions give a tenth of what they should; the rest must not wait for them."""
+    return [
+        simulate(
+            "dualtable",
+            lambda gateway: sixteen_partitions(gateway, items, slow=(3, 11)),
+            lambda gateway: until_most_is_copied(gateway, items),
+        )
+    ]
+
+
+async def until_most_is_copied(gateway: SimulatedDynamoDB, items: int) -> None:
+    """Stop looking when three quarters are copied: later, only slow partitions have any left."""
+    running = asyncio.create_task(many_segments(gateway))
+    while len(gateway.simulated[_NEW].keys) < items * 3 / 4:
+        await asyncio.sleep(0.1)
+    running.cancel()
+    await asyncio.wait([running])
+
+
+def on_demand(items: int, split_seconds: float) -> list[Measured]:
+    """A new on-demand table, whose ceiling doubles as its partitions split; items of 16 KB."""
 
     def make(gateway: SimulatedDynamoDB) -> Table:
         gateway.add_table(
-            _OLD, Capacity(partitions=16), lambda key: old_item(key, item_bytes), keys=keys(items)
+            _OLD, Capacity(partitions=16), lambda key: old_item(key, 16_000), keys=keys(items)
         )
         return gateway.add_table(_NEW, Capacity(split_seconds=split_seconds))
 
     return [
-        simulate("dualtable", make, migrate),
+        simulate("dualtable", make, many_segments),
         simulate(
-            "one scan, 16 writers", make, lambda g: scan_order_writer(g, _OLD, _NEW, segments=1)
+            "in scan order, 1 scan",
+            make,
+            lambda gateway: scan_order_writer(gateway, _OLD, _NEW, segments=1),
         ),
     ]
 
 
-def slow_partitions(items: int, slow: tuple[int, ...] = (3, 11)) -> list[Measured]:
-    """Two of 16 partitions give a tenth of what they should."""
+def empty_pages(items: int) -> list[Measured]:
+    """Half of the hashes are a desert: 300 deleted items for each one that is left."""
 
     def make(gateway: SimulatedDynamoDB) -> Table:
-        gateway.add_table(_OLD, Capacity(partitions=16), old_item, keys=keys(items))
-        return gateway.add_table(
-            _NEW, Capacity(write_units=16_000, read_units=100, partitions=16, slow=slow)
+        gateway.add_table(
+            _OLD,
+            Capacity(partitions=4),
+            old_item,
+            keys=keys(items),
+            deleted=_deleted(items * 150, 0.25, 0.75),
         )
+        return gateway.add_table(_NEW, Capacity(write_units=2_000, read_units=100, partitions=4))
 
-    return [simulate("dualtable", make, migrate)]
+    return [
+        simulate("dualtable", make, migrate),
+        simulate("the report's script", make, lambda gateway: report_script(gateway, _OLD, _NEW)),
+    ]
+
+
+def growth(items: int, concurrencies: Sequence[int], segments: Sequence[int]) -> list[Grown]:
+    """Throughput on 16 partitions by concurrency and number of segments."""
+
+    def one(concurrency: int, total_segments: int) -> Grown:
+        result = simulate(
+            "dualtable",
+            lambda gateway: sixteen_partitions(gateway, items),
+            lambda gateway: migrate(
+                gateway, concurrency=concurrency, total_segments=total_segments
+            ),
+        )
+        return Grown(concurrency, total_segments, result.write_units)
+
+    return [one(c, s) for s in segments for c in concurrencies]
+
+
+@attrs.frozen
+class Grown:
+    """Write units a second that so many batches at once and segments come to."""
+
+    concurrency: int
+    total_segments: int
+    write_units: float
