@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from dualtable._boto3_conditions import ConditionLike
+from dualtable._boto3_conditions import ConditionBase
 from dualtable._types import Key
 
 
@@ -33,7 +33,7 @@ class Put:
     """
 
     item: Any
-    condition: ConditionLike | None = None
+    condition: ConditionBase | str | None = None
     names: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
     values: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True)
 
@@ -79,7 +79,7 @@ class Delete:
     """
 
     key: Key
-    condition: ConditionLike | None = None
+    condition: ConditionBase | str | None = None
     names: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
     values: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True)
 
@@ -102,7 +102,7 @@ class ConditionCheck:
     """
 
     key: Key
-    condition: ConditionLike
+    condition: ConditionBase | str
     names: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
     values: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True)
 

@@ -7,7 +7,7 @@ that can be sent or judged here; a value that DynamoDB cannot store is refused b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
 from boto3.exceptions import DynamoDBNeedsKeyConditionError
@@ -19,12 +19,11 @@ from dualtable._gateway import Condition
 from dualtable._grammar import Placeholders
 from dualtable.errors import InvalidKeyError, RequestRefusedError
 
-ConditionLike: TypeAlias = "ConditionBase | str"
-"""A condition as boto3 takes it: built of ``Attr`` objects, or an expression in text."""
+__all__ = ["ConditionBase", "condition_of", "key_condition_of", "path_of"]
 
 
 def condition_of(
-    condition: ConditionLike,
+    condition: ConditionBase | str,
     names: Mapping[str, str] | None = None,
     values: Mapping[str, Any] | None = None,
 ) -> Condition:

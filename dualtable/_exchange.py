@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, cast
 
 import attrs
-from boto3.dynamodb.conditions import ConditionBase
 
 from dualtable import _codec, _gateway, _items, _key_conditions
 from dualtable._actions import Action, Delete, Put, Update
-from dualtable._boto3_conditions import condition_of, key_condition_of, path_of
+from dualtable._boto3_conditions import ConditionBase, condition_of, key_condition_of, path_of
 from dualtable._items import Marks
 from dualtable._key_conditions import KeyCondition
 from dualtable._models import PLAIN, Form, Model

@@ -14,11 +14,10 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeAlias, Unpack, overload
 
 import attrs
-from boto3.dynamodb.conditions import ConditionBase
 
 from dualtable import _codec, _items, _judged_writes, _transactions
 from dualtable._actions import Action, Delete, Put, Update
-from dualtable._boto3_conditions import ConditionLike
+from dualtable._boto3_conditions import ConditionBase
 from dualtable._clock import Clock, SystemClock
 from dualtable._connect import Connection, connect
 from dualtable._control import Control
@@ -225,7 +224,7 @@ class DualTableRepository(Generic[Model]):
         item: Model,
         *,
         if_absent: bool = False,
-        condition: ConditionLike | None = None,
+        condition: ConditionBase | str | None = None,
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
     ) -> None:
@@ -365,7 +364,7 @@ class DualTableRepository(Generic[Model]):
         self,
         key: Key,
         *,
-        condition: ConditionLike | None = None,
+        condition: ConditionBase | str | None = None,
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
         return_old: bool = False,

@@ -11,11 +11,9 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeAlias, TypeVar, Unpack, overload
 
-from boto3.dynamodb.conditions import ConditionBase
-
 from dualtable import _iteration, _repository
 from dualtable._actions import Action
-from dualtable._boto3_conditions import ConditionLike
+from dualtable._boto3_conditions import ConditionBase
 from dualtable._clock import Clock
 from dualtable._connect import Connection
 from dualtable._gateway import ReturnValues
@@ -147,7 +145,7 @@ class DualTableRepository(Generic[Model]):
         item: Model,
         *,
         if_absent: bool = False,
-        condition: ConditionLike | None = None,
+        condition: ConditionBase | str | None = None,
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
     ) -> None:
@@ -194,7 +192,7 @@ class DualTableRepository(Generic[Model]):
         self,
         key: Key,
         *,
-        condition: ConditionLike | None = None,
+        condition: ConditionBase | str | None = None,
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
         return_old: bool = False,

