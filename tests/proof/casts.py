@@ -7,6 +7,7 @@ of the stage. What one DynamoDB item would have answered stands beside each role
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -125,6 +126,7 @@ async def _take_stock(cast: Cast, stage: Stage) -> None:
     history, tables = stage.history, stage.gateway
     segments = await Control(tables, CONTROL, cast.migration.name).segments()
     old, new = ([item["id"]["S"] for item in tables._tables[n].items()] for n in (OLD, NEW))
+    _dead_letters().unlink(missing_ok=True)
     history.settled = total(segments)
     history.old_items = len(old)
     history.not_in_new = sorted(set(old) - set(new))
@@ -184,8 +186,7 @@ async def _finish(cast: Cast, stage: Stage) -> None:
     """Do what an operator does from the copy to the end, and then a delete that is real."""
     gateway: Any = StageGateway(stage, "operator")
     PROCESS.set("operator")
-    with tempfile.TemporaryDirectory() as folder:
-        await _migrator(cast, stage, gateway, Path(folder) / "dead-letters").run()
+    await _migrator(cast, stage, gateway).run()
     control = Control(gateway, CONTROL, cast.migration.name)
     await control.advance(Event.COMPLETE, stage.now())
     await stage.sleep(SETTLE_SECONDS)
@@ -200,17 +201,20 @@ async def _migrate(cast: Cast, stage: Stage, name: str) -> None:
     for life in count(1):
         PROCESS.set(f"{name}/{life}")
         gateway: Any = StageGateway(stage, name)
-        with tempfile.TemporaryDirectory() as folder:
-            migrator = _migrator(cast, stage, gateway, Path(folder) / "dead-letters")
-            run = asyncio.create_task(migrator.run())
-            stage.mortal(gateway, run)
-            await asyncio.wait([run])
+        run = asyncio.create_task(_migrator(cast, stage, gateway).run())
+        stage.mortal(gateway, run)
+        await asyncio.wait([run])
         if not gateway.dead:
             stage.history.reports.append(await run)
             return
 
 
-def _migrator(cast: Cast, stage: Stage, gateway: Any, dead_letters: Path) -> Migrator:
+def _dead_letters() -> Path:
+    """Return a file of this process, which hardly any run needs."""
+    return Path(tempfile.gettempdir()) / f"proof-{os.getpid()}.dead-letters"
+
+
+def _migrator(cast: Cast, stage: Stage, gateway: Any) -> Migrator:
     return Migrator(
         cast.migration,
         gateway=gateway,
@@ -218,7 +222,7 @@ def _migrator(cast: Cast, stage: Stage, gateway: Any, dead_letters: Path) -> Mig
         concurrency=1,
         page_items=1,
         lease_seconds=LEASE_SECONDS,
-        dead_letters=dead_letters,
+        dead_letters=_dead_letters(),
         clock=stage,
     )
 

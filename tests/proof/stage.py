@@ -98,6 +98,7 @@ class Pending:
     arguments: Mapping[str, Any]
     granted: asyncio.Future[Grant]
     inside: Operation | None
+    visible: bool = True
 
     @property
     def actor(self) -> str:
@@ -169,6 +170,7 @@ class Stage(Faults):
         arguments = _signature(operation).bind(*args, **kwargs).arguments
         granted = asyncio.get_running_loop().create_future()
         pending = Pending(gateway, operation, arguments, granted, OPERATION.get())
+        pending = attrs.evolve(pending, visible=self._is_visible(pending))
         self.pending.append(pending)
         try:
             grant = await granted
@@ -224,7 +226,7 @@ class Stage(Faults):
     # -- moves -------------------------------------------------------------------------------------
 
     def _local_moves(self) -> list[Move]:
-        local = (call for call in self.pending if not self._visible(call))
+        local = (call for call in self.pending if not call.visible)
         first = next(local, None)
         return self._outcomes(first) if first is not None else []
 
@@ -255,7 +257,7 @@ class Stage(Faults):
                 distinct.append(n)
         return distinct
 
-    def _visible(self, call: Pending) -> bool:
+    def _is_visible(self, call: Pending) -> bool:
         if not self._reduced or (self._moves_on and call.inside is not None):
             return True
         if call.operation.startswith(("describe", "create_table")):
@@ -306,7 +308,7 @@ class Stage(Faults):
     # -- effects -----------------------------------------------------------------------------------
 
     async def _take_effect(self, call: Pending, grant: Grant, effect: Awaitable[Any]) -> Any:
-        before, visible = self.record(), self._visible(call)
+        before, visible = self.record(), call.visible
         self._begin(call, visible=visible)
         self._doubt(call)
         self._version = grant.version
