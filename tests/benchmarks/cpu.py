@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import statistics
+import sys
 from collections.abc import Sequence
 
 import attrs
@@ -76,6 +77,7 @@ async def measure(
     for number in range(sizes.rounds):
         turns = [*names[number % len(names) :], *names[: number % len(names)]]
         rounds.append({name: await _turn(gateway, url, olds, f"{name}-{number}") for name in turns})
+        print(f"round {number + 1} of {sizes.rounds} is done", file=sys.stderr)
     return rounds
 
 
