@@ -31,7 +31,7 @@ async def measure(gateway: Gateway, url: str, counts: Sequence[int]) -> list[Pea
         old, new = f"memory-old-{count}", f"memory-new-{count}"
         await workload.fill(gateway, old, count)
         await gateway.create_table(orders.table(new))
-        result = await run_child("dualtable_steps", url, [(old, new)])
+        result = await run_child("dualtable_default", url, [(old, new)])
         peaks.append(Peak(count, result["peak_bytes"]))
     return peaks
 

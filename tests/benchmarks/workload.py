@@ -17,7 +17,7 @@ _PROSE = (
     "Please leave the parcel with the neighbour on the second floor if nobody answers the bell;"
     " the courier has the code of the front door. "
 )
-_STEPS = ("placed", "paid", "picked", "packed", "handed over", "shipped")
+_STEPS = ("placed", "paid", "packed", "shipped")
 
 
 def item_id(number: int) -> str:
@@ -25,7 +25,7 @@ def item_id(number: int) -> str:
 
 
 def old_item(number: int) -> dict[str, Any]:
-    """Return an order of about 3.5 KB: 27 attributes, a nested map in a map, lists of maps."""
+    """Return an order of about 3.5 KB: 27 attributes, 70 values, lists of maps."""
     return {
         "id": item_id(number),
         "customer": {
@@ -47,10 +47,8 @@ def old_item(number: int) -> dict[str, Any]:
                 "quantity": Decimal(1 + (number + line) % 9),
                 "price": Decimal(1999 + line),
                 "tax": Decimal("0.19"),
-                "warehouse": f"wh-{(number + line) % 7}",
-                "gift_wrap": line == 0,
             }
-            for line in range(10)
+            for line in range(4)
         ],
         "events": [
             {"at": Decimal(1_700_000_000 + number + step), "status": status, "by": "system"}
@@ -75,9 +73,9 @@ def old_item(number: int) -> dict[str, Any]:
         "express": number % 4 == 0,
         "coupon": None,
         "tags": {"autumn", "returning", f"cohort-{number % 52}"},
-        "instructions": _PROSE * 4,
+        "instructions": _PROSE * 9,
         "gift_message": _PROSE * 2,
-        "internal_note": _PROSE * 3,
+        "internal_note": _PROSE * 6,
         "source": f"campaign-{number % 31}/newsletter/week-{number % 52}",
     }
 

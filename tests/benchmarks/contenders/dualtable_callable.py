@@ -5,4 +5,4 @@ from benchmarks.workload import to_new
 
 
 def migrate(url: str, old: str, new: str) -> None:
-    run(url, old, new, to_new)
+    run(url, old, new, to_new, total_segments=1)
