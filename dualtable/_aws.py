@@ -391,13 +391,16 @@ class AwsGateway:
         return [answer.get("Item") for answer in response["Responses"]]
 
     async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
-        statements = [insert_statement(table, tuple(item)) for item in items]
+        # Sorted, for DynamoDB gives the names of an item in any order, and statements are kept.
+        names = [tuple(sorted(item)) for item in items]
+        statements = [insert_statement(table, each) for each in names]
         batched = [n for n, text in enumerate(statements) if text is not None and self._partiql]
         outcomes: dict[int, Insert] = {}
         units = 0.0
         if batched:
             requests = [
-                {"Statement": statements[n], "Parameters": list(items[n].values())} for n in batched
+                {"Statement": statements[n], "Parameters": [items[n][name] for name in names[n]]}
+                for n in batched
             ]
             try:
                 answers, units = await self._insert_statements(table, requests)

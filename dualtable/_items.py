@@ -26,6 +26,7 @@ MAX_ITEM_BYTES = 400 * 1024
 _KEY_BYTES = (2048, 1024)  # of a partition key, of a sort key
 _WRITE_UNIT_BYTES = 1024
 _READ_UNIT_BYTES = 4096
+_MOST_BYTES_EACH = 4  # of a character in UTF-8
 _TYPE_NAMES = {"S": "text (S)", "N": "a number (N)", "B": "binary (B)"}
 
 
@@ -46,13 +47,22 @@ def check_key(key: Mapping[str, Any], schema: KeySchema, table: str) -> WireKey:
 
 def key_of(item: Mapping[str, WireValue], schema: KeySchema, table: str) -> WireKey:
     """Cut the key out of an item in wire form, checked against the table's schema."""
-    key = {a.name: _key_value(item, a, f"key of {table}") for a in schema.attributes}
-    for (name, value), most in zip(key.items(), _KEY_BYTES, strict=False):
-        if (size := _value_bytes(value)) > most:
-            raise InvalidKeyError(
-                f"key of {table}: {name!r} has {size:,} bytes, DynamoDB allows {most:,}"
-            )
+    key: WireKey = {}
+    for attribute, most in zip(schema.attributes, _KEY_BYTES, strict=False):
+        value = item.get(attribute.name, {})
+        text = value.get(attribute.type)
+        if not text or len(text) * _MOST_BYTES_EACH > most:  # seldom; then it is judged in full
+            value = _key_value(item, attribute, f"key of {table}")
+            _check_key_size(value, attribute.name, most, table)
+        key[attribute.name] = value
     return key
+
+
+def _check_key_size(value: WireValue, name: str, most: int, table: str) -> None:
+    if (size := _value_bytes(value)) > most:
+        raise InvalidKeyError(
+            f"key of {table}: {name!r} has {size:,} bytes, DynamoDB allows {most:,}"
+        )
 
 
 def check_item(item: Mapping[str, WireValue], layout: Layout) -> WireKey:

@@ -7,6 +7,7 @@ a silent copy.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ class Lineage:
         """Bind a migration's transform to the tables as they are."""
         return cls(migration.transform, migration.marks, old, new)
 
-    @property
+    @functools.cached_property
     def keeps_keys(self) -> bool:
         """Whether it is known that every key is the same in both tables."""
         return self.old.key == self.new.key and keeps_key(self.transform, self.new.key.names)
@@ -140,8 +141,10 @@ class Lineage:
         if identity in keys:
             raise TransformError(f"{self.transform!r} made two items with one key")
         keys.add(identity)
-        back = self.old_key(key)
-        if back is None or _items.identity(back) != origin:
+        if not self.keeps_keys:
+            back = self.old_key(key)
+            identity = None if back is None else _items.identity(back)
+        if identity != origin:
             raise TransformError(
                 f"{self.transform!r} made a key that old_key does not lead back from; a transform"
                 " that changes the key must say the way back in old_key"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
 import uuid
@@ -377,3 +378,22 @@ def test_errors_that_dead_letters_name_exist() -> None:
     assert {InvalidItemError.__name__, TransformError.__name__} <= set(
         __import__("dualtable.errors", fromlist=["__all__"]).__all__
     )
+
+
+async def test_the_heap_is_handed_back_as_it_was() -> None:
+    """A run sets it aside from the garbage collector, unless the caller has done so already."""
+    plan, gateway = await world(3)
+    during: list[int] = []
+    await Migrator(plan, gateway=gateway, observer=lambda _: during.append(frozen())).run()
+    assert min(during) > 0
+    assert frozen() == 0
+    gc.freeze()
+    try:
+        await Migrator(plan, gateway=gateway).run()
+        assert frozen() > 0
+    finally:
+        gc.unfreeze()
+
+
+def frozen() -> int:
+    return gc.get_freeze_count()
