@@ -83,3 +83,17 @@ def bench(session: nox.Session) -> None:
         *(session.posargs or everything),
         env={"PYTHONPATH": "tests"},
     )
+    if not session.posargs:
+        session.notify("simulate")
+
+
+@nox.session
+def simulate(session: nox.Session) -> None:
+    """Measure what a migration makes of a table's capacity, on simulated tables; draw the plot."""
+    install_wheel(session, *group("bench"), extra="local")
+    result = Path(session.create_tmp()).absolute() / "simulation.json"
+    session.run(
+        *("python", "-m", "simulation"),
+        *("--json", str(result), "--plot", "docs/performance.svg"),
+        env={"PYTHONPATH": "tests"},
+    )

@@ -206,14 +206,14 @@ def _rates(status: MigrationStatus) -> list[str]:
 
 def limits_text(limits: Limits, name: str) -> str:
     return (
-        f"{name}: all migrators together may use {_ceiling(limits.max_read_units)} of read units"
-        f" and {_ceiling(limits.max_write_units)} of write units a second."
+        f"{name}: all migrators together may use {_ceiling(limits.max_read_units)} read units"
+        f" and {_ceiling(limits.max_write_units)} write units a second."
     )
 
 
 def _ceiling(units: float | None) -> str:
     if units is None:
-        return "any number"
+        return "any number of"
     return f"{units:,g}"
 
 

@@ -216,6 +216,31 @@ def test_verify_as_json(shop: Shop) -> None:
         }
 
 
+def test_the_rate_is_shown_changed_and_lifted(shop: Shop) -> None:
+    """One command sets what all migrators go by; the other number stays, and `status` tells."""
+    shop.fill(*(orders.old_order(n) for n in range(5)))
+    shop.run("create")
+    unlimited = {"max_read_units": None, "max_write_units": None}
+    assert shop.run("rate", "--json").data == unlimited
+    changed = shop.run("rate", "--json", "--max-write-units", "200", "--max-read-units", "0")
+    assert changed.data == {"max_read_units": 0, "max_write_units": 200}
+    lifted = shop.run("rate", "--max-read-units", "none")
+    assert lifted.code == 0
+    assert "any number of read units and 200 write units" in lifted.out
+    assert shop.run("migrate", "--quiet").code == 0
+    assert "200 write units a second" in shop.run("status").out
+    assert shop.status().max_write_units == 200
+
+
+@pytest.mark.parametrize("units", ["-1", "fast", "inf", "nan", ""])
+def test_a_rate_that_is_none_is_refused(shop: Shop, units: str) -> None:
+    """Before anything is sent, with the word that is wrong."""
+    ended = shop.run("rate", f"--max-write-units={units}")
+    assert ended.code == 2
+    check_one_line(ended)
+    assert "neither a number from 0 on nor 'none'" in ended.err
+
+
 def test_status_as_json(shop: Shop) -> None:
     """The fields of the answer before the first run and after the last one."""
     shop.fill(*(orders.old_order(n) for n in range(20)))
@@ -233,6 +258,8 @@ def test_status_as_json(shop: Shop) -> None:
         "dropped": 0,
         "dead_letters": 0,
         "estimated_items": 20,
+        "max_read_units": None,
+        "max_write_units": None,
         "ttl_attribute": None,
         "complete": False,
         "share_done": None,

@@ -74,11 +74,12 @@ def test_the_reports_own_case() -> None:
 
 def test_writes_are_spread_over_partitions() -> None:
     """In scan order, most partitions idle; mixed, all of them work."""
-    ours, one_scan, many_scans = proofs.spread(30_000)
+    ours, one_scan, eight_scans, lucky_scans = proofs.spread(30_000)
     assert ours.share >= 0.9
     assert ours.throttled <= 0.02
     assert one_scan.share < 0.1
-    assert many_scans.share < ours.share
+    assert eight_scans.share < 0.6
+    assert lucky_scans.throttled > 0.1  # one on each partition, and none slows down
 
 
 def test_on_demand_grows_with_the_table() -> None:
@@ -86,7 +87,7 @@ def test_on_demand_grows_with_the_table() -> None:
     ours, in_order = proofs.on_demand(30_000, 60.0)
     assert ours.share >= 0.9
     assert ours.worst_minute >= 0.9
-    assert ours.write_units > 5_000
+    assert ours.write_units > 4_500
     assert in_order.share < 0.3
 
 

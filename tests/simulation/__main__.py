@@ -16,7 +16,7 @@ FULL: dict[str, Callable[[], Sequence[Any]]] = {
     "the report's case": lambda: proofs.report_case(150_000),
     "16 partitions, 16,000 WCU": lambda: proofs.spread(240_000),
     "two of 16 partitions ten times slower": lambda: proofs.slow_partitions(240_000),
-    "on-demand, split after 120 s": lambda: proofs.on_demand(240_000, 120.0),
+    "on-demand, split after 200 s": lambda: proofs.on_demand(240_000, 200.0),
     "half of the table is empty pages": lambda: proofs.empty_pages(20_000),
 }
 CONCURRENCIES = (1, 2, 4, 8, 16, 32)
