@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 
 from dualtable import DualTableRepository, Migration, Migrator, _codec
-from dualtable._control import Control
+from dualtable._control import Control, Run
 from dualtable._phases import SETTLE_SECONDS, Event
 from dualtable._segments import total
 from dualtable.errors import StalePhaseError
@@ -117,6 +117,9 @@ async def _set(cast: Cast, stage: Stage) -> None:
     olds = [cast.old_key] * cast.world.in_old + [OTHER] * cast.others
     for key in olds:
         await stage.gateway.put(OLD, _codec.encode({**key, "word": "old"}))
+    if cast.migrators > 1:  # one of them must have come first
+        control = Control(stage.gateway, CONTROL, cast.migration.name)
+        await control.begin(Run(cast.migration.fingerprint, total_segments=1))
     for state in cast.world.in_new:
         await stage.gateway.put(NEW, state or {})
 

@@ -39,7 +39,7 @@ from proof.history import History, is_migrator
 from proof.invariants import Violation, check_end, check_steps
 from proof.loop import VirtualLoop
 from proof.stage import PROCESS, Move, Pruned, Stage
-from proof.tables import CONTROL
+from proof.tables import CONTROL, is_about_rates
 
 _REVISION = re.compile(r"'revision': {'N': '\d+'}|':v': {'N': '\d+'}")
 
@@ -198,7 +198,8 @@ def repeatable() -> Iterator[None]:
 
 
 def _state(stage: Stage) -> int:
-    control = list(stage.gateway._tables[CONTROL].items())
+    records = stage.gateway._tables[CONTROL].items()
+    control = [record for record in records if not is_about_rates({"item": record["record"]})]
     minds = dict(stage.memories)
     waiting = ""
     if not stage.history.shared:

@@ -11,12 +11,12 @@ again, which is the same as being granted later. Dying after a call took effect 
 next one: in between a process touches nothing that others can see.
 
 Calls that nobody else's calls depend on are no choice, they are made at once (a persistent set of
-one): reads of the old table, and of the phase where nobody moves it; descriptions; the control
-table where one migrator alone uses it, though it may die there; copies of another key. They commute
-with every move of every other actor, now and later, so each interleaving equals one in which they
-come first. For the same reason an operation counts as begun with its first visible call and as
-ended with its last one: some equal interleaving is that tight, and a tight history is the harder
-one to explain.
+one): reads of the old table, and of the phase where nobody moves it; descriptions; what is said of
+shared rates, since none is limited here; the control table where one migrator alone uses it, though
+it may die there; copies of another key. They commute with every move of every other actor, now and
+later, so each interleaving equals one in which they come first. For the same reason an operation
+counts as begun with its first visible call and as ended with its last one: some equal interleaving
+is that tight, and a tight history is the harder one to explain.
 
 Where the migration moves on to its end, a repository looks at the clock between its calls, so none
 of them is made at once. No time passes between its last look and the arrival of the write that it
@@ -47,8 +47,9 @@ from proof.tables import (
     STATE,
     WATCHED,
     called,
+    is_about_rates,
     keys_of,
-    names_state,
+    record_named,
     record_of,
 )
 
@@ -264,8 +265,13 @@ class Stage(Faults):
             return False
         if call.table == OLD and call.operation in _READS:
             return False
+        if is_about_rates(call.arguments):
+            return False
         if call.table == CONTROL:
-            return self._moves_on if names_state(call.arguments) else self._shared_control
+            record = record_named(call.arguments)
+            if record == "state":
+                return self._moves_on
+            return self._shared_control and record != "run"  # that one has been fixed before
         keys = keys_of(call.arguments)
         return not keys or KEY in keys
 
@@ -370,7 +376,8 @@ class Stage(Faults):
                 note=note,
             )
         )
-        self._remember(actor, (text, repr(answer), len(self.versions())))
+        if not is_about_rates(call.arguments):
+            self._remember(actor, (text, repr(answer), len(self.versions())))
 
     def _remember(self, actor: str, what: object) -> None:
         looks_at_the_clock = self._moves_on or is_migrator(actor)

@@ -87,10 +87,16 @@ def keys_of(arguments: Mapping[str, Any]) -> set[Any]:
     return {_items.identity({"id": key["id"]}) for key in named if "id" in key}
 
 
-def names_state(arguments: Mapping[str, Any]) -> bool:
-    """Tell whether a call on the control table is about the phase."""
+def record_named(arguments: Mapping[str, Any]) -> str:
+    """Return which record of the control table a call names; no name where it names none."""
     key = arguments.get("key") or arguments.get("item") or {}
-    return bool(key.get("record") == STATE["record"])
+    return str(key.get("record", {}).get("S", ""))
+
+
+def is_about_rates(arguments: Mapping[str, Any]) -> bool:
+    """Tell whether a call is about who shares the rate; there is no ceiling here to be shared."""
+    names = ("key", "item", "key_condition")
+    return any("migrator#" in str(arguments[name]) for name in names if name in arguments)
 
 
 def called(operation: str, table: str, arguments: Mapping[str, Any]) -> str:
