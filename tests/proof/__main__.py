@@ -58,8 +58,7 @@ def every_cast() -> Iterator[Cast]:
     yield from chain(casts(1), casts(2))
     yield from casts(2, CORE, (ONLY_OLD, DELETED), Budget(crashes=1))
     yield from casts(2, CORE, (ONLY_OLD, COPIED, DELETED), Budget(losses=1))
-    yield from casts(3, CORE, (ONLY_OLD,))
-    yield from casts(3, (UPDATER, PUTTER, DELETER, GLANCER), (COPIED, DELETED))
+    yield from casts(3, (UPDATER, PUTTER, DELETER, GLANCER), (ONLY_OLD, COPIED, DELETED))
     yield from casts(1, CORE, (ONLY_OLD,), Budget(crashes=2))
     yield from (finishing(role, world) for role in ROLES for world in (ONLY_OLD, DELETED))
     for scripts in (
