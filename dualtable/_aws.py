@@ -71,7 +71,12 @@ _log = logging.getLogger("dualtable.aws")
 _CONNECTIONS = 64
 # What the library insists on, and what a caller's config may change.
 _KEPT = Config(retries={"total_max_attempts": 1, "mode": "standard"}, parameter_validation=False)
-_CONFIG = Config(max_pool_connections=_CONNECTIONS, connect_timeout=5, read_timeout=30)
+_CONFIG = Config(
+    max_pool_connections=_CONNECTIONS,
+    connect_timeout=5,
+    read_timeout=30,
+    user_agent="dualtable",  # botocore's own is put together anew, twice for each call
+)
 _POLL_SECONDS = 0.5
 _POLLS_UNSEEN = 20
 _LOOKED_THROUGH: dict[str, type] = {"RequestItems": dict, "TransactItems": list}
