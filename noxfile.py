@@ -38,7 +38,9 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests against the built wheel, on every server that can be had here."""
     install_wheel(session, *group("tests"), extra="demo")
-    session.run("pytest", "--cov", "--cov-report=term", *session.posargs)
+    # Each worker takes whole files, and starts a server of its own when a file needs it.
+    workers = ["--numprocesses=auto", "--dist=loadfile"]
+    session.run("pytest", *workers, "--cov", "--cov-report=term", *session.posargs)
 
 
 @nox.session
