@@ -75,10 +75,16 @@ def _log_level(options: Namespace) -> int:
     return logging.WARNING if options.quiet or options.json else logging.INFO
 
 
+def _interrupt(*_: object) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background, as by nohup
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
+
+
 @contextmanager
 def _sigterm_as_sigint() -> Iterator[None]:
     """Let SIGTERM unwind what runs as SIGINT does, so that the embedded server stops with it."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:

@@ -143,8 +143,16 @@ def test_a_claim_that_fails_is_said(
             assert f"{'NO ' if name in failing else 'yes'}  {claim}\n" in out
 
 
-@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_in_one_line(name: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("name", "sigint"),
+    [
+        (signal.SIGINT, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_IGN),
+    ],
+    ids=["SIGINT", "SIGTERM", "SIGTERM in the background"],
+)
+def test_a_signal_ends_it_in_one_line(name: signal.Signals, sigint: signal.Handlers) -> None:
     """Whoever has seen enough gets one line and exit 1, and no traceback."""
     process = subprocess.Popen(
         [sys.executable, "-m", "dualtable", "demo", "--quiet"],
@@ -152,6 +160,7 @@ def test_a_signal_ends_it_in_one_line(name: signal.Signals) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, sigint),  # noqa: PLW1509 - what it inherits
     )
     assert process.stdout is not None
     for line in process.stdout:

@@ -50,6 +50,7 @@ def test_an_update_beside_others(other: Role) -> None:
     assert found.interleavings > found.states > 10
 
 
+@pytest.mark.timeout(600)  # two migrators with leases that expire take half a minute
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
 def test_no_guard_is_in_vain(guard: Guard) -> None:
     """The proof can fail: without the guard it reports the broken rule and the interleaving."""
