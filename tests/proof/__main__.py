@@ -53,7 +53,7 @@ class Summary:
 
 
 def every_cast() -> Iterator[Cast]:
-    """Yield what is explored: about two minutes of work for two processors."""
+    """Yield what is explored: the work of some ten minutes for two processors."""
     yield Cast((), ONLY_OLD, migrators=2, budget=Budget(expiries=1), others=False)
     yield from chain(casts(1), casts(2))
     yield from casts(2, CORE, (ONLY_OLD, DELETED), Budget(crashes=1))
