@@ -53,8 +53,8 @@ class Summary:
 
 
 def every_cast() -> Iterator[Cast]:
-    """Yield what is explored: the work of some ten minutes for two processors."""
-    yield Cast((), ONLY_OLD, migrators=2, budget=Budget(expiries=1), others=False)
+    """Yield what is explored: about three minutes of work for two processors."""
+    yield Cast(((UPDATER,),), ONLY_OLD, migrators=2, others=False)
     yield from chain(casts(1), casts(2))
     yield from casts(2, CORE, (ONLY_OLD, DELETED), Budget(crashes=1))
     yield from casts(2, CORE, (ONLY_OLD, COPIED, DELETED), Budget(losses=1))

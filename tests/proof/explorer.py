@@ -21,6 +21,7 @@ Interleavings are counted as the paths through this graph, each once, though mos
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 import re
@@ -42,6 +43,9 @@ from proof.stage import PROCESS, Move, Pruned, Stage
 from proof.tables import CONTROL, is_about_rates
 
 _REVISION = re.compile(r"'revision': {'N': '\d+'}|':v': {'N': '\d+'}")
+
+_RUNS_OF_GARBAGE = 50
+"""After so many runs what they left is collected: dead tasks slow down whoever lists the live."""
 
 
 @attrs.frozen
@@ -127,6 +131,8 @@ def explore(cast: Cast, *, reduced: bool = True) -> Exploration:
     walk, runs, outcomes = _Walk(merged=reduced), 0, set()
     while True:
         runs += 1
+        if runs % _RUNS_OF_GARBAGE == 0:
+            gc.collect()
         try:
             history = run(cast, walk, reduced=reduced)
         except Violation as violation:
