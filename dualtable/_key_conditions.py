@@ -47,6 +47,23 @@ class KeyCondition:
             return False
         return self.sort is None or self.sort.holds(dict(item))
 
+    def ends_at(self, key: Mapping[str, WireValue], *, descending: bool) -> bool:
+        """Tell whether a key of the table is at the end that the range includes.
+
+        Nothing comes after it, and DynamoDB refuses to let a page begin there.
+        """
+        match self.sort:
+            case Comparison(operator=">=", right=Literal(value)) if descending:
+                end = value
+            case Comparison(operator="<=", right=Literal(value)) if not descending:
+                end = value
+            case Between(low=Literal(low), high=Literal(high)):
+                end = low if descending else high
+            case _:
+                return False
+        sort = self.schema.sort
+        return sort is not None and order(key[sort.name]) == order(end)
+
     def _is_sorted(self, item: Mapping[str, WireValue]) -> bool:
         """Tell whether the item has the sort key; without it, it is in no index that has one."""
         sort = self.schema.sort

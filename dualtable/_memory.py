@@ -240,8 +240,10 @@ class MemoryGateway:
         condition = _key_condition(key_condition, order, index or table)
         partition = _items.order(condition.partition)
         start_key = found.checked_start(order, start_key)
-        if start_key is not None and order.place(start_key)[1] != partition:
-            raise refused("the starting key is outside of the query's partition")
+        if start_key is not None:
+            at_end = index is None and condition.ends_at(start_key, descending=descending)
+            if at_end or not condition.holds(start_key):
+                raise refused("the starting key does not match the key condition")
         page = found.page(
             order,
             order.partition(partition, start_key, descending=descending),

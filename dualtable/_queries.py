@@ -183,13 +183,16 @@ class _Reader:
     async def _read_page(
         self, layout: Layout, index: str | None, start_key: WireKey | None
     ) -> Page:
+        condition, descending = self.query.condition, self.query.descending
+        if start_key and index is None and condition.ends_at(start_key, descending=descending):
+            return Page([], None, 0.0)
         page = await self.tables.gateway.query(
             layout.table,
-            self.query.condition.sent,
+            condition.sent,
             index=index,
             start_key=start_key,
             limit=self.query.page_items,
-            descending=self.query.descending,
+            descending=descending,
             consistent_read=self.query.consistent_read,
         )
         if self.tables.route.falls_back:

@@ -371,7 +371,9 @@ class DualTableRepository(Generic[Model]):
     ) -> Model | None:
         """Delete an item; deleting one that does not exist is no error.
 
-        Until the migration is finished, a tombstone takes its place.
+        Until the migration is finished, a tombstone takes its place. Where the response is lost, it
+        is sent again and finds nothing any more: a condition may then fail, or None be returned,
+        although it has deleted; `transact_write` knows better.
 
         Args:
             key: The key of the item.

@@ -46,6 +46,7 @@ wrong_on = pytest.mark.wrong_on
 ONE_TRY = RetryPolicy(tries=1)
 MEMORY = "memory"
 ABSENT = Condition("attribute_not_exists(#k)", {"#k": "id"})
+at_the_end = wrong_on(ministack="reads nothing")
 SET_X = Update("SET x = :v REMOVE y", {}, {":v": N("2")})
 ADD_ONE = Update("ADD #c :one", {"#c": "count"}, {":one": N("1")})
 
@@ -886,6 +887,56 @@ async def test_a_page_starts_at_a_key_of_its_query(
     """A key of another partition or schema is refused."""
     with pytest.raises(RequestRefusedError):
         await gateway.query(sorted_table, has_id("a"), start_key=start_key)
+
+
+@pytest.mark.parametrize(
+    ("condition", "descending", "begins"),
+    [
+        pytest.param("#d >= :b", False, 4, id="in the range"),
+        pytest.param("#d >= :b", False, 3, id="at the near end"),
+        pytest.param("#d >= :b", True, 4, id="before the far end"),
+        pytest.param("#d > :a", True, 3, id="before the far end, which is not included"),
+        pytest.param("#d BETWEEN :a AND :b", False, 2, id="between"),
+    ],
+)
+async def test_a_page_starts_within_the_range(
+    gateway: Gateway, sorted_table: str, condition: str, descending: bool, begins: int
+) -> None:
+    """A key that the condition holds for, where something may come after it, is fine."""
+    await gateway.query(
+        sorted_table,
+        on_day(f"id = :k AND {condition}"),
+        start_key=day("a", begins),
+        descending=descending,
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "descending", "begins"),
+    [
+        pytest.param("#d >= :b", False, 2, id="below"),
+        pytest.param("#d >= :b", True, 2, id="below, backward"),
+        pytest.param("#d >= :b", True, 3, id="at the far end", marks=at_the_end),
+        pytest.param("#d <= :b", False, 3, id="at the far end, forward", marks=at_the_end),
+        pytest.param("#d BETWEEN :a AND :b", False, 3, id="at the end between", marks=at_the_end),
+        pytest.param(
+            "#d BETWEEN :a AND :b", True, 2, id="at the other end between", marks=at_the_end
+        ),
+        pytest.param("#d > :b", False, 3, id="at the end, which is not included"),
+    ],
+)
+@wrong_on(dynoxide="reads what is in the range")
+async def test_a_page_starts_nowhere_else(
+    gateway: Gateway, sorted_table: str, condition: str, descending: bool, begins: int
+) -> None:
+    """Also a key that nothing can come after is refused."""
+    with pytest.raises(RequestRefusedError):
+        await gateway.query(
+            sorted_table,
+            on_day(f"id = :k AND {condition}"),
+            start_key=day("a", begins),
+            descending=descending,
+        )
 
 
 # Transactions

@@ -142,6 +142,33 @@ async def test_pages_survive_a_process(gateway: MemoryGateway, size: int, descen
     assert found == (LOGICAL[::-1] if descending else LOGICAL)
 
 
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        (Key("day").eq(3), ["new 3"]),
+        (Key("day").lt(2), ["old 0", "old 1"]),
+        (Key("day").lte(2), ["old 0", "old 1", "old 2"]),
+        (Key("day").gt(8), ["old 9", "new 11"]),
+        (Key("day").gte(9), ["old 9", "new 11"]),
+        (Key("day").between(2, 4), ["old 2", "new 3", "old 4"]),
+    ],
+)
+async def test_pages_of_a_range_end_with_it(
+    gateway: MemoryGateway, sort: Any, expected: list[str], descending: bool
+) -> None:
+    """DynamoDB refuses a page that begins at the end of the range."""
+    found: list[str] = []
+    token = None
+    async with DualTableRepository(PLAN, gateway=gateway) as days:
+        for _ in range(len(expected) + 1):
+            page = days.query(C7 & sort, limit=1, descending=descending, token=token)
+            found += await names(page)
+            token = page.token
+    assert token is None
+    assert found == (expected[::-1] if descending else expected)
+
+
 async def test_filters_come_after_the_overlay(gateway: MemoryGateway) -> None:
     """A filter on the server would hide the newer version and let the older one through."""
     async with DualTableRepository(PLAN, gateway=gateway) as days:

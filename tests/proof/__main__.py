@@ -10,6 +10,7 @@ import asyncio
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -122,6 +123,7 @@ def _compare(summary: Summary, name: str, connect_to: Connect) -> None:
     try:
         steps = compare(connect_to, EXAMPLES[name], STEPS, print_blob=True)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
+        traceback.print_exc()
         summary.complain(f"state machine on {name}: {type(error).__name__}: {error}")
     else:
         summary.note(f"state machine steps on {name}: {steps:,}")
