@@ -29,7 +29,6 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
-from dualtable import _items
 from dualtable._gateway import (
     BatchGet,
     Condition,
@@ -51,6 +50,7 @@ from dualtable._gateway import (
     cancellation,
     names_and_values,
 )
+from dualtable._packed import PackedItem, write_units
 from dualtable._partiql import insert_statement
 from dualtable._tables import Definition, Description
 from dualtable._tasks import run_all
@@ -395,16 +395,16 @@ class AwsGateway:
         response = await self._call("TransactGetItems", None, {"TransactItems": items})
         return [answer.get("Item") for answer in response["Responses"]]
 
-    async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
-        # Sorted, for DynamoDB gives the names of an item in any order, and statements are kept.
-        names = [tuple(sorted(item)) for item in items]
-        statements = [insert_statement(table, each) for each in names]
+    async def insert(
+        self, table: str, items: Sequence[PackedItem], *, key_name: str
+    ) -> InsertBatch:
+        statements = [insert_statement(table, item.names) for item in items]
         batched = [n for n, text in enumerate(statements) if text is not None and self._partiql]
         outcomes: dict[int, Insert] = {}
         units = 0.0
         if batched:
             requests = [
-                {"Statement": statements[n], "Parameters": [items[n][name] for name in names[n]]}
+                {"Statement": statements[n], "Parameters": orjson.Fragment(items[n].values)}
                 for n in batched
             ]
             try:
@@ -415,11 +415,11 @@ class AwsGateway:
             except RequestRefusedError:
                 pass  # one member spoils the batch: each goes by itself, and the bad one fails
         single = [n for n in range(len(items)) if n not in outcomes]
-        answers = await run_all(self._insert_one(table, items[n], key_name) for n in single)
+        answers = await run_all(self._insert_one(table, items[n].item(), key_name) for n in single)
         outcomes.update(zip(single, answers, strict=True))
         if not units:
-            units = sum(_items.write_units(_items.item_bytes(items[n])) for n in batched)
-        units += sum(_items.write_units(_items.item_bytes(items[n])) for n in single)
+            units = write_units([items[n] for n in batched])
+        units += write_units([items[n] for n in single])
         return InsertBatch([outcomes[n] for n in range(len(items))], units)
 
     def _give_up_partiql(self, error: AccessError) -> None:

@@ -17,7 +17,7 @@ from dualtable._lineage import Lineage
 from dualtable._look_first import WORTH_IT_SHARE, LookFirst
 from dualtable._segments import Progress
 from dualtable._shuffle import Copy, Outgoing, RangePace, Tally
-from dualtable._types import WireItem
+from dualtable._types import WireItem, WireKey
 from dualtable._writer import Writer
 from dualtable.errors import DualTableError
 
@@ -30,6 +30,16 @@ class Destination:
     writer: Writer
 
 
+@attrs.frozen(eq=False)
+class TransformedPage:
+    """What is left to do for one page, where the next one begins, and what is known by now."""
+
+    last_key: WireKey | None
+    counts: Progress
+    copies: list[Copy]
+    out: Outgoing
+
+
 @attrs.define(eq=False)
 class SegmentCopy:
     """Copies the pages of one segment; without a destination it only tries the transform."""
@@ -40,28 +50,34 @@ class SegmentCopy:
     pace: RangePace
     _looks_first: bool | None = attrs.field(init=False, default=None)
 
-    async def copy(
-        self, page: Page, on_slow: Callable[[], None]
-    ) -> tuple[Progress, Sequence[DeadLetter]]:
-        """Settle every item of a page; return the counts and the items that failed."""
+    def transform(self, page: Page, on_slow: Callable[[], None]) -> TransformedPage:
+        """Make the copies of a page's items; what it returns needs the page no more."""
         out = Outgoing(self.segment, self.pace, on_slow)
         items = [item for item in page.items if not self.lineage.marks.is_tombstone(item)]
         copies = [copy for item in items for copy in self._transformed(item, out)]
-        if self.destination is None:
-            _pretend(copies, out.tally)
-        elif copies:
-            await self._send(copies, out, self.destination)
-        return _progress(page, len(items), out.tally), list(out.tally.failures.values())
+        counts = Progress(
+            scanned=len(items), pages=1, empty_pages=not page.items, read_units=page.read_units
+        )
+        return TransformedPage(page.last_key, counts, copies, out)
 
     def _transformed(self, item: WireItem, out: Outgoing) -> list[Copy]:
         old_key = _items.key_of(item, self.lineage.old.key, self.lineage.old.table)
         try:
-            outputs = self.lineage.new_items(item)
+            outputs = self.lineage.packed_items(item)
         except DualTableError as error:
             out.fail(old_key, type(error).__name__, str(error))
             return []
         out.tally.dropped += not outputs
         return [Copy(old_key, key, output) for key, output in outputs]
+
+    async def copy(self, page: TransformedPage) -> tuple[Progress, Sequence[DeadLetter]]:
+        """Settle every item of a page; return the counts and the items that failed."""
+        out = page.out
+        if self.destination is None:
+            _pretend(page.copies, out.tally)
+        elif page.copies:
+            await self._send(page.copies, out, self.destination)
+        return page.counts + _progress(out.tally), list(out.tally.failures.values())
 
     async def _send(self, copies: list[Copy], out: Outgoing, to: Destination) -> None:
         looks_first = to.look.expected if self._looks_first is None else self._looks_first
@@ -77,18 +93,15 @@ class SegmentCopy:
 
 def _pretend(copies: Sequence[Copy], tally: Tally) -> None:
     tally.written += len(copies)
-    tally.write_units += sum(_items.write_units(_items.item_bytes(copy.item)) for copy in copies)
+    tally.write_units += sum(_items.write_units(copy.item.size()) for copy in copies)
 
 
-def _progress(page: Page, scanned: int, tally: Tally) -> Progress:
+def _progress(tally: Tally) -> Progress:
     return Progress(
-        scanned=scanned,
         written=tally.written,
         already_present=tally.already_present,
         dropped=tally.dropped,
         failed=len(tally.failures),
-        pages=1,
-        empty_pages=not page.items,
-        read_units=page.read_units + tally.read_units,
+        read_units=tally.read_units,
         write_units=tally.write_units,
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 from dualtable import _items
 from dualtable._gateway import MAX_BATCH_WRITE, Gateway, Outcome, batches
+from dualtable._packed import PackedItem
 from dualtable._tables import Layout
 from dualtable._types import Key, WireItem
 from dualtable.errors import DualTableError
@@ -36,7 +37,8 @@ async def copy_on_read(gateway: Gateway, new: Layout, items: Sequence[WireItem])
 
 
 async def _insert(gateway: Gateway, new: Layout, batch: Sequence[WireItem]) -> None:
-    answer = await gateway.insert(new.table, batch, key_name=new.key.partition.name)
+    packed = [PackedItem.of(item) for item in batch]
+    answer = await gateway.insert(new.table, packed, key_name=new.key.partition.name)
     for item, insert in zip(batch, answer.outcomes, strict=True):
         if insert.outcome is Outcome.REFUSED:
             _warn(new, [item], error="RequestRefusedError", reason=insert.reason)

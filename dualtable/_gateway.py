@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
+from dualtable._packed import PackedItem
 from dualtable._tables import Definition, Description
 from dualtable._types import WireItem, WireKey, WireValue
 from dualtable.errors import (
@@ -321,7 +322,9 @@ class Gateway(Protocol):
     async def batch_put(self, table: str, items: Sequence[WireItem]) -> Sequence[WireItem]:
         """Put up to 25 items with different keys; return those that were not processed."""
 
-    async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
+    async def insert(
+        self, table: str, items: Sequence[PackedItem], *, key_name: str
+    ) -> InsertBatch:
         """Put each of up to 25 items with different keys only if its key is not there yet.
 
         `key_name` is the table's partition key, whose absence is the absence of the item.

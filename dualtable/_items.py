@@ -15,7 +15,6 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
-import orjson
 
 from dualtable import _codec
 from dualtable._tables import KeyAttribute, KeySchema, Layout
@@ -26,7 +25,7 @@ MAX_ITEM_BYTES = 400 * 1024
 _KEY_BYTES = (2048, 1024)  # of a partition key, of a sort key
 _WRITE_UNIT_BYTES = 1024
 _READ_UNIT_BYTES = 4096
-_MOST_BYTES_EACH = 4  # of a character in UTF-8
+MAX_CHARACTER_BYTES = 4  # in UTF-8
 _TYPE_NAMES = {"S": "text (S)", "N": "a number (N)", "B": "binary (B)"}
 
 
@@ -51,7 +50,7 @@ def key_of(item: Mapping[str, WireValue], schema: KeySchema, table: str) -> Wire
     for attribute, most in zip(schema.attributes, _KEY_BYTES, strict=False):
         value = item.get(attribute.name, {})
         text = value.get(attribute.type)
-        if not text or len(text) * _MOST_BYTES_EACH > most:  # seldom; then it is judged in full
+        if not text or len(text) * MAX_CHARACTER_BYTES > most:  # seldom; then it is judged in full
             value = _key_value(item, attribute, f"key of {table}")
             _check_key_size(value, attribute.name, most, table)
         key[attribute.name] = value
@@ -67,21 +66,27 @@ def _check_key_size(value: WireValue, name: str, most: int, table: str) -> None:
 
 def check_item(item: Mapping[str, WireValue], layout: Layout) -> WireKey:
     """Check what a table refuses about an item: key, index keys, size. Return its key."""
+    key = check_keys(item, layout)
+    check_size(item, key)
+    return key
+
+
+def check_keys(item: Mapping[str, WireValue], layout: Layout) -> WireKey:
+    """Check the key and the index keys of an item. Return its key."""
     key = key_of(item, layout.key, layout.table)
     for index, attribute in layout.index_attributes():
         if attribute.name in item:
             _key_value(item, attribute, f"key of index {index}")
-    if _may_be_too_big(item) and (size := item_bytes(item)) > MAX_ITEM_BYTES:
+    return key
+
+
+def check_size(item: Mapping[str, WireValue], key: WireKey) -> None:
+    """Check that DynamoDB allows an item's size; the key is for the error."""
+    if (size := item_bytes(item)) > MAX_ITEM_BYTES:
         raise InvalidItemError(
             f"the item has {size:,} bytes, DynamoDB allows {MAX_ITEM_BYTES:,}; make it smaller",
             key=_codec.decode(key),
         )
-    return key
-
-
-def _may_be_too_big(item: Mapping[str, WireValue]) -> bool:
-    """Rule most items out: JSON has no fewer bytes than DynamoDB counts, and costs a tenth."""
-    return len(orjson.dumps(item)) > MAX_ITEM_BYTES
 
 
 def type_name(tag: str) -> str:

@@ -16,6 +16,7 @@ import attrs
 from dualtable import _codec, _items, _values
 from dualtable._items import Marks
 from dualtable._migration import Migration
+from dualtable._packed import PackedItem
 from dualtable._tables import KeySchema, Layout
 from dualtable._transforms import Transform, forward_wire, keeps_key
 from dualtable._types import WireItem, WireKey, WireValue
@@ -104,14 +105,11 @@ class Lineage:
             InvalidItemError: An output is something that the new table would refuse.
             InvalidKeyError: An output lacks a key attribute or has it in the wrong type.
         """
-        if self.marks.is_tombstone(old_item):
-            return []
-        source = _items.key_of(old_item, self.old.key, self.old.table)
-        try:
-            return self._checked(source, self.marks.strip(old_item))
-        except DualTableError as error:
-            error.key = _items.plain(source)
-            raise
+        return [(output.key, output.item) for output in self._outputs(old_item)]
+
+    def packed_items(self, old_item: WireItem) -> list[tuple[WireKey, PackedItem]]:
+        """Return what an old item yields as `new_items` does, ready to be sent."""
+        return [(output.key, output.packed) for output in self._outputs(old_item)]
 
     def new_item(self, old_item: WireItem, new_key: WireKey) -> WireItem | None:
         """Return the one item that an old item yields under a new key, if it does."""
@@ -121,7 +119,17 @@ class Lineage:
                 return item
         return None
 
-    def _checked(self, source: WireKey, item: WireItem) -> list[tuple[WireKey, WireItem]]:
+    def _outputs(self, old_item: WireItem) -> list[Output]:
+        if self.marks.is_tombstone(old_item):
+            return []
+        source = _items.key_of(old_item, self.old.key, self.old.table)
+        try:
+            return self._checked(source, self.marks.strip(old_item))
+        except DualTableError as error:
+            error.key = _items.plain(source)
+            raise
+
+    def _checked(self, source: WireKey, item: WireItem) -> list[Output]:
         outputs = forward_wire(self.transform, item)
         if not _same(outputs, forward_wire(self.transform, item)):
             raise TransformError(
@@ -132,11 +140,12 @@ class Lineage:
         keys: set[Hashable] = set()
         return [self._checked_output(output, origin, keys) for output in outputs]
 
-    def _checked_output(
-        self, output: WireItem, origin: Hashable, keys: set[Hashable]
-    ) -> tuple[WireKey, WireItem]:
+    def _checked_output(self, output: WireItem, origin: Hashable, keys: set[Hashable]) -> Output:
         self.marks.check_free(output)
-        key = _items.check_item(output, self.new)
+        key = _items.check_keys(output, self.new)
+        packed = PackedItem.of(output)
+        if packed.may_exceed(_items.MAX_ITEM_BYTES):
+            _items.check_size(output, key)
         identity = _items.identity(key)
         if identity in keys:
             raise TransformError(f"{self.transform!r} made two items with one key")
@@ -149,7 +158,16 @@ class Lineage:
                 f"{self.transform!r} made a key that old_key does not lead back from; a transform"
                 " that changes the key must say the way back in old_key"
             )
-        return key, output
+        return Output(key, output, packed)
+
+
+@attrs.frozen
+class Output:
+    """A new item that has passed every check, with its key, and ready to be sent."""
+
+    key: WireKey
+    item: WireItem
+    packed: PackedItem
 
 
 class _PartitionKey(dict[str, Any]):

@@ -76,5 +76,5 @@ class LookFirst:
 
 def _estimated(batch: Sequence[Copy]) -> float:
     """Return the read units of a batch whose costs the server does not report."""
-    sizes = (_items.item_bytes(copy.item) for copy in batch)
+    sizes = (copy.item.size() for copy in batch)
     return sum(_items.read_units(size, consistent_read=True) for size in sizes)

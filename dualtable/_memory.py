@@ -37,6 +37,7 @@ from dualtable._gateway import (
     cancellation,
 )
 from dualtable._key_conditions import KeyCondition, checked
+from dualtable._packed import PackedItem
 from dualtable._stored import Order, Seen, StoredTable
 from dualtable._tables import Definition, Description
 from dualtable._types import WireItem, WireKey
@@ -181,17 +182,20 @@ class MemoryGateway:
         await self.faults.after("batch_put", table)
         return [items[number] for number in sorted(left)]
 
-    async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
+    async def insert(
+        self, table: str, items: Sequence[PackedItem], *, key_name: str
+    ) -> InsertBatch:
         await self.faults.before("insert", table)
         found = self._table(table)
         if not 0 < len(items) <= MAX_BATCH_WRITE:
             raise refused(f"{len(items)} statements, 1 to {MAX_BATCH_WRITE} are allowed")
         left = self.faults.left_over("insert", table, len(items))
+        unpacked = [item.item() for item in items]
         outcomes = [
             Insert(Outcome.RETRY, "ThrottlingError") if n in left else _insert(found, item)
-            for n, item in enumerate(items)
+            for n, item in enumerate(unpacked)
         ]
-        units = sum(_items.write_units(_items.item_bytes(item)) for item in items)
+        units = sum(_items.write_units(_items.item_bytes(item)) for item in unpacked)
         await self.faults.after("insert", table)
         return InsertBatch(outcomes, float(units))
 

@@ -28,6 +28,7 @@ from dualtable._gateway import (
     TransactGet,
     Update,
 )
+from dualtable._packed import PackedItem
 from dualtable._tables import Definition, Description
 from dualtable._types import WireItem, WireKey
 from dualtable.errors import RetryableError, ThrottledError
@@ -176,7 +177,9 @@ class RetryingGateway:
         await self._retried(attempt)
         return ()
 
-    async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
+    async def insert(
+        self, table: str, items: Sequence[PackedItem], *, key_name: str
+    ) -> InsertBatch:
         """Send a batch again only as a whole; what it left over is for the caller to send."""
         return await self._retried(lambda: self._gateway.insert(table, items, key_name=key_name))
 

@@ -146,11 +146,11 @@ class Run:
                 await self._store(held)
                 await held.give_back()
                 return
-            page = await self._scan(held)
-            progress, letters = await segment.copy(page, on_slow=room.leave)
+            page = segment.transform(await self._scan(held), on_slow=room.leave)
+            progress, letters = await segment.copy(page)
             await self.dead_letters.append(letters)
             held.note(progress, page.last_key)
-            if page.items or held.at_end or held.stored_before(self.renew_seconds):
+            if not progress.empty_pages or held.at_end or held.stored_before(self.renew_seconds):
                 await self._store(held)
 
     def _range_pace(self, number: int) -> RangePace:

@@ -19,7 +19,8 @@ import attrs
 from dualtable._dead_letters import DeadLetter
 from dualtable._gateway import Insert, Outcome
 from dualtable._items import identity
-from dualtable._types import WireItem, WireKey
+from dualtable._packed import PackedItem
+from dualtable._types import WireKey
 from dualtable.errors import ThrottledError
 
 TICK_SECONDS = 0.1
@@ -36,7 +37,7 @@ class Copy:
 
     old_key: WireKey
     key: WireKey
-    item: WireItem
+    item: PackedItem
 
     @property
     def target(self) -> tuple[str, ...]:

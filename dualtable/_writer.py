@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 import attrs
 
-from dualtable import _items
 from dualtable._capacity import Pace, Paces
 from dualtable._clock import Clock
 from dualtable._gateway import MAX_BATCH_WRITE, Gateway, Insert, Outcome
+from dualtable._packed import write_units
 from dualtable._shuffle import TICK_SECONDS, Batch, Outgoing, Shuffle
 from dualtable._tables import Layout
 from dualtable._tasks import first_error
@@ -148,10 +148,6 @@ def _estimated(batch: Batch, answers: Sequence[Insert]) -> float:
 
     DynamoDB reports none where every statement fails, though it bills those whose key was there.
     """
-    return float(
-        sum(
-            _items.write_units(_items.item_bytes(copy.item))
-            for (_, copy), answer in zip(batch, answers, strict=True)
-            if answer.outcome in (Outcome.WRITTEN, Outcome.PRESENT)
-        )
-    )
+    billed = (Outcome.WRITTEN, Outcome.PRESENT)
+    pairs = zip(batch, answers, strict=True)
+    return write_units([copy.item for (_, copy), answer in pairs if answer.outcome in billed])

@@ -7,12 +7,15 @@ root, totals are numbers.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
 from dualtable import Chain, Convert, Drop, Index, KeySchema, Migration, Move, Rename, _codec
+from dualtable._packed import PackedItem
+from dualtable._types import WireItem
 
 
 def to_cents(total: str) -> int:
@@ -35,6 +38,11 @@ TRANSFORM = Chain(
     Drop("legacy"),
     skip_tests,
 )
+
+
+def packed(items: Sequence[WireItem]) -> list[PackedItem]:
+    """Return items as they are inserted."""
+    return [PackedItem.of(item) for item in items]
 
 
 def migration(name: str, transform: Any = TRANSFORM, **settings: Any) -> Migration:

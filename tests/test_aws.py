@@ -13,6 +13,7 @@ from typing import Any
 
 import aioboto3
 import attrs
+import orders
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -404,7 +405,7 @@ async def test_each_statement_has_its_outcome(server: Server, gateway: Gateway) 
         "BatchExecuteStatement", answer({"Responses": [statement(code) for code in codes]})
     )
     items = [{"id": {"S": str(n)}} for n in range(len(codes))]
-    result = await gateway.insert("orders", items, key_name="id")
+    result = await gateway.insert("orders", orders.packed(items), key_name="id")
     assert [member.outcome for member in result.outcomes] == list(codes.values())
     assert result.write_units == len(codes)  # none reported: estimated by size
     assert server.asked("PutItem") == []
@@ -414,7 +415,7 @@ async def test_a_missing_table_ends_a_batch(server: Server, gateway: Gateway) ->
     """No item of such a batch is a dead letter: the table is gone, the run must stop."""
     server.answers("BatchExecuteStatement", answer({"Responses": [statement("ResourceNotFound")]}))
     with pytest.raises(TableNotFoundError, match="orders"):
-        await gateway.insert("orders", ITEMS[:1], key_name="id")
+        await gateway.insert("orders", orders.packed(ITEMS[:1]), key_name="id")
 
 
 async def test_consumed_capacity_is_taken_where_it_is_reported(
@@ -423,7 +424,9 @@ async def test_consumed_capacity_is_taken_where_it_is_reported(
     """Index writes are billed too, and only the server knows them."""
     reported = {"Responses": [statement()], "ConsumedCapacity": [{"CapacityUnits": 7.0}]}
     server.answers("BatchExecuteStatement", answer(reported))
-    assert (await gateway.insert("orders", ITEMS[:1], key_name="id")).write_units == 7
+    assert (
+        await gateway.insert("orders", orders.packed(ITEMS[:1]), key_name="id")
+    ).write_units == 7
 
 
 @pytest.mark.parametrize("refusal", ["of the request", "of a statement"])
@@ -441,7 +444,7 @@ async def test_without_the_permission_items_go_one_by_one(
     server.answers("PutItem", answer({}))
     with caplog.at_level(logging.WARNING, "dualtable"):
         for _ in range(3):
-            result = await gateway.insert("orders", ITEMS, key_name="id")
+            result = await gateway.insert("orders", orders.packed(ITEMS), key_name="id")
             assert {member.outcome for member in result.outcomes} == {Outcome.WRITTEN}
     assert len(server.asked("BatchExecuteStatement")) == 1
     assert len(server.asked("PutItem")) == 3 * len(ITEMS)
@@ -466,7 +469,7 @@ async def test_a_batch_refused_whole_costs_only_the_bad_item(
         return await replies.get(number, answer({}))(request)
 
     server.answers("PutItem", judge)
-    result = await gateway.insert("orders", ITEMS, key_name="id")
+    result = await gateway.insert("orders", orders.packed(ITEMS), key_name="id")
     assert [member.outcome for member in result.outcomes] == [
         Outcome.WRITTEN,
         Outcome.PRESENT,
@@ -474,7 +477,7 @@ async def test_a_batch_refused_whole_costs_only_the_bad_item(
         Outcome.RETRY,
     ]
     assert "Type mismatch for key" in result.outcomes[2].reason
-    await gateway.insert("orders", ITEMS, key_name="id")
+    await gateway.insert("orders", orders.packed(ITEMS), key_name="id")
     assert len(server.asked("BatchExecuteStatement")) == 2  # the next batch may be a good one
 
 
@@ -486,7 +489,7 @@ async def test_items_that_have_no_statement_go_by_themselves(
     long = {"id": {"S": "o-2"}, "x" * 9000: {"S": "x"}}
     server.answers("BatchExecuteStatement", answer({"Responses": [statement("DuplicateItem")]}))
     server.answers("PutItem", answer({}))
-    result = await gateway.insert("orders", [quoted, ITEMS[3], long], key_name="id")
+    result = await gateway.insert("orders", orders.packed([quoted, ITEMS[3], long]), key_name="id")
     assert [member.outcome for member in result.outcomes] == [
         Outcome.WRITTEN,
         Outcome.PRESENT,

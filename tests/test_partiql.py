@@ -61,7 +61,7 @@ async def test_odd_names_are_stored_as_they_are(
     assert all(insert_statement(table_name, tuple(item)) for item in items)
     async with open_gateway(**local_settings(running(name))) as gateway:
         await gateway.create_table(orders.table(table_name))
-        batch = await gateway.insert(table_name, items, key_name="id")
+        batch = await gateway.insert(table_name, orders.packed(items), key_name="id")
         assert {answer.outcome for answer in batch.outcomes} == {Outcome.WRITTEN}
         found = await orders.everything(gateway, table_name)
     assert {item["id"]["S"]: item for item in found} == {i["id"]["S"]: i for i in items}

@@ -283,8 +283,9 @@ async def test_an_item_that_the_new_table_refuses_is_logged(
     insert = gateway.insert
 
     async def refusing(table: str, items: Any, *, key_name: str) -> Any:
-        sent = [{**i, "id": {"S": ""}} if i["id"]["S"] == "o-3" else i for i in items]
-        return await insert(table, sent, key_name=key_name)
+        unpacked = [item.item() for item in items]
+        sent = [{**i, "id": {"S": ""}} if i["id"]["S"] == "o-3" else i for i in unpacked]
+        return await insert(table, orders.packed(sent), key_name=key_name)
 
     gateway.insert = refusing  # type: ignore[method-assign] # what only an index could refuse
     with caplog.at_level(logging.WARNING, "dualtable"):

@@ -191,7 +191,7 @@ def test_statements_that_are_left_over_are_for_the_migrator_to_send() -> None:
 
     async def main() -> None:
         gateway = await opened(faults)
-        result = await gateway.insert("orders", items(10), key_name="id")
+        result = await gateway.insert("orders", orders.packed(items(10)), key_name="id")
         left = [n for n, answer in enumerate(result.outcomes) if answer.outcome.name == "RETRY"]
         assert left == [2, 5]
 

@@ -27,9 +27,10 @@ from dualtable import (
 from dualtable._control import Control
 from dualtable._copy import SegmentCopy
 from dualtable._gateway import Condition, Insert, Outcome
-from dualtable._lineage import Lineage
+from dualtable._lineage import Lineage, Output
 from dualtable._logical import LogicalTable
 from dualtable._overlay import Overlay, Seen
+from dualtable._packed import PackedItem
 from dualtable._phases import ROUTES
 from dualtable._requests import Changes
 from dualtable._run import Run
@@ -181,11 +182,10 @@ async def copy_over(gateway: Any, new: Any, items: Any) -> None:
 async def settle_first(self: Any, held: Any, room: Any) -> None:
     copying = SegmentCopy(self.lineage, self.destination, held.segment.number, RangePace())
     while not held.segment.checkpoint.done:
-        page = await self._scan(held)
-        copied = Progress(scanned=len(page.items), written=len(page.items), pages=1)
-        held.note(copied, page.last_key)
+        page = copying.transform(await self._scan(held), room.leave)
+        held.note(page.counts + Progress(written=page.counts.scanned), page.last_key)
         await self._store(held)
-        await copying.copy(page, room.leave)
+        await copying.copy(page)
 
 
 async def store_over_others(self: Any, segment: Any) -> None:
@@ -205,7 +205,7 @@ def _without_condition(put: Any) -> Any:
 
 
 def unchecked(self: Any, output: Any, origin: Any, keys: Any) -> Any:
-    return _items.check_item(output, self.new), output
+    return Output(_items.check_item(output, self.new), output, PackedItem.of(output))
 
 
 def forget(*_: Any) -> None:

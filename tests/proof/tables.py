@@ -8,11 +8,13 @@ pages, and is nobody's business but the migrator's.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dualtable import Migration, _codec, _items
 from dualtable._gateway import TransactPut
+from dualtable._packed import PackedItem
+from dualtable._types import WireItem
 from dualtable.testing import MemoryGateway
 from proof.history import Logical, Record
 
@@ -81,10 +83,14 @@ def _definition(table: str, *names: str) -> dict[str, Any]:
 def keys_of(arguments: Mapping[str, Any]) -> set[Any]:
     """Return the identities of the keys that a call names; none where it names none."""
     named = [arguments[name] for name in ("key", "item") if name in arguments]
-    named += [key for name in ("keys", "items") for key in arguments.get(name, ())]
+    named += [*arguments.get("keys", ()), *_unpacked(arguments.get("items", ()))]
     for action in (*arguments.get("actions", ()), *arguments.get("gets", ())):
         named.append(action.item if isinstance(action, TransactPut) else action.key)
     return {_items.identity({"id": key["id"]}) for key in named if "id" in key}
+
+
+def _unpacked(items: Iterable[WireItem | PackedItem]) -> list[WireItem]:
+    return [item.item() if isinstance(item, PackedItem) else item for item in items]
 
 
 def record_named(arguments: Mapping[str, Any]) -> str:
@@ -106,7 +112,11 @@ def called(operation: str, table: str, arguments: Mapping[str, Any]) -> str:
         parts.append("strongly" if arguments["consistent_read"] else "eventually consistent")
     parts += [_item(arguments["item"])] if "item" in arguments else []
     parts += [_action(action) for action in arguments.get("actions", ())]
-    parts += [", ".join(_item(item) for item in arguments["items"])] if "items" in arguments else []
+    parts += (
+        [", ".join(_item(item) for item in _unpacked(arguments["items"]))]
+        if "items" in arguments
+        else []
+    )
     if arguments.get("condition") is not None:
         parts.append(f"if {_condition(arguments['condition'])}")
     return " ".join(parts)

@@ -31,6 +31,7 @@ from dualtable._gateway import (
     Page,
 )
 from dualtable._memory import MemoryGateway
+from dualtable._packed import PackedItem
 from dualtable._tables import Description
 from dualtable._types import WireItem, WireKey
 from dualtable.errors import ThrottledError
@@ -165,12 +166,15 @@ class SimulatedDynamoDB(MemoryGateway):
         last = None if stop == end else {"id": {"S": found.places[stop - 1][1]}}
         return Page([found.item(key) for key in keys], last, units)
 
-    async def insert(self, table: str, items: Sequence[WireItem], *, key_name: str) -> InsertBatch:
+    async def insert(
+        self, table: str, items: Sequence[PackedItem], *, key_name: str
+    ) -> InsertBatch:
         found = self.simulated[table]
-        sizes = [_items.item_bytes(item) for item in items]
+        unpacked = [item.item() for item in items]
+        sizes = [_items.item_bytes(item) for item in unpacked]
         await self._wait(WRITE_SECONDS, sum(sizes))
         outcomes, units = [], 0
-        for item, size in zip(items, sizes, strict=True):
+        for item, size in zip(unpacked, sizes, strict=True):
             cost = _items.write_units(size)
             outcome = self._insert(found, item["id"]["S"], cost)
             outcomes.append(outcome)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 
+import orders
+
 from dualtable._gateway import ConditionFailed, Outcome, batches
 from dualtable._types import WireItem, WireKey
 from dualtable.errors import ThrottledError
@@ -79,7 +81,7 @@ async def _put(gateway: SimulatedDynamoDB, table: str, item: WireItem) -> None:
 async def _insert(gateway: SimulatedDynamoDB, table: str, items: list[WireItem]) -> None:
     tries = 0
     while items:
-        batch = await gateway.insert(table, items, key_name="id")
+        batch = await gateway.insert(table, orders.packed(items), key_name="id")
         items = [
             item
             for item, answer in zip(items, batch.outcomes, strict=True)

@@ -1,0 +1,35 @@
+"""Items ready to be sent: nothing is lost by packing, and nothing too large gets past."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from strategies import items
+
+from dualtable import _codec, _items
+from dualtable._packed import PackedItem, write_units
+
+
+@given(items)
+def test_packing_keeps_the_item(item: dict[str, object]) -> None:
+    """What is unpacked for a single put is what was packed."""
+    wire = _codec.encode(item)
+    packed = PackedItem.of(wire)
+    assert packed.item() == wire
+    assert list(packed.names) == sorted(wire)
+    assert packed.size() == _items.item_bytes(wire)
+
+
+@given(items)
+def test_what_is_too_large_is_never_ruled_out(item: dict[str, object]) -> None:
+    """The quick look may call an item too large that is not, but not the other way."""
+    packed = PackedItem.of(_codec.encode(item))
+    assert packed.may_exceed(packed.size() - 1)
+
+
+def test_estimated_write_units() -> None:
+    """Items of one kind cost by their length; no items cost nothing."""
+    packed = [
+        PackedItem.of(_codec.encode({"id": "o-1", "text": "x" * size})) for size in (100, 3000, 900)
+    ]
+    assert write_units(packed[1:]) == 3 + 1
+    assert write_units([]) == 0
