@@ -36,7 +36,6 @@ class TransformedPage:
 
     last_key: WireKey | None
     counts: Progress
-    copies: list[Copy]
     out: Outgoing
 
 
@@ -54,11 +53,11 @@ class SegmentCopy:
         """Make the copies of a page's items; what it returns needs the page no more."""
         out = Outgoing(self.segment, self.pace, on_slow)
         items = [item for item in page.items if not self.lineage.marks.is_tombstone(item)]
-        copies = [copy for item in items for copy in self._transformed(item, out)]
+        out.load([copy for item in items for copy in self._transformed(item, out)])
         counts = Progress(
             scanned=len(items), pages=1, empty_pages=not page.items, read_units=page.read_units
         )
-        return TransformedPage(page.last_key, counts, copies, out)
+        return TransformedPage(page.last_key, counts, out)
 
     def _transformed(self, item: WireItem, out: Outgoing) -> list[Copy]:
         old_key = _items.key_of(item, self.lineage.old.key, self.lineage.old.table)
@@ -74,26 +73,27 @@ class SegmentCopy:
         """Settle every item of a page; return the counts and the items that failed."""
         out = page.out
         if self.destination is None:
-            _pretend(page.copies, out.tally)
-        elif page.copies:
-            await self._send(page.copies, out, self.destination)
+            _pretend(out)
+        elif out.waiting:
+            await self._send(out, self.destination)
         return page.counts + _progress(out.tally), list(out.tally.failures.values())
 
-    async def _send(self, copies: list[Copy], out: Outgoing, to: Destination) -> None:
+    async def _send(self, out: Outgoing, to: Destination) -> None:
+        number = len(out.waiting)
         looks_first = to.look.expected if self._looks_first is None else self._looks_first
         if looks_first is None:
-            looks_first = await to.look.is_worth_it(copies, out.tally)
-        missing = await to.look.missing(copies, out.tally) if looks_first else copies
-        out.tally.already_present += len(copies) - len(missing)
-        out.load(missing)
+            looks_first = await to.look.is_worth_it(out.waiting, out.tally)
+        if looks_first:
+            out.load(await to.look.missing(out.waiting, out.tally))
+            out.tally.already_present += number - out.unsettled
         await to.writer.deliver(out)
-        share = out.tally.already_present / len(copies)
+        share = out.tally.already_present / number
         self._looks_first = to.look.expected = share >= WORTH_IT_SHARE
 
 
-def _pretend(copies: Sequence[Copy], tally: Tally) -> None:
-    tally.written += len(copies)
-    tally.write_units += sum(_items.write_units(copy.item.size()) for copy in copies)
+def _pretend(out: Outgoing) -> None:
+    out.tally.written += len(out.waiting)
+    out.tally.write_units += sum(_items.write_units(copy.item.size()) for copy in out.waiting)
 
 
 def _progress(tally: Tally) -> Progress:

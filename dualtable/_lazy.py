@@ -44,12 +44,30 @@ class _Pending:
 
 
 PENDING = _Pending()
+_UNCHANGING = frozenset({str, Decimal, bool, bytes})
 _OUTERMOST = -1  # the depth of an item, one above that of its values
 
 
-def decode(wire: WireItem) -> Item:
+def decode(wire: WireItem) -> LazyDict:
     """Return an item whose values are decoded when they are looked at."""
     return _map(wire, _OUTERMOST)
+
+
+def encode(output: Item, given: SettledDict) -> WireItem:
+    """Return the wire form of what was made of an item that `decode` has given.
+
+    A value that nobody can have changed and that is still in its place goes back as it came.
+    """
+    if type(output) is LazyDict:
+        return _codec.encode(output)
+    wire, decoded = given.wire, given.decoded
+    kept = {
+        name: wire[name]
+        for name, value in output.items()
+        if type(value) in _UNCHANGING and decoded.get(name) is value
+    }
+    others = {name: value for name, value in output.items() if name not in kept}
+    return kept | _codec.encode_members(others, 0)
 
 
 def _settling(base: type, *names: str) -> Callable[[_C], _C]:
@@ -76,21 +94,37 @@ def _settling(base: type, *names: str) -> Callable[[_C], _C]:
     return add
 
 
+class SettledDict(dict[str, Any], KeepsWire):
+    """A map, or an item, of which nothing waits any more: a dict, and as fast as one."""
+
+    __slots__ = ("decoded", "depth", "wire")
+    wire: WireItem
+    depth: int
+    decoded: Item
+
+    def __new__(cls, *values: Any, **named: Any) -> Any:
+        """Return a dict: what is made with ``type(item)(…)`` has nothing to wait for."""
+        return dict(*values, **named)
+
+    def __copy__(self) -> Item:
+        return self.copy()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return dict, (dict(self),)
+
+    def wire_members(self, depth: int) -> WireItem | None:
+        return None
+
+
 @_settling(dict, "items", "values", "copy", "popitem", "__eq__", "__ne__", "__repr__")
-class LazyDict(dict[str, Any], KeepsWire):
-    """A map, or an item, of plain values.
+class LazyDict(SettledDict):
+    """A map, or an item, of plain values; it becomes a `SettledDict` once all are decoded at once.
 
     Names and their order are those of a dict from the start; only values wait. Where a value is
     set or removed, nothing of this class is involved.
     """
 
-    __slots__ = ("depth", "wire")
-    wire: WireItem
-    depth: int
-
-    def __new__(cls, *values: Any, **named: Any) -> Any:
-        """Return a dict: what is made with ``type(item)(…)`` has nothing to wait for."""
-        return dict(*values, **named)
+    __slots__ = ()
 
     def __getitem__(self, name: str) -> Any:
         value = _dict_getitem(self, name)
@@ -117,18 +151,12 @@ class LazyDict(dict[str, Any], KeepsWire):
         self.get(name)  # decodes it
         return super().setdefault(name, default)
 
-    def __copy__(self) -> Item:
-        return self.copy()
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Item:
         twin = memo[id(self)] = _empty(self.wire, self.depth)
         for name, value in _dict_items(self):
             waits = value is PENDING
             _dict_setitem(twin, name, PENDING if waits else copy.deepcopy(value, memo))
         return twin
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return dict, (dict(self),)
 
     def wire_members(self, depth: int) -> WireItem | None:
         # What was as deep in a stored item, or deeper, fits here too. Elsewhere its depth must be
@@ -150,8 +178,14 @@ class LazyDict(dict[str, Any], KeepsWire):
     def settle(self) -> None:
         """Decode what is not decoded yet."""
         wire, depth = self.wire, self.depth + 1
-        decoded = {n: _value(wire[n], depth) for n, v in _dict_items(self) if v is PENDING}
+        decoded = {
+            name: value["S"] if "S" in (value := wire[name]) else _value(value, depth)
+            for name, waits in _dict_items(self)
+            if waits is PENDING
+        }
         _dict_update(self, decoded)
+        self.decoded = decoded
+        self.__class__ = SettledDict  # type: ignore[assignment] # see there
 
 
 @_settling(
@@ -220,6 +254,7 @@ def _empty(wire: WireItem, depth: int) -> LazyDict:
     lazy: LazyDict = dict.__new__(LazyDict)
     lazy.wire = wire
     lazy.depth = depth
+    lazy.decoded = {}
     return lazy
 
 

@@ -41,6 +41,7 @@ from dualtable._tables import Description, layout
 from dualtable._writer import Retries, Writer
 from dualtable.errors import MigrationMismatchError
 
+_PAGE_OBJECTS = 200_000  # that a page is made of, at most; they are gone before the next one comes
 _GIGABYTE = 2**30
 _MOST_SEGMENTS = 10_000
 _LEAST_SEGMENTS_EACH = 4  # of `concurrency`
@@ -218,7 +219,7 @@ class Migrator:
             page_size=PageSize(
                 self._page_items,
                 average_item_bytes(tables.old),
-                ROOMS_EACH * self._concurrency,
+                min(ROOMS_EACH * self._concurrency, board.total_segments),
                 tables.paces,
             ),
             dead_letters=self._dead_letters,
@@ -277,19 +278,23 @@ class _Tables:
 
 @contextmanager
 def _heap_set_aside() -> Iterator[None]:
-    """Keep the garbage collector off what was there before the block.
+    """Keep the garbage collector off what was there before the block, and off the pages.
 
-    Pages come and go by the hundred thousand objects, which has it walk through all that lives in
-    the process every other thousand items: modules, SDK models, whatever the caller holds. That
-    would be a third of the run's CPU. A caller who has set the heap aside already is left alone.
+    Pages come and go by the hundred thousand objects, without a cycle among them. That has it walk
+    through the page that has just come, and every other thousand items through all that lives in
+    the process: modules, SDK models, whatever the caller holds. That would be a third of the run's
+    CPU. A caller who has set the heap aside already is left alone.
     """
     if gc.get_freeze_count():
         yield
         return
+    thresholds = gc.get_threshold()
     gc.freeze()
+    gc.set_threshold(_PAGE_OBJECTS, *thresholds[1:])
     try:
         yield
     finally:
+        gc.set_threshold(*thresholds)
         gc.unfreeze()
 
 

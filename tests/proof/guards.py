@@ -204,7 +204,7 @@ def _without_condition(put: Any) -> Any:
     return put_anyway
 
 
-def unchecked(self: Any, output: Any, origin: Any, keys: Any) -> Any:
+def unchecked(self: Any, output: Any, source: Any) -> Any:
     return Output(_items.check_item(output, self.new), output, PackedItem.of(output))
 
 
