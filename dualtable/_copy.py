@@ -50,12 +50,22 @@ class SegmentCopy:
     _looks_first: bool | None = attrs.field(init=False, default=None)
 
     def transform(self, page: Page, on_slow: Callable[[], None]) -> TransformedPage:
-        """Make the copies of a page's items; what it returns needs the page no more."""
+        """Make the copies of a page's items, and empty the page.
+
+        An item is some hundred objects. They are let go one item after the other, each while it is
+        still in the processor's cache, and none waits for the writes.
+        """
         out = Outgoing(self.segment, self.pace, on_slow)
-        items = [item for item in page.items if not self.lineage.marks.is_tombstone(item)]
-        out.load([copy for item in items for copy in self._transformed(item, out)])
+        empty_pages, scanned = not page.items, 0
+        copies: list[Copy] = []
+        while page.items:
+            item = page.items.pop()
+            if not self.lineage.marks.is_tombstone(item):
+                copies += self._transformed(item, out)
+                scanned += 1
+        out.load(copies)
         counts = Progress(
-            scanned=len(items), pages=1, empty_pages=not page.items, read_units=page.read_units
+            scanned=scanned, pages=1, empty_pages=empty_pages, read_units=page.read_units
         )
         return TransformedPage(page.last_key, counts, out)
 

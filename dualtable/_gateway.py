@@ -207,13 +207,14 @@ class Page:
     """One page of a scan or query. An empty one with a `last_key` is not the end.
 
     Args:
-        items: The items in the order in which the table or index has them.
+        items: The items in the order in which the table or index has them; the list is whoever's
+            who asked for the page.
         last_key: Where the next page starts, None at the end. Of an index, it is the index's key
             together with the table's.
         read_units: What the page cost.
     """
 
-    items: Sequence[WireItem]
+    items: list[WireItem]
     last_key: WireKey | None
     read_units: float
 

@@ -88,7 +88,7 @@ class _Reader:
 
         return Stream(read, self._key, self.after_new)
 
-    async def _alive(self, items: Sequence[WireItem]) -> Sequence[WireItem]:
+    async def _alive(self, items: list[WireItem]) -> list[WireItem]:
         """Leave out tombstones that the index shows without their marker."""
         index, marks = self.query.index, self.tables.marks
         if index is None or not index.shows_the_dead(self.tables.new.key, marks.tombstone):

@@ -57,7 +57,7 @@ def listed(items: Sequence[WireItem], key: KeyOf, last: WireKey | None = None) -
     """Return a stream of what is at hand already."""
 
     async def read(_start_key: WireKey | None) -> Page:
-        return Page(items, None, 0.0)
+        return Page(list(items), None, 0.0)
 
     return Stream(read, key, last)
 
