@@ -72,12 +72,12 @@ class SegmentCopy:
     def _transformed(self, item: WireItem, out: Outgoing) -> list[Copy]:
         old_key = _items.key_of(item, self.lineage.old.key, self.lineage.old.table)
         try:
-            outputs = self.lineage.packed_items(item)
+            outputs = self.lineage.outputs(item, old_key)
         except DualTableError as error:
             out.fail(old_key, type(error).__name__, str(error))
             return []
         out.tally.dropped += not outputs
-        return [Copy(old_key, key, output) for key, output in outputs]
+        return [Copy(old_key, output.key, output.packed) for output in outputs]
 
     async def copy(self, page: TransformedPage) -> tuple[Progress, Sequence[DeadLetter]]:
         """Settle every item of a page; return the counts and the items that failed."""

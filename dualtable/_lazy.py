@@ -44,7 +44,7 @@ class _Pending:
 
 
 PENDING = _Pending()
-_UNCHANGING = frozenset({str, Decimal, bool, bytes})
+_UNCHANGING = frozenset({str, Decimal, bool, bytes, type(None)})
 _OUTERMOST = -1  # the depth of an item, one above that of its values
 
 
@@ -61,13 +61,15 @@ def encode(output: Item, given: SettledDict) -> WireItem:
     if type(output) is LazyDict:
         return _codec.encode(output)
     wire, decoded = given.wire, given.decoded
-    kept = {
-        name: wire[name]
-        for name, value in output.items()
-        if type(value) in _UNCHANGING and decoded.get(name) is value
-    }
-    others = {name: value for name, value in output.items() if name not in kept}
-    return kept | _codec.encode_members(others, 0)
+    kept: WireItem = {}
+    others: Item = {}
+    for name, value in output.items():  # a loop: this runs for every value of a table
+        if decoded.get(name, PENDING) is value and type(value) in _UNCHANGING:
+            kept[name] = wire[name]
+        else:
+            others[name] = value
+    kept.update(_codec.encode_members(others, 0))
+    return kept
 
 
 def _settling(base: type, *names: str) -> Callable[[_C], _C]:

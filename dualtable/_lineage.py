@@ -104,11 +104,8 @@ class Lineage:
             InvalidItemError: An output is something that the new table would refuse.
             InvalidKeyError: An output lacks a key attribute or has it in the wrong type.
         """
-        return [(output.key, output.item) for output in self._outputs(old_item)]
-
-    def packed_items(self, old_item: WireItem) -> list[tuple[WireKey, PackedItem]]:
-        """Return what an old item yields as `new_items` does, ready to be sent."""
-        return [(output.key, output.packed) for output in self._outputs(old_item)]
+        source = _items.key_of(old_item, self.old.key, self.old.table)
+        return [(output.key, output.item) for output in self.outputs(old_item, source)]
 
     def new_item(self, old_item: WireItem, new_key: WireKey) -> WireItem | None:
         """Return the one item that an old item yields under a new key, if it does."""
@@ -118,10 +115,10 @@ class Lineage:
                 return item
         return None
 
-    def _outputs(self, old_item: WireItem) -> list[Output]:
+    def outputs(self, old_item: WireItem, source: WireKey) -> list[Output]:
+        """Return what an old item with this key yields, as `new_items` does, ready to be sent."""
         if self.marks.is_tombstone(old_item):
             return []
-        source = _items.key_of(old_item, self.old.key, self.old.table)
         try:
             return self._checked(source, self.marks.strip(old_item))
         except DualTableError as error:
