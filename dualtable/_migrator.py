@@ -64,7 +64,7 @@ class Migrator:
         concurrency: Batches under way to the new table at once. Twice as many segments are worked
             on, and others in place of those whose key range is throttled.
         page_items: Old items read at once, at most; after each page a checkpoint is stored.
-            Default: so many that all pages on their way have 16 MB and are written in five seconds.
+            Default: so many that all pages on their way have 8 MB and are written in five seconds.
         max_read_units: Ceiling of read units per second on each of the two tables. Default: the
             one in force; where there is none, 97 % of what is provisioned, or what an on-demand
             table turns out to give.
