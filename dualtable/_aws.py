@@ -414,11 +414,10 @@ class AwsGateway:
                 self._give_up_partiql(error)
             except RequestRefusedError:
                 pass  # one member spoils the batch: each goes by itself, and the bad one fails
+        units = units or write_units([items[n] for n in outcomes])
         single = [n for n in range(len(items)) if n not in outcomes]
         answers = await run_all(self._insert_one(table, items[n].item(), key_name) for n in single)
         outcomes.update(zip(single, answers, strict=True))
-        if not units:
-            units = write_units([items[n] for n in batched])
         units += write_units([items[n] for n in single])
         return InsertBatch([outcomes[n] for n in range(len(items))], units)
 

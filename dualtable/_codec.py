@@ -82,7 +82,7 @@ def encode_members(members: Mapping[str, Any], depth: int) -> dict[str, WireValu
     encoded: dict[str, WireValue] = {}
     for name, value in members.items():
         if type(name) is not str or not name or not name.isascii():
-            _check_name(name, depth)
+            name = _checked_name(name, depth)  # noqa: PLW2901
         if type(value) is str and value.isascii():  # most values by far
             encoded[name] = {"S": value}
             continue
@@ -94,7 +94,8 @@ def encode_members(members: Mapping[str, Any], depth: int) -> dict[str, WireValu
     return encoded
 
 
-def _check_name(name: object, depth: int) -> None:
+def _checked_name(name: object, depth: int) -> str:
+    """Return a name as a plain str, which a member of an enum is not."""
     if not isinstance(name, str):
         raise InvalidItemError(
             f"attribute names must be str, not {type(name).__name__}; convert the name"
@@ -102,6 +103,7 @@ def _check_name(name: object, depth: int) -> None:
     if not name and depth == 0:
         raise InvalidItemError("an attribute name is empty; every attribute needs a name")
     _check_text(name)
+    return str.__str__(name)
 
 
 def _encode(value: Any, depth: int) -> WireValue:

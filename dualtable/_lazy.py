@@ -44,6 +44,7 @@ class _Pending:
 
 
 PENDING = _Pending()
+_TO_COME: WireValue = {}  # keeps a value's place
 _UNCHANGING = frozenset({str, Decimal, bool, bytes, type(None)})
 _OUTERMOST = -1  # the depth of an item, one above that of its values
 
@@ -61,15 +62,16 @@ def encode(output: Item, given: SettledDict) -> WireItem:
     if type(output) is LazyDict:
         return _codec.encode(output)
     wire, decoded = given.wire, given.decoded
-    kept: WireItem = {}
     others: Item = {}
+    encoded: WireItem = {}
     for name, value in output.items():  # a loop: this runs for every value of a table
-        if decoded.get(name, PENDING) is value and type(value) in _UNCHANGING:
-            kept[name] = wire[name]
-        else:
+        is_same = decoded.get(name, PENDING) is value and type(value) in _UNCHANGING
+        if type(name) is str:
+            encoded[name] = wire[name] if is_same else _TO_COME
+        if not is_same or type(name) is not str:
             others[name] = value
-    kept.update(_codec.encode_members(others, 0))
-    return kept
+    encoded.update(_codec.encode_members(others, 0))
+    return encoded
 
 
 def _settling(base: type, *names: str) -> Callable[[_C], _C]:
@@ -97,7 +99,10 @@ def _settling(base: type, *names: str) -> Callable[[_C], _C]:
 
 
 class SettledDict(dict[str, Any], KeepsWire):
-    """A map, or an item, of which nothing waits any more: a dict, and as fast as one."""
+    """A map, or an item, of which nothing waits any more: a dict, and as fast as one.
+
+    `decoded` is what was decoded at one go, each value from what `wire` has under that name.
+    """
 
     __slots__ = ("decoded", "depth", "wire")
     wire: WireItem
@@ -116,6 +121,9 @@ class SettledDict(dict[str, Any], KeepsWire):
 
     def wire_members(self, depth: int) -> WireItem | None:
         return None
+
+    def settle(self) -> None:
+        """Do nothing: a method that was bound before all was decoded may still ask for it."""
 
 
 @_settling(dict, "items", "values", "copy", "popitem", "__eq__", "__ne__", "__repr__")
@@ -147,11 +155,11 @@ class LazyDict(SettledDict):
 
     def pop(self, name: str, /, *default: Any) -> Any:
         self.get(name)  # decodes it
-        return super().pop(name, *default)
+        return _dict_pop(self, name, *default)
 
     def setdefault(self, name: str, default: Any = None, /) -> Any:
         self.get(name)  # decodes it
-        return super().setdefault(name, default)
+        return _dict_setdefault(self, name, default)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Item:
         twin = memo[id(self)] = _empty(self.wire, self.depth)
@@ -169,8 +177,9 @@ class LazyDict(SettledDict):
         if len(self) == len(self.wire) and all(map(is_, values, repeat(PENDING))):
             return self.wire
         touched = {name: value for name, value in _dict_items(self) if value is not PENDING}
-        encoded = _codec.encode_members(touched, depth)
-        return {name: encoded.get(name) or self.wire[name] for name in self}
+        members = {name: self.wire.get(name, _TO_COME) for name in self if type(name) is str}
+        members.update(_codec.encode_members(touched, depth))
+        return members
 
     def _decode(self, name: str) -> Any:
         value = _value(self.wire[name], self.depth + 1)
@@ -187,7 +196,7 @@ class LazyDict(SettledDict):
         }
         _dict_update(self, decoded)
         self.decoded = decoded
-        self.__class__ = SettledDict  # type: ignore[assignment] # see there
+        self.__class__ = SettledDict  # type: ignore[assignment] # from now on as fast as a dict
 
 
 @_settling(
@@ -249,6 +258,7 @@ class LazyList(list[Any], KeepsWire):
 _dict_get, _dict_getitem, _dict_setitem = dict.get, dict.__getitem__, dict.__setitem__
 _dict_items, _dict_iter, _dict_values = dict.items, dict.__iter__, dict.values
 _dict_keys, _dict_update = dict.keys, dict.update
+_dict_pop, _dict_setdefault = dict.pop, dict.setdefault
 _list_setitem = list.__setitem__
 
 

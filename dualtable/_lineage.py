@@ -8,11 +8,12 @@ a silent copy.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
-from dualtable import _codec, _items
+from dualtable import _codec, _items, _values
 from dualtable._items import Marks
 from dualtable._migration import Migration
 from dualtable._packed import PackedItem
@@ -127,6 +128,11 @@ class Lineage:
 
     def _checked(self, source: WireKey, item: WireItem) -> list[Output]:
         outputs = forward_wire(self.transform, item)
+        if not _same(outputs, forward_wire(self.transform, item)):
+            raise TransformError(
+                f"{self.transform!r} gave two results for one item; it must not depend on time,"
+                " chance or anything but the item"
+            )
         checked = [self._checked_output(output, source) for output in outputs]
         if len(checked) > 1 and len({_items.identity(new.key) for new in checked}) < len(checked):
             raise TransformError(f"{self.transform!r} made two items with one key")
@@ -170,3 +176,9 @@ class _PartitionKey(dict[str, Any]):
 
     def get(self, name: str, default: Any = None) -> Any:
         return super().get(name, default) if name in self else default
+
+
+def _same(outputs: Sequence[WireItem], others: Sequence[WireItem]) -> bool:
+    return outputs == others or (
+        len(outputs) == len(others) and all(map(_values.equal_items, outputs, others))
+    )

@@ -290,7 +290,8 @@ def _heap_set_aside() -> Iterator[None]:
         return
     thresholds = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(_PAGE_OBJECTS, *thresholds[1:])
+    if 0 < thresholds[0] < _PAGE_OBJECTS:  # 0 is a collector at rest
+        gc.set_threshold(_PAGE_OBJECTS, *thresholds[1:])
     try:
         yield
     finally:

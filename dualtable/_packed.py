@@ -46,8 +46,14 @@ class PackedItem:
 
 
 def write_units(items: Sequence[PackedItem]) -> float:
-    """Return about what it costs to write items: one is measured, the others by their JSON."""
-    if not items:
-        return 0.0
-    share = items[0].size() / len(items[0].values)
-    return float(sum(_items.write_units(round(len(item.values) * share)) for item in items))
+    """Return about what it costs to write items, without unpacking each.
+
+    Of those with the same names one is measured; the others are larger by as much as their JSON is.
+    """
+    surplus: dict[tuple[str, ...], int] = {}
+    units = 0
+    for item in items:
+        if item.names not in surplus:
+            surplus[item.names] = len(item.values) - item.size()
+        units += _items.write_units(len(item.values) - surplus[item.names])
+    return float(units)

@@ -1,8 +1,7 @@
 """From an old item to its new items, and from a new key back to the old one.
 
 The rule: a transform is pure; it never sees a table. The same old item always yields the same new
-items, and ``old_key`` leads from each of them back to the item that they came from. A user's code
-is called twice for each item, and must give the same both times.
+items, and ``old_key`` leads from each of them back to the item that they came from.
 
 The steps of this module work on the wire form, so that an item keeps the form it came in and only
 the attributes that a step touches are decoded. Whatever else is callable gets plain values.
@@ -18,7 +17,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import attrs
 
-from dualtable import _codec, _lazy, _values
+from dualtable import _codec, _lazy
 from dualtable._types import Item, Key, WireItem, WireValue
 from dualtable.errors import DualTableError, InvalidItemError, TransformError
 
@@ -100,29 +99,9 @@ def keeps_key(transform: Transform, names: Iterable[str]) -> bool:
 
 
 def _forward_plain(function: TransformFunction, name: object, item: WireItem) -> list[WireItem]:
-    def outputs() -> list[WireItem]:
-        given = _lazy.decode(item)
-        made = _guarded(lambda: _as_list(function(given), name), name)
-        return [_lazy.encode(output, given) for output in made]
-
-    return _repeated(outputs, _same_items, name)
-
-
-def _repeated(call: Callable[[], _T], same: Callable[[_T, _T], bool], name: object) -> _T:
-    """Return what a user's code makes of an item, twice."""
-    result = call()
-    if not same(result, call()):
-        raise TransformError(
-            f"{name!r} gave two results for one item; it must not depend on time, chance or"
-            " anything but the item"
-        )
-    return result
-
-
-def _same_items(outputs: Sequence[WireItem], others: Sequence[WireItem]) -> bool:
-    return outputs == others or (
-        len(outputs) == len(others) and all(map(_values.equal_items, outputs, others))
-    )
+    given = _lazy.decode(item)
+    outputs = _guarded(lambda: _as_list(function(given), name), name)
+    return [_lazy.encode(output, given) for output in outputs]
 
 
 def _as_list(result: Outputs, name: object) -> list[Item]:
@@ -446,15 +425,11 @@ class Convert(_Step):
         value = _get(draft, self.path)
         if value is None:
             return
-
-        def converted() -> WireValue:
-            result = _guarded(lambda: function(_codec.decode_value(value)), self)
-            try:
-                return _codec.encode_value(result)
-            except InvalidItemError as error:
-                raise InvalidItemError(f"{self!r}: {error}") from error
-
-        _put(draft, self.path, _repeated(converted, _values.equal, self))
+        result = _guarded(lambda: function(_codec.decode_value(value)), self)
+        try:
+            _put(draft, self.path, _codec.encode_value(result))
+        except InvalidItemError as error:
+            raise InvalidItemError(f"{self!r}: {error}") from error
 
     @property
     def _roots(self) -> tuple[str, ...]:

@@ -197,3 +197,14 @@ def test_encoding_shares_nothing_that_changes(item: dict[str, Any]) -> None:
         elif isinstance(value, set):
             value.clear()
     assert orjson.dumps(wire) == before
+
+
+def test_names_are_stored_as_plain_text() -> None:
+    """A member of an enum of texts is a fine name, and is its text to whoever stores it."""
+
+    class Field(str, enum.Enum):  # noqa: UP042 - formatted, it is not its text
+        STATUS = "status"
+
+    encoded = _codec.encode({Field.STATUS: "open", "inner": {Field.STATUS: 1}})
+    assert {type(name) for name in (*encoded, *encoded["inner"]["M"])} == {str}
+    assert orjson.loads(orjson.dumps(encoded))["status"] == {"S": "open"}

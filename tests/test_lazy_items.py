@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dualtable import _codec, _lazy
+from dualtable._types import WireItem
 from dualtable.errors import InvalidItemError
 
 ITEM = {
@@ -121,6 +122,11 @@ WAYS_INTO_A_DICT: list[Callable[[Any, str, Any], Any]] = [
     lambda d, n, v: list(OrderedDict(d).items()),
     lambda d, n, v: Counter(list(d)),
     lambda d, n, v: letters(json.dumps(d, default=str)),
+    lambda x, n, v: x.setdefault(n, list(x.values())),
+    lambda x, n, v: x.setdefault(n, {**x}),
+    lambda x, n, v: x.pop(n, len({**x})),
+    lambda x, n, v: [list(look()) for look in [x.items] * 2],
+    lambda x, n, v: list(map(x.pop, list(x.keys()))),
 ]
 
 WAYS_INTO_A_LIST: list[Callable[[Any, int, Any], Any]] = [
@@ -232,8 +238,21 @@ def test_no_program_can_tell_the_difference(item: dict[str, Any], program: list[
             runner.step(way, which, name, copy.deepcopy(value))
     for one, other in zip(late.values, eager.values, strict=True):
         assert stored(one) == stored(other)
+        if isinstance(one, dict):
+            given = late.values[0]
+            assert sent(lambda o=one: _lazy.encode(o, given)) == sent(
+                lambda o=other: _codec.encode(o)
+            )
     assert plain(late.results) == plain(eager.results)
     assert wire == untouched
+
+
+def sent(encode: Callable[[], WireItem]) -> Any:
+    """Return what a transform's output is read back as, or the error."""
+    try:
+        return _codec.decode(encode())
+    except InvalidItemError as error:
+        return str(error)
 
 
 def stored(value: Any) -> Any:
@@ -260,6 +279,15 @@ def test_a_nested_value_is_carried_into_a_new_dict_as_it_came() -> None:
     back = _codec.encode({**_lazy.decode(wire), "more": 1})
     assert back["customer"]["M"] is wire["customer"]["M"]
     assert back["lines"]["L"] is wire["lines"]["L"]
+
+
+def test_a_plain_value_in_its_place_goes_back_as_it_came() -> None:
+    """Nor does a function that copies the item pay for the values that it leaves alone."""
+    wire = _codec.encode(ITEM) | {"price": {"N": "1.50"}}
+    given = _lazy.decode(wire)
+    back = _lazy.encode({**given, "total": 3, "moved": given["price"]}, given)
+    assert back["price"] is wire["price"]
+    assert (back["moved"], back["total"]) == ({"N": "1.50"}, {"N": "3"})
 
 
 # -- one way at a time ----------------------------------------------------------------------------

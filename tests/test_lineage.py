@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dualtable import Chain, Drop, Index, KeySchema, Move, Rename, _codec
+from dualtable import Chain, Convert, Drop, Index, KeySchema, Move, Rename, _codec
 from dualtable._items import Marks
 from dualtable._lineage import Lineage
 from dualtable._tables import Layout
@@ -86,6 +86,20 @@ def gambling(item: dict[str, Any]) -> dict[str, Any]:
     return {**item, "serial": next(calls)}
 
 
+class Handing:
+    """Two steps that share what the item does not hold."""
+
+    def take(self, item: dict[str, Any]) -> dict[str, Any]:
+        self.serial = next(calls)
+        return item
+
+    def put(self, item: dict[str, Any]) -> dict[str, Any]:
+        return {**item, "serial": self.serial}
+
+
+handing = Handing()
+
+
 def leading_elsewhere(key: Any) -> Any:
     class Elsewhere:
         def forward(self, item: Any) -> Any:
@@ -103,6 +117,12 @@ def leading_elsewhere(key: Any) -> Any:
     ("transform", "error", "reason"),
     [
         (gambling, TransformError, "two results"),
+        (Chain(handing.take, handing.put), TransformError, "two results"),
+        (
+            Chain(handing.take, Convert("id", lambda i: f"{i}{handing.serial}")),
+            TransformError,
+            "two",
+        ),
         (lambda i: {**i, "id": "o-2"}, TransformError, "does not lead back"),
         (lambda i: [i, {**i, "id": "o-2"}], TransformError, "does not lead back"),
         (lambda i: [i, i], TransformError, "two items with one key"),

@@ -33,3 +33,10 @@ def test_estimated_write_units() -> None:
     ]
     assert write_units(packed[1:]) == 3 + 1
     assert write_units([]) == 0
+
+
+def test_estimated_write_units_of_a_mixed_batch() -> None:
+    """A small item of another kind, first in the batch, does not spoil the estimate."""
+    for other in ({"id": "o-1", "a": True, "b": None}, {"id": "o-1", "a long name": 1, "c": 123}):
+        batch = [other] + [{"id": f"o-{n}", "text": "x" * 3000} for n in range(24)]
+        assert write_units([PackedItem.of(_codec.encode(item)) for item in batch]) == 1 + 24 * 3
