@@ -65,10 +65,12 @@ def encode(output: Item, given: SettledDict) -> WireItem:
     others: Item = {}
     encoded: WireItem = {}
     for name, value in output.items():  # a loop: this runs for every value of a table
-        is_same = decoded.get(name, PENDING) is value and type(value) in _UNCHANGING
-        if type(name) is str:
-            encoded[name] = wire[name] if is_same else _TO_COME
-        if not is_same or type(name) is not str:
+        if type(name) is not str:  # a member of an enum; it finds its place at the end
+            others[name] = value
+        elif decoded.get(name, PENDING) is value and type(value) in _UNCHANGING:
+            encoded[name] = wire[name]
+        else:
+            encoded[name] = _TO_COME
             others[name] = value
     encoded.update(_codec.encode_members(others, 0))
     return encoded

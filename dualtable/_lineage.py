@@ -142,8 +142,7 @@ class Lineage:
         self.marks.check_free(output)
         key = _items.check_keys(output, self.new)
         packed = PackedItem.of(output)
-        if packed.may_exceed(_items.MAX_ITEM_BYTES):
-            _items.check_size(output, key)
+        _items.check_size(output, key, packed.json_bytes())
         back = key if self.keeps_keys else self.old_key(key)
         if back != source and (back is None or _items.identity(back) != _items.identity(source)):
             raise TransformError(

@@ -41,7 +41,7 @@ from dualtable._tables import Description, layout
 from dualtable._writer import Retries, Writer
 from dualtable.errors import MigrationMismatchError
 
-_PAGE_OBJECTS = 200_000  # that a page is made of, at most; they are gone before the next one comes
+_PAGE_OBJECTS = 200_000  # more than most pages are made of; gone before the next one comes
 _GIGABYTE = 2**30
 _MOST_SEGMENTS = 10_000
 _LEAST_SEGMENTS_EACH = 4  # of `concurrency`

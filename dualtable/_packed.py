@@ -39,10 +39,9 @@ class PackedItem:
         """Return the item's size as DynamoDB counts it; it must be unpacked for that."""
         return _items.item_bytes(self.item())
 
-    def may_exceed(self, size: int) -> bool:
-        """Tell whether the item may be larger: JSON has no fewer bytes than DynamoDB counts."""
-        most = len(self.values) + _items.MAX_CHARACTER_BYTES * sum(map(len, self.names))
-        return most > size
+    def json_bytes(self) -> int:
+        """Return how long the item is as JSON, at most: the names are counted by characters."""
+        return len(self.values) + _items.MAX_CHARACTER_BYTES * sum(map(len, self.names))
 
 
 def write_units(items: Sequence[PackedItem]) -> float:

@@ -14,10 +14,9 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import attrs
-import orders
 import pytest
 from expression_cases import CONDITIONS, ITEM, REFUSED, UPDATES, Case, L, M, N, S, expected_item
-from orders import everything, table
+from orders import everything, packed, table
 from servers import SERVERS
 
 from dualtable._connect import connect
@@ -199,7 +198,7 @@ async def test_a_missing_table_is_named(gateway: Gateway, table_name: str) -> No
         gateway.update(table_name, key(), ADD_ONE),
         gateway.delete(table_name, key()),
         gateway.batch_put(table_name, [key()]),
-        gateway.insert(table_name, orders.packed([key()]), key_name="id"),
+        gateway.insert(table_name, packed([key()]), key_name="id"),
         gateway.scan(table_name, segment=0, total_segments=1),
         gateway.query(table_name, has_id("k")),
         gateway.transact_write([TransactPut(table_name, key())]),
@@ -310,7 +309,7 @@ async def test_a_wrong_item_is_not_inserted(
     gateway: Gateway, simple: str, attributes: dict[str, Any]
 ) -> None:
     """It is refused for itself, with a reason: it goes to the dead letters."""
-    insert = await gateway.insert(simple, orders.packed([{**key(), **attributes}]), key_name="id")
+    insert = await gateway.insert(simple, packed([{**key(), **attributes}]), key_name="id")
     assert [answer.outcome for answer in insert.outcomes] == [Outcome.REFUSED]
     assert insert.outcomes[0].reason
     assert await everything(gateway, simple) == []
@@ -569,7 +568,7 @@ async def test_insert_writes_what_is_absent(gateway: Gateway, simple: str) -> No
     there = {**key(1), "x": S("old")}
     await gateway.put(simple, there)
     items = [{**key(n), "x": S("new"), "it's": N("1")} for n in range(5)]
-    batch = await gateway.insert(simple, orders.packed(items), key_name="id")
+    batch = await gateway.insert(simple, packed(items), key_name="id")
     outcomes = [answer.outcome for answer in batch.outcomes]
     assert outcomes == [Outcome.WRITTEN, Outcome.PRESENT, *[Outcome.WRITTEN] * 3]
     assert batch.write_units > 0
@@ -581,7 +580,7 @@ async def test_insert_pays_also_where_all_are_present(gateway: Gateway, simple: 
     """A server that reports nothing then would blind the rate limit, so it is estimated."""
     items = [key(n) for n in range(25)]
     await gateway.batch_put(simple, items)
-    batch = await gateway.insert(simple, orders.packed(items), key_name="id")
+    batch = await gateway.insert(simple, packed(items), key_name="id")
     assert {answer.outcome for answer in batch.outcomes} == {Outcome.PRESENT}
     assert batch.write_units >= 25
 
@@ -590,7 +589,7 @@ async def test_insert_pays_also_where_all_are_present(gateway: Gateway, simple: 
 async def test_insert_of_one_key_twice_writes_one(gateway: Gateway, simple: str) -> None:
     """The library never sends that; if it did, nothing would be overwritten."""
     batch = await gateway.insert(
-        simple, orders.packed([{**key(), "x": N("1")}, {**key(), "x": N("2")}]), key_name="id"
+        simple, packed([{**key(), "x": N("1")}, {**key(), "x": N("2")}]), key_name="id"
     )
     outcomes = sorted(answer.outcome.value for answer in batch.outcomes)
     assert outcomes == ["present", "written"]
@@ -605,7 +604,7 @@ async def test_insert_takes_large_and_odd_items(gateway: Gateway, simple: str) -
         {**key("types"), **ITEM},
         {**key("large"), "x": S("x" * 390 * 1024)},
     ]
-    batch = await gateway.insert(simple, orders.packed(items), key_name="id")
+    batch = await gateway.insert(simple, packed(items), key_name="id")
     assert {answer.outcome for answer in batch.outcomes} == {Outcome.WRITTEN}
     for item in items:
         assert same(await stored(gateway, simple, {"id": item["id"]}), item)
@@ -620,7 +619,7 @@ async def test_one_bad_item_spoils_no_batch(gateway: Gateway, sorted_table: str)
         day("a", 3, x=S("x" * 400 * 1024)),
         day("a", 4, region=S("eu")),
     ]
-    batch = await gateway.insert(sorted_table, orders.packed(items), key_name="id")
+    batch = await gateway.insert(sorted_table, packed(items), key_name="id")
     outcomes = [answer.outcome for answer in batch.outcomes]
     assert outcomes == [Outcome.WRITTEN, Outcome.REFUSED, Outcome.REFUSED, Outcome.WRITTEN]
     assert all(answer.reason for answer in batch.outcomes if answer.outcome is Outcome.REFUSED)

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import orders
 import pytest
 from expression_cases import N, S
-from orders import table
+from orders import packed, table
 
 from dualtable._gateway import (
     Condition,
@@ -69,7 +68,7 @@ async def call(gateway: Gateway, operation: str) -> None:
         "update": lambda: gateway.update("t", day(9), Update("SET x = :x", {}, {":x": N("1")})),
         "delete": lambda: gateway.delete("t", day(0)),
         "batch_put": lambda: gateway.batch_put("t", [day(9)]),
-        "insert": lambda: gateway.insert("t", orders.packed([day(9)]), key_name="id"),
+        "insert": lambda: gateway.insert("t", packed([day(9)]), key_name="id"),
         "scan": lambda: gateway.scan("t", segment=0, total_segments=1),
         "query": lambda: gateway.query("t", IN_A),
         "transact_write": lambda: gateway.transact_write([TransactPut("t", day(9))]),
@@ -144,7 +143,7 @@ async def test_members_that_are_left_over() -> None:
     batch = await gateway.batch_get("t", keys, consistent_read=True)
     assert (list(batch.items), list(batch.unprocessed)) == ([day(1)], [day(0)])
     assert await gateway.batch_put("t", [day(7), day(8)]) == [day(7)]
-    insert = await gateway.insert("t", orders.packed([day(7), day(9)]), key_name="id")
+    insert = await gateway.insert("t", packed([day(7), day(9)]), key_name="id")
     assert [answer.outcome for answer in insert.outcomes] == [Outcome.RETRY, Outcome.WRITTEN]
     assert days((await gateway.query("t", IN_A)).items) == [0, 1, 8, 9]
 

@@ -112,11 +112,8 @@ def called(operation: str, table: str, arguments: Mapping[str, Any]) -> str:
         parts.append("strongly" if arguments["consistent_read"] else "eventually consistent")
     parts += [_item(arguments["item"])] if "item" in arguments else []
     parts += [_action(action) for action in arguments.get("actions", ())]
-    parts += (
-        [", ".join(_item(item) for item in _unpacked(arguments["items"]))]
-        if "items" in arguments
-        else []
-    )
+    if "items" in arguments:
+        parts.append(", ".join(map(_item, _unpacked(arguments["items"]))))
     if arguments.get("condition") is not None:
         parts.append(f"if {_condition(arguments['condition'])}")
     return " ".join(parts)
