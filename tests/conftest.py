@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,7 +28,9 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(ENVIRONMENT)
-    # A slow machine is no failure.
+    # A slow machine is no failure: neither by Hypothesis nor by a line in the log that a test
+    # counts (asyncio's debug mode warns of each callback that took over 0.1 s).
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     hypothesis.settings.register_profile("dualtable", deadline=None, print_blob=True)
     hypothesis.settings.load_profile("dualtable")
     if unknown := REQUIRED - SERVERS.keys():
