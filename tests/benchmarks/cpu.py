@@ -34,10 +34,14 @@ CONTENDERS = (*TARGETS, OURS, CALLABLE)
 
 @attrs.frozen
 class Sizes:
-    """How much is measured: items of the two tables, and rounds."""
+    """How much is measured: items of the two tables, and rounds.
 
-    small: int = 500
-    large: int = 3500
+    A full page is some 285 items: of eight segments, each has half a page of the small table, and
+    two of the large one.
+    """
+
+    small: int = 1200
+    large: int = 4800
     rounds: int = 5
 
 

@@ -1,8 +1,8 @@
 """This library with a plain function as the transform."""
 
-from benchmarks.contenders.dualtable_steps import run
+from benchmarks.contenders.dualtable_steps import SEGMENTS, run
 from benchmarks.workload import to_new
 
 
 def migrate(url: str, old: str, new: str) -> None:
-    run(url, old, new, to_new, total_segments=1)
+    run(url, old, new, to_new, total_segments=SEGMENTS)
