@@ -22,6 +22,7 @@ from dualtable._codec import KeepsWire
 from dualtable._types import Item, WireItem, WireValue
 
 _C = TypeVar("_C", bound=type)
+_D = TypeVar("_D", bound="SettledDict")
 
 
 class _Pending:
@@ -45,7 +46,6 @@ class _Pending:
 
 PENDING = _Pending()
 _TO_COME: WireValue = {}  # keeps a value's place
-_UNCHANGING = frozenset({str, Decimal, bool, bytes, type(None)})
 _OUTERMOST = -1  # the depth of an item, one above that of its values
 
 
@@ -59,19 +59,17 @@ def encode(output: Item, given: SettledDict) -> WireItem:
 
     A value that nobody can have changed and that is still in its place goes back as it came.
     """
-    if type(output) is LazyDict:
+    if type(output) is not dict and type(output) is not SettledDict:
         return _codec.encode(output)
     wire, decoded = given.wire, given.decoded
-    others: Item = {}
-    encoded: WireItem = {}
-    for name, value in output.items():  # a loop: this runs for every value of a table
-        if type(name) is not str:  # a member of an enum; it finds its place at the end
-            others[name] = value
-        elif decoded.get(name, PENDING) is value and type(value) in _UNCHANGING:
-            encoded[name] = wire[name]
-        else:
-            encoded[name] = _TO_COME
-            others[name] = value
+    encoded = {**wire}  # most of it stays; to copy all at one go is the quickest
+    for name in [name for name in wire if name not in output]:
+        del encoded[name]
+    others = {
+        name: value
+        for name, value in output.items()
+        if decoded.get(name, PENDING) is not value or type(name) is not str
+    }
     encoded.update(_codec.encode_members(others, 0))
     return encoded
 
@@ -103,7 +101,8 @@ def _settling(base: type, *names: str) -> Callable[[_C], _C]:
 class SettledDict(dict[str, Any], KeepsWire):
     """A map, or an item, of which nothing waits any more: a dict, and as fast as one.
 
-    `decoded` is what was decoded at one go, each value from what `wire` has under that name.
+    `decoded` is what was decoded at one go, each value from what `wire` has under that name, but
+    for what can be changed in its place.
     """
 
     __slots__ = ("decoded", "depth", "wire")
@@ -126,6 +125,22 @@ class SettledDict(dict[str, Any], KeepsWire):
 
     def settle(self) -> None:
         """Do nothing: a method that was bound before all was decoded may still ask for it."""
+
+    def again(self) -> SettledDict:
+        """Return the item once more as it was given, whatever has become of this one since.
+
+        What was decoded at one go, and cannot change, serves both.
+        """
+        wire, decoded, depth = self.wire, self.decoded, self.depth
+        if not decoded:
+            return _map(wire, depth)
+        twin = _empty(SettledDict, wire, depth)
+        _dict_update(twin, wire)  # all names, in their order
+        _dict_update(twin, decoded)
+        for name in [name for name in wire if name not in decoded]:
+            _dict_setitem(twin, name, _value(wire[name], depth + 1))
+        twin.decoded = decoded
+        return twin
 
 
 @_settling(dict, "items", "values", "copy", "popitem", "__eq__", "__ne__", "__repr__")
@@ -164,7 +179,7 @@ class LazyDict(SettledDict):
         return _dict_setdefault(self, name, default)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Item:
-        twin = memo[id(self)] = _empty(self.wire, self.depth)
+        twin = memo[id(self)] = _empty(LazyDict, self.wire, self.depth)
         for name, value in _dict_items(self):
             waits = value is PENDING
             _dict_setitem(twin, name, PENDING if waits else copy.deepcopy(value, memo))
@@ -192,11 +207,17 @@ class LazyDict(SettledDict):
         """Decode what is not decoded yet."""
         wire, depth = self.wire, self.depth + 1
         decoded = {
-            name: value["S"] if "S" in (value := wire[name]) else _value(value, depth)
+            name: value["S"]
+            if "S" in (value := wire[name])
+            else Decimal(value["N"])
+            if "N" in value
+            else _value(value, depth)
             for name, waits in _dict_items(self)
             if waits is PENDING
         }
         _dict_update(self, decoded)
+        for name in [name for name, value in decoded.items() if type(value) in _CHANGING]:
+            del decoded[name]
         self.decoded = decoded
         self.__class__ = SettledDict  # type: ignore[assignment] # from now on as fast as a dict
 
@@ -256,6 +277,8 @@ class LazyList(list[Any], KeepsWire):
             _list_setitem(self, slice(None), [_value(member, self.depth + 1) for member in wire])
 
 
+_CHANGING = frozenset({LazyDict, LazyList, set})
+
 # What reaches past the methods of the two classes.
 _dict_get, _dict_getitem, _dict_setitem = dict.get, dict.__getitem__, dict.__setitem__
 _dict_items, _dict_iter, _dict_values = dict.items, dict.__iter__, dict.values
@@ -264,8 +287,8 @@ _dict_pop, _dict_setdefault = dict.pop, dict.setdefault
 _list_setitem = list.__setitem__
 
 
-def _empty(wire: WireItem, depth: int) -> LazyDict:
-    lazy: LazyDict = dict.__new__(LazyDict)
+def _empty(kind: type[_D], wire: WireItem, depth: int) -> _D:
+    lazy: _D = dict.__new__(kind)
     lazy.wire = wire
     lazy.depth = depth
     lazy.decoded = {}
@@ -273,7 +296,7 @@ def _empty(wire: WireItem, depth: int) -> LazyDict:
 
 
 def _map(wire: WireItem, depth: int) -> LazyDict:
-    lazy = _empty(wire, depth)
+    lazy = _empty(LazyDict, wire, depth)
     dict.__init__(lazy, dict.fromkeys(wire, PENDING))
     return lazy
 

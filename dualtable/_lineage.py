@@ -18,7 +18,7 @@ from dualtable._items import Marks
 from dualtable._migration import Migration
 from dualtable._packed import PackedItem
 from dualtable._tables import KeySchema, Layout
-from dualtable._transforms import Transform, forward_wire, keeps_key
+from dualtable._transforms import Transform, forward_wire_twice, keeps_key
 from dualtable._types import WireItem, WireKey, WireValue
 from dualtable.errors import DualTableError, InvalidItemError, InvalidKeyError, TransformError
 
@@ -127,8 +127,8 @@ class Lineage:
             raise
 
     def _checked(self, source: WireKey, item: WireItem) -> list[Output]:
-        outputs = forward_wire(self.transform, item)
-        if not _same(outputs, forward_wire(self.transform, item)):
+        outputs, others = forward_wire_twice(self.transform, item)
+        if not _same(outputs, others):
             raise TransformError(
                 f"{self.transform!r} gave two results for one item; it must not depend on time,"
                 " chance or anything but the item"

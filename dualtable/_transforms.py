@@ -89,7 +89,18 @@ def forward_wire(transform: Transform, item: WireItem) -> list[WireItem]:
     on_wire = getattr(transform, "forward_wire", None)
     if on_wire is not None:
         return on_wire(item)  # type: ignore[no-any-return]
-    return _forward_plain(transform.forward, transform, item)
+    return _forward_plain(transform, _lazy.decode(item))
+
+
+def forward_wire_twice(
+    transform: Transform, item: WireItem
+) -> tuple[list[WireItem], list[WireItem]]:
+    """Return what `forward_wire` returns of two calls; what is decoded for one serves both."""
+    on_wire = getattr(transform, "forward_wire", None)
+    if on_wire is not None:
+        return on_wire(item), on_wire(item)
+    given = _lazy.decode(item)
+    return _forward_plain(transform, given), _forward_plain(transform, given.again())
 
 
 def keeps_key(transform: Transform, names: Iterable[str]) -> bool:
@@ -98,9 +109,8 @@ def keeps_key(transform: Transform, names: Iterable[str]) -> bool:
     return keeps is not None and bool(keeps(frozenset(names)))
 
 
-def _forward_plain(function: TransformFunction, name: object, item: WireItem) -> list[WireItem]:
-    given = _lazy.decode(item)
-    outputs = _guarded(lambda: _as_list(function(given), name), name)
+def _forward_plain(transform: Transform, given: _lazy.SettledDict) -> list[WireItem]:
+    outputs = _guarded(lambda: _as_list(transform.forward(given), transform), transform)
     return [_lazy.encode(output, given) for output in outputs]
 
 
@@ -143,10 +153,6 @@ class Function:
     def forward(self, item: Item) -> Outputs:
         """Call the function."""
         return self.function(item)
-
-    def forward_wire(self, item: WireItem) -> list[WireItem]:
-        """Call the function with plain values."""
-        return _forward_plain(self.function, self, item)
 
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key as it is."""

@@ -247,6 +247,29 @@ def test_no_program_can_tell_the_difference(item: dict[str, Any], program: list[
     assert wire == untouched
 
 
+@settings(max_examples=300)
+@given(strategies.items, programs)
+def test_an_item_can_be_given_again(item: dict[str, Any], program: list[Any]) -> None:
+    """Whatever has become of the first one, the second is as the first was."""
+    wire = _codec.encode(item)
+    given = _lazy.decode(wire)
+    runners = [Runner(given)]
+    for number in range(3):
+        if number:
+            runners.append(Runner(given.again()))
+            assert list(given.again()) == list(wire)
+        for way, which, name, value in program:
+            runners[-1].step(way, which, name, copy.deepcopy(value))
+    for runner in runners[1:]:
+        assert plain(runner.results) == plain(runners[0].results)
+        for one, other in zip(runner.values, runners[0].values, strict=True):
+            assert stored(one) == stored(other)
+            if isinstance(one, dict):
+                assert sent(lambda o=one, g=runner.values[0]: _lazy.encode(o, g)) == sent(
+                    lambda o=other: _lazy.encode(o, given)
+                )
+
+
 def sent(encode: Callable[[], WireItem]) -> Any:
     """Return what a transform's output is read back as, or the error."""
     try:
