@@ -74,6 +74,11 @@ def as_transform(value: AnyTransform) -> Transform:
         raise TransformError(
             f"{value!r} is async; a transform waits for nothing: write a plain def"
         )
+    if _overrides_in_vain(type(value)):
+        raise TransformError(
+            f"{type(value).__name__} has a forward of its own, but inherits how a step works on"
+            " the wire form, which would count instead; write a transform that calls the step"
+        )
     if isinstance(value, Transform):
         return value
     if callable(value):
@@ -82,6 +87,15 @@ def as_transform(value: AnyTransform) -> Transform:
         f"{type(value).__name__} is no transform: give a callable, or an object with"
         " forward(item) and old_key(new_key)"
     )
+
+
+def _overrides_in_vain(kind: type) -> bool:
+    """Tell whether a class has its forward from another place than its forward_wire."""
+    forward, on_wire = (
+        next((base for base in kind.__mro__ if name in vars(base)), None)
+        for name in ("forward", "forward_wire")
+    )
+    return on_wire is not None and on_wire is not forward
 
 
 def forward_wire(transform: Transform, item: WireItem) -> list[WireItem]:

@@ -177,8 +177,12 @@ def test_what_is_no_transform_is_refused_at_once() -> None:
 
         def old_key(self, new_key: Any) -> Any: ...
 
+    class Loud(Drop):
+        def forward(self, item: Any) -> Any: ...
+
     for wrong, reason in (
         (Some, "is a class"),
+        (Loud("legacy"), "Loud has a forward of its own"),
         (5, "int is no transform"),
         (asynchronous, "async"),
     ):
