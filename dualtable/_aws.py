@@ -573,7 +573,7 @@ def _translated(what: str) -> Iterator[None]:
         ) from error
     except botocore.exceptions.NoRegionError as error:
         raise AccessError(
-            f"{what}: no region; set AWS_REGION or region_name=", code="NoRegionError"
+            f"{what}: no region; set AWS_DEFAULT_REGION or region_name=", code="NoRegionError"
         ) from error
     except (
         botocore.exceptions.HTTPClientError,

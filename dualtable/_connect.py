@@ -22,7 +22,7 @@ class Connection(TypedDict, total=False):
         profile_name: A profile of the AWS configuration files, for a session of its own; does not
             count where ``session`` is given.
         endpoint_url: Such as ``http://localhost:8000``; else ``AWS_ENDPOINT_URL_DYNAMODB``.
-        region_name: Such as ``eu-west-1``; else ``AWS_REGION`` or the profile's.
+        region_name: Such as ``eu-west-1``; else ``AWS_DEFAULT_REGION`` or the profile's.
         config: A ``botocore.config.Config``; its retries do not count, the library has its own.
         gateway: Used instead of AWS, such as `dualtable.testing.MemoryGateway`.
     """

@@ -5,7 +5,7 @@ item's values, and carries a schema version; a newer one than this code knows is
 
     migration (HASH)  record (RANGE)   what
     orders-v2         state            phase, since when, TTL attribute of the old table
-    orders-v2         run              transform fingerprint, total_segments
+    orders-v2         run              transform fingerprint, total_segments, both tables
     orders-v2         segment#000012   lease, checkpoint, progress, revision
     orders-v2         repository#…     phase that a running repository goes by, when it said so
     orders-v2         migrators        ceilings in read and write units a second
@@ -77,10 +77,12 @@ class Sharing:
 
 @attrs.frozen
 class Run:
-    """What all migrators of one migration must agree on."""
+    """What all migrators of one migration must agree on; tables by `dualtable._tables.identity`."""
 
     fingerprint: str
     total_segments: int
+    old: str
+    new: str
 
 
 class Control:
@@ -161,13 +163,23 @@ class Control:
     async def run(self) -> Run | None:
         """Return what the first migrator has fixed, or None before there was one."""
         item = await self._get("run")
-        return None if item is None else Run(item["fingerprint"], int(item["total_segments"]))
+        if item is None:
+            return None
+        return Run(item["fingerprint"], int(item["total_segments"]), item["old"], item["new"])
 
     async def begin(self, run: Run) -> Run:
         """Fix what all migrators must agree on; return what was fixed first."""
         with suppress(ConditionFailed):
             await self._put("run", attrs.asdict(run), _ABSENT)
         return await self.run() or run
+
+    async def restate(self, run: Run, fingerprint: str) -> Run:
+        """Fix another fingerprint, unless somebody has by now; return what is fixed then."""
+        wanted = attrs.evolve(run, fingerprint=fingerprint)
+        still = Condition("#f = :f", {"#f": "fingerprint"}, {":f": {"S": run.fingerprint}})
+        with suppress(ConditionFailed):
+            await self._put("run", attrs.asdict(wanted), still)
+        return await self.run() or wanted
 
     async def sharing(self, now: float) -> Sharing:
         """Return the ceilings and the number of migrators at work."""

@@ -20,6 +20,7 @@ from dualtable._transforms import Transform, as_transform
 from dualtable.errors import DualTableError, TableMismatchError
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+_STATED = "version:"
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}|arn:[^\s]{10,1000}")
 
 
@@ -112,7 +113,12 @@ class Migration:
         Raises:
             TransformError: The source cannot be read and `version` is not given.
         """
-        return f"version:{self.version}" if self.version else fingerprint(self.transform)
+        return f"{_STATED}{self.version}" if self.version else fingerprint(self.transform)
+
+
+def is_stated(fingerprint: str) -> bool:
+    """Tell whether a fingerprint is a version that somebody has stated."""
+    return fingerprint.startswith(_STATED)
 
 
 def check_range(name: str, value: float | None, least: float, most: float) -> None:

@@ -32,12 +32,12 @@ from dualtable._gateway import Gateway
 from dualtable._limits import SharedLimits
 from dualtable._lineage import Lineage
 from dualtable._look_first import LookFirst
-from dualtable._migration import Migration, check_range
+from dualtable._migration import Migration, check_range, is_stated
 from dualtable._page_size import PageSize, average_item_bytes
 from dualtable._report import MigrationReport, Observer
 from dualtable._retry import ONE_OFF
 from dualtable._run import ROOMS_EACH, Run
-from dualtable._tables import Description, layout
+from dualtable._tables import Description, identity, layout
 from dualtable._writer import Retries, Writer
 from dualtable.errors import MigrationMismatchError
 
@@ -60,7 +60,8 @@ class Migrator:
         migration: What to migrate. Both tables must exist.
         total_segments: Parts of the scan; fixed by the first run. Default: four for each of
             `concurrency`; more where each still has 4 MB, up to 64 for each of `concurrency`; and
-            one for each GB in any case, at most 10,000.
+            one for each GB in any case, at most 10,000. Each is sent no faster than one partition
+            takes it, 1,000 write units a second, so a few alone leave a large table idle.
         concurrency: Batches under way to the new table at once. Twice as many segments are worked
             on, and others in place of those whose key range is throttled.
         page_items: Old items read at once, at most; after each page a checkpoint is stored.
@@ -183,10 +184,13 @@ class Migrator:
         if self._restart:
             await self._forget(control)
         earlier = await control.run()
-        record = earlier or await control.begin(
-            RunRecord(self._migration.fingerprint, self._wanted_segments(tables.old))
+        mine = RunRecord(
+            self._migration.fingerprint,
+            self._wanted_segments(tables.old),
+            identity(tables.old),
+            identity(tables.new),
         )
-        self._check(record)
+        record = await self._agreed(control, earlier or await control.begin(mine), mine)
         board = ControlBoard(control, record.total_segments, self._clock, self._lease_seconds)
         limits = SharedLimits(control, board.owner, self._clock, tables.paces)
         await limits.join(self._limits)
@@ -240,20 +244,29 @@ class Migrator:
         wanted = max(_LEAST_SEGMENTS_EACH * self._concurrency, handy, -(-size // _GIGABYTE))
         return min(_MOST_SEGMENTS, wanted)
 
-    def _check(self, run: RunRecord) -> None:
+    async def _agreed(self, control: Control, run: RunRecord, mine: RunRecord) -> RunRecord:
+        """Return what was fixed first, unless this migrator would do something else."""
         name = self._migration.name
-        if run.fingerprint != self._migration.fingerprint:
+        if (run.old, run.new) != (mine.old, mine.new):
             raise MigrationMismatchError(
-                f"{name} was begun with another transform ({run.fingerprint}, now"
-                f" {self._migration.fingerprint}), so old and new copies would differ; go on with"
-                " the old one, state Migration(version=…) if the change does not matter, or"
-                " empty the new table and begin anew with restart"
+                f"{name} was begun from {run.old} to {run.new}, and these tables are {mine.old} and"
+                f" {mine.new}; give this migration another name, or begin anew with restart if"
+                " they have been made anew"
             )
         if self._total_segments not in (None, run.total_segments):
             raise MigrationMismatchError(
                 f"{name} was begun with total_segments={run.total_segments}, not"
                 f" {self._total_segments}; leave total_segments out to go on"
             )
+        if is_stated(mine.fingerprint) and not is_stated(run.fingerprint):
+            run = await control.restate(run, mine.fingerprint)
+        if run.fingerprint != mine.fingerprint:
+            raise MigrationMismatchError(
+                f"{name} was begun with another transform ({run.fingerprint}, now"
+                f" {mine.fingerprint}), so old and new copies would differ; go on with the old one,"
+                " or state Migration(version=…) if the change does not matter"
+            )
+        return run
 
     async def _forget(self, control: Control) -> None:
         now = self._clock.now()

@@ -272,7 +272,7 @@ async def test_no_credentials(server: Server, monkeypatch: pytest.MonkeyPatch) -
 async def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
     """Said when the client is opened, with the name of the setting."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    with pytest.raises(AccessError, match="AWS_REGION"):
+    with pytest.raises(AccessError, match="AWS_DEFAULT_REGION"):
         async with open_gateway():
             pass
 

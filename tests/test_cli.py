@@ -348,7 +348,7 @@ def test_a_server_out_of_reach(shop: Shop, command: str) -> None:
     ("unset", "says"),
     [
         (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "set credentials"),
-        (("AWS_DEFAULT_REGION",), "no region; set AWS_REGION"),
+        (("AWS_DEFAULT_REGION",), "no region; set AWS_DEFAULT_REGION"),
     ],
 )
 def test_no_access(

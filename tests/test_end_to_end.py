@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import orders
 import pytest
 
@@ -26,6 +27,7 @@ from dualtable import (
 from dualtable._connect import connect
 from dualtable._gateway import Gateway
 from dualtable._retry import PRODUCTION
+from dualtable.errors import MigrationMismatchError
 
 KILLS = 20
 WORKER = Path(__file__).with_name("crash_worker.py")
@@ -184,6 +186,19 @@ async def test_two_migrations_in_a_row(server: str, table_name: str) -> None:
             keys = [orders.key(n) for n in range(count * 2)]
             wanted = [item and add_version(item) for item in await one.batch_get(keys)]
             assert await other.batch_get(keys) == wanted
+
+
+async def test_a_table_made_anew_is_another_one(server: str, table_name: str) -> None:
+    """The checkpoints of its forerunner would say that everything is copied."""
+    plan = orders.migration(table_name)
+    async with old_table(server, plan, 10):
+        assert (await Migrator(plan, endpoint_url=server).run()).written == 10
+        boto3.client("dynamodb", endpoint_url=server).delete_table(TableName=plan.new)
+        await asyncio.sleep(1)  # DynamoDB Local tells tables apart by when they were made
+        assert (await create_table(plan, endpoint_url=server)).created
+        with pytest.raises(MigrationMismatchError, match="begin anew"):
+            await Migrator(plan, endpoint_url=server).run()
+        assert (await Migrator(plan, endpoint_url=server, restart=True).run()).written == 10
 
 
 def add_version(item: dict[str, Any]) -> dict[str, Any]:

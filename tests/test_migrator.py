@@ -265,6 +265,29 @@ async def test_resume_with_another_transform_is_refused() -> None:
         await Migrator(plan, gateway=gateway, total_segments=5).run()
 
 
+async def test_a_version_stands_in_for_the_source() -> None:
+    """Who states it vouches for the change; from then on only that version goes on."""
+    plan, gateway = await world(3)
+    await Migrator(plan, gateway=gateway).run()
+    stated = attrs.evolve(plan, transform=floats, version="1")
+    assert (await Migrator(stated, gateway=gateway).run()).complete
+    for other in (plan, attrs.evolve(stated, version="2")):
+        with pytest.raises(MigrationMismatchError, match="another transform"):
+            await Migrator(other, gateway=gateway).run()
+
+
+async def test_a_name_stands_for_one_pair_of_tables() -> None:
+    """Else the second copy would find the first one's checkpoints, and copy nothing."""
+    plan, gateway = await world(3)
+    await Migrator(plan, gateway=gateway).run()
+    await gateway.create_table(orders.table("things"))
+    for other in (attrs.evolve(plan, old="things"), attrs.evolve(plan, new="things")):
+        with pytest.raises(MigrationMismatchError, match="another name, or begin anew"):
+            await Migrator(other, gateway=gateway).run()
+    report = await Migrator(attrs.evolve(plan, new="things"), gateway=gateway, restart=True).run()
+    assert report.written == 3
+
+
 async def test_restart_begins_anew() -> None:
     """After mending a transform, everything is scanned again and what is there stays."""
     plan, gateway = await world(10, floats)

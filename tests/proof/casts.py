@@ -21,6 +21,7 @@ from dualtable import DualTableRepository, Migration, Migrator, _codec
 from dualtable._control import Control, Run
 from dualtable._phases import SETTLE_SECONDS, Event
 from dualtable._segments import total
+from dualtable._tables import identity
 from dualtable.errors import StalePhaseError
 from proof.history import History, Logical, Operation, Repository, Role
 from proof.roles import DELETER, READER, ROLES
@@ -119,7 +120,8 @@ async def _set(cast: Cast, stage: Stage) -> None:
         await stage.gateway.put(OLD, _codec.encode({**key, "word": "old"}))
     if cast.migrators > 1:  # one of them must have come first
         control = Control(stage.gateway, CONTROL, cast.migration.name)
-        await control.begin(Run(cast.migration.fingerprint, total_segments=1))
+        tables = [identity(await stage.gateway.describe_table(name)) for name in (OLD, NEW)]
+        await control.begin(Run(cast.migration.fingerprint, 1, *tables))
     for state in cast.world.in_new:
         await stage.gateway.put(NEW, state or {})
 
