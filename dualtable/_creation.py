@@ -14,7 +14,7 @@ from dualtable._control import Control, State
 from dualtable._gateway import Gateway
 from dualtable._migration import Migration
 from dualtable._retry import ONE_OFF
-from dualtable._tables import Definition, differences, new_table
+from dualtable._tables import Definition, differences, index_names, new_table
 from dualtable.errors import TableNotFoundError
 
 
@@ -26,6 +26,7 @@ class CreationReport:
         table: The new table's name.
         created: Whether it was made now; False where it existed and stays as it is.
         differences: How an existing table differs from what would have been made, a line each.
+        left_out: Names of the old table's indexes that the migration's ``indexes`` do not have.
         ttl_attribute: The TTL attribute of the old table, None where TTL is off. In the new table
             it stays off until the cut-over: an item that expired there would come back from the
             old table.
@@ -39,6 +40,7 @@ class CreationReport:
     table: str
     created: bool
     differences: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     ttl_attribute: str | None = None
 
     @property
@@ -97,6 +99,7 @@ async def create_table(migration: Migration, **connection: Unpack[Connection]) -
             table=migration.new,
             created=created,
             differences=tuple(found),
+            left_out=tuple(sorted(index_names(old) - index_names(wanted))),
             ttl_attribute=extras.get("ttl_attribute"),
         )
 

@@ -15,12 +15,12 @@ import attrs
 
 from dualtable._fingerprint import fingerprint
 from dualtable._items import Marks
-from dualtable._tables import Index, KeySchema
+from dualtable._tables import Index, KeySchema, check_key_schema
 from dualtable._transforms import Transform, as_transform
 from dualtable.errors import DualTableError, TableMismatchError
 
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _STATED = "version:"
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}|arn:[^\s]{10,1000}")
 
 
@@ -31,8 +31,21 @@ def _check_table_name(_instance: object, attribute: Any, value: str) -> None:
         )
 
 
+def _check_name(_instance: object, _attribute: Any, value: str) -> None:
+    if not isinstance(value, str) or not value:
+        raise TableMismatchError(f"name={value!r} names no migration; it must be a text")
+
+
 def _to_indexes(value: Iterable[Index] | None) -> tuple[Index, ...] | None:
-    return None if value is None else tuple(value)
+    if value is None:
+        return None
+    indexes = tuple(value)
+    for index in indexes:
+        if not isinstance(index, Index):
+            raise TableMismatchError(
+                f"{index!r} among the indexes is not an Index; write Index(name, KeySchema(…))"
+            )
+    return indexes
 
 
 @attrs.define(frozen=True, slots=False)
@@ -50,11 +63,14 @@ class Migration:
             refused when it has changed. Give it where source is not at hand, or to go on with a
             transform that was changed in a way that does not matter.
         control_table: The table for phase, checkpoints and leases; several migrations share it.
-        tombstone_attribute: The attribute that marks a deleted item in the new table.
-        token_attribute: The attribute that tells one write of production from the next.
+            Default: ``dualtable-control``.
+        tombstone_attribute: The attribute that marks a deleted item in the new table. Default:
+            ``_dualtable_deleted``.
+        token_attribute: The attribute that tells one write of production from the next. Default:
+            ``_dualtable_token``.
 
     Raises:
-        TableMismatchError: A name is no table name, or two of the tables are one.
+        TableMismatchError: A name, key or index is malformed, or two of the tables are one.
         TransformError: `transform` is neither a transform nor callable.
 
     Example:
@@ -69,18 +85,12 @@ class Migration:
         'dualtable-control'
     """
 
-    name: str = attrs.field(
-        validator=attrs.validators.and_(
-            attrs.validators.instance_of(str), attrs.validators.min_len(1)
-        )
-    )
+    name: str = attrs.field(validator=_check_name)
     old: str = attrs.field(validator=_check_table_name)
     new: str = attrs.field(validator=_check_table_name)
     transform: Transform = attrs.field(converter=as_transform)
     key: KeySchema | None = attrs.field(
-        default=None,
-        kw_only=True,
-        validator=attrs.validators.optional(attrs.validators.instance_of(KeySchema)),
+        default=None, kw_only=True, validator=attrs.validators.optional(check_key_schema)
     )
     indexes: tuple[Index, ...] | None = attrs.field(
         default=None, kw_only=True, converter=_to_indexes

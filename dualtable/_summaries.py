@@ -70,6 +70,11 @@ def share_done(status: MigrationStatus) -> float | None:
 def creation_text(report: CreationReport, migration: Migration, reference: str) -> str:
     lines = [_creation_headline(report)]
     lines += [f"  {difference}" for difference in report.differences]
+    if report.left_out:
+        lines.append(
+            f"Of the indexes of {migration.old} it does not have {', '.join(report.left_out)}: the"
+            " migration's indexes=… replaces them all."
+        )
     if report.ttl_attribute:
         lines.append(
             f"TTL is on in {migration.old} ({report.ttl_attribute}); it stays off in {report.table}"

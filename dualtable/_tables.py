@@ -31,24 +31,36 @@ class KeyAttribute:
         name: The attribute's name, at the root of the item.
         type: DynamoDB's key types: ``S`` (text, the default), ``N`` (number), ``B`` (binary).
 
+    Raises:
+        TableMismatchError: The name or type is malformed.
+
     Example:
         >>> from dualtable import KeyAttribute
         >>> KeyAttribute("population", "N").type
         'N'
     """
 
-    name: str = attrs.field(
-        validator=attrs.validators.and_(
-            attrs.validators.instance_of(str), attrs.validators.min_len(1)
-        )
-    )
-    type: KeyType = attrs.field(default="S", validator=attrs.validators.in_(("S", "N", "B")))
+    name: str
+    type: KeyType = "S"
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise TableMismatchError(
+                f"{self.name!r} names no key attribute; write 'id', or ('day', 'N') with a type"
+            )
+        if self.type not in ("S", "N", "B"):
+            raise TableMismatchError(
+                f"key attribute {self.name!r} has type {self.type!r}; DynamoDB's key types are"
+                " 'S' (text), 'N' (number) and 'B' (binary)"
+            )
 
 
 def _to_attribute(value: KeyAttribute | tuple[str, KeyType] | str) -> KeyAttribute:
     if isinstance(value, KeyAttribute):
         return value
-    return KeyAttribute(value) if isinstance(value, str) else KeyAttribute(*value)
+    if isinstance(value, tuple) and len(value) == 2:
+        return KeyAttribute(*value)
+    return KeyAttribute(value)
 
 
 @attrs.frozen
@@ -81,6 +93,14 @@ class KeySchema:
         return tuple(attribute.name for attribute in self.attributes)
 
 
+def check_key_schema(_instance: object, attribute: Any, value: KeySchema) -> None:
+    """Raise `TableMismatchError` where a field holds something else."""
+    if not isinstance(value, KeySchema):
+        raise TableMismatchError(
+            f"{attribute.name}={value!r} is not a KeySchema; write KeySchema('region')"
+        )
+
+
 @attrs.frozen
 class Index:
     """A secondary index that the new table shall have.
@@ -96,6 +116,9 @@ class Index:
         old_value: Leads from a partition key value of this index to the one that the old items have
             in `old_index`, both plain values; by default it is the same.
 
+    Raises:
+        TableMismatchError: The name, key or projection is malformed.
+
     Example:
         >>> from dualtable import Index, KeySchema
         >>> Index("by-region", KeySchema("region", ("total", "N"))).key.names
@@ -103,11 +126,20 @@ class Index:
     """
 
     name: str
-    key: KeySchema
+    key: KeySchema = attrs.field(validator=check_key_schema)
     projection: Projection = "ALL"
     local: bool = attrs.field(default=False, kw_only=True)
     old_index: str | None = attrs.field(default=None, kw_only=True)
     old_value: Callable[[Any], Any] | None = attrs.field(default=None, kw_only=True, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise TableMismatchError(f"{self.name!r} names no index; it must be a text")
+        if isinstance(self.projection, str) and self.projection not in ("ALL", "KEYS_ONLY"):
+            raise TableMismatchError(
+                f"index {self.name!r} has the projection {self.projection!r}; write 'ALL',"
+                " 'KEYS_ONLY', or a list of names"
+            )
 
     def projects(self, name: str, table_key: KeySchema) -> bool:
         """Tell whether the index holds an attribute of an item that is in it."""
@@ -192,6 +224,11 @@ def differences(wanted: Definition, actual: Description) -> list[str]:
     want = {index["IndexName"]: _index_text(index, types) for index in _all_indexes(wanted)}
     pairs += [(f"index {n}", want.get(n), have.get(n)) for n in sorted(want.keys() | have.keys())]
     return [f"{what}: wanted {w}, found {f}" for what, w, f in pairs if w != f]
+
+
+def index_names(table: Description | Definition) -> set[str]:
+    """Return the names of a table's indexes."""
+    return {index["IndexName"] for index in _all_indexes(table)}
 
 
 def _all_indexes(table: Description | Definition) -> list[dict[str, Any]]:

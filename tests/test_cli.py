@@ -161,6 +161,7 @@ def test_create_as_json(shop: Shop) -> None:
         "table": shop.plan.new,
         "created": True,
         "differences": [],
+        "left_out": [],
         "ttl_attribute": None,
         "ok": True,
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orders
 import pytest
 
-from dualtable import Index, KeyAttribute, KeySchema
+from dualtable import Index, KeyAttribute, KeySchema, Migration, create_table
+from dualtable._summaries import creation_text
 from dualtable._tables import differences, layout, new_table
 from dualtable.errors import TableMismatchError
 from dualtable.testing import MemoryGateway
@@ -192,8 +194,25 @@ def test_contradictions_are_refused() -> None:
 @pytest.mark.parametrize("bad", ["", 5, ("id", "X"), ("id", "S", "more")])
 def test_a_bad_key_is_refused_when_it_is_declared(bad: Any) -> None:
     """A typo in the migration file must not reach CreateTable."""
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises(TableMismatchError, match=r"key attribute"):
         KeySchema(bad)
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (lambda: Index("", KeySchema("id")), "'' names no index"),
+        (lambda: Index("by-id", "id"), "key='id' is not a KeySchema"),  # type: ignore[arg-type]
+        (lambda: Index("by-id", KeySchema("id"), "KEY_ONLY"), "projection 'KEY_ONLY'"),
+        (lambda: orders.migration("t", key="id"), "key='id' is not a KeySchema"),
+        (lambda: orders.migration("t", indexes=["by-id"]), "'by-id' among the indexes"),
+        (lambda: Migration("", "old", "new", orders.TRANSFORM), "name='' names no migration"),
+    ],
+)
+def test_a_bad_declaration_is_refused_at_once(bad: Callable[[], object], says: str) -> None:
+    """The error names what is wrong before any table is asked."""
+    with pytest.raises(TableMismatchError, match=says):
+        bad()
 
 
 async def test_what_is_created_is_what_was_wanted() -> None:
@@ -202,3 +221,15 @@ async def test_what_is_created_is_what_was_wanted() -> None:
     wanted = new_table(described(**ON_DEMAND), name="v2", key=None, indexes=None)
     await gateway.create_table(wanted)
     assert differences(wanted, await gateway.describe_table("v2")) == []
+
+
+async def test_an_index_that_is_left_out_is_named() -> None:
+    """Whoever declares a new index means to add it; the old ones are gone without a word."""
+    gateway = MemoryGateway()
+    await gateway.create_table(definition(TableName="orders"))
+    plan = orders.migration("orders", old="orders", indexes=[Index("by-id", KeySchema("id"))])
+    report = await create_table(plan, gateway=gateway)
+    assert report.ok
+    assert report.left_out == ("by-hash", "by-region")
+    said = creation_text(report, plan, "plan:migration")
+    assert "Of the indexes of orders it does not have by-hash, by-region" in said
