@@ -55,21 +55,23 @@ def decode(wire: WireItem) -> LazyDict:
 
 
 def encode(output: Item, given: SettledDict) -> WireItem:
-    """Return the wire form of what was made of an item that `decode` has given.
+    """Return the wire form of what was made of an item that `decode` or `again` has given.
 
     A value that nobody can have changed and that is still in its place goes back as it came.
     """
     if type(output) is not dict and type(output) is not SettledDict:
-        return _codec.encode(output)
+        return _codec.encode(output)  # which knows of what is still waiting
     wire, decoded = given.wire, given.decoded
-    encoded = {**wire}  # most of it stays; to copy all at one go is the quickest
-    for name in [name for name in wire if name not in output]:
-        del encoded[name]
     others = {
         name: value
         for name, value in output.items()
-        if decoded.get(name, PENDING) is not value or type(name) is not str
+        if decoded.get(name, _TO_COME) is not value or type(name) is not str
     }
+    if any(type(name) is not str for name in others):
+        return _codec.encode(output)
+    encoded = {**wire}  # most of it stays; to copy all at one go is the quickest
+    for name in [name for name in wire if name not in output]:
+        del encoded[name]
     encoded.update(_codec.encode_members(others, 0))
     return encoded
 
@@ -101,8 +103,8 @@ def _settling(base: type, *names: str) -> Callable[[_C], _C]:
 class SettledDict(dict[str, Any], KeepsWire):
     """A map, or an item, of which nothing waits any more: a dict, and as fast as one.
 
-    `decoded` is what was decoded at one go, each value from what `wire` has under that name, but
-    for what can be changed in its place.
+    `decoded` is what was decoded at one go and cannot be changed in its place, each value from what
+    `wire` has under that name.
     """
 
     __slots__ = ("decoded", "depth", "wire")
@@ -129,7 +131,7 @@ class SettledDict(dict[str, Any], KeepsWire):
     def again(self) -> SettledDict:
         """Return the item once more as it was given, whatever has become of this one since.
 
-        What was decoded at one go, and cannot change, serves both.
+        What was decoded at one go serves both; where nothing was, this one waits as the first did.
         """
         wire, decoded, depth = self.wire, self.decoded, self.depth
         if not decoded:
@@ -193,7 +195,11 @@ class LazyDict(SettledDict):
         values = _dict_values(self)
         if len(self) == len(self.wire) and all(map(is_, values, repeat(PENDING))):
             return self.wire
-        touched = {name: value for name, value in _dict_items(self) if value is not PENDING}
+        touched = {
+            name: value
+            for name, value in _dict_items(self)
+            if value is not PENDING or name not in self.wire
+        }
         members = {name: self.wire.get(name, _TO_COME) for name in self if type(name) is str}
         members.update(_codec.encode_members(touched, depth))
         return members
@@ -277,7 +283,7 @@ class LazyList(list[Any], KeepsWire):
             _list_setitem(self, slice(None), [_value(member, self.depth + 1) for member in wire])
 
 
-_CHANGING = frozenset({LazyDict, LazyList, set})
+_CHANGING = frozenset({LazyDict, LazyList, set})  # what `_value` returns and callers can change
 
 # What reaches past the methods of the two classes.
 _dict_get, _dict_getitem, _dict_setitem = dict.get, dict.__getitem__, dict.__setitem__

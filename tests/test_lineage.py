@@ -158,6 +158,32 @@ def test_a_broken_contract_is_an_error_with_the_old_key(
     assert "tell nobody" not in str(caught.value)
 
 
+def test_the_second_call_sees_nothing_of_the_first() -> None:
+    """A function may change its item in place, however deep; that is no gamble."""
+
+    def change(item: dict[str, Any]) -> dict[str, Any]:
+        copied = {**item}
+        for holder in (item, copied):
+            holder["n"] += 1
+        item["map"]["n"] += 1
+        item["map"]["list"].append(len(item["map"]["list"]))
+        item["list"].append(len(item["list"]))
+        item["tags"].add(f"t{len(item['tags'])}")
+        return {**item, "sum": item["n"] + item["map"]["n"]}
+
+    item = {"id": "o-1", "n": 1, "map": {"n": 1, "list": []}, "list": [], "tags": {"a"}}
+    assert yielded(lineage(change), item) == [
+        {
+            "id": "o-1",
+            "n": 2,
+            "map": {"n": 2, "list": [0]},
+            "list": [0],
+            "tags": {"a", "t1"},
+            "sum": 4,
+        }
+    ]
+
+
 def test_sets_in_another_order_are_the_same_result() -> None:
     """A set has no order: two runs that list it differently are no gamble."""
     orders = itertools.cycle([["a", "b"], ["b", "a"]])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dualtable import Chain, Convert, Default, Drop, Move, Rename, Transform, _codec
-from dualtable._transforms import as_transform, forward_wire
+from dualtable._transforms import as_transform, forward_wire, keeps_key
 from dualtable.errors import InvalidItemError, TransformError
 
 SECRET = "tell nobody"
@@ -177,17 +177,93 @@ def test_what_is_no_transform_is_refused_at_once() -> None:
 
         def old_key(self, new_key: Any) -> Any: ...
 
-    class Loud(Drop):
-        def forward(self, item: Any) -> Any: ...
-
     for wrong, reason in (
         (Some, "is a class"),
-        (Loud("legacy"), "Loud has a forward of its own"),
         (5, "int is no transform"),
         (asynchronous, "async"),
     ):
         with pytest.raises(TransformError, match=reason):
             Chain(wrong)  # type: ignore[arg-type]
+
+
+class Marking:
+    """Adds a mark to whatever the next class in line makes of an item."""
+
+    def forward(self, item: dict[str, Any]) -> dict[str, Any]:
+        return {**super().forward(item), "marked": True}  # type: ignore[misc]
+
+
+class MarkingDrop(Marking, Drop):
+    pass
+
+
+class MarkingOnWire(MarkingDrop):
+    def forward_wire(self, item: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_codec.encode(self.forward(_codec.decode(item)))]
+
+
+class MarkingDraft(Drop):
+    def change(self, draft: dict[str, Any]) -> None:
+        super().change(draft)
+        draft["marked"] = {"BOOL": True}
+
+
+class Wrapper:
+    """Stands for another object, and only changes what it does with items."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def forward(self, item: dict[str, Any]) -> dict[str, Any]:
+        return {**self._inner.forward(item), "marked": True}
+
+    def old_key(self, new_key: dict[str, Any]) -> Any:
+        return self._inner.old_key(new_key)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        MarkingDrop("legacy"),
+        MarkingOnWire("legacy"),
+        MarkingDraft("legacy"),
+        Wrapper(Drop("legacy")),
+        Wrapper(Chain(Drop("legacy"))),
+    ],
+)
+def test_whoever_overrides_a_step_has_the_last_word(transform: Any) -> None:
+    """The quick way on the wire form is the step's own, and never counts instead of theirs."""
+    wanted = [{"id": "o-1", "marked": True}]
+    for each in (transform, Chain(transform), Chain(Rename("nme", "name"), transform)):
+        assert wire_forward(each, {"id": "o-1", "legacy": 1}) == wanted
+
+
+def test_a_key_that_an_override_maps_is_not_taken_for_the_same() -> None:
+    """Steps tell which keys they leave alone; not what somebody makes of their `old_key`."""
+
+    class Mapping(Chain):
+        def old_key(self, new_key: dict[str, Any]) -> dict[str, Any]:
+            return {"id": new_key["id"].removeprefix("x")}
+
+    assert keeps_key(Chain(Drop("legacy")), ["id"])
+    assert not keeps_key(Mapping(Drop("legacy")), ["id"])
+
+
+def test_a_method_that_was_forgotten_is_missed_at_once() -> None:
+    """The protocol's own, which returns None, would leave out every item."""
+
+    class Slip(Transform):
+        def forwards(self, item: Any) -> Any:
+            return item
+
+        def old_key(self, new_key: Any) -> Any:
+            return new_key
+
+    with pytest.raises(TypeError, match="forward"):
+        Slip()  # type: ignore[abstract]
 
 
 def test_zero_one_and_many_pass_through_a_chain() -> None:

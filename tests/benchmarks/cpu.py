@@ -42,7 +42,7 @@ class Sizes:
 
     small: int = 1200
     large: int = 4800
-    rounds: int = 5
+    rounds: int = 3
 
 
 @attrs.frozen
