@@ -57,8 +57,8 @@ async def create_table(migration: Migration, **connection: Unpack[Connection]) -
 
     Args:
         migration: What will be migrated. The old table must exist.
-        **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
-            them, or ``gateway``.
+        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
+            as boto3 takes them, or ``gateway``.
 
     Raises:
         TableNotFoundError: The old table does not exist.

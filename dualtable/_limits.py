@@ -79,8 +79,8 @@ async def change_limits(
         migration: The migration.
         changes: New values of ``max_read_units`` and ``max_write_units``, in units a second; 0
             pauses, None lifts the ceiling, and what is left out stays.
-        **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
-            them, or ``gateway``.
+        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
+            as boto3 takes them, or ``gateway``.
 
     Returns:
         The ceilings in force now.

@@ -56,7 +56,7 @@ class Lineage:
             raise TransformError(
                 f"old_key of {self.transform!r} cannot map a partition of {self.new.table} back to"
                 f" one of {self.old.table} ({type(error).__name__}), so it can only be queried once"
-                " the migration is complete; get items by their keys, or scan",
+                " the cut-over; get items by their keys, or scan",
                 key=_items.plain(partition),
             ) from error
 

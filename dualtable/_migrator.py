@@ -54,7 +54,7 @@ class Migrator:
 
     It may be stopped or killed at any point and started again, on this machine or another; a second
     one beside a running one shares its segments. A segment whose migrator was killed is taken over
-    once its lease of `lease_seconds` has run out.
+    once its lease of `lease_seconds` has run out. A migrator runs once; make another to go on.
 
     Args:
         migration: What to migrate. Both tables must exist.
@@ -63,9 +63,10 @@ class Migrator:
             one for each GB in any case, at most 10,000. Each is sent no faster than one partition
             takes it, 1,000 write units a second, so a few alone leave a large table idle.
         concurrency: Batches under way to the new table at once. Twice as many segments are worked
-            on, and others in place of those whose key range is throttled.
+            on, and others in place of those whose key range is throttled. Default: 16.
         page_items: Old items read at once, at most; after each page a checkpoint is stored.
-            Default: so many that all pages on their way have 8 MB and are written in five seconds.
+            Default: so many that all pages on their way have 8 MB and are written in five seconds;
+            a number of yours sets both bounds aside.
         max_read_units: Ceiling of read units per second on each of the two tables. Default: the
             one in force; where there is none, 97 % of what is provisioned, or what an on-demand
             table turns out to give.
@@ -75,13 +76,16 @@ class Migrator:
         dead_letters: Path of the JSON lines file for items that could not be copied. Default:
             ``<name of the migration>.dead-letters.jsonl`` in the working directory.
         dry_run: Scan and transform everything, and write nothing to any table; failures go to the
-            dead letters.
-        restart: Forget the checkpoints and begin anew; items in the new table stay.
-        observer: Called with a `MigrationProgress` after each page.
+            dead letters. It goes by the ceilings that are given here, not by those that are kept.
+        restart: Forget the checkpoints, the transform's fingerprint and the tables, and begin anew;
+            items in the new table stay as they are.
+        observer: Called with a `MigrationProgress` after each page, on the event loop, so it must
+            not take long.
         lease_seconds: How long a segment stays with a migrator that has stopped responding.
+            Default: 30.
         clock: Where time comes from; for tests.
-        **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
-            them, or ``gateway``.
+        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
+            as boto3 takes them, or ``gateway``.
 
     Raises:
         DualTableError: A number is out of range, or the dead letters cannot be written.

@@ -39,7 +39,7 @@ def _url(text: str) -> str:
 def add_scan(parser: ArgumentParser) -> None:
     parser.add_argument("--total-segments", type=int, metavar="N", help="parts of the scan")
     parser.add_argument(
-        "--concurrency", type=int, default=16, metavar="N", help="segments at once (default: 16)"
+        "--concurrency", type=int, default=16, metavar="N", help="requests at once (default: 16)"
     )
     parser.add_argument(
         "--max-read-units", type=float, metavar="N", help="ceiling of read units per second"

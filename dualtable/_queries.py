@@ -2,7 +2,7 @@
 
 The rule: both tables are read in the order of the new sort key and merged. Where the keys are the
 same in both tables, both are read page by page; otherwise the old partition is read whole and
-sorted. An index of `new` only knows what has arrived there: until the migration is complete it is
+sorted. An index of `new` only knows what has arrived there: until the cut-over it is
 completed by an index of `old` that the migration names, or by the old partition for a local one, or
 the query is refused.
 """
@@ -136,9 +136,9 @@ class _Reader:
             return self._yielded(await self._read_old_partition())
         if index.old_index is None:
             raise IndexNotReadyError(
-                f"index {index.name} of {self.tables.new.table} is not complete before the"
-                " migration is; query it later, or name an index of the old table that completes"
-                " it: Index(…, old_index=…)"
+                f"index {index.name} of {self.tables.new.table} is not known to be complete before"
+                " the cut-over, not even when the copy is; query it later, or name an index of the"
+                " old table that completes it: Index(…, old_index=…)"
             )
         return self._yielded(await self._read_old_index(index, index.old_index))
 

@@ -55,20 +55,19 @@ class DualTableRepository(Generic[Model]):
     with a `model` instances of that class; keys are dicts in either case.
 
     Args:
-        migration: What is migrated. Both tables must exist; once it is complete, the new one.
+        migration: What is migrated. Both tables must exist; after the cut-over, the new one.
         model: An attrs class; then all methods return and take instances of it, as
             `ModelTransform` does. Default: items as dicts.
         one_round_trip: Let `get` and `batch_get` ask both tables at once, where latency matters
             more than read units: each read is a strongly consistent one of the new table and one
-            of the old table. A hit does not wait for the old table. Counts until the migration is
-            complete.
+            of the old table. A hit does not wait for the old table. Counts until the cut-over.
         copy_on_read: Let `get` and `batch_get` put what they found in the old table only into the
             new one, as the migrator would. A read waits a second for it at most, and does not fail
             when it fails. Takes ``PartiQLInsert`` on the new table, or ``PutItem`` where that is
             missing.
         clock: Where time comes from; for tests.
-        **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
-            them, or ``gateway``.
+        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
+            as boto3 takes them, or ``gateway``.
 
     The phase of the migration is read from the control table on entering the context, and again by
     the first operation after every 30 seconds, which also leaves a heartbeat there. That takes
@@ -416,7 +415,7 @@ class DualTableRepository(Generic[Model]):
 
         Args:
             key_condition: boto3's ``Key`` conditions on the new table or index.
-            index: The index to query. Until the migration is complete, a global one is completed by
+            index: The index to query. Until the cut-over, a global one is completed by
                 the index of the old table that `Index` names as ``old_index``.
             filter: boto3's ``Attr`` conditions; items that do not meet them are read and left out.
             projection: Names or paths of what is wanted of each item; all by default.
@@ -475,7 +474,7 @@ class DualTableRepository(Generic[Model]):
     ) -> ItemIterator[Model]:
         """Iterate over all items; each key that exists throughout comes exactly once.
 
-        Until the migration is complete, both tables are read whole.
+        Until the cut-over, both tables are read whole.
 
         Args:
             filter: As for `query`.

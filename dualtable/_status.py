@@ -76,8 +76,8 @@ async def read_status(
     Args:
         migration: The migration.
         clock: Where time comes from; for tests.
-        **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
-            them, or ``gateway``.
+        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
+            as boto3 takes them, or ``gateway``.
 
     Raises:
         TableNotFoundError: The old table does not exist.

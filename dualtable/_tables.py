@@ -110,9 +110,9 @@ class Index:
         key: Its key: attributes at the root of the new items.
         projection: ``"ALL"`` (default), ``"KEYS_ONLY"``, or the names of further attributes.
         local: True for a local secondary index, which shares the table's partition key.
-        old_index: A global index of the old table that completes this one until the migration is
-            complete: of each item that belongs here it must hold the old version. None (default)
-            where there is none; then a query of this index is refused until then.
+        old_index: A global index of the old table that completes this one until the cut-over: of
+            each item that belongs here it must hold the old version. None (default) where there is
+            none; then a query of this index is refused until then.
         old_value: Leads from a partition key value of this index to the one that the old items have
             in `old_index`, both plain values; by default it is the same.
 

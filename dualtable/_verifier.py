@@ -117,8 +117,8 @@ class Verifier:
         max_read_units: Ceiling of read units per second on each of the two tables; None for none.
         observer: Called with a `VerificationReport` after each page.
         clock: Where time comes from; for tests.
-        **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
-            them, or ``gateway``.
+        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
+            as boto3 takes them, or ``gateway``.
 
     Raises:
         DualTableError: A setting is out of range.

@@ -126,7 +126,7 @@ class InvalidTokenError(DualTableError, ValueError):
 
 
 class IndexNotReadyError(DualTableError):
-    """An index of the new table does not hold all items before the migration is complete."""
+    """An index of the new table does not hold all items before the cut-over."""
 
 
 class StalePhaseError(DualTableError):

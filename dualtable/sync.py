@@ -51,8 +51,8 @@ class DualTableRepository(Generic[Model]):
         one_round_trip: Let `get` and `batch_get` ask both tables at once.
         copy_on_read: Let `get` and `batch_get` copy what they found in the old table only.
         clock: Where time comes from; for tests.
-        **connection: ``session``, ``endpoint_url``, ``region_name``, ``config`` as boto3 takes
-            them, or ``gateway``.
+        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
+            as boto3 takes them, or ``gateway``.
 
     Raises:
         DualTableError: As for `dualtable.DualTableRepository`; also where it is closed during a

@@ -483,7 +483,7 @@ def test_another_transform(shop: Shop, table_name: str) -> None:
     shop.fill(orders.old_order(1))
     shop.run("create")
     shop.run("migrate")
-    changed = f"migration = orders.migration({table_name!r}, version='2')"
+    changed = f"migration = orders.migration({table_name!r}, orders.Drop('legacy'))"
     write_module(shop.folder, f"{shop.module}_changed", changed)
     ended = run(shop.capsys, "migrate", f"{shop.module}_changed:migration", "--json")
     assert (ended.code, ended.data["error"]) == (2, "MigrationMismatchError")
