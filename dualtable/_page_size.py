@@ -52,5 +52,5 @@ class PageSize:
 
 def average_item_bytes(table: Description) -> int:
     """Return the average size of a table's items, as far as DynamoDB knows."""
-    items = table.get("ItemCount", 0)
-    return max(1, table.get("TableSizeBytes", 0) // items) if items else _LIKELY_ITEM_BYTES
+    items, size = table.get("ItemCount", 0), table.get("TableSizeBytes", 0)
+    return max(1, size // items) if items and size else _LIKELY_ITEM_BYTES

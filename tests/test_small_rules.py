@@ -6,13 +6,16 @@ from contextlib import nullcontext
 
 import orders
 import pytest
+from clocks import HandClock
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dualtable import _segments
+from dualtable._capacity import Paces
 from dualtable._gateway import ConditionFailed
 from dualtable._items import Marks
 from dualtable._overlay import Overlay
+from dualtable._page_size import PageSize, average_item_bytes
 from dualtable._partiql import MAX_STATEMENT_CHARACTERS, insert_statement
 from dualtable._segments import Checkpoint, Lease, Progress, Segment
 from dualtable.testing import MemoryGateway
@@ -105,3 +108,18 @@ def test_statements_and_what_has_none() -> None:
     longest = "x" * (MAX_STATEMENT_CHARACTERS - frame)
     assert len(insert_statement("t", (longest,)) or "") == MAX_STATEMENT_CHARACTERS
     assert insert_statement("t", (longest + "x",)) is None
+
+
+def test_all_pages_together_have_eight_megabytes() -> None:
+    """Also where a table's statistics are missing, or half of them, as some servers have it."""
+    told = orders.table("orders")
+    paces = Paces.of(told, told, HandClock())
+
+    def items(statistics: dict[str, int], empty_pages: int = 0) -> int:
+        size = PageSize(None, average_item_bytes(told | statistics), 32, paces)
+        return size.items(empty_pages)
+
+    assert items({"ItemCount": 10, "TableSizeBytes": 10 * 4096}) == 8 * 2**20 / 4096 / 32
+    assert items({"ItemCount": 10, "TableSizeBytes": 10 * 4096}, empty_pages=2) == 64 * 16
+    assert items({}) == items({"ItemCount": 10, "TableSizeBytes": 0}) == 8 * 2**20 // 2000 // 32
+    assert PageSize(7, 4096, 32, paces).items(2) == 7
