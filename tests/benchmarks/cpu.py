@@ -29,7 +29,7 @@ TARGETS = {
 }
 CALLABLE, CALLABLE_TARGET = "dualtable_callable", 1.25
 _NEEDS = {"aiodynamo_puts": "aiodynamo", "pydynox_puts": "pydynox"}
-CONTENDERS = (*TARGETS, OURS, CALLABLE)
+CONTENDERS = (*TARGETS, "floor_no_gc", OURS, CALLABLE)
 
 
 @attrs.frozen
