@@ -45,7 +45,7 @@ class _Pending:
 
 
 PENDING = _Pending()
-_TO_COME: WireValue = {}  # keeps a value's place
+_TO_COME: WireValue = {}  # keeps a value's place; itself never one
 _OUTERMOST = -1  # the depth of an item, one above that of its values
 
 
@@ -59,16 +59,10 @@ def encode(output: Item, given: SettledDict) -> WireItem:
 
     A value that nobody can have changed and that is still in its place goes back as it came.
     """
-    if type(output) is not dict and type(output) is not SettledDict:
-        return _codec.encode(output)  # which knows of what is still waiting
+    if type(output) not in (dict, SettledDict) or not {str}.issuperset(map(type, output)):
+        return _codec.encode(output)  # which knows of what is still waiting, and of other names
     wire, decoded = given.wire, given.decoded
-    others = {
-        name: value
-        for name, value in output.items()
-        if decoded.get(name, _TO_COME) is not value or type(name) is not str
-    }
-    if any(type(name) is not str for name in others):
-        return _codec.encode(output)
+    others = {n: v for n, v in output.items() if decoded.get(n, _TO_COME) is not v}
     encoded = {**wire}  # most of it stays; to copy all at one go is the quickest
     for name in [name for name in wire if name not in output]:
         del encoded[name]
@@ -195,6 +189,7 @@ class LazyDict(SettledDict):
         values = _dict_values(self)
         if len(self) == len(self.wire) and all(map(is_, values, repeat(PENDING))):
             return self.wire
+        # A value that waits under a name of somebody's own got past the methods, and is refused.
         touched = {
             name: value
             for name, value in _dict_items(self)
@@ -213,11 +208,7 @@ class LazyDict(SettledDict):
         """Decode what is not decoded yet."""
         wire, depth = self.wire, self.depth + 1
         decoded = {
-            name: value["S"]
-            if "S" in (value := wire[name])
-            else Decimal(value["N"])
-            if "N" in value
-            else _value(value, depth)
+            name: value["S"] if "S" in (value := wire[name]) else _value(value, depth)
             for name, waits in _dict_items(self)
             if waits is PENDING
         }

@@ -60,13 +60,6 @@ class Transform(Protocol):
         """Return the key of the old item that yields `new_key`; None if there can be none."""
 
 
-class WireTransform(Protocol):
-    """A transform that works on the wire form; internal, found by its method."""
-
-    def forward_wire(self, item: WireItem) -> list[WireItem]:
-        """Return the new items; the given one stays as it is."""
-
-
 AnyTransform: TypeAlias = Transform | TransformFunction
 
 
@@ -90,9 +83,9 @@ def as_transform(value: AnyTransform) -> Transform:
 
 def forward_wire(transform: Transform, item: WireItem) -> list[WireItem]:
     """Return the new items of an old one in wire form; the given one stays as it is."""
-    on_wire = _shortcut(type(transform), "forward_wire", "forward")
+    on_wire = _on_wire(transform)
     if on_wire is not None:
-        return on_wire(transform, item)  # type: ignore[no-any-return]
+        return on_wire(transform, item)
     return _forward_plain(transform, _lazy.decode(item))
 
 
@@ -100,7 +93,7 @@ def forward_wire_twice(
     transform: Transform, item: WireItem
 ) -> tuple[list[WireItem], list[WireItem]]:
     """Return what `forward_wire` returns of two calls; what is decoded for one serves both."""
-    on_wire = _shortcut(type(transform), "forward_wire", "forward")
+    on_wire = _on_wire(transform)
     if on_wire is not None:
         return on_wire(transform, item), on_wire(transform, item)
     given = _lazy.decode(item)
@@ -111,6 +104,11 @@ def keeps_key(transform: Transform, names: Iterable[str]) -> bool:
     """Tell whether it is known that a key of these attributes is the same in both tables."""
     keeps = _shortcut(type(transform), "keeps_key", "old_key")
     return keeps is not None and bool(keeps(transform, frozenset(names)))
+
+
+def _on_wire(transform: Transform) -> Callable[[Any, WireItem], list[WireItem]] | None:
+    """Return the method that makes new items in wire form, and leaves the given one as it is."""
+    return _shortcut(type(transform), "forward_wire", "forward")
 
 
 @functools.cache
@@ -588,8 +586,7 @@ class Chain:
         """Return the new items in wire form."""
         drafts = [dict(item)]
         for step in self.steps:
-            quick = _shortcut(type(step), "forward_wire", "forward")
-            if isinstance(step, _Step) and quick is _Step.forward_wire:
+            if isinstance(step, _Step) and _on_wire(step) is _Step.forward_wire:
                 for draft in drafts:  # one copy serves them all
                     step.change(draft)
             else:

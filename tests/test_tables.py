@@ -194,7 +194,7 @@ def test_contradictions_are_refused() -> None:
 @pytest.mark.parametrize("bad", ["", 5, ("id", "X"), ("id", "S", "more")])
 def test_a_bad_key_is_refused_when_it_is_declared(bad: Any) -> None:
     """A typo in the migration file must not reach CreateTable."""
-    with pytest.raises(TableMismatchError, match=r"key attribute"):
+    with pytest.raises(TableMismatchError, match="key attribute"):
         KeySchema(bad)
 
 
