@@ -3,6 +3,7 @@
 from dualtable._actions import ConditionCheck, Delete, Put, Update
 from dualtable._creation import CreationReport, create_table
 from dualtable._iteration import ItemIterator
+from dualtable._layouts import Index, KeyAttribute, KeySchema
 from dualtable._migration import Migration
 from dualtable._migrator import Migrator
 from dualtable._models import ModelTransform
@@ -10,7 +11,6 @@ from dualtable._phases import Phase
 from dualtable._report import MigrationProgress, MigrationReport
 from dualtable._repository import DualTableRepository
 from dualtable._status import MigrationStatus, read_status
-from dualtable._tables import Index, KeyAttribute, KeySchema
 from dualtable._transforms import Chain, Convert, Default, Drop, Move, Rename, Transform
 from dualtable._verifier import VerificationReport, Verifier
 from dualtable.errors import DualTableError

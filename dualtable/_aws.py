@@ -31,7 +31,6 @@ from botocore.parsers import ResponseParserError
 
 from dualtable._gateway import (
     BatchGet,
-    Condition,
     ConditionFailed,
     Gateway,
     Insert,
@@ -45,16 +44,14 @@ from dualtable._gateway import (
     TransactGet,
     TransactPut,
     TransactUpdate,
-    Update,
     Verdict,
     cancellation,
-    names_and_values,
 )
-from dualtable._packed import PackedItem, write_units
+from dualtable._packed import PackedItem, batch_write_units
 from dualtable._partiql import insert_statement
-from dualtable._tables import Definition, Description
 from dualtable._tasks import run_all
-from dualtable._types import WireItem, WireKey
+from dualtable._texts import Condition, Update, names_and_values
+from dualtable._types import Definition, Description, WireItem, WireKey
 from dualtable.errors import (
     AccessError,
     GatewayError,
@@ -414,11 +411,11 @@ class AwsGateway:
                 self._give_up_partiql(error)
             except RequestRefusedError:
                 pass  # one member spoils the batch: each goes by itself, and the bad one fails
-        units = units or write_units([items[n] for n in outcomes])
+        units = units or batch_write_units([items[n] for n in outcomes])
         single = [n for n in range(len(items)) if n not in outcomes]
         answers = await run_all(self._insert_one(table, items[n].item(), key_name) for n in single)
         outcomes.update(zip(single, answers, strict=True))
-        units += write_units([items[n] for n in single])
+        units += batch_write_units([items[n] for n in single])
         return InsertBatch([outcomes[n] for n in range(len(items))], units)
 
     def _give_up_partiql(self, error: AccessError) -> None:

@@ -15,8 +15,8 @@ from boto3.exceptions import DynamoDBNeedsKeyConditionError
 from dualtable import _codec
 from dualtable._conditions import Exists, Path
 from dualtable._expressions import parse_condition
-from dualtable._gateway import Condition
 from dualtable._grammar import Placeholders
+from dualtable._texts import Condition
 from dualtable.errors import InvalidKeyError, RequestRefusedError
 
 __all__ = ["ConditionBase", "condition_of", "key_condition_of", "path_of"]

@@ -19,7 +19,6 @@ import attrs
 from dualtable import _summaries
 from dualtable._connect import Connection
 from dualtable._creation import create_table
-from dualtable._limits import change_limits
 from dualtable._migration import Migration
 from dualtable._migrator import Migrator, default_dead_letters
 from dualtable._options import (
@@ -32,6 +31,7 @@ from dualtable._options import (
     add_scan,
 )
 from dualtable._progress import of_migration, of_verification, shown
+from dualtable._rate import change_limits
 from dualtable._reference import load_migration
 from dualtable._report import MigrationReport
 from dualtable._status import read_status

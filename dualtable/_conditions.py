@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from dualtable import _items
+from dualtable._keys import order
 from dualtable._types import WireItem, WireValue
 from dualtable._values import equal, normal, refused
 
@@ -267,7 +267,7 @@ def _ordered_by(compare: Callable[[Any, Any], bool]) -> Callable[[Found, Found],
     def judge(one: Found, other: Found) -> bool:
         if one is None or other is None or _tag(one) != _tag(other):
             return False
-        return _tag(one) in _ORDERED and compare(_items.order(one), _items.order(other))
+        return _tag(one) in _ORDERED and compare(order(one), order(other))
 
     return judge
 

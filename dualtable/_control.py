@@ -22,11 +22,11 @@ from typing import Any
 import attrs
 
 from dualtable import _codec, _values
-from dualtable._gateway import Condition, ConditionFailed, Gateway
+from dualtable._gateway import ConditionFailed, Gateway
 from dualtable._phases import ROUTES, Event, Phase, after
 from dualtable._segments import Checkpoint, Lease, Progress, Segment
-from dualtable._tables import Definition
-from dualtable._types import Item, WireItem, WireKey
+from dualtable._texts import Condition
+from dualtable._types import Definition, Item, WireItem, WireKey
 from dualtable.errors import LeaseLostError, MigrationMismatchError, TableNotFoundError
 
 SCHEMA_VERSION = 1

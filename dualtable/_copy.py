@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from dualtable import _items
 from dualtable._dead_letters import DeadLetter
 from dualtable._gateway import Page
+from dualtable._keys import key_of
 from dualtable._lineage import Lineage
 from dualtable._look_first import WORTH_IT_SHARE, LookFirst
 from dualtable._segments import Progress
 from dualtable._shuffle import Copy, Outgoing, RangePace, Tally
+from dualtable._sizes import write_units
 from dualtable._types import WireItem, WireKey
 from dualtable._writer import Writer
 from dualtable.errors import DualTableError
@@ -70,7 +71,7 @@ class SegmentCopy:
         return TransformedPage(page.last_key, counts, out)
 
     def _transformed(self, item: WireItem, out: Outgoing) -> list[Copy]:
-        old_key = _items.key_of(item, self.lineage.old.key, self.lineage.old.table)
+        old_key = key_of(item, self.lineage.old.key, self.lineage.old.table)
         try:
             outputs = self.lineage.outputs(item, old_key)
         except DualTableError as error:
@@ -103,7 +104,7 @@ class SegmentCopy:
 
 def _pretend(out: Outgoing) -> None:
     out.tally.written += len(out.waiting)
-    out.tally.write_units += sum(_items.write_units(copy.item.size()) for copy in out.waiting)
+    out.tally.write_units += sum(write_units(copy.item.size()) for copy in out.waiting)
 
 
 def _progress(tally: Tally) -> Progress:

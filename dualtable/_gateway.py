@@ -9,15 +9,15 @@ Whoever implements this raises the errors below `GatewayError` and no others, bu
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
 from dualtable._packed import PackedItem
-from dualtable._tables import Definition, Description
-from dualtable._types import WireItem, WireKey, WireValue
+from dualtable._texts import Condition, Update
+from dualtable._types import Definition, Description, WireItem, WireKey
 from dualtable.errors import (
     GatewayError,
     RequestRefusedError,
@@ -41,50 +41,6 @@ def batches(values: Iterable[_T], size: int) -> Iterator[list[_T]]:
     rest = iter(values)
     while batch := list(islice(rest, size)):
         yield batch
-
-
-@attrs.frozen
-class Condition:
-    """A condition expression with its names and values, in DynamoDB's own syntax."""
-
-    expression: str
-    names: Mapping[str, str] = attrs.field(factory=dict)
-    values: Mapping[str, WireValue] = attrs.field(factory=dict)
-
-
-@attrs.frozen
-class Update:
-    """An update expression with its names and values, in DynamoDB's own syntax."""
-
-    expression: str
-    names: Mapping[str, str] = attrs.field(factory=dict)
-    values: Mapping[str, WireValue] = attrs.field(factory=dict)
-
-
-def names_and_values(
-    *expressions: Condition | Update | None,
-) -> tuple[dict[str, str], dict[str, WireValue]]:
-    """Return the names and the values of the expressions of one request, which may share them.
-
-    Raises:
-        RequestRefusedError: A placeholder stands for one thing here and for another there.
-    """
-    names: dict[str, str] = {}
-    values: dict[str, WireValue] = {}
-    for each in expressions:
-        if each is not None:
-            _merge(names, each.names)
-            _merge(values, each.values)
-    return names, values
-
-
-def _merge(into: dict[str, _T], defined: Mapping[str, _T]) -> None:
-    for token, meaning in defined.items():
-        if into.setdefault(token, meaning) != meaning:
-            raise RequestRefusedError(
-                f"{token} has another meaning in the update than in its condition; rename one",
-                code="ValidationException",
-            )
 
 
 class ConditionFailed(Exception):  # noqa: N818 - an answer, not an error

@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from dualtable import _items
-from dualtable._gateway import Condition, ConditionFailed, ReturnValues
+from dualtable._gateway import ConditionFailed, ReturnValues
+from dualtable._items import check_item
+from dualtable._keys import plain
 from dualtable._logical import LogicalTable
+from dualtable._marks import new_token
 from dualtable._overlay import Seen
 from dualtable._requests import Changes, DeleteStep, PutStep, Step, UpdateStep
 from dualtable._retry import OVERTAKEN, retried
+from dualtable._texts import Condition
 from dualtable._types import WireItem, WireKey
 from dualtable.errors import ConcurrentUpdateError, ConditionFailedError, ItemExistsError
 
@@ -56,7 +59,7 @@ async def put_if_absent(tables: LogicalTable, step: PutStep) -> None:
     except ConditionFailed:
         raise ItemExistsError(
             f"{tables.new.table} has an item with this key, itself or through {tables.old.table}",
-            key=_items.plain(step.key),
+            key=plain(step.key),
         ) from None
 
 
@@ -95,7 +98,7 @@ async def update(
         ConcurrentUpdateError: Others wrote in between on each try.
         RequestRefusedError: The update does not fit the item.
     """
-    marks, token = tables.marks, _items.new_token()
+    marks, token = tables.marks, new_token()
 
     async def update_live(guard: Condition) -> WireItem | None:
         sent = step.changes.stamped(marks, token)
@@ -108,7 +111,7 @@ async def update(
         before = seen.item or {}
         after = step.changes.tree.apply(seen.item or step.key)
         stamped = marks.stamp(after, token)
-        _items.check_item(stamped, tables.new)
+        check_item(stamped, tables.new)
         await tables.replace(seen, stamped)
         return returned(step.changes, before, after, return_values)
 
@@ -157,7 +160,7 @@ async def _judge(
         except ConditionFailed:
             raise ConcurrentUpdateError(
                 f"the item in {tables.new.table} was written by others on each try",
-                key=_items.plain(key),
+                key=plain(key),
             ) from None
 
     return await retried(attempt, OVERTAKEN, ConcurrentUpdateError)
@@ -165,5 +168,5 @@ async def _judge(
 
 def _does_not_hold(key: WireKey) -> ConditionFailedError:
     return ConditionFailedError(
-        "the condition does not hold for the item; nothing was written", key=_items.plain(key)
+        "the condition does not hold for the item; nothing was written", key=plain(key)
     )

@@ -21,10 +21,10 @@ from dualtable._conditions import (
     Path,
 )
 from dualtable._expressions import parse_condition
-from dualtable._gateway import Condition
 from dualtable._grammar import Placeholders
-from dualtable._items import order, type_name
-from dualtable._tables import KeyAttribute, KeySchema
+from dualtable._keys import order, type_name
+from dualtable._layouts import KeyAttribute, KeySchema
+from dualtable._texts import Condition
 from dualtable._types import WireValue
 from dualtable.errors import InvalidKeyError, RequestRefusedError
 

@@ -13,11 +13,13 @@ from typing import Any
 
 import attrs
 
-from dualtable import _codec, _items, _values
-from dualtable._items import Marks
+from dualtable import _codec, _values
+from dualtable._items import check_keys, check_size
+from dualtable._keys import identity, key_of, plain
+from dualtable._layouts import KeySchema, Layout
+from dualtable._marks import Marks
 from dualtable._migration import Migration
 from dualtable._packed import PackedItem
-from dualtable._tables import KeySchema, Layout
 from dualtable._transforms import Transform, forward_wire_twice, keeps_key
 from dualtable._types import WireItem, WireKey, WireValue
 from dualtable.errors import DualTableError, InvalidItemError, InvalidKeyError, TransformError
@@ -50,14 +52,14 @@ class Lineage:
         """
         name = self.old.key.partition.name
         try:
-            key = self.transform.old_key(_PartitionKey(_items.plain(partition), self.new.key))
+            key = self.transform.old_key(_PartitionKey(plain(partition), self.new.key))
             return None if key is None else _codec.encode({name: key[name]})[name]
         except Exception as error:
             raise TransformError(
                 f"old_key of {self.transform!r} cannot map a partition of {self.new.table} back to"
                 f" one of {self.old.table} ({type(error).__name__}), so it can only be queried once"
                 " the cut-over; get items by their keys, or scan",
-                key=_items.plain(partition),
+                key=plain(partition),
             ) from error
 
     def old_key(self, new_key: WireKey) -> WireKey | None:
@@ -69,28 +71,28 @@ class Lineage:
         Raises:
             TransformError: The transform's `old_key` failed or does not fit the old table.
         """
-        plain = _items.plain(new_key)
-        key = self._call_old_key(plain)
+        shown = plain(new_key)
+        key = self._call_old_key(shown)
         if key is None:
             return None
         try:
-            return _items.key_of(_codec.encode(key), self.old.key, self.old.table)
+            return key_of(_codec.encode(key), self.old.key, self.old.table)
         except (InvalidItemError, InvalidKeyError) as error:
             raise TransformError(
                 f"old_key of {self.transform!r} does not lead to a key of {self.old.table}"
                 f" ({error}); a transform that changes the key must say the way back in old_key",
-                key=plain,
+                key=shown,
             ) from error
 
-    def _call_old_key(self, plain: dict[str, object]) -> dict[str, object] | None:
+    def _call_old_key(self, new_key: dict[str, object]) -> dict[str, object] | None:
         try:
-            return self.transform.old_key(dict(plain))
+            return self.transform.old_key(dict(new_key))
         except DualTableError as error:
-            error.key = plain
+            error.key = new_key
             raise
         except Exception as error:
             raise TransformError(
-                f"old_key of {self.transform!r} raised {type(error).__name__}", key=plain
+                f"old_key of {self.transform!r} raised {type(error).__name__}", key=new_key
             ) from error
 
     def new_items(self, old_item: WireItem) -> list[tuple[WireKey, WireItem]]:
@@ -105,14 +107,14 @@ class Lineage:
             InvalidItemError: An output is something that the new table would refuse.
             InvalidKeyError: An output lacks a key attribute or has it in the wrong type.
         """
-        source = _items.key_of(old_item, self.old.key, self.old.table)
+        source = key_of(old_item, self.old.key, self.old.table)
         return [(output.key, output.item) for output in self.outputs(old_item, source)]
 
     def new_item(self, old_item: WireItem, new_key: WireKey) -> WireItem | None:
         """Return the one item that an old item yields under a new key, if it does."""
-        wanted = _items.identity(new_key)
+        wanted = identity(new_key)
         for key, item in self.new_items(old_item):
-            if _items.identity(key) == wanted:
+            if identity(key) == wanted:
                 return item
         return None
 
@@ -123,7 +125,7 @@ class Lineage:
         try:
             return self._checked(source, self.marks.strip(old_item))
         except DualTableError as error:
-            error.key = _items.plain(source)
+            error.key = plain(source)
             raise
 
     def _checked(self, source: WireKey, item: WireItem) -> list[Output]:
@@ -134,17 +136,17 @@ class Lineage:
                 " chance or anything but the item"
             )
         checked = [self._checked_output(output, source) for output in outputs]
-        if len(checked) > 1 and len({_items.identity(new.key) for new in checked}) < len(checked):
+        if len(checked) > 1 and len({identity(new.key) for new in checked}) < len(checked):
             raise TransformError(f"{self.transform!r} made two items with one key")
         return checked
 
     def _checked_output(self, output: WireItem, source: WireKey) -> Output:
         self.marks.check_free(output)
-        key = _items.check_keys(output, self.new)
+        key = check_keys(output, self.new)
         packed = PackedItem.of(output)
-        _items.check_size(output, key, packed.json_bytes())
+        check_size(output, key, packed.json_bytes())
         back = key if self.keeps_keys else self.old_key(key)
-        if back != source and (back is None or _items.identity(back) != _items.identity(source)):
+        if back != source and (back is None or identity(back) != identity(source)):
             raise TransformError(
                 f"{self.transform!r} made a key that old_key does not lead back from; a transform"
                 " that changes the key must say the way back in old_key"

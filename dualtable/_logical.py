@@ -14,16 +14,17 @@ from typing import Self, TypeAlias, TypeVar
 
 import attrs
 
-from dualtable import _items
 from dualtable._copy_on_read import copy_on_read
-from dualtable._gateway import MAX_BATCH_GET, Condition, ConditionFailed, Gateway, batches
-from dualtable._items import Marks
+from dualtable._gateway import MAX_BATCH_GET, ConditionFailed, Gateway, batches
+from dualtable._keys import identity, key_of
+from dualtable._layouts import Layout
 from dualtable._lineage import Lineage
+from dualtable._marks import Marks
 from dualtable._overlay import Overlay, Seen
 from dualtable._phase_watch import PhaseWatch
 from dualtable._phases import Route, Sighting
-from dualtable._tables import Layout
 from dualtable._tasks import first_error
+from dualtable._texts import Condition
 from dualtable._types import WireItem, WireKey
 from dualtable.errors import DualTableError
 
@@ -94,7 +95,7 @@ class LogicalTable:
     async def get(self, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         """Return what is under a key, which may be a tombstone; None for nothing."""
         if self.one_round_trip and self.route.falls_back:
-            name = _items.identity(key)
+            name = identity(key)
             return (await self._read_both({name: key})).get(name)
         item = await self.gateway.get(self.new.table, key, consistent_read=consistent_read)
         if item is not None:
@@ -201,9 +202,9 @@ class LogicalTable:
 
     async def _newer(self, keys: Keys, yielded: Found) -> Found:
         """Return what `new` has of those keys for which `old` yields something."""
-        doubtful = {_items.identity(keys[name]): keys[name] for name in yielded}
+        doubtful = {identity(keys[name]): keys[name] for name in yielded}
         found = await self.fetch(self.new, doubtful, consistent_read=True)
-        identities = {name: _items.identity(keys[name]) for name in yielded}
+        identities = {name: identity(keys[name]) for name in yielded}
         return {name: found[each] for name, each in identities.items() if each in found}
 
     async def yielded(self, keys: Keys) -> Found:
@@ -213,9 +214,9 @@ class LogicalTable:
     async def _fetch_old(self, keys: Keys) -> Origins:
         """Read the old item that each of the new keys leads to; None where there is none."""
         origins = {name: self.lineage.old_key(key) for name, key in keys.items()}
-        wanted = {_items.identity(key): key for key in origins.values() if key is not None}
+        wanted = {identity(key): key for key in origins.values() if key is not None}
         olds = await self.fetch(self.old, wanted, consistent_read=True)
-        return {name: key and olds.get(_items.identity(key)) for name, key in origins.items()}
+        return {name: key and olds.get(identity(key)) for name, key in origins.items()}
 
     def _outputs(self, keys: Keys, origins: Origins) -> Found:
         """Return what old items yield under the keys that lead to them."""
@@ -235,7 +236,7 @@ class LogicalTable:
                 layout.table, batch, consistent_read=consistent_read
             )
             for item in answer.items:
-                found[_items.identity(_items.key_of(item, layout.key, layout.table))] = item
+                found[identity(key_of(item, layout.key, layout.table))] = item
         return found
 
     async def replace(self, seen: Seen, stamped: WireItem) -> None:

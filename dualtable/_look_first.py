@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 import attrs
 
-from dualtable import _items
 from dualtable._capacity import Pace
 from dualtable._gateway import MAX_BATCH_GET, Gateway, batches
+from dualtable._keys import identity, key_of
+from dualtable._layouts import Layout
 from dualtable._shuffle import Copy, Tally
-from dualtable._tables import Layout
+from dualtable._sizes import read_units
 
 WORTH_IT_SHARE = 0.5
 """Of a page's keys: from how many present ones on looking is cheaper than trying.
@@ -53,7 +54,7 @@ class LookFirst:
         missing: list[Copy] = []
         for batch in batches(copies, MAX_BATCH_GET):
             there = await self._there(batch, tally)
-            missing += [copy for copy in batch if _items.identity(copy.key) not in there]
+            missing += [copy for copy in batch if identity(copy.key) not in there]
         return missing
 
     async def _there(self, batch: Sequence[Copy], tally: Tally) -> set[object]:
@@ -71,10 +72,10 @@ class LookFirst:
         self.pace.note(units)
         self._units_each += _LEARNING * (units / len(batch) - self._units_each)
         tally.read_units += units
-        return {_items.identity(_items.key_of(item, key, "")) for item in found.items}
+        return {identity(key_of(item, key, "")) for item in found.items}
 
 
 def _estimated(batch: Sequence[Copy]) -> float:
     """Return the read units of a batch whose costs the server does not report."""
     sizes = (copy.item.size() for copy in batch)
-    return sum(_items.read_units(size, consistent_read=True) for size in sizes)
+    return sum(read_units(size, consistent_read=True) for size in sizes)

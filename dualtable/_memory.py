@@ -12,14 +12,12 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from dualtable import _items
 from dualtable._faults import Faults
 from dualtable._gateway import (
     MAX_BATCH_GET,
     MAX_BATCH_WRITE,
     MAX_TRANSACTION,
     BatchGet,
-    Condition,
     ConditionFailed,
     Insert,
     InsertBatch,
@@ -32,15 +30,16 @@ from dualtable._gateway import (
     TransactGet,
     TransactPut,
     TransactUpdate,
-    Update,
     Verdict,
     cancellation,
 )
 from dualtable._key_conditions import KeyCondition, checked
+from dualtable._keys import identity
 from dualtable._packed import PackedItem
+from dualtable._sizes import item_bytes, read_units, write_units
 from dualtable._stored import Order, Seen, StoredTable
-from dualtable._tables import Definition, Description
-from dualtable._types import WireItem, WireKey
+from dualtable._texts import Condition, Update
+from dualtable._types import Definition, Description, WireItem, WireKey
 from dualtable._values import copied, refused
 from dualtable._writes import Write, prepared
 from dualtable.errors import InvalidKeyError, RequestRefusedError, TableNotFoundError
@@ -84,7 +83,7 @@ class MemoryGateway:
     async def describe_table(self, table: str) -> Description:
         await self.faults.before("describe_table", table)
         found = self._table(table)
-        sizes = [_items.item_bytes(item) for item in found.items()]
+        sizes = [item_bytes(item) for item in found.items()]
         return {
             **copy.deepcopy(found.description),
             "ItemCount": len(sizes),
@@ -128,9 +127,9 @@ class MemoryGateway:
                 left.add(number)
                 continue
             item = see(found.versions(key))
-            item_bytes = 0 if item is None else _items.item_bytes(item)
-            size += item_bytes
-            units += _items.read_units(item_bytes, consistent_read=consistent_read)
+            each = 0 if item is None else item_bytes(item)
+            size += each
+            units += read_units(each, consistent_read=consistent_read)
             if item is not None:
                 items.append(copied(_projected(item, attributes)))
         await self.faults.after("batch_get", table)
@@ -195,7 +194,7 @@ class MemoryGateway:
             Insert(Outcome.RETRY, "ThrottlingError") if n in left else _insert(found, item)
             for n, item in enumerate(unpacked)
         ]
-        units = sum(_items.write_units(_items.item_bytes(item)) for item in unpacked)
+        units = sum(write_units(item_bytes(item)) for item in unpacked)
         await self.faults.after("insert", table)
         return InsertBatch(outcomes, float(units))
 
@@ -242,7 +241,7 @@ class MemoryGateway:
         _check_limit(limit)
         order = found.order_of(index, consistent_read=consistent_read)
         condition = _key_condition(key_condition, order, index or table)
-        partition = _items.order(condition.partition)
+        partition = order(condition.partition)
         start_key = found.checked_start(order, start_key)
         if start_key is not None:
             at_end = index is None and condition.ends_at(start_key, descending=descending)
@@ -327,7 +326,7 @@ class MemoryGateway:
                 if isinstance(action, TransactPut)
                 else found.checked_key(action.key)
             )
-            items.add((action.table, _items.identity(key)))
+            items.add((action.table, identity(key)))
         if len(items) < len(actions):
             raise refused("a transaction cannot include multiple operations on one item")
 
@@ -374,7 +373,7 @@ def _key_condition(condition: Condition, order: Order, where: str) -> KeyConditi
 def _check_batch(keys: Sequence[WireKey], most: int) -> None:
     if not 0 < len(keys) <= most:
         raise refused(f"{len(keys)} members in a batch, 1 to {most} are allowed")
-    if len({_items.identity(key) for key in keys}) < len(keys):
+    if len({identity(key) for key in keys}) < len(keys):
         raise refused("a batch contains one key twice")
 
 

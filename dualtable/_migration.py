@@ -14,8 +14,8 @@ from typing import Any
 import attrs
 
 from dualtable._fingerprint import fingerprint
-from dualtable._items import Marks
-from dualtable._tables import Index, KeySchema, check_key_schema
+from dualtable._layouts import Index, KeySchema, check_key_schema
+from dualtable._marks import Marks
 from dualtable._transforms import Transform, as_transform
 from dualtable.errors import DualTableError, TableMismatchError
 

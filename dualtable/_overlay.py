@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import attrs
 
-from dualtable._gateway import Condition
-from dualtable._items import Marks
+from dualtable._marks import Marks
+from dualtable._texts import Condition
 from dualtable._types import WireItem
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import attrs
 import orjson
 
-from dualtable import _items
+from dualtable._sizes import MAX_CHARACTER_BYTES, item_bytes, write_units
 from dualtable._types import WireItem
 
 
@@ -37,14 +37,14 @@ class PackedItem:
 
     def size(self) -> int:
         """Return the item's size as DynamoDB counts it; it must be unpacked for that."""
-        return _items.item_bytes(self.item())
+        return item_bytes(self.item())
 
     def json_bytes(self) -> int:
         """Return how long the item is as JSON, at most: the names are counted by characters."""
-        return len(self.values) + _items.MAX_CHARACTER_BYTES * sum(map(len, self.names))
+        return len(self.values) + MAX_CHARACTER_BYTES * sum(map(len, self.names))
 
 
-def write_units(items: Sequence[PackedItem]) -> float:
+def batch_write_units(items: Sequence[PackedItem]) -> float:
     """Return about what it costs to write items, without unpacking each.
 
     Of those with the same names one is measured; the others are larger by as much as their JSON is.
@@ -54,5 +54,5 @@ def write_units(items: Sequence[PackedItem]) -> float:
     for item in items:
         if item.names not in surplus:
             surplus[item.names] = len(item.values) - item.size()
-        units += _items.write_units(len(item.values) - surplus[item.names])
+        units += write_units(len(item.values) - surplus[item.names])
     return float(units)

@@ -14,12 +14,14 @@ from typing import Any, Self
 
 import attrs
 
-from dualtable import _codec, _items
-from dualtable._gateway import Condition, Page
+from dualtable import _codec
+from dualtable._gateway import Page
 from dualtable._key_conditions import KeyCondition
+from dualtable._keys import identity, key_of, order
+from dualtable._layouts import Index, KeySchema, Layout
 from dualtable._logical import LogicalTable
 from dualtable._streams import Merged, Stream, listed
-from dualtable._tables import Index, KeySchema, Layout
+from dualtable._texts import Condition
 from dualtable._tokens import Position
 from dualtable._types import WireItem, WireKey, WireValue
 from dualtable.errors import IndexNotReadyError, UnknownIndexError
@@ -38,7 +40,7 @@ class Query:
     def rank(self, item: WireItem) -> Any:
         """Return what the items of one partition are sorted by."""
         sort = self.condition.schema.sort
-        return () if sort is None else _items.order(item[sort.name])
+        return () if sort is None else order(item[sort.name])
 
 
 async def open_query(tables: LogicalTable, query: Query, position: Position | None) -> Merged:
@@ -93,7 +95,7 @@ class _Reader:
         index, marks = self.query.index, self.tables.marks
         if index is None or not index.shows_the_dead(self.tables.new.key, marks.tombstone):
             return items
-        keys = {self._identity(item): _items.key_of(item, *self._base) for item in items}
+        keys = {self._identity(item): key_of(item, *self._base) for item in items}
         found = await self.tables.fetch(self.tables.new, keys, consistent_read=True)
         dead = {name for name, item in found.items() if marks.is_tombstone(item)}
         return [item for item in items if self._identity(item) not in dead]
@@ -118,7 +120,7 @@ class _Reader:
         since, to another place in the index or to one where the index does not show it yet.
         """
         yielded = {self._identity(item): item for item in await self._yielded_for(index)}
-        keys = {name: _items.key_of(item, *self._base) for name, item in yielded.items()}
+        keys = {name: key_of(item, *self._base) for name, item in yielded.items()}
         arrived = await self.tables.fetch(self.tables.new, keys, consistent_read=True)
         await self.tables.confirm()
         live = [i for i in (yielded | arrived).values() if not self.tables.marks.is_tombstone(i)]
@@ -151,9 +153,9 @@ class _Reader:
         old_value = _codec.encode_value(index.old_value(value) if index.old_value else value)
         condition = _equals(old.indexes[old_index].key.partition.name, old_value)
         entries = await self._read_all(condition, old_index)
-        keys = (_items.key_of(entry, old.key, old.table) for entry in entries)
+        keys = (key_of(entry, old.key, old.table) for entry in entries)
         olds = await self.tables.fetch(
-            old, {_items.identity(key): key for key in keys}, consistent_read=True
+            old, {identity(key): key for key in keys}, consistent_read=True
         )
         return list(olds.values())
 
@@ -225,7 +227,7 @@ class _Reader:
         return {name: item[name] for name in names}
 
     def _identity(self, item: WireItem) -> Hashable:
-        return _items.identity(_items.key_of(item, *self._base))
+        return identity(key_of(item, *self._base))
 
     @property
     def _base(self) -> tuple[KeySchema, str]:

@@ -15,7 +15,7 @@ from typing import Any, Generic, Self, TypeAlias, Unpack, overload
 
 import attrs
 
-from dualtable import _codec, _items, _judged_writes, _transactions
+from dualtable import _codec, _judged_writes, _transactions
 from dualtable._actions import Action, Delete, Put, Update
 from dualtable._boto3_conditions import ConditionBase
 from dualtable._clock import Clock, SystemClock
@@ -24,6 +24,8 @@ from dualtable._control import Control
 from dualtable._exchange import Exchange
 from dualtable._gateway import MAX_BATCH_WRITE, ConditionFailed, Gateway, ReturnValues, batches
 from dualtable._iteration import ItemIterator, Source
+from dualtable._keys import identity
+from dualtable._layouts import Layout, layout
 from dualtable._lineage import Lineage
 from dualtable._logical import LogicalTable
 from dualtable._migration import Migration, check_range
@@ -33,7 +35,6 @@ from dualtable._phase_watch import PhaseWatch
 from dualtable._queries import Query, open_query
 from dualtable._retry import OVERTAKEN, PRODUCTION, retried
 from dualtable._scans import Scan, ScanReader
-from dualtable._tables import Layout, layout
 from dualtable._tokens import digest, from_token
 from dualtable._types import Item, Key
 from dualtable.errors import (
@@ -214,9 +215,9 @@ class DualTableRepository(Generic[Model]):
         """
         tables = await self._tables()
         wire = [self._exchange.key(key) for key in keys]
-        unique = {_items.identity(key): key for key in wire}
+        unique = {identity(key): key for key in wire}
         found = await tables.batch_get(unique, consistent_read=consistent_read)
-        return [self._exchange.loaded(found.get(_items.identity(key))) for key in wire]
+        return [self._exchange.loaded(found.get(identity(key))) for key in wire]
 
     async def put(
         self,
@@ -267,7 +268,7 @@ class DualTableRepository(Generic[Model]):
         """
         tables = await self._tables()
         stamped = [self._exchange.stamped(item) for item in items]
-        last = {_items.identity(key): item for key, item in stamped}
+        last = {identity(key): item for key, item in stamped}
         for batch in batches(last.values(), MAX_BATCH_WRITE):
             await tables.gateway.batch_put(tables.new.table, batch)
 
@@ -300,7 +301,7 @@ class DualTableRepository(Generic[Model]):
             if inspect.isawaitable(changed):
                 changed = await changed
             new_key, stamped = self._exchange.stamped(changed)
-            if _items.identity(new_key) != _items.identity(wire):
+            if identity(new_key) != identity(wire):
                 raise InvalidItemError("the change must keep the item's key", key=dict(key))
             await tables.replace(seen, stamped)
             return self._exchange.load(stamped)
@@ -544,7 +545,7 @@ class DualTableRepository(Generic[Model]):
         """
         tables = await self._tables()
         wire = [self._exchange.key(key) for key in keys]
-        unique = {_items.identity(key): key for key in wire}
+        unique = {identity(key): key for key in wire}
         _transactions.check_size(len(wire), distinct=len(unique))
         found = await _transactions.read(tables, unique)
         return [self._exchange.loaded(found.get(name)) for name in unique]

@@ -14,9 +14,9 @@ import attrs
 
 from dualtable._conditions import ConditionTree, Or
 from dualtable._expressions import parse_condition, parse_update
-from dualtable._gateway import Condition, Update
 from dualtable._grammar import Placeholders
-from dualtable._items import Marks
+from dualtable._marks import Marks
+from dualtable._texts import Condition, Update
 from dualtable._types import WireItem, WireKey
 from dualtable._updates import UpdateTree
 from dualtable.errors import RequestRefusedError

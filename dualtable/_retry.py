@@ -19,18 +19,16 @@ import backoff
 
 from dualtable._gateway import (
     BatchGet,
-    Condition,
     Gateway,
     InsertBatch,
     Page,
     ReturnValues,
     TransactAction,
     TransactGet,
-    Update,
 )
 from dualtable._packed import PackedItem
-from dualtable._tables import Definition, Description
-from dualtable._types import WireItem, WireKey
+from dualtable._texts import Condition, Update
+from dualtable._types import Definition, Description, WireItem, WireKey
 from dualtable.errors import RetryableError, ThrottledError
 
 _T = TypeVar("_T")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from dualtable import _items
+from dualtable._keys import identity, key_of
 from dualtable._logical import Found, LogicalTable
 from dualtable._tokens import Position
 from dualtable._types import WireItem, WireKey
@@ -85,7 +85,7 @@ class ScanReader:
         outputs = await (self._overlay(page.items) if in_old else self._rest(page.items, place))
         for source_item, items in zip(page.items, outputs, strict=True):
             self._note(items, place)
-            key = _items.key_of(source_item, source.key, source.table)
+            key = key_of(source_item, source.key, source.table)
             place = attrs.evolve(place, after=key, outputs=0)
         self._next_page = self._following(place, page.last_key)
 
@@ -104,14 +104,14 @@ class ScanReader:
     async def _overlay(self, old_items: Sequence[WireItem]) -> list[list[WireItem | None]]:
         """Return what each old item yields, or what `new` has instead."""
         yielded = [self._tables.lineage.new_items(old_item) for old_item in old_items]
-        keys = {_items.identity(key): key for outputs in yielded for key, _ in outputs}
+        keys = {identity(key): key for outputs in yielded for key, _ in outputs}
         found = await self._tables.newer(keys, consistent_read=self._scan.consistent_read)
         believed = self._tables.route.falls_back  # else all has been copied, and deletes are real
         if believed:
             await self._tables.confirm()
         return [
             [
-                self._shown(found.get(_items.identity(key), item if believed else None))
+                self._shown(found.get(identity(key), item if believed else None))
                 for key, item in outputs
             ]
             for outputs in yielded
@@ -122,10 +122,10 @@ class ScanReader:
     ) -> list[list[WireItem | None]]:
         """Return the items of `new`, but for those that the pass over `old` has brought."""
         new = self._tables.new
-        names = [_items.identity(_items.key_of(item, new.key, new.table)) for item in new_items]
+        names = [identity(key_of(item, new.key, new.table)) for item in new_items]
         brought: Found = {}
         if place.overlaid:
-            keys = [_items.key_of(item, new.key, new.table) for item in new_items]
+            keys = [key_of(item, new.key, new.table) for item in new_items]
             brought = await self._tables.yielded(dict(zip(names, keys, strict=True)))
         return [
             [None if name in brought else self._shown(item)]

@@ -18,7 +18,7 @@ import attrs
 
 from dualtable._dead_letters import DeadLetter
 from dualtable._gateway import Insert, Outcome
-from dualtable._items import identity
+from dualtable._keys import identity
 from dualtable._packed import PackedItem
 from dualtable._types import WireKey
 from dualtable.errors import ThrottledError

@@ -14,10 +14,12 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from dualtable import _items
 from dualtable._gateway import Page
-from dualtable._tables import Description, KeySchema, Layout, layout
-from dualtable._types import WireItem, WireKey
+from dualtable._items import check_item
+from dualtable._keys import identity, key_of, order
+from dualtable._layouts import KeySchema, Layout, layout
+from dualtable._sizes import item_bytes, read_units
+from dualtable._types import Description, WireItem, WireKey
 from dualtable._values import copied, normal_item, refused
 from dualtable.errors import InvalidItemError, InvalidKeyError
 
@@ -51,9 +53,9 @@ class Order:
 
     def place(self, key: WireKey) -> Place:
         """Return where an item, or a key with all the key names, stands."""
-        partition, *sort = (_items.order(key[name]) for name in self.key.names)
+        partition, *sort = (order(key[name]) for name in self.key.names)
         table_key = {name: key[name] for name in self.table_key.names}
-        return _hash(partition), partition, tuple(sort), _items.identity(table_key)
+        return _hash(partition), partition, tuple(sort), identity(table_key)
 
     def add(self, item: WireItem) -> None:
         """Give an item its place; one that lacks a key of the index has none."""
@@ -126,7 +128,7 @@ class StoredTable:
 
     def versions(self, key: WireKey) -> Versions:
         """Return every state that the item of a key has had, None for absent."""
-        return self._versions.get(_items.identity(key), [None])
+        return self._versions.get(identity(key), [None])
 
     def order_of(self, index: str | None, *, consistent_read: bool) -> Order:
         """Return the order of the table, or of an index that can be read like this."""
@@ -143,7 +145,7 @@ class StoredTable:
         """Return an item's key and itself, in normal form."""
         item = normal_item(item)
         with _refusing():
-            return _items.check_item(item, self.layout), item
+            return check_item(item, self.layout), item
 
     def checked_key(self, key: WireKey) -> WireKey:
         """Return a key in normal form."""
@@ -161,7 +163,7 @@ class StoredTable:
         key = normal_item(key)
         with _refusing():
             for schema in schemas:
-                _items.key_of(key, schema, self.name)
+                key_of(key, schema, self.name)
         return key
 
     def items(self) -> Iterator[WireItem]:
@@ -170,7 +172,7 @@ class StoredTable:
 
     def store(self, key: WireKey, item: WireItem | None) -> None:
         """Let an item follow what a key had so far; None deletes it."""
-        versions = self._versions.setdefault(_items.identity(key), [None])
+        versions = self._versions.setdefault(identity(key), [None])
         if item is None and versions[-1] is None:
             return
         versions.append(item)
@@ -195,17 +197,17 @@ class StoredTable:
         last_key = None
         views: dict[Identity, WireItem | None] = {}
         for number, place in enumerate(places, 1):
-            identity = place[-1]
-            if identity not in views:
-                views[identity] = seen(self._versions[identity])
-            item = views[identity]
+            name = place[-1]
+            if name not in views:
+                views[name] = seen(self._versions[name])
+            item = views[name]
             if item is not None and order.holds(place, item) and is_wanted(item):
                 items.append(copied(order.entry(item)))
-                size += _items.item_bytes(items[-1])
+                size += item_bytes(items[-1])
             if size >= PAGE_BYTES or len(items) == limit or number == most_places:
                 last_key = order.key_at(place)
                 break
-        return Page(items, last_key, _items.read_units(size, consistent_read=consistent_read))
+        return Page(items, last_key, read_units(size, consistent_read=consistent_read))
 
 
 def _indexes(description: Description, keys: Layout) -> dict[str, Order]:

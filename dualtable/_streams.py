@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from dualtable._gateway import Page
-from dualtable._items import Marks
+from dualtable._marks import Marks
 from dualtable._tasks import run_all
 from dualtable._tokens import Position
 from dualtable._types import WireItem, WireKey

@@ -12,10 +12,8 @@ from typing import Any
 
 import attrs
 
-from dualtable import _items
 from dualtable._gateway import (
     MAX_TRANSACTION,
-    Condition,
     TransactAction,
     TransactCheck,
     TransactDelete,
@@ -25,10 +23,14 @@ from dualtable._gateway import (
     TransactUpdate,
     Verdict,
 )
+from dualtable._items import check_item
+from dualtable._keys import identity, plain
 from dualtable._logical import Keys, LogicalTable
+from dualtable._marks import new_token
 from dualtable._overlay import Seen
 from dualtable._requests import Changes, CheckStep, PutStep, Step, UpdateStep
 from dualtable._retry import OVERTAKEN, retried
+from dualtable._texts import Condition
 from dualtable._types import WireItem
 from dualtable.errors import ConcurrentUpdateError, ConditionFailedError, InvalidKeyError
 
@@ -40,12 +42,12 @@ async def write(tables: LogicalTable, steps: Sequence[Step]) -> None:
         ConditionFailedError: A condition does not hold for its logical item.
         ConcurrentUpdateError: Others wrote in between on each try.
     """
-    keys = {_items.identity(step.key): step.key for step in steps}
+    keys = {identity(step.key): step.key for step in steps}
     check_size(len(steps), distinct=len(keys))
 
     async def attempt() -> None:
         seen = await tables.see_all(keys)
-        plans = [_Planner(tables, step, seen[_items.identity(step.key)]) for step in steps]
+        plans = [_Planner(tables, step, seen[identity(step.key)]) for step in steps]
         try:
             await tables.gateway.transact_write([plan.action() for plan in plans])
         except TransactionCancelled as cancelled:
@@ -96,18 +98,18 @@ class _Planner:
         return self.seen.unchanged if builds_on_it else None
 
     def _update(self, changes: Changes, guard: Condition | None) -> TransactAction:
-        table, marks, token = self.tables.new.table, self.tables.marks, _items.new_token()
+        table, marks, token = self.tables.new.table, self.tables.marks, new_token()
         if self.seen.live:
             return TransactUpdate(table, self.step.key, changes.stamped(marks, token), guard)
         after = changes.tree.apply(self.seen.item or self.step.key)
         stamped = marks.stamp(after, token)
-        _items.check_item(stamped, self.tables.new)
+        check_item(stamped, self.tables.new)
         return TransactPut(table, stamped, guard)
 
     def _does_not_hold(self) -> ConditionFailedError:
         return ConditionFailedError(
             "a condition of the transaction does not hold; nothing was written",
-            key=_items.plain(self.step.key),
+            key=plain(self.step.key),
         )
 
 

@@ -26,3 +26,11 @@ WireKey: TypeAlias = dict[str, WireValue]
 
 ReadOnlyItem: TypeAlias = Mapping[str, Any]
 """What a caller hands in and keeps."""
+
+
+Description: TypeAlias = dict[str, Any]
+"""The ``Table`` structure of a ``DescribeTable`` response."""
+
+
+Definition: TypeAlias = dict[str, Any]
+"""The parameters of a ``CreateTable`` request."""

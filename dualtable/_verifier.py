@@ -15,15 +15,16 @@ from typing import Literal, Unpack
 
 import attrs
 
-from dualtable import _items, _values
+from dualtable import _values
 from dualtable._capacity import TokenBucket
 from dualtable._clock import Clock, SystemClock
 from dualtable._connect import Connection, connect
 from dualtable._gateway import MAX_BATCH_GET, Gateway, Page, batches
+from dualtable._keys import identity, key_of, plain
+from dualtable._layouts import Layout, layout
 from dualtable._lineage import Lineage
 from dualtable._migration import Migration, check_range
 from dualtable._retry import ONE_OFF
-from dualtable._tables import Layout, layout
 from dualtable._tasks import run_all
 from dualtable._types import Key, WireItem, WireKey
 from dualtable.errors import DualTableError
@@ -226,8 +227,8 @@ class _Reader:
             )
             self.units.spend(answer.read_units)
             for item in answer.items:
-                key = _items.key_of(item, self.layout.key, self.layout.table)
-                found[_items.identity(key)] = item
+                key = key_of(item, self.layout.key, self.layout.table)
+                found[identity(key)] = item
         return found
 
 
@@ -271,7 +272,7 @@ class _Run:
 
     async def compare(self, old_items: Sequence[WireItem]) -> None:
         """Look for everything that a page of the old table yields."""
-        expected = {_items.identity(e.key): e for item in old_items for e in self._yield(item)}
+        expected = {identity(e.key): e for item in old_items for e in self._yield(item)}
         keys = {name: e.key for name, e in expected.items()}
         attributes = None if self.level == "content" else self._key_attributes()
         found = await self.new.fetch(keys, consistent_read=False, attributes=attributes)
@@ -289,12 +290,12 @@ class _Run:
         table = self.new.layout
         origins = {}
         for item in copied:
-            key = _items.key_of(item, table.key, table.table)
-            origins[_items.identity(key)] = (key, self._origin(key))
-        wanted = {_items.identity(old): old for _, old in origins.values() if old is not None}
+            key = key_of(item, table.key, table.table)
+            origins[identity(key)] = (key, self._origin(key))
+        wanted = {identity(old): old for _, old in origins.values() if old is not None}
         olds = await self.old.fetch(wanted, consistent_read=True)
         for key, old in origins.values():
-            old_item = None if old is None else olds.get(_items.identity(old))
+            old_item = None if old is None else olds.get(identity(old))
             if old_item is None or not self._yields(old_item, key):
                 self._note(Kind.EXTRA, key, f"nothing in {self.old.layout.table} yields it")
 
@@ -316,7 +317,7 @@ class _Run:
             return [_Expected(key, item) for key, item in self.lineage.new_items(old_item)]
         except DualTableError as error:
             old = self.old.layout
-            key = _items.key_of(old_item, old.key, old.table)
+            key = key_of(old_item, old.key, old.table)
             self._note(Kind.MISSING, key, f"{type(error).__name__}: {error}")
             return []
 
@@ -352,7 +353,7 @@ class _Run:
         self.counts[kind] += 1
         worth = kind in (Kind.MISSING, Kind.DIFFERENT, Kind.EXTRA)
         if worth and self.counts[kind] <= _MAX_EXAMPLES:
-            self.examples.append(Example(kind=kind.value, key=_items.plain(key), reason=reason))
+            self.examples.append(Example(kind=kind.value, key=plain(key), reason=reason))
 
     def _observe(self) -> None:
         if self.observer is not None:

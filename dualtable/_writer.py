@@ -16,9 +16,9 @@ import attrs
 from dualtable._capacity import Pace, Paces
 from dualtable._clock import Clock
 from dualtable._gateway import MAX_BATCH_WRITE, Gateway, Insert, Outcome
-from dualtable._packed import write_units
+from dualtable._layouts import Layout
+from dualtable._packed import batch_write_units
 from dualtable._shuffle import TICK_SECONDS, Batch, Outgoing, Shuffle
-from dualtable._tables import Layout
 from dualtable._tasks import first_error
 from dualtable.errors import RetryableError, ThrottledError
 
@@ -150,4 +150,4 @@ def _estimated(batch: Batch, answers: Sequence[Insert]) -> float:
     """
     billed = (Outcome.WRITTEN, Outcome.PRESENT)
     pairs = zip(batch, answers, strict=True)
-    return write_units([copy.item for (_, copy), answer in pairs if answer.outcome in billed])
+    return batch_write_units([copy.item for (_, copy), answer in pairs if answer.outcome in billed])

@@ -10,16 +10,15 @@ import attrs
 from dualtable._conditions import ConditionTree
 from dualtable._expressions import Placeholders, parse_condition, parse_update
 from dualtable._gateway import (
-    Condition,
     ConditionFailed,
     ReturnValues,
     TransactAction,
     TransactCheck,
     TransactPut,
     TransactUpdate,
-    names_and_values,
 )
 from dualtable._stored import StoredTable
+from dualtable._texts import Condition, names_and_values
 from dualtable._types import WireItem, WireKey
 from dualtable._updates import UpdateTree
 from dualtable._values import copied, refused

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from orders import table
 
 from dualtable._connect import connect
-from dualtable._gateway import Condition, ConditionFailed, Gateway, Update
+from dualtable._gateway import ConditionFailed, Gateway
 from dualtable._retry import PRODUCTION
+from dualtable._texts import Condition, Update
 from dualtable._values import equal_items
 from dualtable.errors import RequestRefusedError
 from dualtable.testing import MemoryGateway

@@ -22,7 +22,6 @@ from botocore.config import Config
 from dualtable import _codec
 from dualtable._aws import AwsGateway, open_gateway
 from dualtable._gateway import (
-    Condition,
     ConditionFailed,
     Gateway,
     Outcome,
@@ -33,9 +32,9 @@ from dualtable._gateway import (
     TransactionCancelled,
     TransactPut,
     TransactUpdate,
-    Update,
     Verdict,
 )
+from dualtable._texts import Condition, Update
 from dualtable.errors import (
     AccessError,
     GatewayError,

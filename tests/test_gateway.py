@@ -21,7 +21,6 @@ from servers import SERVERS
 
 from dualtable._connect import connect
 from dualtable._gateway import (
-    Condition,
     ConditionFailed,
     Gateway,
     Outcome,
@@ -33,10 +32,10 @@ from dualtable._gateway import (
     TransactionCancelled,
     TransactPut,
     TransactUpdate,
-    Update,
     Verdict,
 )
 from dualtable._retry import RetryPolicy
+from dualtable._texts import Condition, Update
 from dualtable._types import WireItem, WireKey
 from dualtable._values import equal_items, normal_item
 from dualtable.errors import RequestRefusedError, TableNotFoundError

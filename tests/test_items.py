@@ -12,9 +12,12 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualtable import Index, KeySchema, _codec, _items
-from dualtable._items import Marks
-from dualtable._tables import Layout
+from dualtable import Index, KeySchema, _codec
+from dualtable._items import check_item
+from dualtable._keys import identity, key_of, order
+from dualtable._layouts import Layout
+from dualtable._marks import Marks, new_token
+from dualtable._sizes import MAX_ITEM_BYTES, item_bytes, read_units, write_units
 from dualtable.errors import InvalidItemError, InvalidKeyError
 
 MARKS = Marks("_deleted", "_token")
@@ -64,7 +67,7 @@ KEY = {"id": {"S": "o-1"}, "day": {"N": "1"}}
 )
 def test_sizes_are_those_of_dynamodb(value: Any, size: int) -> None:
     """Write units and the 400 KB limit hang on them."""
-    assert _items.item_bytes({"né": _codec.encode_value(value)}) == 3 + size
+    assert item_bytes({"né": _codec.encode_value(value)}) == 3 + size
 
 
 @given(strategies.items)
@@ -75,7 +78,7 @@ def test_a_size_does_not_depend_on_the_spelling(item: dict[str, Any]) -> None:
         json.dumps(wire),
         object_hook=lambda o: {k: plain(v) if k == "N" else v for k, v in o.items()},
     )
-    assert _items.item_bytes(spelled) == _items.item_bytes(wire)
+    assert item_bytes(spelled) == item_bytes(wire)
 
 
 def plain(number: Any) -> Any:
@@ -96,23 +99,23 @@ def plain(number: Any) -> Any:
 )
 def test_units_begin_with_each_block(size: int, writes: int, reads: int) -> None:
     """1 KB a write unit, 4 KB a read unit, half of that where consistency is not asked for."""
-    assert _items.write_units(size) == writes
-    assert _items.read_units(size, consistent_read=True) == reads
-    assert _items.read_units(size, consistent_read=False) == reads / 2
+    assert write_units(size) == writes
+    assert read_units(size, consistent_read=True) == reads
+    assert read_units(size, consistent_read=False) == reads / 2
 
 
 @given(st.lists(strategies.numbers(), max_size=6))
 def test_number_keys_are_ordered_by_value(numbers: list[Decimal]) -> None:
     """Not as text: 10 comes after 9, and a query merges two tables in this order."""
     wire = [_codec.encode_value(number) for number in numbers]
-    assert [Decimal(v["N"]) for v in sorted(wire, key=_items.order)] == sorted(numbers)
+    assert [Decimal(v["N"]) for v in sorted(wire, key=order)] == sorted(numbers)
 
 
 @given(st.lists(strategies.texts, max_size=6))
 def test_text_keys_are_ordered_by_utf8(texts: list[str]) -> None:
     """Not by UTF-16, as other languages would."""
     wire = [{"S": text} for text in texts]
-    assert [v["S"].encode() for v in sorted(wire, key=_items.order)] == sorted(
+    assert [v["S"].encode() for v in sorted(wire, key=order)] == sorted(
         text.encode() for text in texts
     )
 
@@ -121,18 +124,18 @@ def test_text_keys_are_ordered_by_utf8(texts: list[str]) -> None:
 def test_binary_keys_are_ordered_by_unsigned_bytes(values: list[bytes]) -> None:
     """Not by their base64 text, in which + comes before a letter."""
     wire = [_codec.encode_value(value) for value in values]
-    assert [base64.b64decode(v["B"]) for v in sorted(wire, key=_items.order)] == sorted(values)
+    assert [base64.b64decode(v["B"]) for v in sorted(wire, key=order)] == sorted(values)
 
 
 @given(strategies.numbers())
 def test_one_key_has_one_identity(number: Decimal) -> None:
     """1, 1.0 and 1E+0 are one key; 1 and "1" are two."""
     spellings = ({"N": str(number)}, {"N": f"{number:f}"}, {"N": f"{number:.40e}"})
-    assert len({_items.identity({"id": spelling}) for spelling in spellings}) == 1
-    assert _items.identity({"id": {"S": "1"}}) != _items.identity({"id": {"N": "1"}})
+    assert len({identity({"id": spelling}) for spelling in spellings}) == 1
+    assert identity({"id": {"S": "1"}}) != identity({"id": {"N": "1"}})
     both = {"a": {"S": "1"}, "b": {"S": "2"}}
-    assert _items.identity(both) == _items.identity(dict(reversed(both.items())))
-    assert _items.identity(both) != _items.identity({"a": {"S": "2"}, "b": {"S": "1"}})
+    assert identity(both) == identity(dict(reversed(both.items())))
+    assert identity(both) != identity({"a": {"S": "2"}, "b": {"S": "1"}})
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_keys_that_a_table_refuses(change: dict[str, Any], reason: str) -> None:
     """The server would refuse that item alone, in a batch, with a reason that names less."""
     item = {name: value for name, value in {**KEY, **change}.items() if value is not None}
     with pytest.raises(InvalidKeyError) as caught:
-        _items.check_item(item, LAYOUT)
+        check_item(item, LAYOUT)
     assert reason in str(caught.value)
 
 
@@ -163,17 +166,17 @@ def test_a_sort_key_has_a_smaller_limit() -> None:
     """1,024 bytes, where the partition key has 2,048; the limit itself is allowed."""
     schema = KeySchema("id", "name")
     longest = {"id": {"S": "x" * 2048}, "name": {"S": "y" * 1024}}
-    assert _items.key_of(longest, schema, "orders") == longest
+    assert key_of(longest, schema, "orders") == longest
     with pytest.raises(InvalidKeyError, match="'name' has 1,025 bytes, DynamoDB allows 1,024"):
-        _items.key_of({**longest, "name": {"S": "y" * 1025}}, schema, "orders")
+        key_of({**longest, "name": {"S": "y" * 1025}}, schema, "orders")
 
 
 def test_an_item_may_leave_index_keys_out_and_have_400_kilobytes() -> None:
     """Sparse indexes are common; one byte over the limit is refused, and the message counts."""
-    rest = _items.MAX_ITEM_BYTES - _items.item_bytes(KEY) - 1
-    assert _items.check_item({**KEY, "x": {"S": "y" * rest}}, LAYOUT) == KEY
+    rest = MAX_ITEM_BYTES - item_bytes(KEY) - 1
+    assert check_item({**KEY, "x": {"S": "y" * rest}}, LAYOUT) == KEY
     with pytest.raises(InvalidItemError, match="409,601 bytes, DynamoDB allows 409,600") as caught:
-        _items.check_item({**KEY, "x": {"S": "y" * (rest + 1)}}, LAYOUT)
+        check_item({**KEY, "x": {"S": "y" * (rest + 1)}}, LAYOUT)
     assert caught.value.key == {"id": "o-1", "day": Decimal(1)}
 
 
@@ -193,6 +196,6 @@ def test_marks_come_and_go() -> None:
 
 def test_tokens_do_not_repeat() -> None:
     """A repeated token would let an update overwrite what it has not seen."""
-    tokens = {_items.new_token() for _ in range(1000)}
+    tokens = {new_token() for _ in range(1000)}
     assert len(tokens) == 1000
     assert all(len(token) == 16 for token in tokens)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from dualtable import Chain, Convert, Drop, Index, KeySchema, Move, Rename, _codec
-from dualtable._items import Marks
+from dualtable._layouts import Layout
 from dualtable._lineage import Lineage
-from dualtable._tables import Layout
+from dualtable._marks import Marks
 from dualtable._transforms import as_transform
 from dualtable.errors import DualTableError, InvalidItemError, InvalidKeyError, TransformError
 

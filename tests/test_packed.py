@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from strategies import items
 
-from dualtable import _codec, _items
+from dualtable import _codec
 from dualtable._packed import PackedItem, write_units
+from dualtable._sizes import item_bytes
 
 
 @given(items)
@@ -16,7 +17,7 @@ def test_packing_keeps_the_item(item: dict[str, object]) -> None:
     packed = PackedItem.of(wire)
     assert packed.item() == wire
     assert list(packed.names) == sorted(wire)
-    assert packed.size() == _items.item_bytes(wire)
+    assert packed.size() == item_bytes(wire)
 
 
 @given(items)

@@ -7,28 +7,23 @@ rule that is broken without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 import attrs
 
-from dualtable import (
-    Migration,
-    Phase,
-    _items,
-    _judged_writes,
-    _logical,
-    _memory,
-    _phases,
-)
+from dualtable import Migration, Phase, _judged_writes, _logical, _memory, _phases
 from dualtable._control import Control
 from dualtable._copy import SegmentCopy
-from dualtable._gateway import Condition, Insert, Outcome
+from dualtable._gateway import Insert, Outcome
+from dualtable._items import check_item
 from dualtable._lineage import Lineage, Output
 from dualtable._logical import LogicalTable
+from dualtable._marks import new_token
 from dualtable._overlay import Overlay, Seen
 from dualtable._packed import PackedItem
 from dualtable._phases import ROUTES
@@ -36,6 +31,7 @@ from dualtable._requests import Changes
 from dualtable._run import Run
 from dualtable._segments import Progress
 from dualtable._shuffle import Outgoing, RangePace
+from dualtable._texts import Condition
 from proof.casts import WORLDS, Cast
 from proof.roles import (
     APPENDER,
@@ -74,6 +70,20 @@ def cast(*roles: Any, world: Any = ONLY_OLD, **settings: Any) -> Cast:
 
 def replaced(owner: Any, name: str, by: Any) -> Callable[[], AbstractContextManager[Any]]:
     return partial(patch.object, owner, name, by)
+
+
+def everywhere(function: Any, by: Any) -> Callable[[], AbstractContextManager[Any]]:
+    """Replace a function in each module that has imported it by name."""
+
+    @contextmanager
+    def removed() -> Iterator[None]:
+        with ExitStack() as stack:
+            for module in [m for n, m in sys.modules.items() if n.startswith("dualtable")]:
+                for name in [n for n, value in vars(module).items() if value is function]:
+                    stack.enter_context(patch.object(module, name, by))
+            yield
+
+    return removed
 
 
 # -- reads -----------------------------------------------------------------------------------------
@@ -205,7 +215,7 @@ def _without_condition(put: Any) -> Any:
 
 
 def unchecked(self: Any, output: Any, source: Any) -> Any:
-    return Output(_items.check_item(output, self.new), output, PackedItem.of(output))
+    return Output(check_item(output, self.new), output, PackedItem.of(output))
 
 
 def forget(*_: Any) -> None:
@@ -260,7 +270,7 @@ GUARDS = (
     ),
     Guard(
         "the token",
-        replaced(_items, "new_token", lambda: "earlier"),
+        everywhere(new_token, lambda: "earlier"),
         cast(UPDATER, UPDATER, world=WRITTEN),
         "I4",
     ),

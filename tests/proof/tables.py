@@ -11,15 +11,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dualtable import Migration, _codec, _items
+from dualtable import Migration, _codec
 from dualtable._gateway import TransactPut
+from dualtable._keys import identity
 from dualtable._packed import PackedItem
 from dualtable._types import WireItem
 from dualtable.testing import MemoryGateway
 from proof.history import Logical, Record
 
 OLD, NEW, CONTROL = "proof-old", "proof-new", "proof-control"
-KEY = _items.identity({"id": {"S": "k"}})
+KEY = identity({"id": {"S": "k"}})
 WATCHED = {"id": "k"}
 STATE = {"migration": {"S": "proof"}, "record": {"S": "state"}}
 OTHER = {"id": "b"}  # comes first in a scan
@@ -86,7 +87,7 @@ def keys_of(arguments: Mapping[str, Any]) -> set[Any]:
     named += [*arguments.get("keys", ()), *_unpacked(arguments.get("items", ()))]
     for action in (*arguments.get("actions", ()), *arguments.get("gets", ())):
         named.append(action.item if isinstance(action, TransactPut) else action.key)
-    return {_items.identity({"id": key["id"]}) for key in named if "id" in key}
+    return {identity({"id": key["id"]}) for key in named if "id" in key}
 
 
 def _unpacked(items: Iterable[WireItem | PackedItem]) -> list[WireItem]:

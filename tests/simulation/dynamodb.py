@@ -19,21 +19,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
-from dualtable import _items
 from dualtable._faults import Faults
-from dualtable._gateway import (
-    BatchGet,
-    Condition,
-    ConditionFailed,
-    Insert,
-    InsertBatch,
-    Outcome,
-    Page,
-)
+from dualtable._gateway import BatchGet, ConditionFailed, Insert, InsertBatch, Outcome, Page
 from dualtable._memory import MemoryGateway
 from dualtable._packed import PackedItem
-from dualtable._tables import Description
-from dualtable._types import WireItem, WireKey
+from dualtable._sizes import item_bytes, read_units, write_units
+from dualtable._texts import Condition
+from dualtable._types import Description, WireItem, WireKey
 from dualtable.errors import ThrottledError
 from simulation.capacity import Capacity
 
@@ -113,7 +105,7 @@ class SimulatedDynamoDB(MemoryGateway):
         """Make a table; a scan walks over what is `deleted` and finds nothing there."""
         there = set(keys)
         places = sorted((place_of(key), key) for key in [*there, *deleted])
-        size = _items.item_bytes(item(next(iter(there), "none")))
+        size = item_bytes(item(next(iter(there), "none")))
         self.simulated[name] = Table(capacity, item, size, places, there)
         return self.simulated[name]
 
@@ -160,7 +152,7 @@ class SimulatedDynamoDB(MemoryGateway):
         if reason := found.refuse(found.capacity.open_for_read(place, self._now())):
             raise ThrottledError("the scan was throttled", reasons=(reason,))
         keys = [key for _, key in found.places[start:stop] if key in found.keys]
-        units = _items.read_units(len(keys) * found.item_bytes, consistent_read=consistent_read)
+        units = read_units(len(keys) * found.item_bytes, consistent_read=consistent_read)
         found.capacity.charge_read(place, units, self._now())
         await asyncio.sleep((stop - start) * found.item_bytes / 1024 * KILOBYTE_SECONDS)
         last = None if stop == end else {"id": {"S": found.places[stop - 1][1]}}
@@ -171,11 +163,11 @@ class SimulatedDynamoDB(MemoryGateway):
     ) -> InsertBatch:
         found = self.simulated[table]
         unpacked = [item.item() for item in items]
-        sizes = [_items.item_bytes(item) for item in unpacked]
+        sizes = [item_bytes(item) for item in unpacked]
         await self._wait(WRITE_SECONDS, sum(sizes))
         outcomes, units = [], 0
         for item, size in zip(unpacked, sizes, strict=True):
-            cost = _items.write_units(size)
+            cost = write_units(size)
             outcome = self._insert(found, item["id"]["S"], cost)
             outcomes.append(outcome)
             units += cost * (outcome.outcome is not Outcome.RETRY)
@@ -211,7 +203,7 @@ class SimulatedDynamoDB(MemoryGateway):
                 left.append(key)
                 continue
             size = found.item_bytes if name in found.keys else 0
-            cost = _items.read_units(size, consistent_read=consistent_read)
+            cost = read_units(size, consistent_read=consistent_read)
             found.capacity.charge_read(place, cost, self._now())
             units += cost
             items += [dict(key)] if size else []
@@ -236,9 +228,9 @@ class SimulatedDynamoDB(MemoryGateway):
         if table not in self.simulated:
             return await super().put(table, item, condition, return_old=return_old)
         found = self.simulated[table]
-        size = _items.item_bytes(item)
+        size = item_bytes(item)
         await self._wait(WRITE_SECONDS, size)
-        outcome = self._insert(found, item["id"]["S"], _items.write_units(size)).outcome
+        outcome = self._insert(found, item["id"]["S"], write_units(size)).outcome
         if outcome is Outcome.RETRY:
             raise ThrottledError(f"put into {table} was throttled")
         if outcome is Outcome.PRESENT:

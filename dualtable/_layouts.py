@@ -1,0 +1,212 @@
+"""The keys of a table and of its indexes: which attributes they are made of, and their types.
+
+The rule: a layout says where a table finds an item; it is declared by a caller or read off a
+description, and nothing here makes or compares tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias, cast
+
+import attrs
+
+from dualtable._types import Definition, Description
+from dualtable.errors import TableMismatchError
+
+KeyType: TypeAlias = Literal["S", "N", "B"]
+
+
+Projection: TypeAlias = Literal["ALL", "KEYS_ONLY"] | Sequence[str]
+
+
+@attrs.frozen
+class KeyAttribute:
+    """One key attribute of a table or an index.
+
+    Args:
+        name: The attribute's name, at the root of the item.
+        type: DynamoDB's key types: ``S`` (text, the default), ``N`` (number), ``B`` (binary).
+
+    Raises:
+        TableMismatchError: The name or type is malformed.
+
+    Example:
+        >>> from dualtable import KeyAttribute
+        >>> KeyAttribute("population", "N").type
+        'N'
+    """
+
+    name: str
+    type: KeyType = "S"
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise TableMismatchError(
+                f"{self.name!r} names no key attribute; write 'id', or ('day', 'N') with a type"
+            )
+        if self.type not in ("S", "N", "B"):
+            raise TableMismatchError(
+                f"key attribute {self.name!r} has type {self.type!r}; DynamoDB's key types are"
+                " 'S' (text), 'N' (number) and 'B' (binary)"
+            )
+
+
+def _to_attribute(value: KeyAttribute | tuple[str, KeyType] | str) -> KeyAttribute:
+    if isinstance(value, KeyAttribute):
+        return value
+    if isinstance(value, tuple) and len(value) == 2:
+        return KeyAttribute(*value)
+    return KeyAttribute(value)
+
+
+@attrs.frozen
+class KeySchema:
+    """The primary key of a table or an index.
+
+    Args:
+        partition: The partition key: a `KeyAttribute`, ``(name, type)``, or a name of type ``S``.
+        sort: The sort key in the same forms, or None (default) where there is none.
+
+    Example:
+        >>> from dualtable import KeySchema
+        >>> KeySchema("customer", ("day", "N")).names
+        ('customer', 'day')
+    """
+
+    partition: KeyAttribute = attrs.field(converter=_to_attribute)
+    sort: KeyAttribute | None = attrs.field(
+        default=None, converter=attrs.converters.optional(_to_attribute)
+    )
+
+    @property
+    def attributes(self) -> tuple[KeyAttribute, ...]:
+        """The one or two key attributes, partition key first."""
+        return (self.partition,) if self.sort is None else (self.partition, self.sort)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the key attributes, partition key first."""
+        return tuple(attribute.name for attribute in self.attributes)
+
+
+def check_key_schema(_instance: object, attribute: Any, value: KeySchema) -> None:
+    """Raise `TableMismatchError` where a field holds something else."""
+    if not isinstance(value, KeySchema):
+        raise TableMismatchError(
+            f"{attribute.name}={value!r} is not a KeySchema; write KeySchema('region')"
+        )
+
+
+@attrs.frozen
+class Index:
+    """A secondary index that the new table shall have.
+
+    Args:
+        name: The index's name.
+        key: Its key: attributes at the root of the new items.
+        projection: ``"ALL"`` (default), ``"KEYS_ONLY"``, or the names of further attributes.
+        local: True for a local secondary index, which shares the table's partition key.
+        old_index: A global index of the old table that completes this one until the cut-over: of
+            each item that belongs here it must hold the old version. None (default) where there is
+            none; then a query of this index is refused until then.
+        old_value: Leads from a partition key value of this index to the one that the old items have
+            in `old_index`, both plain values; by default it is the same.
+
+    Raises:
+        TableMismatchError: The name, key or projection is malformed.
+
+    Example:
+        >>> from dualtable import Index, KeySchema
+        >>> Index("by-region", KeySchema("region", ("total", "N"))).key.names
+        ('region', 'total')
+    """
+
+    name: str
+    key: KeySchema = attrs.field(validator=check_key_schema)
+    projection: Projection = "ALL"
+    local: bool = attrs.field(default=False, kw_only=True)
+    old_index: str | None = attrs.field(default=None, kw_only=True)
+    old_value: Callable[[Any], Any] | None = attrs.field(default=None, kw_only=True, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise TableMismatchError(f"{self.name!r} names no index; it must be a text")
+        if isinstance(self.projection, str) and self.projection not in ("ALL", "KEYS_ONLY"):
+            raise TableMismatchError(
+                f"index {self.name!r} has the projection {self.projection!r}; write 'ALL',"
+                " 'KEYS_ONLY', or a list of names"
+            )
+
+    def projects(self, name: str, table_key: KeySchema) -> bool:
+        """Tell whether the index holds an attribute of an item that is in it."""
+        if self.projection == "ALL" or name in self.key.names or name in table_key.names:
+            return True
+        return self.projection != "KEYS_ONLY" and name in self.projection
+
+    def shows_the_dead(self, table_key: KeySchema, marker: str) -> bool:
+        """Tell whether tombstones are in the index and cannot be told from items there.
+
+        They are where its key is made of the table's key attributes alone, which a tombstone has.
+        """
+        return set(self.key.names) <= set(table_key.names) and not self.projects(marker, table_key)
+
+
+@attrs.frozen
+class Layout:
+    """The keys of a table and of its indexes, read off a description."""
+
+    table: str
+    key: KeySchema
+    indexes: dict[str, Index]
+
+    def index_attributes(self) -> Iterator[tuple[str, KeyAttribute]]:
+        """Yield ``(index name, key attribute)`` for each index key."""
+        for name, index in self.indexes.items():
+            for attribute in index.key.attributes:
+                yield name, attribute
+
+
+def layout(description: Description) -> Layout:
+    """Read the keys of a table and of its indexes off its description."""
+    types = {a["AttributeName"]: a["AttributeType"] for a in description["AttributeDefinitions"]}
+    return Layout(
+        table=description["TableName"],
+        key=key_schema(description["KeySchema"], types),
+        indexes={index.name: index for index in indexes_of(description, types)},
+    )
+
+
+def all_indexes(table: Description | Definition) -> list[dict[str, Any]]:
+    return [
+        *(table.get("GlobalSecondaryIndexes") or ()),
+        *(table.get("LocalSecondaryIndexes") or ()),
+    ]
+
+
+def key_schema(wire: Sequence[dict[str, str]], types: dict[str, KeyType]) -> KeySchema:
+    names = {part["KeyType"]: part["AttributeName"] for part in wire}
+    sort = names.get("RANGE")
+    return KeySchema(
+        KeyAttribute(names["HASH"], types[names["HASH"]]),
+        None if sort is None else KeyAttribute(sort, types[sort]),
+    )
+
+
+def indexes_of(old: Description, types: dict[str, KeyType]) -> tuple[Index, ...]:
+    local = {index["IndexName"] for index in old.get("LocalSecondaryIndexes") or ()}
+    return tuple(
+        Index(
+            wire["IndexName"],
+            key_schema(wire["KeySchema"], types),
+            projection(wire["Projection"]),
+            local=wire["IndexName"] in local,
+        )
+        for wire in all_indexes(old)
+    )
+
+
+def projection(wire: dict[str, Any]) -> Projection:
+    if wire["ProjectionType"] == "INCLUDE":
+        return tuple(wire["NonKeyAttributes"])
+    return cast("Projection", wire["ProjectionType"])

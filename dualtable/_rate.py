@@ -1,0 +1,43 @@
+"""Change the ceilings of a migration while it runs.
+
+The rule: a ceiling that is stored counts for every migrator, whoever started it.
+"""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import attrs
+
+from dualtable._connect import Connection, connect
+from dualtable._control import Control, Limits
+from dualtable._migration import Migration
+from dualtable._retry import ONE_OFF
+
+
+async def change_limits(
+    migration: Migration, changes: dict[str, float | None], **connection: Unpack[Connection]
+) -> Limits:
+    """Change the ceilings that all migrators of a migration go by, within seconds.
+
+    Args:
+        migration: The migration.
+        changes: New values of ``max_read_units`` and ``max_write_units``, in units a second; 0
+            pauses, None lifts the ceiling, and what is left out stays.
+        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
+            as boto3 takes them, or ``gateway``.
+
+    Returns:
+        The ceilings in force now.
+
+    Raises:
+        GatewayError: DynamoDB refused a request or stayed out of reach.
+    """
+    async with connect(connection, ONE_OFF) as gateway:
+        control = Control(gateway, migration.control_table, migration.name)
+        in_force = (await control.sharing(0.0)).limits
+        if changes:
+            await control.ensure_table()
+            in_force = attrs.evolve(in_force, **changes)
+            await control.set_limits(in_force)
+        return in_force
