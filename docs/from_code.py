@@ -10,7 +10,8 @@ import argparse
 from collections.abc import Callable, Iterator
 
 from dualtable import errors
-from dualtable._cli import _parser
+from dualtable.__main__ import ALL_COMMANDS
+from dualtable._cli import parser_of
 from dualtable._phases import ROUTES, TRANSITIONS, Phase, Route
 
 PHASE_COLUMNS: dict[str, Callable[[Route], str]] = {
@@ -58,7 +59,9 @@ def error_tree(root: type = errors.DualTableError, indent: str = "") -> Iterator
 def command_line() -> str:
     """Return a section for each command with all its arguments."""
     (commands,) = (
-        action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)
+        action
+        for action in parser_of(ALL_COMMANDS)._actions
+        if isinstance(action, argparse._SubParsersAction)
     )
     return "\n\n".join(_command(name, parser) for name, parser in commands.choices.items())
 

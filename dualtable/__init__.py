@@ -1,7 +1,9 @@
 """Change the format of a DynamoDB table without downtime."""
 
 from dualtable._actions import ConditionCheck, Delete, Put, Update
+from dualtable._chain import Chain
 from dualtable._creation import CreationReport, create_table
+from dualtable._findings import VerificationReport
 from dualtable._iteration import ItemIterator
 from dualtable._layouts import Index, KeyAttribute, KeySchema
 from dualtable._migration import Migration
@@ -11,8 +13,9 @@ from dualtable._phases import Phase
 from dualtable._report import MigrationProgress, MigrationReport
 from dualtable._repository import DualTableRepository
 from dualtable._status import MigrationStatus, read_status
-from dualtable._transforms import Chain, Convert, Default, Drop, Move, Rename, Transform
-from dualtable._verifier import VerificationReport, Verifier
+from dualtable._steps import Convert, Default, Drop, Move, Rename
+from dualtable._transforms import Transform
+from dualtable._verifier import Verifier
 from dualtable.errors import DualTableError
 
 __all__ = [

@@ -1,8 +1,19 @@
-"""``python -m dualtable``: the same as the command ``dualtable``."""
+"""The command ``dualtable``, also as ``python -m dualtable``, with all its subcommands."""
 
 import sys
+from collections.abc import Sequence
 
-from dualtable._cli import main
+from dualtable._cli import run
+from dualtable._commands import COMMANDS
+from dualtable._demo_command import DEMO
+
+ALL_COMMANDS = (*COMMANDS, DEMO)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    return run(ALL_COMMANDS, sys.argv[1:] if argv is None else argv)
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 import orjson
 
 from dualtable._cli_log import logged_to_stderr
-from dualtable._commands import COMMANDS, NOT_WELL, WRONG_USE, Answer
+from dualtable._command import NOT_WELL, WRONG_USE, Answer, Command
 from dualtable.errors import (
     DualTableError,
     GatewayError,
@@ -47,11 +47,10 @@ _ENDINGS: dict[type[DualTableError], tuple[int, str]] = {
 """Exit code and advice for an error; that of its nearest class counts."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code."""
-    arguments = sys.argv[1:] if argv is None else argv
+def run(commands: Sequence[Command], arguments: Sequence[str]) -> int:
+    """Run the command that the arguments ask for and return its exit code."""
     try:
-        options = _parser().parse_args(arguments)
+        options = parser_of(commands).parse_args(arguments)
         options.say = partial(print, file=sys.stderr if options.json else sys.stdout, flush=True)
         # What a user's module prints must not get between the answer.
         with (
@@ -122,15 +121,16 @@ class _Parser(ArgumentParser):
         raise DualTableError(f"{message}; see {self.prog} --help")
 
 
-def _parser() -> ArgumentParser:
+def parser_of(commands: Sequence[Command]) -> ArgumentParser:
+    """Return the parser of all commands."""
     parser = _Parser(
         prog="dualtable",
         description="Change the format of a DynamoDB table without downtime.",
         epilog="Exit codes: 0 done and well, 1 done or begun but not well, 2 wrong use.",
     )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        sub = commands.add_parser(command.name, help=command.purpose, description=command.purpose)
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in commands:
+        sub = subparsers.add_parser(command.name, help=command.purpose, description=command.purpose)
         sub.set_defaults(command=command)
         for add_options in command.options:
             add_options(sub)

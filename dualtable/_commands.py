@@ -10,15 +10,15 @@ import asyncio
 import logging
 import signal
 import sys
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
-from typing import Any
+from argparse import Namespace
 
 import attrs
 
 from dualtable import _summaries
+from dualtable._command import NOT_WELL, WELL, Answer, Command
 from dualtable._connect import Connection
 from dualtable._creation import create_table
+from dualtable._findings import VerificationReport
 from dualtable._migration import Migration
 from dualtable._migrator import Migrator, default_dead_letters
 from dualtable._options import (
@@ -35,33 +35,11 @@ from dualtable._rate import change_limits
 from dualtable._reference import load_migration
 from dualtable._report import MigrationReport
 from dualtable._status import read_status
-from dualtable._verifier import VerificationReport, Verifier
-from dualtable.errors import DualTableError
+from dualtable._verifier import Verifier
 
 _log = logging.getLogger("dualtable.cli")
 
-WELL, NOT_WELL, WRONG_USE = 0, 1, 2
-
 _STOP_ON = () if sys.platform == "win32" else (signal.SIGINT, signal.SIGTERM)
-
-
-@attrs.frozen
-class Answer:
-    """How a command ended: for the shell, for machines, for people."""
-
-    exit_code: int
-    data: dict[str, Any]
-    text: str
-
-
-@attrs.frozen
-class Command:
-    """A subcommand: what it does, how it is run, and the groups of options that it takes."""
-
-    name: str
-    purpose: str
-    run: Callable[[Namespace], Answer]
-    options: tuple[Callable[[ArgumentParser], None], ...]
 
 
 def _create(options: Namespace) -> Answer:
@@ -157,19 +135,6 @@ def _rate(options: Namespace) -> Answer:
     return Answer(WELL, attrs.asdict(limits), _summaries.limits_text(limits, migration.name))
 
 
-def _demo(options: Namespace) -> Answer:
-    try:
-        from dualtable._demo import run_demo  # needs the extra `demo`
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("dualtable"):
-            raise
-        raise DualTableError(
-            f"the demo needs {error.name}; install it with: pip install 'dualtable[demo]'"
-        ) from error
-    report = run_demo(options.say, live=not options.quiet)
-    return Answer(WELL if report.ok else NOT_WELL, _summaries.demo_data(report), "")
-
-
 def _connection(options: Namespace) -> Connection:
     return {
         "endpoint_url": options.endpoint_url,
@@ -204,5 +169,4 @@ COMMANDS = (
         _rate,
         (add_migration, add_rate, add_output),
     ),
-    Command("demo", "Watch a migration of real data on this machine.", _demo, (add_output,)),
 )

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypedDict, cast
 
-from dualtable._aws import local_settings, open_gateway
+from dualtable._aws import open_gateway
+from dualtable._client import local_settings
 from dualtable._gateway import Gateway
 from dualtable._retry import OnRetry, RetryingGateway, RetryPolicy
 

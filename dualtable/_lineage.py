@@ -14,13 +14,14 @@ from typing import Any
 import attrs
 
 from dualtable import _codec, _values
+from dualtable._applying import forward_wire_twice, keeps_key
 from dualtable._items import check_keys, check_size
 from dualtable._keys import identity, key_of, plain
 from dualtable._layouts import KeySchema, Layout
 from dualtable._marks import Marks
 from dualtable._migration import Migration
 from dualtable._packed import PackedItem
-from dualtable._transforms import Transform, forward_wire_twice, keeps_key
+from dualtable._transforms import Transform
 from dualtable._types import WireItem, WireKey, WireValue
 from dualtable.errors import DualTableError, InvalidItemError, InvalidKeyError, TransformError
 

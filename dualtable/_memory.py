@@ -34,7 +34,7 @@ from dualtable._gateway import (
     cancellation,
 )
 from dualtable._key_conditions import KeyCondition, checked
-from dualtable._keys import identity
+from dualtable._keys import identity, order
 from dualtable._packed import PackedItem
 from dualtable._sizes import item_bytes, read_units, write_units
 from dualtable._stored import Order, Seen, StoredTable
@@ -239,17 +239,17 @@ class MemoryGateway:
         await self.faults.before("query", table)
         found = self._table(table)
         _check_limit(limit)
-        order = found.order_of(index, consistent_read=consistent_read)
-        condition = _key_condition(key_condition, order, index or table)
+        kept = found.order_of(index, consistent_read=consistent_read)
+        condition = _key_condition(key_condition, kept, index or table)
         partition = order(condition.partition)
-        start_key = found.checked_start(order, start_key)
+        start_key = found.checked_start(kept, start_key)
         if start_key is not None:
             at_end = index is None and condition.ends_at(start_key, descending=descending)
             if at_end or not condition.holds(start_key):
                 raise refused("the starting key does not match the key condition")
         page = found.page(
-            order,
-            order.partition(partition, start_key, descending=descending),
+            kept,
+            kept.partition(partition, start_key, descending=descending),
             self._seen(found, consistent_read),
             is_wanted=condition.holds,
             limit=limit,

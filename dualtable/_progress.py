@@ -19,9 +19,9 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 import attrs
 
 from dualtable._clock import Clock, SystemClock
+from dualtable._findings import VerificationReport
 from dualtable._report import MigrationProgress
 from dualtable._tasks import first_error
-from dualtable._verifier import VerificationReport
 
 _log = logging.getLogger("dualtable.progress")
 

@@ -7,22 +7,19 @@ where there is something to do. A machine gets the report's fields.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from dualtable import _codec
 from dualtable._control import Limits
 from dualtable._creation import CreationReport
+from dualtable._findings import VerificationReport
 from dualtable._migration import Migration
 from dualtable._progress import count, duration, percent
 from dualtable._report import MigrationProgress, MigrationReport
 from dualtable._status import MigrationStatus
 from dualtable._types import Key
-from dualtable._verifier import VerificationReport
-
-if TYPE_CHECKING:  # needs the extra `demo`
-    from dualtable._demo import DemoReport
 
 Data = dict[str, Any]
 
@@ -43,15 +40,6 @@ def verification_data(report: VerificationReport) -> Data:
 
 def status_data(status: MigrationStatus) -> Data:
     return {**attrs.asdict(status), "complete": status.complete, "share_done": share_done(status)}
-
-
-def demo_data(report: DemoReport) -> Data:
-    return {
-        **attrs.asdict(report, recurse=False),
-        "runs": [migration_data(run) for run in report.runs],
-        "verification": verification_data(report.verification),
-        "ok": report.ok,
-    }
 
 
 def share_done(status: MigrationStatus) -> float | None:

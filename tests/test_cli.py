@@ -19,7 +19,7 @@ import orders
 import pytest
 
 from dualtable import Migration, MigrationStatus, read_status
-from dualtable._cli import main
+from dualtable.__main__ import main
 from dualtable._connect import connect
 from dualtable._retry import PRODUCTION
 

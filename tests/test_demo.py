@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from dualtable import DualTableRepository, _demo, _demo_cities
-from dualtable._cli import main
+from dualtable.__main__ import main
+from dualtable._comparison import Comparison
 from dualtable._demo_cities import load, new_city, old_city
-from dualtable._verifier import Kind, _Run
+from dualtable._findings import Kind
 
 CLAIMS = {
     "arrived": "every city has arrived as it should be, and nothing else",
@@ -101,7 +102,7 @@ def write_to_old(patch: pytest.MonkeyPatch) -> None:
 
 
 def find_a_difference(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(_Run, "_judge", lambda *_: Kind.DIFFERENT)
+    patch.setattr(Comparison, "_judge", lambda *_: Kind.DIFFERENT)
 
 
 def lose_the_index(patch: pytest.MonkeyPatch) -> None:

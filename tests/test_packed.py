@@ -6,7 +6,7 @@ from hypothesis import given
 from strategies import items
 
 from dualtable import _codec
-from dualtable._packed import PackedItem, write_units
+from dualtable._packed import PackedItem, batch_write_units
 from dualtable._sizes import item_bytes
 
 
@@ -32,12 +32,14 @@ def test_estimated_write_units() -> None:
     packed = [
         PackedItem.of(_codec.encode({"id": "o-1", "text": "x" * size})) for size in (100, 3000, 900)
     ]
-    assert write_units(packed[1:]) == 3 + 1
-    assert write_units([]) == 0
+    assert batch_write_units(packed[1:]) == 3 + 1
+    assert batch_write_units([]) == 0
 
 
 def test_estimated_write_units_of_a_mixed_batch() -> None:
     """A small item of another kind, first in the batch, does not spoil the estimate."""
     for other in ({"id": "o-1", "a": True, "b": None}, {"id": "o-1", "a long name": 1, "c": 123}):
         batch = [other] + [{"id": f"o-{n}", "text": "x" * 3000} for n in range(24)]
-        assert write_units([PackedItem.of(_codec.encode(item)) for item in batch]) == 1 + 24 * 3
+        assert (
+            batch_write_units([PackedItem.of(_codec.encode(item)) for item in batch]) == 1 + 24 * 3
+        )

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dualtable import _codec
-from dualtable._aws import local_settings, open_gateway
+from dualtable._aws import open_gateway
+from dualtable._client import local_settings
 from dualtable._gateway import Outcome
 from dualtable._partiql import insert_statement
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dualtable import Chain, Convert, Default, Drop, Move, Rename, Transform, _codec
-from dualtable._transforms import as_transform, forward_wire, keeps_key
+from dualtable._applying import forward_wire, keeps_key
+from dualtable._transforms import as_transform
 from dualtable.errors import InvalidItemError, TransformError
 
 SECRET = "tell nobody"

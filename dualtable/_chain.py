@@ -1,0 +1,84 @@
+"""Transforms one after the other.
+
+The rule: a chain is itself a transform, and as good as the weakest of its members: it can be undone
+where each of them can.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from dualtable import _codec
+from dualtable._applying import forward_wire, keeps_key, quick_way
+from dualtable._steps import Step
+from dualtable._transforms import AnyTransform, Outputs, Transform, as_transform
+from dualtable._types import Item, Key, WireItem
+from dualtable.errors import TransformError
+
+
+@attrs.frozen(init=False, repr=False)
+class Chain:
+    """Several transforms, one after the other; each gets what the one before it returns.
+
+    Args:
+        steps: Transforms or plain callables. A step that yields nothing ends the chain for that
+            item, one that yields several passes each of them on.
+
+    Example:
+        >>> from dualtable import Chain, Drop, Rename
+        >>> chain = Chain(Rename("nme", "name"), Drop("legacy"))
+        >>> chain.forward({"id": "o-1", "nme": "Ann", "legacy": True})
+        {'id': 'o-1', 'name': 'Ann'}
+        >>> chain.old_key({"id": "o-1"})
+        {'id': 'o-1'}
+    """
+
+    steps: tuple[Transform, ...]
+
+    def __init__(self, *steps: AnyTransform) -> None:
+        self.__attrs_init__(tuple(as_transform(step) for step in steps))
+
+    def forward(self, item: Item) -> Outputs:
+        """Return the new item, or a list of them, or None."""
+        outputs = [_codec.decode(output) for output in self.forward_wire(_codec.encode(item))]
+        return outputs if len(outputs) > 1 else next(iter(outputs), None)
+
+    def backward(self, item: Item) -> Item:
+        """Return the old item, each step undone from the last to the first.
+
+        Raises:
+            TransformError: A step cannot be undone.
+        """
+        for step in reversed(self.steps):
+            undo = getattr(step, "backward", None)
+            if undo is None:
+                raise TransformError(f"{step!r} cannot be undone: it has no backward(item)")
+            item = undo(item)
+        return item
+
+    def old_key(self, new_key: Key) -> Key | None:
+        """Return the key of the old item, mapped back from the last step to the first."""
+        key: Key | None = new_key
+        for step in reversed(self.steps):
+            if key is None:
+                return None
+            key = step.old_key(key)
+        return key
+
+    def keeps_key(self, names: frozenset[str]) -> bool:
+        """Tell whether each step keeps keys of these attributes."""
+        return all(keeps_key(step, names) for step in self.steps)
+
+    def forward_wire(self, item: WireItem) -> list[WireItem]:
+        """Return the new items in wire form."""
+        drafts = [dict(item)]
+        for step in self.steps:
+            if isinstance(step, Step) and quick_way(step) is Step.forward_wire:
+                for draft in drafts:  # one copy serves them all
+                    step.change(draft)
+            else:
+                drafts = [output for draft in drafts for output in forward_wire(step, draft)]
+        return drafts
+
+    def __repr__(self) -> str:
+        return f"Chain({', '.join(map(repr, self.steps))})"

@@ -1,0 +1,44 @@
+"""``dualtable demo`` as a subcommand.
+
+The rule: the demo brings its own command and words; the command line knows nothing of it.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from dualtable._command import NOT_WELL, WELL, Answer, Command
+from dualtable._options import add_output
+from dualtable._summaries import migration_data, verification_data
+from dualtable.errors import DualTableError
+
+if TYPE_CHECKING:  # needs the extra `demo`
+    from dualtable._demo import DemoReport
+
+
+def _demo(options: Namespace) -> Answer:
+    try:
+        from dualtable._demo import run_demo  # needs the extra `demo`
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("dualtable"):
+            raise
+        raise DualTableError(
+            f"the demo needs {error.name}; install it with: pip install 'dualtable[demo]'"
+        ) from error
+    report = run_demo(options.say, live=not options.quiet)
+    return Answer(WELL if report.ok else NOT_WELL, _data(report), "")
+
+
+def _data(report: DemoReport) -> dict[str, Any]:
+    return {
+        **attrs.asdict(report, recurse=False),
+        "runs": [migration_data(run) for run in report.runs],
+        "verification": verification_data(report.verification),
+        "ok": report.ok,
+    }
+
+
+DEMO = Command("demo", "Watch a migration of real data on this machine.", _demo, (add_output,))

@@ -1,0 +1,70 @@
+"""From the port's words to the parameters of DynamoDB's API.
+
+The rule: what is empty is left out, since DynamoDB refuses it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dualtable._gateway import (
+    TransactAction,
+    TransactDelete,
+    TransactPut,
+    TransactUpdate,
+)
+from dualtable._texts import Condition, Update, names_and_values
+
+
+def placeholders(*expressions: Condition | Update | None) -> dict[str, Any]:
+    """Return the parameters of all names and values; DynamoDB refuses either where it is empty."""
+    names, values = names_and_values(*expressions)
+    parameters: dict[str, Any] = {}
+    if names:
+        parameters["ExpressionAttributeNames"] = names
+    if values:
+        parameters["ExpressionAttributeValues"] = values
+    return parameters
+
+
+def conditional(condition: Condition | None) -> dict[str, Any]:
+    return {**_judging(condition), **placeholders(condition)}
+
+
+def updating(update: Update, condition: Condition | None) -> dict[str, Any]:
+    return {
+        "UpdateExpression": update.expression,
+        **_judging(condition),
+        **placeholders(update, condition),
+    }
+
+
+def _judging(condition: Condition | None) -> dict[str, Any]:
+    if condition is None:
+        return {}
+    return {
+        "ConditionExpression": condition.expression,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def returning_old(return_old: bool) -> dict[str, Any]:
+    return {"ReturnValues": "ALL_OLD"} if return_old else {}
+
+
+def transact_item(action: TransactAction) -> dict[str, Any]:
+    """Return one member of a transaction as the API names it."""
+    if isinstance(action, TransactPut):
+        kind, parameters = "Put", {"Item": action.item, **conditional(action.condition)}
+    elif isinstance(action, TransactUpdate):
+        kind, parameters = (
+            "Update",
+            {
+                "Key": action.key,
+                **updating(action.update, action.condition),
+            },
+        )
+    else:
+        kind = "Delete" if isinstance(action, TransactDelete) else "ConditionCheck"
+        parameters = {"Key": action.key, **conditional(action.condition)}
+    return {kind: {"TableName": action.table, **parameters}}

@@ -1,0 +1,157 @@
+"""From what AWS and its SDK refuse to the errors and answers of the port.
+
+The rule: no error of the SDK gets past this module, and each code has its class in one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import botocore.exceptions
+from botocore.parsers import ResponseParserError
+
+from dualtable._answers import RAW
+from dualtable._gateway import (
+    ConditionFailed,
+    Insert,
+    Outcome,
+    Reason,
+    Verdict,
+    cancellation,
+)
+from dualtable.errors import (
+    AccessError,
+    GatewayError,
+    RequestRefusedError,
+    RetryableError,
+    TableNotFoundError,
+    ThrottledError,
+    UnavailableError,
+)
+
+# Error code -> class; names as in
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html and, for
+# single statements, API_BatchStatementError.html. Any other 5xx passes, anything else is refused.
+_ERRORS: dict[str, type[GatewayError]] = {
+    "AccessDenied": AccessError,
+    "AccessDeniedException": AccessError,
+    "ExpiredToken": AccessError,
+    "ExpiredTokenException": AccessError,
+    "IncompleteSignature": AccessError,
+    "IncompleteSignatureException": AccessError,
+    "InvalidClientTokenId": AccessError,
+    "InvalidSignatureException": AccessError,
+    "MissingAuthenticationToken": AccessError,
+    "MissingAuthenticationTokenException": AccessError,
+    "NotAuthorized": AccessError,
+    "OptInRequired": AccessError,
+    "SignatureDoesNotMatch": AccessError,
+    "UnrecognizedClientException": AccessError,
+    "ResourceNotFound": TableNotFoundError,
+    "ResourceNotFoundException": TableNotFoundError,
+    "LimitExceededException": ThrottledError,
+    "ProvisionedThroughputExceeded": ThrottledError,
+    "ProvisionedThroughputExceededException": ThrottledError,
+    "RequestLimitExceeded": ThrottledError,
+    "Throttling": ThrottledError,
+    "ThrottlingError": ThrottledError,
+    "ThrottlingException": ThrottledError,
+    "InternalFailure": UnavailableError,
+    "InternalServerError": UnavailableError,
+    "ReplicatedWriteConflictException": UnavailableError,
+    "ServiceUnavailable": UnavailableError,
+    "TransactionConflict": UnavailableError,
+    "TransactionConflictException": UnavailableError,
+    "TransactionInProgressException": UnavailableError,
+}
+
+
+# HTTP status -> class, where the code says nothing: an error page of whatever is in between.
+_STATUSES: dict[int, type[GatewayError]] = {401: AccessError, 403: AccessError, 429: ThrottledError}
+
+
+# Code of a cancellation reason -> what it says of the action; any other code is a refusal.
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+_VERDICTS = {
+    "None": Verdict.FINE,
+    "ConditionalCheckFailed": Verdict.CONDITION_FAILED,
+    "TransactionConflict": Verdict.CONFLICT,
+    "ProvisionedThroughputExceeded": Verdict.THROTTLED,
+    "ThrottlingError": Verdict.THROTTLED,
+}
+
+
+def insert_of(table: str, member: dict[str, Any]) -> Insert:
+    error = member.get("Error")
+    if error is None:
+        return Insert(Outcome.WRITTEN)
+    code = error.get("Code", "")
+    if code == "DuplicateItem":
+        return Insert(Outcome.PRESENT)
+    kind = _ERRORS.get(code, RequestRefusedError)
+    if issubclass(kind, RetryableError):
+        return Insert(Outcome.RETRY, code)
+    if kind is RequestRefusedError:
+        return Insert(Outcome.REFUSED, error.get("Message", code))
+    raise kind(f"insert into {table}: {error.get('Message', code)}", code=code)
+
+
+def _reason(member: dict[str, Any]) -> Reason:
+    code = member.get("Code", "None")
+    verdict = _VERDICTS.get(code, Verdict.REFUSED)
+    return Reason(verdict, member.get("Message") or "", member.get("Item"))
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Raise the library's errors for botocore's."""
+    try:
+        yield
+    except botocore.exceptions.ClientError as error:
+        raise _from_response(what, error) from error
+    except (
+        botocore.exceptions.NoCredentialsError,
+        botocore.exceptions.PartialCredentialsError,
+        botocore.exceptions.CredentialRetrievalError,
+        botocore.exceptions.TokenRetrievalError,
+        botocore.exceptions.ProfileNotFound,
+    ) as error:
+        raise AccessError(
+            f"{what}: {error}; set credentials as for any AWS SDK (AWS_PROFILE, a role, …)",
+            code=type(error).__name__,
+        ) from error
+    except botocore.exceptions.NoRegionError as error:
+        raise AccessError(
+            f"{what}: no region; set AWS_DEFAULT_REGION or region_name=", code="NoRegionError"
+        ) from error
+    except (
+        botocore.exceptions.HTTPClientError,
+        botocore.exceptions.ConnectionError,
+        ResponseParserError,
+    ) as error:
+        raise UnavailableError(f"{what}: {error}", code=type(error).__name__) from error
+    except (botocore.exceptions.BotoCoreError, ValueError) as error:  # one of a bad endpoint
+        raise RequestRefusedError(f"{what}: {error}", code=type(error).__name__) from error
+
+
+def _from_response(what: str, error: botocore.exceptions.ClientError) -> Exception:
+    response: dict[str, Any] = {**error.response}
+    raw = response.get(RAW, {})
+    details = response.get("Error", {})
+    code = details.get("Code", "")
+    if code == "ConditionalCheckFailedException":
+        return ConditionFailed(raw.get("Item"))
+    if code == "TransactionCanceledException" and (reasons := raw.get("CancellationReasons")):
+        return cancellation([_reason(member) for member in reasons])
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    said = (details.get("Message") or code) if raw else f"HTTP status {status}, and no DynamoDB"
+    message = f"{what}: {said}"
+    kind = _ERRORS.get(code) or _STATUSES.get(status, RequestRefusedError)
+    if status >= 500 and code not in _ERRORS:
+        kind = UnavailableError
+    if kind is ThrottledError:
+        reasons = tuple(r.get("reason", "") for r in raw.get("ThrottlingReasons") or ())
+        return ThrottledError(message, code=code, reasons=reasons)
+    return kind(message, code=code)

@@ -1,0 +1,301 @@
+"""The steps: one change to an item each, in both directions.
+
+The rule: a step works on the wire form, so that an item keeps the form it came in and only what the
+step touches is decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from dualtable import _codec
+from dualtable._applying import guarded
+from dualtable._paths import (
+    Path,
+    get_at,
+    move,
+    path_text,
+    put_at,
+    renamed,
+    take_at,
+    to_name,
+    to_path,
+)
+from dualtable._types import Item, Key, WireItem, WireValue
+from dualtable.errors import InvalidItemError, TransformError
+
+
+class Step:
+    """One change to an item; subclasses make it, in both directions, to a draft in wire form.
+
+    A draft is a copy of an item that a step may change at its root; see `_owned`.
+    """
+
+    def forward(self, item: Item) -> Item:
+        """Return the new item of an old one, as plain values."""
+        draft = _codec.encode(item)
+        self.change(draft)
+        return _codec.decode(draft)
+
+    def backward(self, item: Item) -> Item:
+        """Return the old item of a new one, as plain values."""
+        draft = _codec.encode(item)
+        self.undo(draft)
+        return _codec.decode(draft)
+
+    def old_key(self, new_key: Key) -> Key | None:
+        """Return the key of the old item that yields `new_key`."""
+        return new_key
+
+    def keeps_key(self, names: frozenset[str]) -> bool:
+        """Tell whether the step leaves key attributes of these names alone."""
+        return names.isdisjoint(self._roots)
+
+    def forward_wire(self, item: WireItem) -> list[WireItem]:
+        """Return the new item in wire form."""
+        draft = dict(item)
+        self.change(draft)
+        return [draft]
+
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        """The attributes at the root that the step reads or writes."""
+        raise NotImplementedError
+
+    def change(self, draft: WireItem) -> None:
+        """Make a new item of an old one."""
+        raise NotImplementedError
+
+    def undo(self, draft: WireItem) -> None:
+        """Make an old item of a new one."""
+        raise TransformError(f"{self!r} cannot be undone")
+
+
+@attrs.frozen(repr=False)
+class Move(Step):
+    """Move an attribute to another place, such as from a nested map to the root.
+
+    An item without the attribute stays as it is. One that has the target already is refused.
+    Undoing it leaves a map that was made on the way, empty.
+
+    Args:
+        source: Where the attribute is: names joined by dots, or a sequence of names.
+        target: Where it goes, in the same form; maps on the way are made.
+
+    Raises:
+        TransformError: The target exists, or a name on the way to it is no map.
+
+    Example:
+        >>> from dualtable import Move
+        >>> Move("customer.region", "region").forward({"id": "o-1", "customer": {"region": "eu"}})
+        {'id': 'o-1', 'customer': {}, 'region': 'eu'}
+    """
+
+    source: Path = attrs.field(converter=to_path)
+    target: Path = attrs.field(converter=to_path)
+
+    def old_key(self, new_key: Key) -> Key | None:
+        """Return the key with the moved attribute under its old name."""
+        if len(self.target) > 1 or self.target[0] not in new_key:
+            return new_key
+        if len(self.source) > 1:
+            raise TransformError(
+                f"{self!r} makes a key of a nested property, so the old item cannot be found by it;"
+                " write a transform with an old_key of its own"
+            )
+        return renamed(new_key, self.target[0], self.source[0])
+
+    def change(self, draft: WireItem) -> None:
+        """Move it."""
+        move(draft, self.source, self.target, self)
+
+    def undo(self, draft: WireItem) -> None:
+        """Move it back."""
+        move(draft, self.target, self.source, self)
+
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        return (self.source[0], self.target[0])
+
+    def __repr__(self) -> str:
+        return f"Move({path_text(self.source)}, {path_text(self.target)})"
+
+
+@attrs.frozen(repr=False)
+class Rename(Step):
+    """Give an attribute another name where it is.
+
+    Args:
+        source: Where the attribute is: names joined by dots, or a sequence of names.
+        name: Its new name, in the same map.
+
+    Raises:
+        TransformError: The new name is taken.
+
+    Example:
+        >>> from dualtable import Rename
+        >>> Rename("customer.nme", "name").forward({"customer": {"nme": "Ann"}})
+        {'customer': {'name': 'Ann'}}
+    """
+
+    source: Path = attrs.field(converter=to_path)
+    name: str = attrs.field(converter=to_name)
+
+    @property
+    def _target(self) -> Path:
+        return (*self.source[:-1], self.name)
+
+    def old_key(self, new_key: Key) -> Key | None:
+        """Return the key with the attribute under its old name."""
+        if len(self.source) > 1 or self.name not in new_key:
+            return new_key
+        return renamed(new_key, self.name, self.source[0])
+
+    def change(self, draft: WireItem) -> None:
+        """Rename it."""
+        move(draft, self.source, self._target, self)
+
+    def undo(self, draft: WireItem) -> None:
+        """Give it its old name."""
+        move(draft, self._target, self.source, self)
+
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        return (self.source[0], self._target[0])
+
+    def __repr__(self) -> str:
+        return f"Rename({path_text(self.source)}, {self.name!r})"
+
+
+@attrs.frozen(repr=False)
+class Convert(Step):
+    """Replace a value by what a function makes of it; an item without it stays as it is.
+
+    Args:
+        path: Where the value is: names joined by dots, or a sequence of names.
+        function: Gets the plain value, returns the new one; must give the same each time.
+        back: The way back; needed for `backward`, and where the value is part of the key.
+
+    Raises:
+        TransformError: A function raised.
+        InvalidItemError: A function returned what DynamoDB cannot store.
+
+    Example:
+        >>> from decimal import Decimal
+        >>> from dualtable import Convert
+        >>> Convert("total", Decimal, back=str).forward({"total": "12.50"})
+        {'total': Decimal('12.50')}
+    """
+
+    path: Path = attrs.field(converter=to_path)
+    function: Callable[[Any], Any]
+    back: Callable[[Any], Any] | None = attrs.field(default=None, kw_only=True)
+
+    def old_key(self, new_key: Key) -> Key | None:
+        """Return the key with the value converted back."""
+        name = self.path[0]
+        if len(self.path) > 1 or name not in new_key:
+            return new_key
+        return {**new_key, name: guarded(lambda: self._way_back()(new_key[name]), self)}
+
+    def change(self, draft: WireItem) -> None:
+        """Convert the value."""
+        self._convert(draft, self.function)
+
+    def undo(self, draft: WireItem) -> None:
+        """Convert the value back."""
+        self._convert(draft, self._way_back())
+
+    def _way_back(self) -> Callable[[Any], Any]:
+        if self.back is None:
+            raise TransformError(f"{self!r} has no way back; give it as Convert(…, back=…)")
+        return self.back
+
+    def _convert(self, draft: WireItem, function: Callable[[Any], Any]) -> None:
+        value = get_at(draft, self.path)
+        if value is None:
+            return
+        result = guarded(lambda: function(_codec.decode_value(value)), self)
+        try:
+            put_at(draft, self.path, _codec.encode_value(result))
+        except InvalidItemError as error:
+            raise InvalidItemError(f"{self!r}: {error}") from error
+
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        return (self.path[0],)
+
+    def __repr__(self) -> str:
+        return f"Convert({path_text(self.path)})"
+
+
+@attrs.frozen(repr=False)
+class Drop(Step):
+    """Leave an attribute out. This cannot be undone.
+
+    Args:
+        path: Where the attribute is: names joined by dots, or a sequence of names.
+
+    Example:
+        >>> from dualtable import Drop
+        >>> Drop("legacy").forward({"id": "o-1", "legacy": True})
+        {'id': 'o-1'}
+    """
+
+    path: Path = attrs.field(converter=to_path)
+
+    def change(self, draft: WireItem) -> None:
+        """Leave it out."""
+        if get_at(draft, self.path) is not None:
+            take_at(draft, self.path)
+
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        return (self.path[0],)
+
+    def __repr__(self) -> str:
+        return f"Drop({path_text(self.path)})"
+
+
+@attrs.frozen(repr=False)
+class Default(Step):
+    """Set an attribute that an item lacks. Undoing it leaves the attribute in place.
+
+    Args:
+        path: Where the attribute goes: names joined by dots, or a sequence of names.
+        value: A plain value.
+
+    Raises:
+        InvalidItemError: DynamoDB cannot store the value.
+
+    Example:
+        >>> from dualtable import Default
+        >>> Default("status", "open").forward({"id": "o-1"})
+        {'id': 'o-1', 'status': 'open'}
+    """
+
+    path: Path = attrs.field(converter=to_path)
+    value: Any = attrs.field()
+    _wire: WireValue = attrs.field(init=False, eq=False)
+
+    @_wire.default
+    def _encoded(self) -> WireValue:
+        return _codec.encode_value(self.value)
+
+    def change(self, draft: WireItem) -> None:
+        """Set it where it is missing."""
+        if get_at(draft, self.path) is None:
+            put_at(draft, self.path, self._wire)
+
+    def undo(self, draft: WireItem) -> None:
+        """Leave the draft as it is."""
+
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        return (self.path[0],)
+
+    def __repr__(self) -> str:
+        return f"Default({path_text(self.path)})"
