@@ -5,7 +5,6 @@ from dualtable._chain import Chain
 from dualtable._creation import CreationReport, create_table
 from dualtable._findings import VerificationReport
 from dualtable._iteration import ItemIterator
-from dualtable._layouts import Index, KeyAttribute, KeySchema
 from dualtable._migration import Migration
 from dualtable._migrator import Migrator
 from dualtable._models import ModelTransform
@@ -16,6 +15,7 @@ from dualtable._status import MigrationStatus, read_status
 from dualtable._steps import Convert, Default, Drop, Move, Rename
 from dualtable._transforms import Transform
 from dualtable._verifier import Verifier
+from dualtable._wire.layouts import Index, KeyAttribute, KeySchema
 from dualtable.errors import DualTableError
 
 __all__ = [

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from dualtable._boto3_conditions import ConditionBase
-from dualtable._types import Key
+from dualtable._wire.types import Key
 
 
 @attrs.frozen

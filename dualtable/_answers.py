@@ -10,7 +10,7 @@ from typing import Any
 from dualtable._gateway import (
     Page,
 )
-from dualtable._types import WireItem
+from dualtable._wire.types import WireItem
 
 RAW = "DualtableRaw"
 """Where a response of the SDK's client carries DynamoDB's own JSON."""

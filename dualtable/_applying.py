@@ -12,9 +12,9 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from dualtable import _lazy
 from dualtable._transforms import Outputs, Transform
-from dualtable._types import Item, WireItem
+from dualtable._wire.lazy import SettledDict, decode, encode
+from dualtable._wire.types import Item, WireItem
 from dualtable.errors import DualTableError, TransformError
 
 _T = TypeVar("_T")
@@ -25,7 +25,7 @@ def forward_wire(transform: Transform, item: WireItem) -> list[WireItem]:
     on_wire = quick_way(transform)
     if on_wire is not None:
         return on_wire(transform, item)
-    return _forward_plain(transform, _lazy.decode(item))
+    return _forward_plain(transform, decode(item))
 
 
 def forward_wire_twice(
@@ -35,7 +35,7 @@ def forward_wire_twice(
     on_wire = quick_way(transform)
     if on_wire is not None:
         return on_wire(transform, item), on_wire(transform, item)
-    given = _lazy.decode(item)
+    given = decode(item)
     return _forward_plain(transform, given), _forward_plain(transform, given.again())
 
 
@@ -63,9 +63,9 @@ def _shortcut(kind: type, name: str, long_way: str) -> Callable[..., Any] | None
     return getattr(kind, name) if quick is not None and quick == slow else None
 
 
-def _forward_plain(transform: Transform, given: _lazy.SettledDict) -> list[WireItem]:
+def _forward_plain(transform: Transform, given: SettledDict) -> list[WireItem]:
     outputs = guarded(lambda: _as_list(transform.forward(given), transform), transform)
-    return [_lazy.encode(output, given) for output in outputs]
+    return [encode(output, given) for output in outputs]
 
 
 def _as_list(result: Outputs, name: object) -> list[Item]:

@@ -28,13 +28,13 @@ from dualtable._gateway import (
     TransactAction,
     TransactGet,
 )
-from dualtable._packed import PackedItem, batch_write_units
 from dualtable._parameters import conditional, placeholders, returning_old, transact_item, updating
 from dualtable._partiql import insert_statement
 from dualtable._refusals import insert_of
 from dualtable._tasks import run_all
 from dualtable._texts import Condition, Update
-from dualtable._types import Definition, Description, WireItem, WireKey
+from dualtable._wire.packed import PackedItem, batch_write_units
+from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable.errors import (
     AccessError,
     GatewayError,

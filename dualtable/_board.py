@@ -17,7 +17,7 @@ from dualtable import _segments
 from dualtable._clock import Clock
 from dualtable._control import Control
 from dualtable._segments import Lease, Progress, Segment
-from dualtable._types import WireKey
+from dualtable._wire.types import WireKey
 from dualtable.errors import LeaseLostError
 
 _REFRESH_SECONDS = 1.0

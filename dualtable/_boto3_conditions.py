@@ -12,11 +12,11 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
 from boto3.exceptions import DynamoDBNeedsKeyConditionError
 
-from dualtable import _codec
 from dualtable._conditions import Exists, Path
 from dualtable._expressions import parse_condition
 from dualtable._grammar import Placeholders
 from dualtable._texts import Condition
+from dualtable._wire import codec
 from dualtable.errors import InvalidKeyError, RequestRefusedError
 
 __all__ = ["ConditionBase", "condition_of", "key_condition_of", "path_of"]
@@ -34,7 +34,7 @@ def condition_of(
         InvalidItemError: DynamoDB cannot store one of its values.
     """
     if isinstance(condition, str):
-        return Condition(condition, dict(names or {}), _codec.encode(values or {}))
+        return Condition(condition, dict(names or {}), codec.encode(values or {}))
     if names or values:
         raise RequestRefusedError("names and values belong to a condition in text; leave them out")
     return _built(condition, is_key_condition=False)
@@ -83,5 +83,5 @@ def _built(condition: ConditionBase, *, is_key_condition: bool) -> Condition:
     return Condition(
         built.condition_expression,
         built.attribute_name_placeholders,
-        _codec.encode(built.attribute_value_placeholders),
+        codec.encode(built.attribute_value_placeholders),
     )

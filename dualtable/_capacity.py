@@ -17,7 +17,7 @@ import math
 import attrs
 
 from dualtable._clock import Clock
-from dualtable._types import Description
+from dualtable._wire.types import Description
 
 PROVISIONED_SHARE = 0.97
 """Of its provisioned units, what a migration uses of a table when nobody sets a ceiling."""

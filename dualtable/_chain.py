@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import attrs
 
-from dualtable import _codec
 from dualtable._applying import forward_wire, keeps_key, quick_way
 from dualtable._steps import Step
 from dualtable._transforms import AnyTransform, Outputs, Transform, as_transform
-from dualtable._types import Item, Key, WireItem
+from dualtable._wire import codec
+from dualtable._wire.types import Item, Key, WireItem
 from dualtable.errors import TransformError
 
 
@@ -40,7 +40,7 @@ class Chain:
 
     def forward(self, item: Item) -> Outputs:
         """Return the new item, or a list of them, or None."""
-        outputs = [_codec.decode(output) for output in self.forward_wire(_codec.encode(item))]
+        outputs = [codec.decode(output) for output in self.forward_wire(codec.encode(item))]
         return outputs if len(outputs) > 1 else next(iter(outputs), None)
 
     def backward(self, item: Item) -> Item:

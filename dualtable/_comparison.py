@@ -13,16 +13,16 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 
 import attrs
 
-from dualtable import _values
 from dualtable._capacity import TokenBucket
 from dualtable._clock import Clock
 from dualtable._findings import MAX_EXAMPLES, Example, Kind, Level, VerificationReport
 from dualtable._gateway import MAX_BATCH_GET, Gateway, Page, batches
-from dualtable._keys import identity, key_of, plain
-from dualtable._layouts import Layout
 from dualtable._lineage import Lineage
 from dualtable._tasks import run_all
-from dualtable._types import WireItem, WireKey
+from dualtable._wire.keys import identity, key_of, plain
+from dualtable._wire.layouts import Layout
+from dualtable._wire.types import WireItem, WireKey
+from dualtable._wire.values import equal_items
 from dualtable.errors import DualTableError
 
 
@@ -167,7 +167,7 @@ class Comparison:
             return Kind.DELETED
         if marks.token_of(found) is not None:
             return Kind.REWRITTEN
-        if self.level == "content" and not _values.equal_items(wanted.item, found):
+        if self.level == "content" and not equal_items(wanted.item, found):
             return Kind.DIFFERENT
         return Kind.SAME
 

@@ -19,9 +19,9 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from dualtable._keys import order
-from dualtable._types import WireItem, WireValue
-from dualtable._values import equal, normal, refused
+from dualtable._wire.keys import order
+from dualtable._wire.types import WireItem, WireValue
+from dualtable._wire.values import equal, normal, refused
 
 Found: TypeAlias = WireValue | None
 _ORDERED = ("S", "N", "B")

@@ -21,12 +21,13 @@ from typing import Any
 
 import attrs
 
-from dualtable import _codec, _values
 from dualtable._gateway import ConditionFailed, Gateway
 from dualtable._phases import ROUTES, Event, Phase, after
 from dualtable._segments import Checkpoint, Lease, Progress, Segment
 from dualtable._texts import Condition
-from dualtable._types import Definition, Item, WireItem, WireKey
+from dualtable._wire import codec
+from dualtable._wire.types import Definition, Item, WireItem, WireKey
+from dualtable._wire.values import equal_items
 from dualtable.errors import LeaseLostError, MigrationMismatchError, TableNotFoundError
 
 SCHEMA_VERSION = 1
@@ -139,7 +140,7 @@ class Control:
         try:
             await self._gateway.put(self._table, record, _still_in(before.phase))
         except ConditionFailed as failure:
-            if failure.item is None or not _values.equal_items(failure.item, record):
+            if failure.item is None or not equal_items(failure.item, record):
                 raise MigrationMismatchError(
                     f"{self._migration} was moved from phase {before.phase} by somebody else"
                     " meanwhile; look at the status again"
@@ -219,7 +220,7 @@ class Control:
         try:
             await self._gateway.put(self._table, record, condition)
         except ConditionFailed as failure:
-            if failure.item is not None and _values.equal_items(failure.item, record):
+            if failure.item is not None and equal_items(failure.item, record):
                 return  # a retry found what its first try had stored
             raise LeaseLostError(
                 f"segment {segment.number} of {self._migration} has been taken over"
@@ -274,10 +275,10 @@ class Control:
         return {"migration": {"S": self._migration}, "record": {"S": record}}
 
     def _record(self, record: str, fields: Mapping[str, Any]) -> WireItem:
-        return {**self._key(record), **_codec.encode({"schema_version": SCHEMA_VERSION, **fields})}
+        return {**self._key(record), **codec.encode({"schema_version": SCHEMA_VERSION, **fields})}
 
     def _read(self, wire: WireItem) -> Item:
-        item = _codec.decode(wire)
+        item = codec.decode(wire)
         if item["schema_version"] > SCHEMA_VERSION:
             raise MigrationMismatchError(
                 f"{self._table} holds records of {self._migration} in schema"
@@ -336,7 +337,7 @@ def _segment_fields(segment: Segment) -> dict[str, Any]:
     return {
         "lease": segment.lease
         and {"owner": segment.lease.owner, "until": _number(segment.lease.until)},
-        "last_key": last_key and _codec.decode(last_key),
+        "last_key": last_key and codec.decode(last_key),
         "done": segment.checkpoint.done,
         "progress": {
             name: _number(count) for name, count in attrs.asdict(segment.progress).items()
@@ -350,7 +351,7 @@ def _segment(item: Item) -> Segment:
     return Segment(
         number=int(item["record"].removeprefix(_SEGMENT)),
         lease=lease and Lease(lease["owner"], float(lease["until"])),
-        checkpoint=Checkpoint(last_key and _codec.encode(last_key), item["done"]),
+        checkpoint=Checkpoint(last_key and codec.encode(last_key), item["done"]),
         progress=Progress(**item["progress"]),
         revision=int(item["revision"]),
     )

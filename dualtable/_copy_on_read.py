@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dualtable._gateway import MAX_BATCH_WRITE, Gateway, Outcome, batches
-from dualtable._keys import key_of, plain
-from dualtable._layouts import Layout
-from dualtable._packed import PackedItem
-from dualtable._types import Key, WireItem
+from dualtable._wire.keys import key_of, plain
+from dualtable._wire.layouts import Layout
+from dualtable._wire.packed import PackedItem
+from dualtable._wire.types import Key, WireItem
 from dualtable.errors import DualTableError
 
 _log = logging.getLogger("dualtable.repository")

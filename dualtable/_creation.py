@@ -15,7 +15,7 @@ from dualtable._gateway import Gateway
 from dualtable._migration import Migration
 from dualtable._retry import ONE_OFF
 from dualtable._tables import differences, index_names, new_table
-from dualtable._types import Definition
+from dualtable._wire.types import Definition
 from dualtable.errors import TableNotFoundError
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 import orjson
 
-from dualtable._types import WireKey
+from dualtable._wire.types import WireKey
 from dualtable.errors import DualTableError
 
 

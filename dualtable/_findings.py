@@ -10,7 +10,7 @@ from typing import Literal
 
 import attrs
 
-from dualtable._types import Key
+from dualtable._wire.types import Key
 
 Level = Literal["keys", "content"]
 

@@ -15,9 +15,9 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from dualtable._packed import PackedItem
 from dualtable._texts import Condition, Update
-from dualtable._types import Definition, Description, WireItem, WireKey
+from dualtable._wire.packed import PackedItem
+from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable.errors import (
     GatewayError,
     RequestRefusedError,

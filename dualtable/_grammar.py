@@ -21,8 +21,8 @@ import attrs
 
 from dualtable._conditions import Literal, Path
 from dualtable._reserved_words import RESERVED_WORDS
-from dualtable._types import WireValue
-from dualtable._values import refused
+from dualtable._wire.types import WireValue
+from dualtable._wire.values import refused
 from dualtable.errors import RequestRefusedError
 
 _T = TypeVar("_T")

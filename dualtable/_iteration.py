@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, Self, TypeVar
 
 from dualtable._tokens import Position, to_token
-from dualtable._types import WireItem
+from dualtable._wire.types import WireItem
 
 Model = TypeVar("Model")
 

@@ -12,15 +12,15 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from dualtable._gateway import ConditionFailed, ReturnValues
-from dualtable._items import check_item
-from dualtable._keys import plain
 from dualtable._logical import LogicalTable
-from dualtable._marks import new_token
 from dualtable._overlay import Seen
 from dualtable._requests import Changes, DeleteStep, PutStep, Step, UpdateStep
 from dualtable._retry import OVERTAKEN, retried
 from dualtable._texts import Condition
-from dualtable._types import WireItem, WireKey
+from dualtable._wire.items import check_item
+from dualtable._wire.keys import plain
+from dualtable._wire.marks import new_token
+from dualtable._wire.types import WireItem, WireKey
 from dualtable.errors import ConcurrentUpdateError, ConditionFailedError, ItemExistsError
 
 _T = TypeVar("_T")

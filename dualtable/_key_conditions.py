@@ -22,10 +22,10 @@ from dualtable._conditions import (
 )
 from dualtable._expressions import parse_condition
 from dualtable._grammar import Placeholders
-from dualtable._keys import order, type_name
-from dualtable._layouts import KeyAttribute, KeySchema
 from dualtable._texts import Condition
-from dualtable._types import WireValue
+from dualtable._wire.keys import order, type_name
+from dualtable._wire.layouts import KeyAttribute, KeySchema
+from dualtable._wire.types import WireValue
 from dualtable.errors import InvalidKeyError, RequestRefusedError
 
 

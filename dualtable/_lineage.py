@@ -13,16 +13,17 @@ from typing import Any
 
 import attrs
 
-from dualtable import _codec, _values
 from dualtable._applying import forward_wire_twice, keeps_key
-from dualtable._items import check_keys, check_size
-from dualtable._keys import identity, key_of, plain
-from dualtable._layouts import KeySchema, Layout
-from dualtable._marks import Marks
 from dualtable._migration import Migration
-from dualtable._packed import PackedItem
 from dualtable._transforms import Transform
-from dualtable._types import WireItem, WireKey, WireValue
+from dualtable._wire import codec
+from dualtable._wire.items import check_keys, check_size
+from dualtable._wire.keys import identity, key_of, plain
+from dualtable._wire.layouts import KeySchema, Layout
+from dualtable._wire.marks import Marks
+from dualtable._wire.packed import PackedItem
+from dualtable._wire.types import WireItem, WireKey, WireValue
+from dualtable._wire.values import equal_items
 from dualtable.errors import DualTableError, InvalidItemError, InvalidKeyError, TransformError
 
 
@@ -54,7 +55,7 @@ class Lineage:
         name = self.old.key.partition.name
         try:
             key = self.transform.old_key(_PartitionKey(plain(partition), self.new.key))
-            return None if key is None else _codec.encode({name: key[name]})[name]
+            return None if key is None else codec.encode({name: key[name]})[name]
         except Exception as error:
             raise TransformError(
                 f"old_key of {self.transform!r} cannot map a partition of {self.new.table} back to"
@@ -77,7 +78,7 @@ class Lineage:
         if key is None:
             return None
         try:
-            return key_of(_codec.encode(key), self.old.key, self.old.table)
+            return key_of(codec.encode(key), self.old.key, self.old.table)
         except (InvalidItemError, InvalidKeyError) as error:
             raise TransformError(
                 f"old_key of {self.transform!r} does not lead to a key of {self.old.table}"
@@ -182,5 +183,5 @@ class _PartitionKey(dict[str, Any]):
 
 def _same(outputs: Sequence[WireItem], others: Sequence[WireItem]) -> bool:
     return outputs == others or (
-        len(outputs) == len(others) and all(map(_values.equal_items, outputs, others))
+        len(outputs) == len(others) and all(map(equal_items, outputs, others))
     )

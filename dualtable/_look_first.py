@@ -13,10 +13,10 @@ import attrs
 
 from dualtable._capacity import Pace
 from dualtable._gateway import MAX_BATCH_GET, Gateway, batches
-from dualtable._keys import identity, key_of
-from dualtable._layouts import Layout
 from dualtable._shuffle import Copy, Tally
-from dualtable._sizes import read_units
+from dualtable._wire.keys import identity, key_of
+from dualtable._wire.layouts import Layout
+from dualtable._wire.sizes import read_units
 
 WORTH_IT_SHARE = 0.5
 """Of a page's keys: from how many present ones on looking is cheaper than trying.

@@ -34,13 +34,13 @@ from dualtable._gateway import (
     cancellation,
 )
 from dualtable._key_conditions import KeyCondition, checked
-from dualtable._keys import identity, order
-from dualtable._packed import PackedItem
-from dualtable._sizes import item_bytes, read_units, write_units
 from dualtable._stored import Order, Seen, StoredTable
 from dualtable._texts import Condition, Update
-from dualtable._types import Definition, Description, WireItem, WireKey
-from dualtable._values import copied, refused
+from dualtable._wire.keys import identity, order
+from dualtable._wire.packed import PackedItem
+from dualtable._wire.sizes import item_bytes, read_units, write_units
+from dualtable._wire.types import Definition, Description, WireItem, WireKey
+from dualtable._wire.values import copied, refused
 from dualtable._writes import Write, prepared
 from dualtable.errors import InvalidKeyError, RequestRefusedError, TableNotFoundError
 

@@ -14,9 +14,9 @@ from typing import Any
 import attrs
 
 from dualtable._fingerprint import fingerprint
-from dualtable._layouts import Index, KeySchema, check_key_schema
-from dualtable._marks import Marks
 from dualtable._transforms import Transform, as_transform
+from dualtable._wire.layouts import Index, KeySchema, check_key_schema
+from dualtable._wire.marks import Marks
 from dualtable.errors import DualTableError, TableMismatchError
 
 _STATED = "version:"

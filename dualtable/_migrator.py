@@ -29,7 +29,6 @@ from dualtable._control import Run as RunRecord
 from dualtable._copy import Destination
 from dualtable._dead_letters import DeadLetterFile
 from dualtable._gateway import Gateway
-from dualtable._layouts import layout
 from dualtable._limits import SharedLimits
 from dualtable._lineage import Lineage
 from dualtable._look_first import LookFirst
@@ -39,7 +38,8 @@ from dualtable._report import MigrationReport, Observer
 from dualtable._retry import ONE_OFF
 from dualtable._run import ROOMS_EACH, Run
 from dualtable._tables import identity
-from dualtable._types import Description
+from dualtable._wire.layouts import layout
+from dualtable._wire.types import Description
 from dualtable._writer import Retries, Writer
 from dualtable.errors import MigrationMismatchError
 

@@ -24,7 +24,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
-from dualtable._types import Item, Key
+from dualtable._wire.types import Item, Key
 from dualtable.errors import InvalidItemError, TransformError
 
 if TYPE_CHECKING:  # without a model it is items; before Python 3.13 only checkers know defaults

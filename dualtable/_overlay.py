@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import attrs
 
-from dualtable._marks import Marks
 from dualtable._texts import Condition
-from dualtable._types import WireItem
+from dualtable._wire.marks import Marks
+from dualtable._wire.types import WireItem
 
 
 @attrs.frozen

@@ -10,8 +10,8 @@ from __future__ import annotations
 import attrs
 
 from dualtable._capacity import Paces
-from dualtable._sizes import write_units
-from dualtable._types import Description
+from dualtable._wire.sizes import write_units
+from dualtable._wire.types import Description
 
 _MOST_BYTES = 8 * 2**20  # of old items, on their way together
 _MOST_SECONDS = 5.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from dualtable._types import Key, WireItem, WireValue
+from dualtable._wire.types import Key, WireItem, WireValue
 from dualtable.errors import TransformError
 
 Path: TypeAlias = tuple[str, ...]

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 import attrs
 
 from dualtable._conditions import Path
-from dualtable._types import WireItem, WireValue
-from dualtable._values import refused
+from dualtable._wire.types import WireItem, WireValue
+from dualtable._wire.values import refused
 
 _Branches: TypeAlias = dict[str | int, Any]  # step -> what is wanted inside; empty: all of it
 

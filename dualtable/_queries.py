@@ -14,16 +14,16 @@ from typing import Any, Self
 
 import attrs
 
-from dualtable import _codec
 from dualtable._gateway import Page
 from dualtable._key_conditions import KeyCondition
-from dualtable._keys import identity, key_of, order
-from dualtable._layouts import Index, KeySchema, Layout
 from dualtable._logical import LogicalTable
 from dualtable._streams import Merged, Stream, listed
 from dualtable._texts import Condition
 from dualtable._tokens import Position
-from dualtable._types import WireItem, WireKey, WireValue
+from dualtable._wire import codec
+from dualtable._wire.keys import identity, key_of, order
+from dualtable._wire.layouts import Index, KeySchema, Layout
+from dualtable._wire.types import WireItem, WireKey, WireValue
 from dualtable.errors import IndexNotReadyError, UnknownIndexError
 
 
@@ -149,8 +149,8 @@ class _Reader:
         old = self.tables.old
         if old_index not in old.indexes:
             raise UnknownIndexError(f"{old.table} has no index {old_index!r} (old_index)")
-        value = _codec.decode_value(self.query.condition.partition)
-        old_value = _codec.encode_value(index.old_value(value) if index.old_value else value)
+        value = codec.decode_value(self.query.condition.partition)
+        old_value = codec.encode_value(index.old_value(value) if index.old_value else value)
         condition = _equals(old.indexes[old_index].key.partition.name, old_value)
         entries = await self._read_all(condition, old_index)
         keys = (key_of(entry, old.key, old.table) for entry in entries)

@@ -15,7 +15,7 @@ from typing import Any, Generic, Self, TypeAlias, Unpack, overload
 
 import attrs
 
-from dualtable import _codec, _judged_writes, _transactions
+from dualtable import _judged_writes, _transactions
 from dualtable._actions import Action, Delete, Put, Update
 from dualtable._boto3_conditions import ConditionBase
 from dualtable._clock import Clock, SystemClock
@@ -24,8 +24,6 @@ from dualtable._control import Control
 from dualtable._exchange import Exchange
 from dualtable._gateway import MAX_BATCH_WRITE, ConditionFailed, Gateway, ReturnValues, batches
 from dualtable._iteration import ItemIterator, Source
-from dualtable._keys import identity
-from dualtable._layouts import Layout, layout
 from dualtable._lineage import Lineage
 from dualtable._logical import LogicalTable
 from dualtable._migration import Migration, check_range
@@ -36,7 +34,10 @@ from dualtable._queries import Query, open_query
 from dualtable._retry import OVERTAKEN, PRODUCTION, retried
 from dualtable._scans import Scan, ScanReader
 from dualtable._tokens import digest, from_token
-from dualtable._types import Item, Key
+from dualtable._wire import codec
+from dualtable._wire.keys import identity
+from dualtable._wire.layouts import Layout, layout
+from dualtable._wire.types import Item, Key
 from dualtable.errors import (
     ConcurrentUpdateError,
     DualTableError,
@@ -358,7 +359,7 @@ class DualTableRepository(Generic[Model]):
             values=ExpressionAttributeValues or {},
         )
         found = await _judged_writes.update(tables, self._exchange.update_step(asked), ReturnValues)
-        return None if found is None else _codec.decode(found)
+        return None if found is None else codec.decode(found)
 
     async def delete(
         self,

@@ -15,10 +15,10 @@ import attrs
 from dualtable._conditions import ConditionTree, Or
 from dualtable._expressions import parse_condition, parse_update
 from dualtable._grammar import Placeholders
-from dualtable._marks import Marks
 from dualtable._texts import Condition, Update
-from dualtable._types import WireItem, WireKey
 from dualtable._updates import UpdateTree
+from dualtable._wire.marks import Marks
+from dualtable._wire.types import WireItem, WireKey
 from dualtable.errors import RequestRefusedError
 
 _SET = re.compile(r"(?<![#:\w.])SET(?!\w)", re.IGNORECASE)

@@ -26,9 +26,9 @@ from dualtable._gateway import (
     TransactAction,
     TransactGet,
 )
-from dualtable._packed import PackedItem
 from dualtable._texts import Condition, Update
-from dualtable._types import Definition, Description, WireItem, WireKey
+from dualtable._wire.packed import PackedItem
+from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable.errors import RetryableError, ThrottledError
 
 _T = TypeVar("_T")

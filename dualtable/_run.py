@@ -30,7 +30,7 @@ from dualtable._report import MigrationProgress, MigrationReport, Observer
 from dualtable._segments import Progress, Segment, complete, nearest, total
 from dualtable._shuffle import RangePace
 from dualtable._tasks import first_error
-from dualtable._types import WireKey
+from dualtable._wire.types import WireKey
 from dualtable._writer import Retries
 from dualtable.errors import LeaseLostError
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 import attrs
 
-from dualtable._keys import identity, key_of
 from dualtable._logical import Found, LogicalTable
 from dualtable._tokens import Position
-from dualtable._types import WireItem, WireKey
+from dualtable._wire.keys import identity, key_of
+from dualtable._wire.types import WireItem, WireKey
 
 _OLD, _NEW = "old", "new"
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import attrs
 
-from dualtable._types import WireKey
+from dualtable._wire.types import WireKey
 
 _CANDIDATES = 64
 

@@ -18,9 +18,9 @@ import attrs
 
 from dualtable._dead_letters import DeadLetter
 from dualtable._gateway import Insert, Outcome
-from dualtable._keys import identity
-from dualtable._packed import PackedItem
-from dualtable._types import WireKey
+from dualtable._wire.keys import identity
+from dualtable._wire.packed import PackedItem
+from dualtable._wire.types import WireKey
 from dualtable.errors import ThrottledError
 
 TICK_SECONDS = 0.1

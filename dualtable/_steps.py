@@ -11,7 +11,6 @@ from typing import Any
 
 import attrs
 
-from dualtable import _codec
 from dualtable._applying import guarded
 from dualtable._paths import (
     Path,
@@ -24,7 +23,8 @@ from dualtable._paths import (
     to_name,
     to_path,
 )
-from dualtable._types import Item, Key, WireItem, WireValue
+from dualtable._wire import codec
+from dualtable._wire.types import Item, Key, WireItem, WireValue
 from dualtable.errors import InvalidItemError, TransformError
 
 
@@ -36,15 +36,15 @@ class Step:
 
     def forward(self, item: Item) -> Item:
         """Return the new item of an old one, as plain values."""
-        draft = _codec.encode(item)
+        draft = codec.encode(item)
         self.change(draft)
-        return _codec.decode(draft)
+        return codec.decode(draft)
 
     def backward(self, item: Item) -> Item:
         """Return the old item of a new one, as plain values."""
-        draft = _codec.encode(item)
+        draft = codec.encode(item)
         self.undo(draft)
-        return _codec.decode(draft)
+        return codec.decode(draft)
 
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key of the old item that yields `new_key`."""
@@ -218,9 +218,9 @@ class Convert(Step):
         value = get_at(draft, self.path)
         if value is None:
             return
-        result = guarded(lambda: function(_codec.decode_value(value)), self)
+        result = guarded(lambda: function(codec.decode_value(value)), self)
         try:
-            put_at(draft, self.path, _codec.encode_value(result))
+            put_at(draft, self.path, codec.encode_value(result))
         except InvalidItemError as error:
             raise InvalidItemError(f"{self!r}: {error}") from error
 
@@ -283,7 +283,7 @@ class Default(Step):
 
     @_wire.default
     def _encoded(self) -> WireValue:
-        return _codec.encode_value(self.value)
+        return codec.encode_value(self.value)
 
     def change(self, draft: WireItem) -> None:
         """Set it where it is missing."""

@@ -15,12 +15,12 @@ from typing import Any, TypeAlias
 import attrs
 
 from dualtable._gateway import Page
-from dualtable._items import check_item
-from dualtable._keys import identity, key_of, order
-from dualtable._layouts import KeySchema, Layout, layout
-from dualtable._sizes import item_bytes, read_units
-from dualtable._types import Description, WireItem, WireKey
-from dualtable._values import copied, normal_item, refused
+from dualtable._wire.items import check_item
+from dualtable._wire.keys import identity, key_of, order
+from dualtable._wire.layouts import KeySchema, Layout, layout
+from dualtable._wire.sizes import item_bytes, read_units
+from dualtable._wire.types import Description, WireItem, WireKey
+from dualtable._wire.values import copied, normal_item, refused
 from dualtable.errors import InvalidItemError, InvalidKeyError
 
 PAGE_BYTES = 1024 * 1024

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from dualtable._gateway import Page
-from dualtable._marks import Marks
 from dualtable._tasks import run_all
 from dualtable._tokens import Position
-from dualtable._types import WireItem, WireKey
+from dualtable._wire.marks import Marks
+from dualtable._wire.types import WireItem, WireKey
 
 Read: TypeAlias = Callable[[WireKey | None], Awaitable[Page]]
 """Reads the page that begins after a key."""

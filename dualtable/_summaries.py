@@ -11,7 +11,6 @@ from typing import Any
 
 import attrs
 
-from dualtable import _codec
 from dualtable._control import Limits
 from dualtable._creation import CreationReport
 from dualtable._findings import VerificationReport
@@ -19,7 +18,8 @@ from dualtable._migration import Migration
 from dualtable._progress import count, duration, percent
 from dualtable._report import MigrationProgress, MigrationReport
 from dualtable._status import MigrationStatus
-from dualtable._types import Key
+from dualtable._wire import codec
+from dualtable._wire.types import Key
 
 Data = dict[str, Any]
 
@@ -34,7 +34,7 @@ def migration_data(report: MigrationReport) -> Data:
 
 def verification_data(report: VerificationReport) -> Data:
     """Return the fields; keys in wire form, as in the dead letters, so that no type is lost."""
-    examples = [attrs.asdict(e) | {"key": _codec.encode(e.key)} for e in report.examples]
+    examples = [attrs.asdict(e) | {"key": codec.encode(e.key)} for e in report.examples]
     return {**attrs.asdict(report), "examples": examples, "ok": report.ok}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dualtable._layouts import (
+from dualtable._wire.layouts import (
     Index,
     KeySchema,
     KeyType,
@@ -18,7 +18,7 @@ from dualtable._layouts import (
     key_schema,
     projection,
 )
-from dualtable._types import Definition, Description
+from dualtable._wire.types import Definition, Description
 from dualtable.errors import TableMismatchError
 
 

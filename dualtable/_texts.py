@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import attrs
 
-from dualtable._types import WireValue
+from dualtable._wire.types import WireValue
 from dualtable.errors import (
     RequestRefusedError,
 )

@@ -23,15 +23,15 @@ from dualtable._gateway import (
     TransactUpdate,
     Verdict,
 )
-from dualtable._items import check_item
-from dualtable._keys import identity, plain
 from dualtable._logical import Keys, LogicalTable
-from dualtable._marks import new_token
 from dualtable._overlay import Seen
 from dualtable._requests import Changes, CheckStep, PutStep, Step, UpdateStep
 from dualtable._retry import OVERTAKEN, retried
 from dualtable._texts import Condition
-from dualtable._types import WireItem
+from dualtable._wire.items import check_item
+from dualtable._wire.keys import identity, plain
+from dualtable._wire.marks import new_token
+from dualtable._wire.types import WireItem
 from dualtable.errors import ConcurrentUpdateError, ConditionFailedError, InvalidKeyError
 
 

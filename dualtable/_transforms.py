@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
-from dualtable._types import Item, Key
+from dualtable._wire.types import Item, Key
 from dualtable.errors import TransformError
 
 Outputs: TypeAlias = "Item | Iterable[Item] | None"

@@ -21,8 +21,8 @@ import attrs
 
 from dualtable._conditions import Found, Literal, Path
 from dualtable._projections import Projection, check_apart
-from dualtable._types import WireItem, WireValue
-from dualtable._values import normal, normal_item, refused
+from dualtable._wire.types import WireItem, WireValue
+from dualtable._wire.values import normal, normal_item, refused
 
 _SETS = ("SS", "NS", "BS")
 _EXACT = decimal.Context(prec=400)  # holds the sum of any two numbers that DynamoDB takes

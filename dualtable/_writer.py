@@ -16,10 +16,10 @@ import attrs
 from dualtable._capacity import Pace, Paces
 from dualtable._clock import Clock
 from dualtable._gateway import MAX_BATCH_WRITE, Gateway, Insert, Outcome
-from dualtable._layouts import Layout
-from dualtable._packed import batch_write_units
 from dualtable._shuffle import TICK_SECONDS, Batch, Outgoing, Shuffle
 from dualtable._tasks import first_error
+from dualtable._wire.layouts import Layout
+from dualtable._wire.packed import batch_write_units
 from dualtable.errors import RetryableError, ThrottledError
 
 PARTITION_WRITE_UNITS = 1_000.0

@@ -19,9 +19,9 @@ from dualtable._gateway import (
 )
 from dualtable._stored import StoredTable
 from dualtable._texts import Condition, names_and_values
-from dualtable._types import WireItem, WireKey
 from dualtable._updates import UpdateTree
-from dualtable._values import copied, refused
+from dualtable._wire.types import WireItem, WireKey
+from dualtable._wire.values import copied, refused
 
 
 @attrs.frozen

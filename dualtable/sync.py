@@ -20,7 +20,7 @@ from dualtable._gateway import ReturnValues
 from dualtable._loop_thread import LoopThread
 from dualtable._migration import Migration
 from dualtable._models import Model
-from dualtable._types import Item, Key
+from dualtable._wire.types import Item, Key
 
 __all__ = ["DualTableRepository", "ItemIterator"]
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import orjson
 
-from dualtable import Chain, Convert, Drop, Index, KeySchema, Migration, Move, Rename, _codec
-from dualtable._packed import PackedItem
-from dualtable._types import WireItem
+from dualtable import Chain, Convert, Drop, Index, KeySchema, Migration, Move, Rename
+from dualtable._wire import codec
+from dualtable._wire.packed import PackedItem
+from dualtable._wire.types import WireItem
 
 
 def to_cents(total: str) -> int:
@@ -105,7 +106,7 @@ async def create(gateway: Any, plan: Migration) -> None:
 async def fill(gateway: Any, name: str, items: list[dict[str, Any]]) -> None:
     """Put plain items into a table."""
     for start in range(0, len(items), 25):
-        batch = [_codec.encode(item) for item in items[start : start + 25]]
+        batch = [codec.encode(item) for item in items[start : start + 25]]
         assert not await gateway.batch_put(name, batch)
 
 

@@ -23,7 +23,7 @@ from dualtable._connect import connect
 from dualtable._gateway import ConditionFailed, Gateway
 from dualtable._retry import PRODUCTION
 from dualtable._texts import Condition, Update
-from dualtable._values import equal_items
+from dualtable._wire.values import equal_items
 from dualtable.errors import RequestRefusedError
 from dualtable.testing import MemoryGateway
 

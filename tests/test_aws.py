@@ -19,7 +19,6 @@ import pytest_asyncio
 from aiohttp import web
 from botocore.config import Config
 
-from dualtable import _codec
 from dualtable._aws import AwsGateway, open_gateway
 from dualtable._gateway import (
     ConditionFailed,
@@ -35,6 +34,7 @@ from dualtable._gateway import (
     Verdict,
 )
 from dualtable._texts import Condition, Update
+from dualtable._wire import codec
 from dualtable.errors import (
     AccessError,
     GatewayError,
@@ -339,7 +339,7 @@ async def test_a_failed_condition_is_an_answer(server: Server, gateway: Gateway)
 
 async def test_items_pass_as_they_are(server: Server, gateway: Gateway) -> None:
     """The wire form goes out and comes in without a detour."""
-    item = {**KEY, **_codec.encode({"n": Decimal("1E-130"), "s": {b"\x00"}, "t": "né 🫠", "m": {}})}
+    item = {**KEY, **codec.encode({"n": Decimal("1E-130"), "s": {b"\x00"}, "t": "né 🫠", "m": {}})}
     server.answers("GetItem", answer({"Item": item}))
     server.answers("PutItem", answer({}))
     await gateway.put("orders", item)

@@ -15,7 +15,8 @@ import pytest
 import strategies
 from hypothesis import given
 
-from dualtable import _codec, _values
+from dualtable._wire import codec
+from dualtable._wire.values import equal_items
 from dualtable.errors import InvalidItemError
 
 LARGEST = Decimal("9.9999999999999999999999999999999999999E+125")
@@ -36,18 +37,18 @@ def nested(levels: int, innermost: Any) -> Any:
 @given(strategies.items)
 def test_every_item_survives_the_round_trip(item: dict[str, Any]) -> None:
     """Encode and decode are exact, also through the JSON that is sent."""
-    wire = _codec.encode(item)
-    assert _codec.decode(wire) == item
-    assert _codec.decode(orjson.loads(orjson.dumps(wire))) == item
+    wire = codec.encode(item)
+    assert codec.decode(wire) == item
+    assert codec.decode(orjson.loads(orjson.dumps(wire))) == item
 
 
 @given(strategies.items)
 def test_an_item_is_the_same_item_as_its_copy(item: dict[str, Any]) -> None:
     """A number may be spelled otherwise by the server, a set may come in any order."""
-    wire = _codec.encode(item)
+    wire = codec.encode(item)
     respelled = {name: respell(value) for name, value in wire.items()}
-    assert _values.equal_items(wire, respelled)
-    assert not _values.equal_items(wire, {**wire, "one more": {"NULL": True}})
+    assert equal_items(wire, respelled)
+    assert not equal_items(wire, {**wire, "one more": {"NULL": True}})
 
 
 def respell(value: dict[str, Any]) -> dict[str, Any]:
@@ -65,8 +66,8 @@ def respell(value: dict[str, Any]) -> dict[str, Any]:
 @given(strategies.numbers())
 def test_a_number_as_the_server_spells_it_can_be_stored_again(number: Decimal) -> None:
     """DynamoDB returns 1E+125 as a 1 and 125 zeros: read, changed elsewhere, written back."""
-    spelled = _codec.decode_value({"N": f"{number:f}"})
-    assert _codec.decode_value(_codec.encode_value(spelled)) == number
+    spelled = codec.decode_value({"N": f"{number:f}"})
+    assert codec.decode_value(codec.encode_value(spelled)) == number
 
 
 @pytest.mark.parametrize(
@@ -100,8 +101,8 @@ def test_a_number_as_the_server_spells_it_can_be_stored_again(number: Decimal) -
 )
 def test_each_type_has_its_wire_form(value: Any, wire: dict[str, Any]) -> None:
     """The table of types, with those that only go in: int, tuple, bytearray, frozenset."""
-    assert _codec.encode_value(value) == wire
-    assert _codec.decode_value(wire) == (list(value) if isinstance(value, tuple) else value)
+    assert codec.encode_value(value) == wire
+    assert codec.decode_value(wire) == (list(value) if isinstance(value, tuple) else value)
 
 
 @pytest.mark.parametrize(
@@ -136,9 +137,9 @@ def test_each_type_has_its_wire_form(value: Any, wire: dict[str, Any]) -> None:
 def test_what_cannot_be_stored_is_refused(value: Any, named: str) -> None:
     """Nothing is rounded, guessed or left to the server, and the path says where it is."""
     with pytest.raises(InvalidItemError, match=named):
-        _codec.encode_value(value)
+        codec.encode_value(value)
     with pytest.raises(InvalidItemError) as caught:
-        _codec.encode({"fine": 1, "lines": [{"note": "fine"}, {"note": value}]})
+        codec.encode({"fine": 1, "lines": [{"note": "fine"}, {"note": value}]})
     assert str(caught.value).startswith("lines[1].note")
 
 
@@ -147,13 +148,13 @@ def test_a_value_that_holds_itself_ends_in_an_error() -> None:
     endless: list[Any] = []
     endless.append(endless)
     with pytest.raises(InvalidItemError, match="nested deeper than"):
-        _codec.encode({"endless": endless})
+        codec.encode({"endless": endless})
 
 
 def test_nesting_ends_where_dynamodb_ends_it() -> None:
     """32 levels count the innermost value: 31 lists and maps around it."""
     deepest = {"deep": nested(31, "x")}
-    assert _codec.decode(_codec.encode(deepest)) == deepest
+    assert codec.decode(codec.encode(deepest)) == deepest
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_nesting_ends_where_dynamodb_ends_it() -> None:
 def test_the_path_leads_to_the_value(item: dict[str, Any], path: str) -> None:
     """The message begins with where the value is, and never holds the value."""
     with pytest.raises(InvalidItemError) as caught:
-        _codec.encode(item)
+        codec.encode(item)
     assert str(caught.value).startswith(path)
     assert "1.5" not in str(caught.value)
 
@@ -180,13 +181,13 @@ def test_the_path_leads_to_the_value(item: dict[str, Any], path: str) -> None:
 def test_an_item_is_a_mapping(item: Any) -> None:
     """A wrong argument is the library's own error, not an AttributeError."""
     with pytest.raises(InvalidItemError, match="must be a dict"):
-        _codec.encode(item)
+        codec.encode(item)
 
 
 @given(strategies.items)
 def test_encoding_shares_nothing_that_changes(item: dict[str, Any]) -> None:
     """A caller may go on changing its item after handing it over."""
-    wire = _codec.encode(item)
+    wire = codec.encode(item)
     before = orjson.dumps(wire)
     item["later"] = 1
     for value in item.values():
@@ -205,6 +206,6 @@ def test_names_are_stored_as_plain_text() -> None:
     class Field(str, enum.Enum):  # noqa: UP042 - formatted, it is not its text
         STATUS = "status"
 
-    encoded = _codec.encode({Field.STATUS: "open", "inner": {Field.STATUS: 1}})
+    encoded = codec.encode({Field.STATUS: "open", "inner": {Field.STATUS: 1}})
     assert {type(name) for name in (*encoded, *encoded["inner"]["M"])} == {str}
     assert orjson.loads(orjson.dumps(encoded))["status"] == {"S": "open"}

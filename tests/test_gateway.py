@@ -36,8 +36,8 @@ from dualtable._gateway import (
 )
 from dualtable._retry import RetryPolicy
 from dualtable._texts import Condition, Update
-from dualtable._types import WireItem, WireKey
-from dualtable._values import equal_items, normal_item
+from dualtable._wire.types import WireItem, WireKey
+from dualtable._wire.values import equal_items, normal_item
 from dualtable.errors import RequestRefusedError, TableNotFoundError
 from dualtable.testing import MemoryGateway
 

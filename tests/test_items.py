@@ -12,12 +12,13 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualtable import Index, KeySchema, _codec
-from dualtable._items import check_item
-from dualtable._keys import identity, key_of, order
-from dualtable._layouts import Layout
-from dualtable._marks import Marks, new_token
-from dualtable._sizes import MAX_ITEM_BYTES, item_bytes, read_units, write_units
+from dualtable import Index, KeySchema
+from dualtable._wire import codec
+from dualtable._wire.items import check_item
+from dualtable._wire.keys import identity, key_of, order
+from dualtable._wire.layouts import Layout
+from dualtable._wire.marks import Marks, new_token
+from dualtable._wire.sizes import MAX_ITEM_BYTES, item_bytes, read_units, write_units
 from dualtable.errors import InvalidItemError, InvalidKeyError
 
 MARKS = Marks("_deleted", "_token")
@@ -67,13 +68,13 @@ KEY = {"id": {"S": "o-1"}, "day": {"N": "1"}}
 )
 def test_sizes_are_those_of_dynamodb(value: Any, size: int) -> None:
     """Write units and the 400 KB limit hang on them."""
-    assert item_bytes({"né": _codec.encode_value(value)}) == 3 + size
+    assert item_bytes({"né": codec.encode_value(value)}) == 3 + size
 
 
 @given(strategies.items)
 def test_a_size_does_not_depend_on_the_spelling(item: dict[str, Any]) -> None:
     """What is estimated before a write is what the stored item has."""
-    wire = _codec.encode(item)
+    wire = codec.encode(item)
     spelled = json.loads(
         json.dumps(wire),
         object_hook=lambda o: {k: plain(v) if k == "N" else v for k, v in o.items()},
@@ -107,7 +108,7 @@ def test_units_begin_with_each_block(size: int, writes: int, reads: int) -> None
 @given(st.lists(strategies.numbers(), max_size=6))
 def test_number_keys_are_ordered_by_value(numbers: list[Decimal]) -> None:
     """Not as text: 10 comes after 9, and a query merges two tables in this order."""
-    wire = [_codec.encode_value(number) for number in numbers]
+    wire = [codec.encode_value(number) for number in numbers]
     assert [Decimal(v["N"]) for v in sorted(wire, key=order)] == sorted(numbers)
 
 
@@ -123,7 +124,7 @@ def test_text_keys_are_ordered_by_utf8(texts: list[str]) -> None:
 @given(st.lists(st.binary(max_size=4), max_size=6))
 def test_binary_keys_are_ordered_by_unsigned_bytes(values: list[bytes]) -> None:
     """Not by their base64 text, in which + comes before a letter."""
-    wire = [_codec.encode_value(value) for value in values]
+    wire = [codec.encode_value(value) for value in values]
     assert [base64.b64decode(v["B"]) for v in sorted(wire, key=order)] == sorted(values)
 
 

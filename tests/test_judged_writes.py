@@ -11,15 +11,8 @@ import orders
 import pytest
 from boto3.dynamodb.conditions import Attr
 
-from dualtable import (
-    ConditionCheck,
-    Delete,
-    DualTableRepository,
-    Migrator,
-    Put,
-    Update,
-    _codec,
-)
+from dualtable import ConditionCheck, Delete, DualTableRepository, Migrator, Put, Update
+from dualtable._wire import codec
 from dualtable.errors import (
     ConditionFailedError,
     InvalidItemError,
@@ -166,20 +159,20 @@ async def update_one_table(
 
     returned = await gateway.update(
         "one-table",
-        _codec.encode(key),
+        codec.encode(key),
         Sent(
             asked["UpdateExpression"],
             asked["ExpressionAttributeNames"],
-            _codec.encode(asked["ExpressionAttributeValues"]),
+            codec.encode(asked["ExpressionAttributeValues"]),
         ),
         return_values=asked["ReturnValues"],
     )
-    return None if returned is None else _codec.decode(returned)
+    return None if returned is None else codec.decode(returned)
 
 
 async def one_table(gateway: MemoryGateway, key: dict[str, Any]) -> dict[str, Any] | None:
-    item = await gateway.get("one-table", _codec.encode(key), consistent_read=True)
-    return None if item is None else _codec.decode(item)
+    item = await gateway.get("one-table", codec.encode(key), consistent_read=True)
+    return None if item is None else codec.decode(item)
 
 
 @everywhere

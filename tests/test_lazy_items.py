@@ -18,8 +18,9 @@ import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dualtable import _codec, _lazy
-from dualtable._types import WireItem
+from dualtable._wire import codec
+from dualtable._wire.lazy import LazyDict, decode, encode
+from dualtable._wire.types import WireItem
 from dualtable.errors import InvalidItemError
 
 ITEM = {
@@ -34,8 +35,8 @@ ITEM = {
 }
 
 
-def lazy(item: dict[str, Any] = ITEM) -> _lazy.LazyDict:
-    return _lazy.decode(_codec.encode(item))
+def lazy(item: dict[str, Any] = ITEM) -> LazyDict:
+    return decode(codec.encode(item))
 
 
 def outcome(call: Callable[[], Any]) -> Any:
@@ -210,7 +211,7 @@ programs = st.lists(
 
 def test_no_single_operation_can_tell_the_difference() -> None:
     """Each on values that nobody has touched, with a name that is there and one that is not."""
-    eager = _codec.decode(_codec.encode(ITEM))
+    eager = codec.decode(codec.encode(ITEM))
     for way in WAYS_INTO_A_DICT:
         for name in ("total", "customer", "missing"):
             same(way, lazy(), copy.deepcopy(eager), name)
@@ -231,9 +232,9 @@ def same(way: Callable[[Any, Any, Any], Any], late: Any, eager: Any, argument: A
 @given(strategies.items, programs)
 def test_no_program_can_tell_the_difference(item: dict[str, Any], program: list[Any]) -> None:
     """Each step returns or raises the same, and what is stored in the end is the same."""
-    wire = _codec.encode(item)
+    wire = codec.encode(item)
     untouched = copy.deepcopy(wire)
-    eager, late = Runner(_codec.decode(wire)), Runner(_lazy.decode(wire))
+    eager, late = Runner(codec.decode(wire)), Runner(decode(wire))
     for way, which, name, value in program:
         for runner in (eager, late):
             runner.step(way, which, name, copy.deepcopy(value))
@@ -241,9 +242,7 @@ def test_no_program_can_tell_the_difference(item: dict[str, Any], program: list[
         assert stored(one) == stored(other)
         if isinstance(one, dict):
             given = late.values[0]
-            assert sent(lambda o=one: _lazy.encode(o, given)) == sent(
-                lambda o=other: _codec.encode(o)
-            )
+            assert sent(lambda o=one: encode(o, given)) == sent(lambda o=other: codec.encode(o))
     assert plain(late.results) == plain(eager.results)
     assert wire == untouched
 
@@ -252,8 +251,8 @@ def test_no_program_can_tell_the_difference(item: dict[str, Any], program: list[
 @given(strategies.items, programs)
 def test_an_item_can_be_given_again(item: dict[str, Any], program: list[Any]) -> None:
     """Whatever has become of the first one, the second is as the first was."""
-    wire = _codec.encode(item)
-    given = _lazy.decode(wire)
+    wire = codec.encode(item)
+    given = decode(wire)
     runners = [Runner(given)]
     for number in range(3):
         if number:
@@ -267,15 +266,15 @@ def test_an_item_can_be_given_again(item: dict[str, Any], program: list[Any]) ->
         for one, other in zip(runner.values, runners[0].values, strict=True):
             assert stored(one) == stored(other)
             if isinstance(one, dict):
-                assert sent(lambda o=one, g=runner.values[0]: _lazy.encode(o, g)) == sent(
-                    lambda o=other: _lazy.encode(o, given)
+                assert sent(lambda o=one, g=runner.values[0]: encode(o, g)) == sent(
+                    lambda o=other: encode(o, given)
                 )
 
 
 def sent(encode: Callable[[], WireItem]) -> Any:
     """Return what a transform's output is read back as, or the error."""
     try:
-        return _codec.decode(encode())
+        return codec.decode(encode())
     except InvalidItemError as error:
         return str(error)
 
@@ -284,7 +283,7 @@ def stored(value: Any) -> Any:
     """Return what an item with the value in it is stored as, or the error."""
     try:
         items = [value] if isinstance(value, dict) else []
-        return [_codec.decode(_codec.encode(item)) for item in [*items, {"inside": [value]}]]
+        return [codec.decode(codec.encode(item)) for item in [*items, {"inside": [value]}]]
     except InvalidItemError as error:
         return str(error)
 
@@ -292,35 +291,35 @@ def stored(value: Any) -> Any:
 @given(strategies.items)
 def test_what_was_not_touched_goes_back_as_it_came(item: dict[str, Any]) -> None:
     """Not only equal: the very same objects, with whatever spelling the numbers have."""
-    wire = _codec.encode(item)
-    back = _codec.encode(_lazy.decode(wire))
+    wire = codec.encode(item)
+    back = codec.encode(decode(wire))
     assert back == wire
     assert all(back[name] is wire[name] for name in wire)
 
 
 def test_a_nested_value_is_carried_into_a_new_dict_as_it_came() -> None:
     """The usual way to write a transform costs nothing for what it leaves alone."""
-    wire = _codec.encode(ITEM)
-    back = _codec.encode({**_lazy.decode(wire), "more": 1})
+    wire = codec.encode(ITEM)
+    back = codec.encode({**decode(wire), "more": 1})
     assert back["customer"]["M"] is wire["customer"]["M"]
     assert back["lines"]["L"] is wire["lines"]["L"]
 
 
 def test_a_plain_value_in_its_place_goes_back_as_it_came() -> None:
     """Nor does a function that copies the item pay for the values that it leaves alone."""
-    wire = _codec.encode(ITEM) | {"price": {"N": "1.50"}}
-    given = _lazy.decode(wire)
-    back = _lazy.encode({**given, "total": 3, "moved": given["price"]}, given)
+    wire = codec.encode(ITEM) | {"price": {"N": "1.50"}}
+    given = decode(wire)
+    back = encode({**given, "total": 3, "moved": given["price"]}, given)
     assert back["price"] is wire["price"]
     assert (back["moved"], back["total"]) == ({"N": "1.50"}, {"N": "3"})
 
 
 def test_what_only_looks_the_same_is_stored_as_what_it_is() -> None:
     """To Python, True is 1, and an enum's member is its text."""
-    given = _lazy.decode({"id": {"S": "o-1"}, "count": {"N": "1"}})
-    assert _lazy.encode({**given, "count": True}, given)["count"] == {"BOOL": True}
-    assert _lazy.encode({Name.ID: given["id"]}, given) == {"id": {"S": "o-1"}}
-    assert _lazy.encode({Loose("ID"): given["id"]}, given) == {"ID": {"S": "o-1"}}
+    given = decode({"id": {"S": "o-1"}, "count": {"N": "1"}})
+    assert encode({**given, "count": True}, given)["count"] == {"BOOL": True}
+    assert encode({Name.ID: given["id"]}, given) == {"id": {"S": "o-1"}}
+    assert encode({Loose("ID"): given["id"]}, given) == {"ID": {"S": "o-1"}}
 
 
 class Name(str, enum.Enum):  # noqa: UP042 - the way of older Pythons, and their repr
@@ -352,9 +351,9 @@ class Loose(str):
 )
 def test_a_value_that_somebody_got_past_the_methods_is_never_left_out(leak: Any) -> None:
     """C code may do so; the error is better than an item without the value."""
-    given = _lazy.decode(_codec.encode(ITEM | {"name": "of the root"}))
+    given = decode(codec.encode(ITEM | {"name": "of the root"}))
     with pytest.raises(InvalidItemError, match="not a DynamoDB type"):
-        _lazy.encode(leak(given), given)
+        encode(leak(given), given)
 
 
 # -- one way at a time ----------------------------------------------------------------------------
@@ -366,7 +365,7 @@ def test_what_is_read_is_kept() -> None:
     item["customer"]["address"]["city"] = "Kiel"
     item["lines"][0]["count"] += 1
     assert item["customer"]["address"]["city"] == "Kiel"
-    assert _codec.decode(_codec.encode(item))["lines"][0]["count"] == 3
+    assert codec.decode(codec.encode(item))["lines"][0]["count"] == 3
 
 
 def test_a_copy_shares_what_is_nested_and_a_deep_one_does_not() -> None:
@@ -432,7 +431,7 @@ def test_what_is_not_decoded_cannot_be_stored() -> None:
     """Not even where a transform has got hold of the placeholder."""
     (waiting,) = dict.values(lazy({"id": "o-1"}))
     with pytest.raises(InvalidItemError, match="thief"):
-        _codec.encode({"thief": waiting})
+        codec.encode({"thief": waiting})
     for use in (bool, str, hash, len, copy.deepcopy, pickle.dumps, lambda value: value == 1):
         with pytest.raises(TypeError, match="not decoded"):
             use(waiting)
@@ -441,21 +440,21 @@ def test_what_is_not_decoded_cannot_be_stored() -> None:
 def test_a_map_that_moves_deeper_is_judged_there() -> None:
     """It was within the limit where it came from; that says nothing of where it goes."""
     deepest: dict[str, Any] = {}
-    for _ in range(_codec.MAX_DEPTH - 1):
+    for _ in range(codec.MAX_DEPTH - 1):
         deepest = {"m": deepest}
     given = lazy({"id": "o-1", "top": deepest})
     given.settle()
     for item in (lazy({"id": "o-1", "top": deepest}), given.again()):
-        assert _codec.encode({"other": item["top"]})
+        assert codec.encode({"other": item["top"]})
         with pytest.raises(InvalidItemError, match="nested deeper"):
-            _codec.encode({"wrapped": {"in": item["top"]}})
+            codec.encode({"wrapped": {"in": item["top"]}})
         with pytest.raises(InvalidItemError, match="nested deeper"):
-            _codec.encode({"wrapped": item})
+            codec.encode({"wrapped": item})
 
 
 def test_a_nameless_attribute_may_be_nested_but_not_become_the_items() -> None:
     """DynamoDB takes the empty name inside a map only."""
     item = lazy({"id": "o-1", "map": {"": 1}})
-    assert _codec.encode(item)
+    assert codec.encode(item)
     with pytest.raises(InvalidItemError, match="name is empty"):
-        _codec.encode(item["map"])
+        codec.encode(item["map"])

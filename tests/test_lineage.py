@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from dualtable import Chain, Convert, Drop, Index, KeySchema, Move, Rename, _codec
-from dualtable._layouts import Layout
+from dualtable import Chain, Convert, Drop, Index, KeySchema, Move, Rename
 from dualtable._lineage import Lineage
-from dualtable._marks import Marks
 from dualtable._transforms import as_transform
+from dualtable._wire import codec
+from dualtable._wire.layouts import Layout
+from dualtable._wire.marks import Marks
 from dualtable.errors import DualTableError, InvalidItemError, InvalidKeyError, TransformError
 
 MARKS = Marks("_deleted", "_token")
@@ -30,7 +31,7 @@ def lineage(transform: Any, new: KeySchema | None = None, old: KeySchema | None 
 
 
 def yielded(found: Lineage, item: dict[str, Any]) -> list[dict[str, Any]]:
-    return [_codec.decode(new) for _, new in found.new_items(_codec.encode(item))]
+    return [codec.decode(new) for _, new in found.new_items(codec.encode(item))]
 
 
 class Split:
@@ -46,15 +47,15 @@ class Split:
 def test_what_an_item_yields_and_where_it_comes_from() -> None:
     """Each output has its key, and each key leads to the old item and to its one output."""
     split = lineage(Split(), KeySchema("order", ("line", "N")))
-    wire = _codec.encode(ITEM)
+    wire = codec.encode(ITEM)
     found = split.new_items(wire)
-    assert [_codec.decode(key) for key, _ in found] == [
+    assert [codec.decode(key) for key, _ in found] == [
         {"order": "o-1", "line": Decimal(n)} for n in range(3)
     ]
     for key, item in found:
         assert split.old_key(key) == {"id": {"S": "o-1"}}
         assert split.new_item(wire, key) == item
-    assert split.new_item(wire, _codec.encode({"order": "o-1", "line": 3})) is None
+    assert split.new_item(wire, codec.encode({"order": "o-1", "line": 3})) is None
 
 
 def test_a_new_sort_key_needs_no_old_key_of_its_own() -> None:
@@ -204,5 +205,5 @@ def test_sets_in_another_order_are_the_same_result() -> None:
 def test_a_failing_old_key_names_the_new_key() -> None:
     """A read that falls back cannot know the old key; it says which key it was asked for."""
     with pytest.raises(TransformError) as caught:
-        lineage(leading_elsewhere(ValueError())).old_key(_codec.encode({"id": "o-7"}))
+        lineage(leading_elsewhere(ValueError())).old_key(codec.encode({"id": "o-7"}))
     assert caught.value.key == {"id": "o-7"}

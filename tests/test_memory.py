@@ -14,7 +14,7 @@ from orders import packed, table
 
 from dualtable._gateway import Gateway, Outcome, Page, TransactGet, TransactPut
 from dualtable._texts import Condition, Update
-from dualtable._types import WireItem, WireKey
+from dualtable._wire.types import WireItem, WireKey
 from dualtable.errors import ThrottledError, UnavailableError
 from dualtable.testing import Faults, MemoryGateway
 

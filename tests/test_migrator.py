@@ -22,9 +22,9 @@ from dualtable import (
     MigrationReport,
     Migrator,
     Verifier,
-    _codec,
     read_status,
 )
+from dualtable._wire import codec
 from dualtable.errors import (
     InvalidItemError,
     MigrationMismatchError,
@@ -87,7 +87,7 @@ async def test_copies_are_what_the_transform_yields() -> None:
     plan, gateway = await world(30)
     report = await Migrator(plan, gateway=gateway).run()
     assert report.ok
-    found = [_codec.decode(item) for item in await orders.everything(gateway, plan.new)]
+    found = [codec.decode(item) for item in await orders.everything(gateway, plan.new)]
     assert sorted(found, key=lambda item: item["total"]) == [orders.new_order(n) for n in range(30)]
 
 

@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualtable import DualTableRepository, Migration, Migrator, ModelTransform, Verifier, _codec
+from dualtable import DualTableRepository, Migration, Migrator, ModelTransform, Verifier
 from dualtable._models import from_item, to_item
+from dualtable._wire import codec
 from dualtable.errors import InvalidItemError, ItemExistsError, ItemNotFoundError, TransformError
 from dualtable.testing import MemoryGateway
 
@@ -80,7 +81,7 @@ class Everything:
 
 
 def over_the_wire(item: dict[str, Any]) -> dict[str, Any]:
-    return _codec.decode(orjson.loads(orjson.dumps(_codec.encode(item))))
+    return codec.decode(orjson.loads(orjson.dumps(codec.encode(item))))
 
 
 for each in (Line, Everything):
@@ -403,5 +404,5 @@ async def test_a_whole_migration_of_models(
     assert "expected text @ $.total" in letter
     assert "4711" not in letter
     assert await repository.batch_get([ONE, TWO]) == before
-    await gateway.delete(PLAN.old, _codec.encode({"id": "o-7"}))
+    await gateway.delete(PLAN.old, codec.encode({"id": "o-7"}))
     assert (await Verifier(PLAN, gateway=gateway).run()).ok

@@ -28,13 +28,13 @@ from dualtable import (
     Rename,
     Update,
     Verifier,
-    _codec,
     create_table,
 )
 from dualtable._boto3_conditions import key_condition_of
 from dualtable._connect import connect
 from dualtable._gateway import Gateway
 from dualtable._retry import PRODUCTION
+from dualtable._wire import codec
 from dualtable.errors import ConditionFailedError
 
 C7 = Key("customer").eq("c-7")
@@ -73,7 +73,7 @@ class World:
 
     async def query(self, condition: Any, **asked: Any) -> list[dict[str, Any]]:
         page = await self.gateway.query(self.one, key_condition_of(condition), **asked)
-        return [_codec.decode(item) for item in page.items]
+        return [codec.decode(item) for item in page.items]
 
     async def copy(self) -> None:
         report = await Migrator(self.plan, endpoint_url=self.server, total_segments=4).run()
@@ -168,7 +168,7 @@ async def test_queries_and_scans(world: World) -> None:
             page = days.query(C7, limit=3, token=page.token)
         assert pages == await world.query(C7)
         found = await listed(days.scan(filter=Attr("state").eq("open")))
-        everything = [_codec.decode(i) for i in await orders.everything(world.gateway, world.one)]
+        everything = [codec.decode(i) for i in await orders.everything(world.gateway, world.one)]
         assert by_key(found) == by_key([day for day in everything if day["state"] == "open"])
         await world.copy()
 

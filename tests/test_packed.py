@@ -5,15 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from strategies import items
 
-from dualtable import _codec
-from dualtable._packed import PackedItem, batch_write_units
-from dualtable._sizes import item_bytes
+from dualtable._wire import codec
+from dualtable._wire.packed import PackedItem, batch_write_units
+from dualtable._wire.sizes import item_bytes
 
 
 @given(items)
 def test_packing_keeps_the_item(item: dict[str, object]) -> None:
     """What is unpacked for a single put is what was packed."""
-    wire = _codec.encode(item)
+    wire = codec.encode(item)
     packed = PackedItem.of(wire)
     assert packed.item() == wire
     assert list(packed.names) == sorted(wire)
@@ -23,14 +23,14 @@ def test_packing_keeps_the_item(item: dict[str, object]) -> None:
 @given(items)
 def test_what_is_too_large_is_never_ruled_out(item: dict[str, object]) -> None:
     """The quick look may call an item too large that is not, but not the other way."""
-    packed = PackedItem.of(_codec.encode(item))
+    packed = PackedItem.of(codec.encode(item))
     assert packed.json_bytes() >= packed.size()
 
 
 def test_estimated_write_units() -> None:
     """Items of one kind cost by their length; no items cost nothing."""
     packed = [
-        PackedItem.of(_codec.encode({"id": "o-1", "text": "x" * size})) for size in (100, 3000, 900)
+        PackedItem.of(codec.encode({"id": "o-1", "text": "x" * size})) for size in (100, 3000, 900)
     ]
     assert batch_write_units(packed[1:]) == 3 + 1
     assert batch_write_units([]) == 0
@@ -41,5 +41,5 @@ def test_estimated_write_units_of_a_mixed_batch() -> None:
     for other in ({"id": "o-1", "a": True, "b": None}, {"id": "o-1", "a long name": 1, "c": 123}):
         batch = [other] + [{"id": f"o-{n}", "text": "x" * 3000} for n in range(24)]
         assert (
-            batch_write_units([PackedItem.of(_codec.encode(item)) for item in batch]) == 1 + 24 * 3
+            batch_write_units([PackedItem.of(codec.encode(item)) for item in batch]) == 1 + 24 * 3
         )

@@ -10,11 +10,11 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualtable import _codec
 from dualtable._aws import open_gateway
 from dualtable._client import local_settings
 from dualtable._gateway import Outcome
 from dualtable._partiql import insert_statement
+from dualtable._wire import codec
 
 ODD_NAMES = (
     "a.b",
@@ -58,7 +58,7 @@ async def test_odd_names_are_stored_as_they_are(
     name: str, running: Callable[[str], str], table_name: str
 ) -> None:
     """Nothing in a name is read as syntax; the embedded server is not up to some of these."""
-    items = [_codec.encode({"id": f"o-{number}", n: "x"}) for number, n in enumerate(ODD_NAMES)]
+    items = [codec.encode({"id": f"o-{number}", n: "x"}) for number, n in enumerate(ODD_NAMES)]
     assert all(insert_statement(table_name, tuple(item)) for item in items)
     async with open_gateway(**local_settings(running(name))) as gateway:
         await gateway.create_table(orders.table(table_name))

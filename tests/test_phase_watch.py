@@ -13,11 +13,12 @@ import orders
 import pytest
 from clocks import HandClock
 
-from dualtable import DualTableRepository, Migrator, Phase, _codec, _phase_watch, create_table
+from dualtable import DualTableRepository, Migrator, Phase, _phase_watch, create_table
 from dualtable._connect import connect
 from dualtable._control import Control
 from dualtable._phases import REFRESH_SECONDS, SETTLE_SECONDS, STALE_SECONDS, Event
 from dualtable._retry import PRODUCTION
+from dualtable._wire import codec
 from dualtable.errors import (
     AccessError,
     DualTableError,
@@ -92,8 +93,8 @@ async def repository(
 
 
 async def in_new(gateway: Any, key: dict[str, Any]) -> dict[str, Any] | None:
-    item = await gateway.get(PLAN.new, _codec.encode(key), consistent_read=True)
-    return item and _codec.decode(item)
+    item = await gateway.get(PLAN.new, codec.encode(key), consistent_read=True)
+    return item and codec.decode(item)
 
 
 async def copy_all(gateway: MemoryGateway) -> None:
@@ -255,7 +256,7 @@ async def test_a_process_frozen_between_two_reads_brings_nothing_back(
 
     async def freeze() -> None:
         await finish(gateway, control, clock)
-        await gateway.delete(PLAN.new, _codec.encode(OLD_ONLY))
+        await gateway.delete(PLAN.new, codec.encode(OLD_ONLY))
 
     wire.between["batch_get", PLAN.old] = freeze
     with pytest.raises(StalePhaseError, match=r"went on to FINISHED.*call it again"):
@@ -284,7 +285,7 @@ async def test_a_process_frozen_before_its_write_brings_nothing_back(
 
     async def slow(item: dict[str, Any]) -> dict[str, Any]:
         await finish(gateway, control, clock)
-        await gateway.delete(PLAN.new, _codec.encode(OLD_ONLY))
+        await gateway.delete(PLAN.new, codec.encode(OLD_ONLY))
         return {**item, "total": 1}
 
     with pytest.raises(StalePhaseError):
@@ -369,7 +370,7 @@ async def test_the_phase_never_goes_back(
     async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as repository:
         await repository.delete(OLD_ONLY)
         record = {"migration": PLAN.name, "record": "state"}
-        await gateway.delete(PLAN.control_table, _codec.encode(record))
+        await gateway.delete(PLAN.control_table, codec.encode(record))
         clock.move(REFRESH_SECONDS)
         assert await repository.get(OLD_ONLY) is None
     assert [record.message for record in caplog.records] == ["the control table has lost the phase"]
@@ -378,7 +379,7 @@ async def test_the_phase_never_goes_back(
 async def test_an_unknown_phase_is_refused(gateway: MemoryGateway, control: Control) -> None:
     """A phase that a later version has written may mean anything."""
     record = {"migration": PLAN.name, "record": "state", "phase": "LATER", "schema_version": 1}
-    await gateway.put(PLAN.control_table, _codec.encode(record))
+    await gateway.put(PLAN.control_table, codec.encode(record))
     with pytest.raises(MigrationMismatchError, match=r"'LATER'.*upgrade"):
         async with DualTableRepository(PLAN, gateway=gateway):
             pass

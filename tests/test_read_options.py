@@ -13,18 +13,12 @@ import orders
 import pytest
 from clocks import HandClock
 
-from dualtable import (
-    DualTableRepository,
-    Migrator,
-    Verifier,
-    _codec,
-    _copy_on_read,
-    create_table,
-)
+from dualtable import DualTableRepository, Migrator, Verifier, _copy_on_read, create_table
 from dualtable._connect import connect
 from dualtable._control import Control
 from dualtable._phases import REFRESH_SECONDS, SETTLE_SECONDS, Event
 from dualtable._retry import PRODUCTION
+from dualtable._wire import codec
 from dualtable.errors import RequestRefusedError, StalePhaseError, TransformError
 from dualtable.testing import Faults, MemoryGateway
 
@@ -89,8 +83,8 @@ async def repository(
 
 
 async def in_new(gateway: Any, key: dict[str, Any]) -> dict[str, Any] | None:
-    item = await gateway.get(PLAN.new, _codec.encode(key), consistent_read=True)
-    return item and _codec.decode(item)
+    item = await gateway.get(PLAN.new, codec.encode(key), consistent_read=True)
+    return item and codec.decode(item)
 
 
 # -- one round trip ------------------------------------------------------------------------------

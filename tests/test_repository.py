@@ -9,15 +9,9 @@ from typing import Any
 import orders
 import pytest
 
-from dualtable import (
-    DualTableError,
-    DualTableRepository,
-    Migration,
-    Migrator,
-    _codec,
-    _repository,
-)
+from dualtable import DualTableError, DualTableRepository, Migration, Migrator, _repository
 from dualtable._retry import RetryPolicy
+from dualtable._wire import codec
 from dualtable.errors import (
     ConcurrentUpdateError,
     InvalidItemError,
@@ -51,8 +45,8 @@ async def repository(gateway: MemoryGateway) -> AsyncIterator[DualTableRepositor
 
 
 async def in_new(gateway: MemoryGateway, key: dict[str, Any]) -> dict[str, Any] | None:
-    item = await gateway.get(PLAN.new, _codec.encode(key), consistent_read=True)
-    return item and _codec.decode(item)
+    item = await gateway.get(PLAN.new, codec.encode(key), consistent_read=True)
+    return item and codec.decode(item)
 
 
 async def test_get_reads_new_then_old(repository: DualTableRepository) -> None:

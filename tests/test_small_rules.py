@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from dualtable import _segments
 from dualtable._capacity import Paces
 from dualtable._gateway import ConditionFailed
-from dualtable._marks import Marks
 from dualtable._overlay import Overlay
 from dualtable._page_size import PageSize, average_item_bytes
 from dualtable._partiql import MAX_STATEMENT_CHARACTERS, insert_statement
 from dualtable._segments import Checkpoint, Lease, Progress, Segment
+from dualtable._wire.marks import Marks
 from dualtable.testing import MemoryGateway
 
 ME = Lease("me", 100.0)

@@ -11,9 +11,10 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualtable import Chain, Convert, Default, Drop, Move, Rename, Transform, _codec
+from dualtable import Chain, Convert, Default, Drop, Move, Rename, Transform
 from dualtable._applying import forward_wire, keeps_key
 from dualtable._transforms import as_transform
+from dualtable._wire import codec
 from dualtable.errors import InvalidItemError, TransformError
 
 SECRET = "tell nobody"
@@ -21,8 +22,8 @@ SECRET = "tell nobody"
 
 def wire_forward(transform: Any, item: dict[str, Any]) -> list[dict[str, Any]]:
     """What the migrator sees of a transform."""
-    outputs = forward_wire(as_transform(transform), _codec.encode(item))
-    return [_codec.decode(output) for output in outputs]
+    outputs = forward_wire(as_transform(transform), codec.encode(item))
+    return [codec.decode(output) for output in outputs]
 
 
 def exclaim(text: str) -> str:
@@ -200,7 +201,7 @@ class MarkingDrop(Marking, Drop):
 
 class MarkingOnWire(MarkingDrop):
     def forward_wire(self, item: dict[str, Any]) -> list[dict[str, Any]]:
-        return [_codec.encode(self.forward(_codec.decode(item)))]
+        return [codec.encode(self.forward(codec.decode(item)))]
 
 
 class MarkingDraft(Drop):
@@ -374,7 +375,7 @@ def there(item: Any, path: tuple[str, ...]) -> bool:
 @given(st.lists(steps, max_size=4), few_names)
 def test_both_forms_agree(chain: list[Any], item: dict[str, Any]) -> None:
     """The wire form is a shortcut: the same items, or the same refusal; the old item stays."""
-    wire = _codec.encode(item)
+    wire = codec.encode(item)
     before = copy.deepcopy(wire)
     plain: Any = item
     try:
@@ -383,7 +384,7 @@ def test_both_forms_agree(chain: list[Any], item: dict[str, Any]) -> None:
     except TransformError as error:
         plain = str(error)
     try:
-        found: Any = [_codec.decode(output) for output in forward_wire(Chain(*chain), wire)]
+        found: Any = [codec.decode(output) for output in forward_wire(Chain(*chain), wire)]
     except TransformError as error:
         found = str(error)
     assert found == (plain if isinstance(plain, str) else [plain])

@@ -10,7 +10,7 @@ from expression_cases import ITEM, REFUSED, UPDATES, Case, L, M, N, S, expected_
 
 from dualtable._expressions import Placeholders, parse_update
 from dualtable._updates import UpdateTree
-from dualtable._values import equal_items
+from dualtable._wire.values import equal_items
 from dualtable.errors import RequestRefusedError
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import orders
 import pytest
 
-from dualtable import DualTableError, DualTableRepository, Migrator, Verifier, _codec
+from dualtable import DualTableError, DualTableRepository, Migrator, Verifier
 from dualtable._gateway import Gateway
+from dualtable._wire import codec
 from dualtable.errors import TableNotFoundError
 from dualtable.testing import MemoryGateway
 
@@ -50,7 +51,7 @@ async def test_a_good_migration_passes(gateway: MemoryGateway, level: str) -> No
 
 async def test_a_missing_item_is_found(gateway: MemoryGateway) -> None:
     """The report's own check: no key of old may be missing in new."""
-    await gateway.delete(PLAN.new, _codec.encode(orders.key(7)))
+    await gateway.delete(PLAN.new, codec.encode(orders.key(7)))
     for level in ("keys", "content"):
         found = await check(gateway, level)
         assert (found["missing"], found["ok"]) == (1, False)
@@ -67,7 +68,7 @@ async def test_a_changed_copy_is_found_by_content_alone(gateway: MemoryGateway) 
 
 async def test_equal_values_in_other_spelling_are_equal(gateway: MemoryGateway) -> None:
     """The order of a set and the zeros of a number are no difference."""
-    item = _codec.encode(orders.new_order(7))
+    item = codec.encode(orders.new_order(7))
     item["total"] = {"N": f"{Decimal(725):.2f}"}
     await gateway.put(PLAN.new, item)
     assert (await check(gateway))["ok"]

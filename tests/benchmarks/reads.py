@@ -18,9 +18,10 @@ import attrs
 import orders
 
 from benchmarks import workload
-from dualtable import DualTableRepository, Migration, Move, _codec
+from dualtable import DualTableRepository, Migration, Move
 from dualtable._aws import open_gateway
 from dualtable._gateway import Gateway
+from dualtable._wire import codec
 
 BARE = "aioboto3 get_item"
 HIT = "hit"
@@ -113,7 +114,7 @@ async def _tables(gateway: Gateway, count: int) -> Migration:
     await workload.fill(gateway, migration.old, 2 * count)
     for number in range(0, 2 * count, 2):
         item = migration.transform.forward(workload.old_item(number))
-        await gateway.put(migration.new, _codec.encode(item))  # type: ignore[arg-type]
+        await gateway.put(migration.new, codec.encode(item))  # type: ignore[arg-type]
     return migration
 
 

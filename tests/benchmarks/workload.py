@@ -8,8 +8,8 @@ from typing import Any
 
 import orders
 
-from dualtable import _codec
 from dualtable._gateway import Gateway, batches
+from dualtable._wire import codec
 
 REGION = "eu-west-1"
 CREDENTIALS = ("test", "test")
@@ -91,7 +91,7 @@ async def fill(gateway: Gateway, table: str, count: int) -> None:
     """Make a table of that many old items."""
     await gateway.create_table(orders.table(table))
     for numbers in batches(range(count), 25):
-        left = await gateway.batch_put(table, [_codec.encode(old_item(n)) for n in numbers])
+        left = await gateway.batch_put(table, [codec.encode(old_item(n)) for n in numbers])
         assert not left
 
 
@@ -99,7 +99,7 @@ async def check(gateway: Gateway, table: str, count: int) -> None:
     """Raise unless a table holds exactly the new items."""
     seen = 0
     for item in await orders.everything(gateway, table):
-        plain = _codec.decode(item)
+        plain = codec.decode(item)
         number = int(plain["id"].removeprefix("order#"))
         assert plain == to_new(old_item(number)), f"{table} holds a wrong {plain['id']}"
         seen += 1

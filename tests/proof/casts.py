@@ -17,11 +17,12 @@ from typing import Any
 
 import attrs
 
-from dualtable import DualTableRepository, Migration, Migrator, _codec
+from dualtable import DualTableRepository, Migration, Migrator
 from dualtable._control import Control, Run
 from dualtable._phases import SETTLE_SECONDS, Event
 from dualtable._segments import total
 from dualtable._tables import identity
+from dualtable._wire import codec
 from dualtable.errors import StalePhaseError
 from proof.history import History, Logical, Operation, Repository, Role
 from proof.roles import DELETER, READER, ROLES
@@ -117,7 +118,7 @@ async def _set(cast: Cast, stage: Stage) -> None:
     await create_tables(stage.gateway)
     olds = [cast.old_key] * cast.world.in_old + [OTHER] * cast.others
     for key in olds:
-        await stage.gateway.put(OLD, _codec.encode({**key, "word": "old"}))
+        await stage.gateway.put(OLD, codec.encode({**key, "word": "old"}))
     if cast.migrators > 1:  # one of them must have come first
         control = Control(stage.gateway, CONTROL, cast.migration.name)
         tables = [identity(await stage.gateway.describe_table(name)) for name in (OLD, NEW)]

@@ -35,7 +35,8 @@ from typing import Any
 
 import attrs
 
-from dualtable import Phase, _codec
+from dualtable import Phase
+from dualtable._wire import codec
 from dualtable.errors import UnavailableError
 from dualtable.testing import Faults, MemoryGateway
 from proof.history import History, Operation, Record, Step, is_migrator
@@ -56,7 +57,7 @@ from proof.tables import (
 LEASE_SECONDS = 30.0
 _READS = ("get", "batch_get", "scan", "query")
 _WRITES = ("put", "delete", "insert", "batch_put", "update", "transact_write")
-_KEY = _codec.encode(WATCHED)
+_KEY = codec.encode(WATCHED)
 _NAMES = {OLD: "old", NEW: "new", CONTROL: "control"}
 
 OPERATION: ContextVar[Operation | None] = ContextVar("operation", default=None)

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dualtable import Migration, _codec
+from dualtable import Migration
 from dualtable._gateway import TransactPut
-from dualtable._keys import identity
-from dualtable._packed import PackedItem
-from dualtable._types import WireItem
+from dualtable._wire import codec
+from dualtable._wire.keys import identity
+from dualtable._wire.packed import PackedItem
+from dualtable._wire.types import WireItem
 from dualtable.testing import MemoryGateway
 from proof.history import Logical, Record
 
@@ -39,12 +40,12 @@ MARKS = MIGRATION.marks
 
 def wire(log: Sequence[str], token: str | None = None) -> dict[str, Any]:
     """Return the watched item as the new table holds it."""
-    item = _codec.encode({**WATCHED, "log": list(log)})
+    item = codec.encode({**WATCHED, "log": list(log)})
     return item if token is None else MARKS.stamp(item, token)
 
 
 def tombstone() -> dict[str, Any]:
-    return MARKS.bury(_codec.encode(WATCHED))
+    return MARKS.bury(codec.encode(WATCHED))
 
 
 def record_of(item: Mapping[str, Any] | None, *, final: bool = False) -> Record:
@@ -53,7 +54,7 @@ def record_of(item: Mapping[str, Any] | None, *, final: bool = False) -> Record:
         return Record("absent", final=final)
     if MARKS.is_tombstone(item):
         return Record("tombstone", final=final)
-    log = logical_of(_codec.decode(item)) or ()
+    log = logical_of(codec.decode(item)) or ()
     return Record("live", log, MARKS.token_of(item), final)
 
 

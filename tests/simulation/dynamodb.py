@@ -22,10 +22,10 @@ import attrs
 from dualtable._faults import Faults
 from dualtable._gateway import BatchGet, ConditionFailed, Insert, InsertBatch, Outcome, Page
 from dualtable._memory import MemoryGateway
-from dualtable._packed import PackedItem
-from dualtable._sizes import item_bytes, read_units, write_units
 from dualtable._texts import Condition
-from dualtable._types import Description, WireItem, WireKey
+from dualtable._wire.packed import PackedItem
+from dualtable._wire.sizes import item_bytes, read_units, write_units
+from dualtable._wire.types import Description, WireItem, WireKey
 from dualtable.errors import ThrottledError
 from simulation.capacity import Capacity
 

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from dualtable import Chain, Convert, Migration, MigrationReport, Migrator, Move
-from dualtable._types import WireItem
+from dualtable._wire.types import WireItem
 from simulation import virtual_time
 from simulation.capacity import Capacity
 from simulation.dynamodb import SimulatedDynamoDB, Table, deleted_key

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import attrs
 import orjson
 
-from dualtable._sizes import MAX_CHARACTER_BYTES, item_bytes, write_units
-from dualtable._types import WireItem
+from dualtable._wire.sizes import MAX_CHARACTER_BYTES, item_bytes, write_units
+from dualtable._wire.types import WireItem
 
 
 @attrs.frozen

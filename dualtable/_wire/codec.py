@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from dualtable._types import Item, WireItem, WireValue
+from dualtable._wire.types import Item, WireItem, WireValue
 from dualtable.errors import InvalidItemError
 
 MAX_DEPTH = 31  # lists and maps inside one another; with the value inside these are 32 levels
@@ -41,7 +41,7 @@ _SAFE_INT = 10**_DIGITS
 
 
 class KeepsWire:
-    """A map or a list that may still have the wire form it came in; see `dualtable._lazy`."""
+    """A map or a list that may still have the wire form it came in; see `dualtable._wire.lazy`."""
 
     __slots__ = ()
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import attrs
 
-from dualtable._types import Definition, Description
+from dualtable._wire.types import Definition, Description
 from dualtable.errors import TableMismatchError
 
 KeyType: TypeAlias = Literal["S", "N", "B"]

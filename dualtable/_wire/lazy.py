@@ -17,9 +17,9 @@ from itertools import repeat
 from operator import is_
 from typing import Any, NoReturn, TypeVar
 
-from dualtable import _codec
-from dualtable._codec import KeepsWire
-from dualtable._types import Item, WireItem, WireValue
+from dualtable._wire import codec
+from dualtable._wire.codec import KeepsWire
+from dualtable._wire.types import Item, WireItem, WireValue
 
 _C = TypeVar("_C", bound=type)
 _D = TypeVar("_D", bound="SettledDict")
@@ -60,13 +60,13 @@ def encode(output: Item, given: SettledDict) -> WireItem:
     A value that nobody can have changed and that is still in its place goes back as it came.
     """
     if type(output) not in (dict, SettledDict) or not {str}.issuperset(map(type, output)):
-        return _codec.encode(output)  # which knows of what is still waiting, and of other names
+        return codec.encode(output)  # which knows of what is still waiting, and of other names
     wire, decoded = given.wire, given.decoded
     others = {n: v for n, v in output.items() if decoded.get(n, _TO_COME) is not v}
     encoded = {**wire}  # most of it stays; to copy all at one go is the quickest
     for name in [name for name in wire if name not in output]:
         del encoded[name]
-    encoded.update(_codec.encode_members(others, 0))
+    encoded.update(codec.encode_members(others, 0))
     return encoded
 
 
@@ -196,7 +196,7 @@ class LazyDict(SettledDict):
             if value is not PENDING or name not in self.wire
         }
         members = {name: self.wire.get(name, _TO_COME) for name in self if type(name) is str}
-        members.update(_codec.encode_members(touched, depth))
+        members.update(codec.encode_members(touched, depth))
         return members
 
     def _decode(self, name: str) -> Any:
@@ -315,4 +315,4 @@ def _value(wire: WireValue, depth: int) -> Any:
         return _map(wire["M"], depth)
     if "L" in wire:
         return _list(wire["L"], depth)
-    return _codec.decode_value(wire)
+    return codec.decode_value(wire)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from dualtable._types import WireValue
+from dualtable._wire.types import WireValue
 
 MAX_ITEM_BYTES = 400 * 1024
 

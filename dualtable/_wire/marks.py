@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from dualtable._types import WireItem, WireKey, WireValue
+from dualtable._wire.types import WireItem, WireKey, WireValue
 from dualtable.errors import InvalidItemError
 
 

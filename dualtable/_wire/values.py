@@ -15,8 +15,8 @@ from collections.abc import Callable, Hashable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from dualtable._codec import MAX_DEPTH
-from dualtable._types import WireItem, WireValue
+from dualtable._wire.codec import MAX_DEPTH
+from dualtable._wire.types import WireItem, WireValue
 from dualtable.errors import RequestRefusedError
 
 _MAX_DIGITS = 38

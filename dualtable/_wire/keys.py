@@ -10,10 +10,10 @@ from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from dualtable import _codec
-from dualtable._layouts import KeyAttribute, KeySchema
-from dualtable._sizes import MAX_CHARACTER_BYTES, value_bytes
-from dualtable._types import Key, WireKey, WireValue
+from dualtable._wire import codec
+from dualtable._wire.layouts import KeyAttribute, KeySchema
+from dualtable._wire.sizes import MAX_CHARACTER_BYTES, value_bytes
+from dualtable._wire.types import Key, WireKey, WireValue
 from dualtable.errors import InvalidItemError, InvalidKeyError
 
 _KEY_BYTES = (2048, 1024)  # of a partition key, of a sort key
@@ -31,7 +31,7 @@ def check_key(key: Mapping[str, Any], schema: KeySchema, table: str) -> WireKey:
             f"{extra[0]!r} is no key attribute of {table}; its key is {_example(schema)}"
         )
     try:
-        wire = _codec.encode(key)
+        wire = codec.encode(key)
     except InvalidItemError as error:
         raise InvalidKeyError(f"key of {table}: {error}") from error
     return key_of(wire, schema, table)
@@ -95,4 +95,4 @@ def order(value: WireValue) -> tuple[str, Any]:
 
 def plain(key: WireKey) -> Key:
     """Return a key as plain values, for reports and errors."""
-    return _codec.decode(key)
+    return codec.decode(key)

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 
 import orjson
 
-from dualtable import _codec
-from dualtable._keys import key_of, key_value
-from dualtable._layouts import Layout
-from dualtable._sizes import MAX_ITEM_BYTES, item_bytes
-from dualtable._types import WireKey, WireValue
+from dualtable._wire import codec
+from dualtable._wire.keys import key_of, key_value
+from dualtable._wire.layouts import Layout
+from dualtable._wire.sizes import MAX_ITEM_BYTES, item_bytes
+from dualtable._wire.types import WireKey, WireValue
 from dualtable.errors import InvalidItemError
 
 
@@ -44,5 +44,5 @@ def check_size(item: Mapping[str, WireValue], key: WireKey, json_bytes: int) -> 
     if json_bytes > MAX_ITEM_BYTES and (size := item_bytes(item)) > MAX_ITEM_BYTES:
         raise InvalidItemError(
             f"the item has {size:,} bytes, DynamoDB allows {MAX_ITEM_BYTES:,}; make it smaller",
-            key=_codec.decode(key),
+            key=codec.decode(key),
         )
