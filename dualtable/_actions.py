@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from dualtable._boto3_conditions import ConditionBase
+from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._wire.types import Key
 
 

@@ -16,6 +16,7 @@ import orjson
 
 from dualtable._answers import attributes_of, consumed_units, page_of
 from dualtable._client import call, open_client
+from dualtable._expressions.texts import Condition, Update
 from dualtable._gateway import (
     BatchGet,
     ConditionFailed,
@@ -32,7 +33,6 @@ from dualtable._parameters import conditional, placeholders, returning_old, tran
 from dualtable._partiql import insert_statement
 from dualtable._refusals import insert_of
 from dualtable._tasks import run_all
-from dualtable._texts import Condition, Update
 from dualtable._wire.packed import PackedItem, batch_write_units
 from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable.errors import (

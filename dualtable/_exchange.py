@@ -11,13 +11,17 @@ from typing import Any, Generic, cast
 
 import attrs
 
-from dualtable import _key_conditions, _texts
 from dualtable._actions import Action, Delete, Put, Update
-from dualtable._boto3_conditions import ConditionBase, condition_of, key_condition_of, path_of
-from dualtable._key_conditions import KeyCondition
-from dualtable._models import PLAIN, Form, Model
-from dualtable._projections import Projection
-from dualtable._requests import (
+from dualtable._expressions import key_conditions, texts
+from dualtable._expressions.boto3_conditions import (
+    ConditionBase,
+    condition_of,
+    key_condition_of,
+    path_of,
+)
+from dualtable._expressions.key_conditions import KeyCondition
+from dualtable._expressions.projections import Projection
+from dualtable._expressions.requests import (
     CheckStep,
     DeleteStep,
     Judged,
@@ -27,6 +31,7 @@ from dualtable._requests import (
     changes,
     judged,
 )
+from dualtable._models import PLAIN, Form, Model
 from dualtable._wire import codec
 from dualtable._wire.items import check_item
 from dualtable._wire.keys import check_key, key_of, plain
@@ -96,7 +101,7 @@ class Exchange(Generic[Model]):
         return PutStep(key, self._judged(action), stamped)
 
     def update_step(self, action: Update) -> UpdateStep:
-        sent = _texts.Update(action.expression, action.names, codec.encode(action.values))
+        sent = texts.Update(action.expression, action.names, codec.encode(action.values))
         update, condition = changes(sent, action.condition, self.marks, self.new.key.names)
         return UpdateStep(self.key(action.key), condition, update)
 
@@ -130,7 +135,7 @@ class Exchange(Generic[Model]):
         """
         schema = self.new.key if index is None else index.key
         where = self.new.table if index is None else f"index {index.name}"
-        return _key_conditions.checked(key_condition_of(condition), schema, where)
+        return key_conditions.checked(key_condition_of(condition), schema, where)
 
     def filter(self, condition: ConditionBase | None) -> Callable[[WireItem], bool]:
         """Return what tells whether a logical item is wanted.

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from dualtable._texts import Condition, Update
+from dualtable._expressions.texts import Condition, Update
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable.errors import (

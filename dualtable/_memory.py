@@ -12,6 +12,8 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from dualtable._expressions.key_conditions import KeyCondition, checked
+from dualtable._expressions.texts import Condition, Update
 from dualtable._faults import Faults
 from dualtable._gateway import (
     MAX_BATCH_GET,
@@ -33,9 +35,7 @@ from dualtable._gateway import (
     Verdict,
     cancellation,
 )
-from dualtable._key_conditions import KeyCondition, checked
 from dualtable._stored import Order, Seen, StoredTable
-from dualtable._texts import Condition, Update
 from dualtable._wire.keys import identity, order
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.sizes import item_bytes, read_units, write_units

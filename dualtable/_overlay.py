@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from dualtable._texts import Condition
+from dualtable._expressions.texts import Condition
 from dualtable._wire.marks import Marks
 from dualtable._wire.types import WireItem
 

@@ -14,11 +14,11 @@ from typing import Any, Self
 
 import attrs
 
+from dualtable._expressions.key_conditions import KeyCondition
+from dualtable._expressions.texts import Condition
 from dualtable._gateway import Page
-from dualtable._key_conditions import KeyCondition
 from dualtable._logical import LogicalTable
 from dualtable._streams import Merged, Stream, listed
-from dualtable._texts import Condition
 from dualtable._tokens import Position
 from dualtable._wire import codec
 from dualtable._wire.keys import identity, key_of, order

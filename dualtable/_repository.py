@@ -17,11 +17,11 @@ import attrs
 
 from dualtable import _judged_writes, _transactions
 from dualtable._actions import Action, Delete, Put, Update
-from dualtable._boto3_conditions import ConditionBase
 from dualtable._clock import Clock, SystemClock
 from dualtable._connect import Connection, connect
 from dualtable._control import Control
 from dualtable._exchange import Exchange
+from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._gateway import MAX_BATCH_WRITE, ConditionFailed, Gateway, ReturnValues, batches
 from dualtable._iteration import ItemIterator, Source
 from dualtable._lineage import Lineage

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import attrs
 import backoff
 
+from dualtable._expressions.texts import Condition, Update
 from dualtable._gateway import (
     BatchGet,
     Gateway,
@@ -26,7 +27,6 @@ from dualtable._gateway import (
     TransactAction,
     TransactGet,
 )
-from dualtable._texts import Condition, Update
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable.errors import RetryableError, ThrottledError

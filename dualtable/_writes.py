@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import attrs
 
-from dualtable._conditions import ConditionTree
-from dualtable._expressions import Placeholders, parse_condition, parse_update
+from dualtable._expressions.conditions import ConditionTree
+from dualtable._expressions.parser import Placeholders, parse_condition, parse_update
+from dualtable._expressions.texts import Condition, names_and_values
+from dualtable._expressions.updates import UpdateTree
 from dualtable._gateway import (
     ConditionFailed,
     ReturnValues,
@@ -18,8 +20,6 @@ from dualtable._gateway import (
     TransactUpdate,
 )
 from dualtable._stored import StoredTable
-from dualtable._texts import Condition, names_and_values
-from dualtable._updates import UpdateTree
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import copied, refused
 

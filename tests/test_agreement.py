@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from orders import table
 
 from dualtable._connect import connect
+from dualtable._expressions.texts import Condition, Update
 from dualtable._gateway import ConditionFailed, Gateway
 from dualtable._retry import PRODUCTION
-from dualtable._texts import Condition, Update
 from dualtable._wire.values import equal_items
 from dualtable.errors import RequestRefusedError
 from dualtable.testing import MemoryGateway

@@ -20,6 +20,7 @@ from aiohttp import web
 from botocore.config import Config
 
 from dualtable._aws import AwsGateway, open_gateway
+from dualtable._expressions.texts import Condition, Update
 from dualtable._gateway import (
     ConditionFailed,
     Gateway,
@@ -33,7 +34,6 @@ from dualtable._gateway import (
     TransactUpdate,
     Verdict,
 )
-from dualtable._texts import Condition, Update
 from dualtable._wire import codec
 from dualtable.errors import (
     AccessError,

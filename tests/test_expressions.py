@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from expression_cases import CONDITIONS, ITEM, REFUSED, Case, L, M, N, S
 
-from dualtable._expressions import (
+from dualtable._expressions.parser import (
     Placeholders,
     parse_condition,
     parse_projection,
     parse_update,
 )
-from dualtable._reserved_words import RESERVED_WORDS
+from dualtable._expressions.reserved_words import RESERVED_WORDS
 from dualtable.errors import RequestRefusedError
 
 

@@ -20,6 +20,7 @@ from orders import everything, packed, table
 from servers import SERVERS
 
 from dualtable._connect import connect
+from dualtable._expressions.texts import Condition, Update
 from dualtable._gateway import (
     ConditionFailed,
     Gateway,
@@ -35,7 +36,6 @@ from dualtable._gateway import (
     Verdict,
 )
 from dualtable._retry import RetryPolicy
-from dualtable._texts import Condition, Update
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import equal_items, normal_item
 from dualtable.errors import RequestRefusedError, TableNotFoundError

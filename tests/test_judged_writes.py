@@ -155,7 +155,7 @@ async def test_update_item_is_that_of_one_table(
 async def update_one_table(
     gateway: MemoryGateway, key: dict[str, Any], asked: dict[str, Any]
 ) -> dict[str, Any] | None:
-    from dualtable._texts import Update as Sent
+    from dualtable._expressions.texts import Update as Sent
 
     returned = await gateway.update(
         "one-table",

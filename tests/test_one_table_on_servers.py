@@ -30,8 +30,8 @@ from dualtable import (
     Verifier,
     create_table,
 )
-from dualtable._boto3_conditions import key_condition_of
 from dualtable._connect import connect
+from dualtable._expressions.boto3_conditions import key_condition_of
 from dualtable._gateway import Gateway
 from dualtable._retry import PRODUCTION
 from dualtable._wire import codec

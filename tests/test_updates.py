@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from expression_cases import ITEM, REFUSED, UPDATES, Case, L, M, N, S, expected_item
 
-from dualtable._expressions import Placeholders, parse_update
-from dualtable._updates import UpdateTree
+from dualtable._expressions.parser import Placeholders, parse_update
+from dualtable._expressions.updates import UpdateTree
 from dualtable._wire.values import equal_items
 from dualtable.errors import RequestRefusedError
 

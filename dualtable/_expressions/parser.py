@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from dualtable._conditions import (
+from dualtable._expressions.conditions import (
     And,
     BeginsWith,
     Between,
@@ -44,9 +44,9 @@ from dualtable._conditions import (
     Path,
     Size,
 )
-from dualtable._grammar import Placeholders, Words
-from dualtable._projections import Projection
-from dualtable._updates import (
+from dualtable._expressions.grammar import Placeholders, Words
+from dualtable._expressions.projections import Projection
+from dualtable._expressions.updates import (
     Action,
     Add,
     Assign,

@@ -19,8 +19,8 @@ from typing import TypeVar
 
 import attrs
 
-from dualtable._conditions import Literal, Path
-from dualtable._reserved_words import RESERVED_WORDS
+from dualtable._expressions.conditions import Literal, Path
+from dualtable._expressions.reserved_words import RESERVED_WORDS
 from dualtable._wire.types import WireValue
 from dualtable._wire.values import refused
 from dualtable.errors import RequestRefusedError

@@ -12,10 +12,10 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
 from boto3.exceptions import DynamoDBNeedsKeyConditionError
 
-from dualtable._conditions import Exists, Path
-from dualtable._expressions import parse_condition
-from dualtable._grammar import Placeholders
-from dualtable._texts import Condition
+from dualtable._expressions.conditions import Exists, Path
+from dualtable._expressions.grammar import Placeholders
+from dualtable._expressions.parser import parse_condition
+from dualtable._expressions.texts import Condition
 from dualtable._wire import codec
 from dualtable.errors import InvalidKeyError, RequestRefusedError
 

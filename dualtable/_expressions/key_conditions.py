@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from dualtable._conditions import (
+from dualtable._expressions.conditions import (
     And,
     BeginsWith,
     Between,
@@ -20,9 +20,9 @@ from dualtable._conditions import (
     Operand,
     Path,
 )
-from dualtable._expressions import parse_condition
-from dualtable._grammar import Placeholders
-from dualtable._texts import Condition
+from dualtable._expressions.grammar import Placeholders
+from dualtable._expressions.parser import parse_condition
+from dualtable._expressions.texts import Condition
 from dualtable._wire.keys import order, type_name
 from dualtable._wire.layouts import KeyAttribute, KeySchema
 from dualtable._wire.types import WireValue

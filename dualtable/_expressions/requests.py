@@ -12,11 +12,11 @@ from typing import TypeAlias
 
 import attrs
 
-from dualtable._conditions import ConditionTree, Or
-from dualtable._expressions import parse_condition, parse_update
-from dualtable._grammar import Placeholders
-from dualtable._texts import Condition, Update
-from dualtable._updates import UpdateTree
+from dualtable._expressions.conditions import ConditionTree, Or
+from dualtable._expressions.grammar import Placeholders
+from dualtable._expressions.parser import parse_condition, parse_update
+from dualtable._expressions.texts import Condition, Update
+from dualtable._expressions.updates import UpdateTree
 from dualtable._wire.marks import Marks
 from dualtable._wire.types import WireItem, WireKey
 from dualtable.errors import RequestRefusedError

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from dualtable._conditions import Path
+from dualtable._expressions.conditions import Path
 from dualtable._wire.types import WireItem, WireValue
 from dualtable._wire.values import refused
 

@@ -1,4 +1,4 @@
-"""Updates of an item as a tree: what `dualtable._expressions` makes of an update expression.
+"""Updates of an item as a tree: what `dualtable._expressions.parser` makes of an update expression.
 
 The rule: every right side is read from the item as it was, then all changes are made at once. A
 node is checked when it is made, as DynamoDB checks an expression before it looks at any item.
@@ -19,8 +19,8 @@ from typing import TypeAlias
 
 import attrs
 
-from dualtable._conditions import Found, Literal, Path
-from dualtable._projections import Projection, check_apart
+from dualtable._expressions.conditions import Found, Literal, Path
+from dualtable._expressions.projections import Projection, check_apart
 from dualtable._wire.types import WireItem, WireValue
 from dualtable._wire.values import normal, normal_item, refused
 

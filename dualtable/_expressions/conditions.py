@@ -1,4 +1,4 @@
-"""Conditions on an item as a tree: what `dualtable._expressions` makes of an expression.
+"""Conditions on an item as a tree: what `dualtable._expressions.parser` makes of an expression.
 
 The rule: a node is checked when it is made, as DynamoDB checks an expression before it looks at any
 item; judging an item (``{}`` where there is none) then never fails. An attribute that is not there
