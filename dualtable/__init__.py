@@ -1,19 +1,19 @@
 """Change the format of a DynamoDB table without downtime."""
 
 from dualtable._actions import ConditionCheck, Delete, Put, Update
-from dualtable._chain import Chain
 from dualtable._creation import CreationReport, create_table
 from dualtable._findings import VerificationReport
 from dualtable._iteration import ItemIterator
-from dualtable._migration import Migration
 from dualtable._migrator import Migrator
-from dualtable._models import ModelTransform
 from dualtable._phases import Phase
 from dualtable._report import MigrationProgress, MigrationReport
 from dualtable._repository import DualTableRepository
 from dualtable._status import MigrationStatus, read_status
-from dualtable._steps import Convert, Default, Drop, Move, Rename
-from dualtable._transforms import Transform
+from dualtable._transforms.chain import Chain
+from dualtable._transforms.migration import Migration
+from dualtable._transforms.models import ModelTransform
+from dualtable._transforms.steps import Convert, Default, Drop, Move, Rename
+from dualtable._transforms.transform import Transform
 from dualtable._verifier import Verifier
 from dualtable._wire.layouts import Index, KeyAttribute, KeySchema
 from dualtable.errors import DualTableError

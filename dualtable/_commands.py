@@ -19,7 +19,6 @@ from dualtable._command import NOT_WELL, WELL, Answer, Command
 from dualtable._connect import Connection
 from dualtable._creation import create_table
 from dualtable._findings import VerificationReport
-from dualtable._migration import Migration
 from dualtable._migrator import Migrator, default_dead_letters
 from dualtable._options import (
     UNLIMITED,
@@ -35,6 +34,7 @@ from dualtable._rate import change_limits
 from dualtable._reference import load_migration
 from dualtable._report import MigrationReport
 from dualtable._status import read_status
+from dualtable._transforms.migration import Migration
 from dualtable._verifier import Verifier
 
 _log = logging.getLogger("dualtable.cli")

@@ -17,8 +17,8 @@ from dualtable._capacity import TokenBucket
 from dualtable._clock import Clock
 from dualtable._findings import MAX_EXAMPLES, Example, Kind, Level, VerificationReport
 from dualtable._gateway import MAX_BATCH_GET, Gateway, Page, batches
-from dualtable._lineage import Lineage
 from dualtable._tasks import run_all
+from dualtable._transforms.lineage import Lineage
 from dualtable._wire.keys import identity, key_of, plain
 from dualtable._wire.layouts import Layout
 from dualtable._wire.types import WireItem, WireKey

@@ -12,10 +12,10 @@ import attrs
 
 from dualtable._dead_letters import DeadLetter
 from dualtable._gateway import Page
-from dualtable._lineage import Lineage
 from dualtable._look_first import WORTH_IT_SHARE, LookFirst
 from dualtable._segments import Progress
 from dualtable._shuffle import Copy, Outgoing, RangePace, Tally
+from dualtable._transforms.lineage import Lineage
 from dualtable._wire.keys import key_of
 from dualtable._wire.sizes import write_units
 from dualtable._wire.types import WireItem, WireKey

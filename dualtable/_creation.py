@@ -12,9 +12,9 @@ import attrs
 from dualtable._connect import Connection, connect
 from dualtable._control import Control, State
 from dualtable._gateway import Gateway
-from dualtable._migration import Migration
 from dualtable._retry import ONE_OFF
 from dualtable._tables import differences, index_names, new_table
+from dualtable._transforms.migration import Migration
 from dualtable._wire.types import Definition
 from dualtable.errors import TableNotFoundError
 

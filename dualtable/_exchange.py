@@ -31,7 +31,7 @@ from dualtable._expressions.requests import (
     changes,
     judged,
 )
-from dualtable._models import PLAIN, Form, Model
+from dualtable._transforms.models import PLAIN, Form, Model
 from dualtable._wire import codec
 from dualtable._wire.items import check_item
 from dualtable._wire.keys import check_key, key_of, plain

@@ -30,14 +30,14 @@ from dualtable._copy import Destination
 from dualtable._dead_letters import DeadLetterFile
 from dualtable._gateway import Gateway
 from dualtable._limits import SharedLimits
-from dualtable._lineage import Lineage
 from dualtable._look_first import LookFirst
-from dualtable._migration import Migration, check_range, is_stated
 from dualtable._page_size import PageSize, average_item_bytes
 from dualtable._report import MigrationReport, Observer
 from dualtable._retry import ONE_OFF
 from dualtable._run import ROOMS_EACH, Run
 from dualtable._tables import identity
+from dualtable._transforms.lineage import Lineage
+from dualtable._transforms.migration import Migration, check_range, is_stated
 from dualtable._wire.layouts import layout
 from dualtable._wire.types import Description
 from dualtable._writer import Retries, Writer

@@ -11,8 +11,8 @@ import attrs
 
 from dualtable._connect import Connection, connect
 from dualtable._control import Control, Limits
-from dualtable._migration import Migration
 from dualtable._retry import ONE_OFF
+from dualtable._transforms.migration import Migration
 
 
 async def change_limits(

@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 
-from dualtable._migration import Migration
+from dualtable._transforms.migration import Migration
 from dualtable.errors import DualTableError
 
 _log = logging.getLogger("dualtable.reference")

@@ -24,16 +24,16 @@ from dualtable._exchange import Exchange
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._gateway import MAX_BATCH_WRITE, ConditionFailed, Gateway, ReturnValues, batches
 from dualtable._iteration import ItemIterator, Source
-from dualtable._lineage import Lineage
 from dualtable._logical import LogicalTable
-from dualtable._migration import Migration, check_range
-from dualtable._models import PLAIN, Form, Model, form_of
 from dualtable._overlay import Overlay
 from dualtable._phase_watch import PhaseWatch
 from dualtable._queries import Query, open_query
 from dualtable._retry import OVERTAKEN, PRODUCTION, retried
 from dualtable._scans import Scan, ScanReader
 from dualtable._tokens import digest, from_token
+from dualtable._transforms.lineage import Lineage
+from dualtable._transforms.migration import Migration, check_range
+from dualtable._transforms.models import PLAIN, Form, Model, form_of
 from dualtable._wire import codec
 from dualtable._wire.keys import identity
 from dualtable._wire.layouts import Layout, layout

@@ -24,12 +24,12 @@ from dualtable._clock import Clock
 from dualtable._copy import Destination, SegmentCopy
 from dualtable._dead_letters import DeadLetterFile
 from dualtable._gateway import Gateway, Page
-from dualtable._lineage import Lineage
 from dualtable._page_size import PageSize
 from dualtable._report import MigrationProgress, MigrationReport, Observer
 from dualtable._segments import Progress, Segment, complete, nearest, total
 from dualtable._shuffle import RangePace
 from dualtable._tasks import first_error
+from dualtable._transforms.lineage import Lineage
 from dualtable._wire.types import WireKey
 from dualtable._writer import Retries
 from dualtable.errors import LeaseLostError

@@ -14,10 +14,10 @@ import attrs
 from dualtable._control import Limits
 from dualtable._creation import CreationReport
 from dualtable._findings import VerificationReport
-from dualtable._migration import Migration
 from dualtable._progress import count, duration, percent
 from dualtable._report import MigrationProgress, MigrationReport
 from dualtable._status import MigrationStatus
+from dualtable._transforms.migration import Migration
 from dualtable._wire import codec
 from dualtable._wire.types import Key
 

@@ -15,9 +15,9 @@ from dualtable._clock import Clock, SystemClock
 from dualtable._comparison import Comparison, Reader
 from dualtable._connect import Connection, connect
 from dualtable._findings import Level, VerificationReport
-from dualtable._lineage import Lineage
-from dualtable._migration import Migration, check_range
 from dualtable._retry import ONE_OFF
+from dualtable._transforms.lineage import Lineage
+from dualtable._transforms.migration import Migration, check_range
 from dualtable._wire.layouts import layout
 from dualtable.errors import DualTableError
 

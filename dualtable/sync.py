@@ -18,8 +18,8 @@ from dualtable._connect import Connection
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._gateway import ReturnValues
 from dualtable._loop_thread import LoopThread
-from dualtable._migration import Migration
-from dualtable._models import Model
+from dualtable._transforms.migration import Migration
+from dualtable._transforms.models import Model
 from dualtable._wire.types import Item, Key
 
 __all__ = ["DualTableRepository", "ItemIterator"]

@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from dualtable import Chain, Convert, Default, Drop, Move, Rename
-from dualtable._models import ModelTransform
+from dualtable._transforms.models import ModelTransform
 
 RATES = {"eu": Decimal("1.10"), "us": Decimal(1), "none": None}
 WORDS = re.compile(r"\w+ 🫠")  # newer than the Unicode of some Python versions

@@ -17,7 +17,7 @@ import fingerprinted
 import pytest
 
 from dualtable import Chain, Convert, Migration, Move
-from dualtable._fingerprint import fingerprint
+from dualtable._transforms.fingerprint import fingerprint
 from dualtable.errors import TransformError
 
 Fingerprint = Callable[..., str]

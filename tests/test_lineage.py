@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dualtable import Chain, Convert, Drop, Index, KeySchema, Move, Rename
-from dualtable._lineage import Lineage
-from dualtable._transforms import as_transform
+from dualtable._transforms.lineage import Lineage
+from dualtable._transforms.transform import as_transform
 from dualtable._wire import codec
 from dualtable._wire.layouts import Layout
 from dualtable._wire.marks import Marks

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dualtable import DualTableRepository, Migration, Migrator, ModelTransform, Verifier
-from dualtable._models import from_item, to_item
+from dualtable._transforms.models import from_item, to_item
 from dualtable._wire import codec
 from dualtable.errors import InvalidItemError, ItemExistsError, ItemNotFoundError, TransformError
 from dualtable.testing import MemoryGateway

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dualtable import Chain, Convert, Default, Drop, Move, Rename, Transform
-from dualtable._applying import forward_wire, keeps_key
-from dualtable._transforms import as_transform
+from dualtable._transforms.applying import forward_wire, keeps_key
+from dualtable._transforms.transform import as_transform
 from dualtable._wire import codec
 from dualtable.errors import InvalidItemError, TransformError
 

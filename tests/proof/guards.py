@@ -22,13 +22,13 @@ from dualtable._copy import SegmentCopy
 from dualtable._expressions.requests import Changes
 from dualtable._expressions.texts import Condition
 from dualtable._gateway import Insert, Outcome
-from dualtable._lineage import Lineage, Output
 from dualtable._logical import LogicalTable
 from dualtable._overlay import Overlay, Seen
 from dualtable._phases import ROUTES
 from dualtable._run import Run
 from dualtable._segments import Progress
 from dualtable._shuffle import Outgoing, RangePace
+from dualtable._transforms.lineage import Lineage, Output
 from dualtable._wire.items import check_item
 from dualtable._wire.marks import new_token
 from dualtable._wire.packed import PackedItem

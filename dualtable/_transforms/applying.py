@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from dualtable._transforms import Outputs, Transform
+from dualtable._transforms.transform import Outputs, Transform
 from dualtable._wire.lazy import SettledDict, decode, encode
 from dualtable._wire.types import Item, WireItem
 from dualtable.errors import DualTableError, TransformError

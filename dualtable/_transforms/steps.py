@@ -11,8 +11,8 @@ from typing import Any
 
 import attrs
 
-from dualtable._applying import guarded
-from dualtable._paths import (
+from dualtable._transforms.applying import guarded
+from dualtable._transforms.paths import (
     Path,
     get_at,
     move,

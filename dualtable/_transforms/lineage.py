@@ -13,9 +13,9 @@ from typing import Any
 
 import attrs
 
-from dualtable._applying import forward_wire_twice, keeps_key
-from dualtable._migration import Migration
-from dualtable._transforms import Transform
+from dualtable._transforms.applying import forward_wire_twice, keeps_key
+from dualtable._transforms.migration import Migration
+from dualtable._transforms.transform import Transform
 from dualtable._wire import codec
 from dualtable._wire.items import check_keys, check_size
 from dualtable._wire.keys import identity, key_of, plain

@@ -13,8 +13,8 @@ from typing import Any
 
 import attrs
 
-from dualtable._fingerprint import fingerprint
-from dualtable._transforms import Transform, as_transform
+from dualtable._transforms.fingerprint import fingerprint
+from dualtable._transforms.transform import Transform, as_transform
 from dualtable._wire.layouts import Index, KeySchema, check_key_schema
 from dualtable._wire.marks import Marks
 from dualtable.errors import DualTableError, TableMismatchError

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import attrs
 
-from dualtable._applying import forward_wire, keeps_key, quick_way
-from dualtable._steps import Step
-from dualtable._transforms import AnyTransform, Outputs, Transform, as_transform
+from dualtable._transforms.applying import forward_wire, keeps_key, quick_way
+from dualtable._transforms.steps import Step
+from dualtable._transforms.transform import AnyTransform, Outputs, Transform, as_transform
 from dualtable._wire import codec
 from dualtable._wire.types import Item, Key, WireItem
 from dualtable.errors import TransformError
