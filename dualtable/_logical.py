@@ -15,8 +15,8 @@ from typing import Self, TypeAlias, TypeVar
 import attrs
 
 from dualtable._copy_on_read import copy_on_read
+from dualtable._dynamodb.gateway import MAX_BATCH_GET, ConditionFailed, Gateway, batches
 from dualtable._expressions.texts import Condition
-from dualtable._gateway import MAX_BATCH_GET, ConditionFailed, Gateway, batches
 from dualtable._overlay import Overlay, Seen
 from dualtable._phase_watch import PhaseWatch
 from dualtable._phases import Route, Sighting

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import attrs
 
 from dualtable._capacity import Pace
-from dualtable._gateway import MAX_BATCH_GET, Gateway, batches
+from dualtable._dynamodb.gateway import MAX_BATCH_GET, Gateway, batches
 from dualtable._shuffle import Copy, Tally
 from dualtable._wire.keys import identity, key_of
 from dualtable._wire.layouts import Layout

@@ -12,10 +12,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from dualtable._expressions.key_conditions import KeyCondition, checked
-from dualtable._expressions.texts import Condition, Update
-from dualtable._faults import Faults
-from dualtable._gateway import (
+from dualtable._dynamodb.gateway import (
     MAX_BATCH_GET,
     MAX_BATCH_WRITE,
     MAX_TRANSACTION,
@@ -35,6 +32,9 @@ from dualtable._gateway import (
     Verdict,
     cancellation,
 )
+from dualtable._expressions.key_conditions import KeyCondition, checked
+from dualtable._expressions.texts import Condition, Update
+from dualtable._faults import Faults
 from dualtable._stored import Order, Seen, StoredTable
 from dualtable._wire.keys import identity, order
 from dualtable._wire.packed import PackedItem

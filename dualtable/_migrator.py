@@ -23,19 +23,19 @@ import attrs
 from dualtable._board import Board, ControlBoard, MemoryBoard
 from dualtable._capacity import Paces
 from dualtable._clock import Clock, SystemClock
-from dualtable._connect import Connection, connect
 from dualtable._control import Control, Limits
 from dualtable._control import Run as RunRecord
 from dualtable._copy import Destination
 from dualtable._dead_letters import DeadLetterFile
-from dualtable._gateway import Gateway
+from dualtable._dynamodb.connect import Connection, connect
+from dualtable._dynamodb.gateway import Gateway
+from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._dynamodb.tables import identity
 from dualtable._limits import SharedLimits
 from dualtable._look_first import LookFirst
 from dualtable._page_size import PageSize, average_item_bytes
 from dualtable._report import MigrationReport, Observer
-from dualtable._retry import ONE_OFF
 from dualtable._run import ROOMS_EACH, Run
-from dualtable._tables import identity
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range, is_stated
 from dualtable._wire.layouts import layout

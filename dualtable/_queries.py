@@ -14,9 +14,9 @@ from typing import Any, Self
 
 import attrs
 
+from dualtable._dynamodb.gateway import Page
 from dualtable._expressions.key_conditions import KeyCondition
 from dualtable._expressions.texts import Condition
-from dualtable._gateway import Page
 from dualtable._logical import LogicalTable
 from dualtable._streams import Merged, Stream, listed
 from dualtable._tokens import Position

@@ -18,17 +18,23 @@ import attrs
 from dualtable import _judged_writes, _transactions
 from dualtable._actions import Action, Delete, Put, Update
 from dualtable._clock import Clock, SystemClock
-from dualtable._connect import Connection, connect
 from dualtable._control import Control
+from dualtable._dynamodb.connect import Connection, connect
+from dualtable._dynamodb.gateway import (
+    MAX_BATCH_WRITE,
+    ConditionFailed,
+    Gateway,
+    ReturnValues,
+    batches,
+)
+from dualtable._dynamodb.retry import OVERTAKEN, PRODUCTION, retried
 from dualtable._exchange import Exchange
 from dualtable._expressions.boto3_conditions import ConditionBase
-from dualtable._gateway import MAX_BATCH_WRITE, ConditionFailed, Gateway, ReturnValues, batches
 from dualtable._iteration import ItemIterator, Source
 from dualtable._logical import LogicalTable
 from dualtable._overlay import Overlay
 from dualtable._phase_watch import PhaseWatch
 from dualtable._queries import Query, open_query
-from dualtable._retry import OVERTAKEN, PRODUCTION, retried
 from dualtable._scans import Scan, ScanReader
 from dualtable._tokens import digest, from_token
 from dualtable._transforms.lineage import Lineage

@@ -23,7 +23,7 @@ from dualtable._capacity import Pace
 from dualtable._clock import Clock
 from dualtable._copy import Destination, SegmentCopy
 from dualtable._dead_letters import DeadLetterFile
-from dualtable._gateway import Gateway, Page
+from dualtable._dynamodb.gateway import Gateway, Page
 from dualtable._page_size import PageSize
 from dualtable._report import MigrationProgress, MigrationReport, Observer
 from dualtable._segments import Progress, Segment, complete, nearest, total

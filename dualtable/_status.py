@@ -10,10 +10,10 @@ from typing import Unpack
 import attrs
 
 from dualtable._clock import Clock, SystemClock
-from dualtable._connect import Connection, connect
 from dualtable._control import Control
+from dualtable._dynamodb.connect import Connection, connect
+from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._phases import Phase
-from dualtable._retry import ONE_OFF
 from dualtable._segments import Segment, total
 from dualtable._transforms.migration import Migration
 

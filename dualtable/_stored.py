@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from dualtable._gateway import Page
+from dualtable._dynamodb.gateway import Page
 from dualtable._wire.items import check_item
 from dualtable._wire.keys import identity, key_of, order
 from dualtable._wire.layouts import KeySchema, Layout, layout

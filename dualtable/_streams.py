@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
-from dualtable._gateway import Page
+from dualtable._dynamodb.gateway import Page
 from dualtable._tasks import run_all
 from dualtable._tokens import Position
 from dualtable._wire.marks import Marks

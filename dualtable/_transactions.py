@@ -12,9 +12,7 @@ from typing import Any
 
 import attrs
 
-from dualtable._expressions.requests import Changes, CheckStep, PutStep, Step, UpdateStep
-from dualtable._expressions.texts import Condition
-from dualtable._gateway import (
+from dualtable._dynamodb.gateway import (
     MAX_TRANSACTION,
     TransactAction,
     TransactCheck,
@@ -25,9 +23,11 @@ from dualtable._gateway import (
     TransactUpdate,
     Verdict,
 )
+from dualtable._dynamodb.retry import OVERTAKEN, retried
+from dualtable._expressions.requests import Changes, CheckStep, PutStep, Step, UpdateStep
+from dualtable._expressions.texts import Condition
 from dualtable._logical import Keys, LogicalTable
 from dualtable._overlay import Seen
-from dualtable._retry import OVERTAKEN, retried
 from dualtable._wire.items import check_item
 from dualtable._wire.keys import identity, plain
 from dualtable._wire.marks import new_token

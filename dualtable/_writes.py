@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from dualtable._expressions.conditions import ConditionTree
-from dualtable._expressions.parser import Placeholders, parse_condition, parse_update
-from dualtable._expressions.texts import Condition, names_and_values
-from dualtable._expressions.updates import UpdateTree
-from dualtable._gateway import (
+from dualtable._dynamodb.gateway import (
     ConditionFailed,
     ReturnValues,
     TransactAction,
@@ -19,6 +15,10 @@ from dualtable._gateway import (
     TransactPut,
     TransactUpdate,
 )
+from dualtable._expressions.conditions import ConditionTree
+from dualtable._expressions.parser import Placeholders, parse_condition, parse_update
+from dualtable._expressions.texts import Condition, names_and_values
+from dualtable._expressions.updates import UpdateTree
 from dualtable._stored import StoredTable
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import copied, refused

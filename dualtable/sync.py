@@ -14,9 +14,9 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar, Unpack, overload
 from dualtable import _iteration, _repository
 from dualtable._actions import Action
 from dualtable._clock import Clock
-from dualtable._connect import Connection
+from dualtable._dynamodb.connect import Connection
+from dualtable._dynamodb.gateway import ReturnValues
 from dualtable._expressions.boto3_conditions import ConditionBase
-from dualtable._gateway import ReturnValues
 from dualtable._loop_thread import LoopThread
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import Model

@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from orders import table
 
-from dualtable._connect import connect
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.gateway import ConditionFailed, Gateway
+from dualtable._dynamodb.retry import PRODUCTION
 from dualtable._expressions.texts import Condition, Update
-from dualtable._gateway import ConditionFailed, Gateway
-from dualtable._retry import PRODUCTION
 from dualtable._wire.values import equal_items
 from dualtable.errors import RequestRefusedError
 from dualtable.testing import MemoryGateway

@@ -19,9 +19,8 @@ import pytest_asyncio
 from aiohttp import web
 from botocore.config import Config
 
-from dualtable._aws import AwsGateway, open_gateway
-from dualtable._expressions.texts import Condition, Update
-from dualtable._gateway import (
+from dualtable._dynamodb.aws import AwsGateway, open_gateway
+from dualtable._dynamodb.gateway import (
     ConditionFailed,
     Gateway,
     Outcome,
@@ -34,6 +33,7 @@ from dualtable._gateway import (
     TransactUpdate,
     Verdict,
 )
+from dualtable._expressions.texts import Condition, Update
 from dualtable._wire import codec
 from dualtable.errors import (
     AccessError,
@@ -511,7 +511,7 @@ async def test_a_new_table_is_waited_for(
     server: Server, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DescribeTable may not know a table yet that CreateTable has just accepted."""
-    monkeypatch.setattr("dualtable._aws._POLL_SECONDS", 0.001)
+    monkeypatch.setattr("dualtable._dynamodb.aws._POLL_SECONDS", 0.001)
     server.answers("CreateTable", answer({}))
     server.answers(
         "DescribeTable",
@@ -534,7 +534,7 @@ async def test_a_table_that_never_comes_is_an_error(
     server: Server, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A table that is being deleted is in use, and then gone: no waiting for ever."""
-    monkeypatch.setattr("dualtable._aws._POLL_SECONDS", 0.001)
+    monkeypatch.setattr("dualtable._dynamodb.aws._POLL_SECONDS", 0.001)
     server.answers("CreateTable", error("ResourceInUseException"))
     server.answers("DescribeTable", error("ResourceNotFoundException"))
     with pytest.raises(TableNotFoundError):

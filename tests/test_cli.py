@@ -20,8 +20,8 @@ import pytest
 
 from dualtable import Migration, MigrationStatus, read_status
 from dualtable.__main__ import main
-from dualtable._connect import connect
-from dualtable._retry import PRODUCTION
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.retry import PRODUCTION
 
 SECRET = "a-customer-s-secret"
 WAIT_SECONDS = 60

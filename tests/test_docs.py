@@ -18,7 +18,7 @@ import pages
 import pytest
 
 import dualtable
-from dualtable._gateway import Gateway
+from dualtable._dynamodb.gateway import Gateway
 from dualtable.testing import local_dynamodb
 
 RUNNABLE = [

@@ -24,9 +24,9 @@ from dualtable import (
     create_table,
     read_status,
 )
-from dualtable._connect import connect
-from dualtable._gateway import Gateway
-from dualtable._retry import PRODUCTION
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.gateway import Gateway
+from dualtable._dynamodb.retry import PRODUCTION
 from dualtable.errors import MigrationMismatchError
 
 KILLS = 20

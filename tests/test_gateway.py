@@ -19,9 +19,8 @@ from expression_cases import CONDITIONS, ITEM, REFUSED, UPDATES, Case, L, M, N, 
 from orders import everything, packed, table
 from servers import SERVERS
 
-from dualtable._connect import connect
-from dualtable._expressions.texts import Condition, Update
-from dualtable._gateway import (
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.gateway import (
     ConditionFailed,
     Gateway,
     Outcome,
@@ -35,7 +34,8 @@ from dualtable._gateway import (
     TransactUpdate,
     Verdict,
 )
-from dualtable._retry import RetryPolicy
+from dualtable._dynamodb.retry import RetryPolicy
+from dualtable._expressions.texts import Condition, Update
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import equal_items, normal_item
 from dualtable.errors import RequestRefusedError, TableNotFoundError

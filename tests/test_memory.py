@@ -12,8 +12,8 @@ import pytest
 from expression_cases import N, S
 from orders import packed, table
 
+from dualtable._dynamodb.gateway import Gateway, Outcome, Page, TransactGet, TransactPut
 from dualtable._expressions.texts import Condition, Update
-from dualtable._gateway import Gateway, Outcome, Page, TransactGet, TransactPut
 from dualtable._wire.types import WireItem, WireKey
 from dualtable.errors import ThrottledError, UnavailableError
 from dualtable.testing import Faults, MemoryGateway

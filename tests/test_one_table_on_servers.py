@@ -30,10 +30,10 @@ from dualtable import (
     Verifier,
     create_table,
 )
-from dualtable._connect import connect
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.gateway import Gateway
+from dualtable._dynamodb.retry import PRODUCTION
 from dualtable._expressions.boto3_conditions import key_condition_of
-from dualtable._gateway import Gateway
-from dualtable._retry import PRODUCTION
 from dualtable._wire import codec
 from dualtable.errors import ConditionFailedError
 

@@ -24,8 +24,8 @@ from dualtable import (
     create_table,
     read_status,
 )
-from dualtable._connect import connect
-from dualtable._retry import PRODUCTION
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.retry import PRODUCTION
 
 PAGE = pages.ROOT / "docs" / "guides" / "permissions.md"
 PRODUCTION_POLICY, MIGRATOR_POLICY, FROZEN_POLICY = (

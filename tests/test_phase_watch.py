@@ -14,10 +14,10 @@ import pytest
 from clocks import HandClock
 
 from dualtable import DualTableRepository, Migrator, Phase, _phase_watch, create_table
-from dualtable._connect import connect
 from dualtable._control import Control
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.retry import PRODUCTION
 from dualtable._phases import REFRESH_SECONDS, SETTLE_SECONDS, STALE_SECONDS, Event
-from dualtable._retry import PRODUCTION
 from dualtable._wire import codec
 from dualtable.errors import (
     AccessError,

@@ -20,7 +20,7 @@ from dualtable import (
     Migrator,
     Rename,
 )
-from dualtable._gateway import Gateway
+from dualtable._dynamodb.gateway import Gateway
 from dualtable.errors import (
     IndexNotReadyError,
     InvalidKeyError,

@@ -10,7 +10,7 @@ import orders
 import pytest
 
 from dualtable import DualTableError, DualTableRepository, Migration, Migrator, _repository
-from dualtable._retry import RetryPolicy
+from dualtable._dynamodb.retry import RetryPolicy
 from dualtable._wire import codec
 from dualtable.errors import (
     ConcurrentUpdateError,

@@ -11,9 +11,14 @@ import orders
 import pytest
 import simulated
 
+from dualtable._dynamodb.gateway import (
+    ConditionFailed,
+    TransactionCancelled,
+    TransactPut,
+    TransactUpdate,
+)
+from dualtable._dynamodb.retry import ONE_OFF, PRODUCTION, RetryingGateway, RetryPolicy, retried
 from dualtable._expressions.texts import Condition, Update
-from dualtable._gateway import ConditionFailed, TransactionCancelled, TransactPut, TransactUpdate
-from dualtable._retry import ONE_OFF, PRODUCTION, RetryingGateway, RetryPolicy, retried
 from dualtable.errors import (
     AccessError,
     RequestRefusedError,

@@ -11,7 +11,7 @@ from simulation.capacity import Capacity
 from simulation.dynamodb import SimulatedDynamoDB
 
 from dualtable import DualTableError, Migrator, read_status
-from dualtable._gateway import Insert, Outcome
+from dualtable._dynamodb.gateway import Insert, Outcome
 from dualtable._rate import change_limits
 from dualtable.errors import ThrottledError
 

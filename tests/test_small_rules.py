@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from dualtable import _segments
 from dualtable._capacity import Paces
-from dualtable._gateway import ConditionFailed
+from dualtable._dynamodb.gateway import ConditionFailed
+from dualtable._dynamodb.partiql import MAX_STATEMENT_CHARACTERS, insert_statement
 from dualtable._overlay import Overlay
 from dualtable._page_size import PageSize, average_item_bytes
-from dualtable._partiql import MAX_STATEMENT_CHARACTERS, insert_statement
 from dualtable._segments import Checkpoint, Lease, Progress, Segment
 from dualtable._wire.marks import Marks
 from dualtable.testing import MemoryGateway

@@ -16,8 +16,8 @@ from boto3.dynamodb.conditions import Attr
 
 import dualtable
 from dualtable import DualTableError, Migration, create_table, sync
-from dualtable._connect import connect
-from dualtable._retry import PRODUCTION
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.retry import PRODUCTION
 from dualtable.errors import (
     InvalidItemError,
     ItemExistsError,

@@ -9,7 +9,7 @@ import orders
 import pytest
 
 from dualtable import DualTableError, DualTableRepository, Migrator, Verifier
-from dualtable._gateway import Gateway
+from dualtable._dynamodb.gateway import Gateway
 from dualtable._wire import codec
 from dualtable.errors import TableNotFoundError
 from dualtable.testing import MemoryGateway

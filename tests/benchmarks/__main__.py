@@ -16,7 +16,7 @@ from servers import SERVERS, ServerUnavailable
 
 from benchmarks import cpu, memory, reads
 from benchmarks.processes import SETTINGS
-from dualtable._aws import open_gateway
+from dualtable._dynamodb.aws import open_gateway
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ import attrs
 
 from benchmarks import workload
 from benchmarks.processes import run_child
-from dualtable._gateway import Gateway
+from dualtable._dynamodb.gateway import Gateway
 
 OURS = "dualtable_steps"
 # What this library's figure may be at most, as a share of the other's; and the callable's of ours.

@@ -9,7 +9,7 @@ import orders
 
 from benchmarks import workload
 from benchmarks.processes import run_child
-from dualtable._gateway import Gateway
+from dualtable._dynamodb.gateway import Gateway
 
 COUNTS = (20_000, 200_000)
 MOST_BYTES = 150 * 10**6

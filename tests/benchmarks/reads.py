@@ -19,8 +19,8 @@ import orders
 
 from benchmarks import workload
 from dualtable import DualTableRepository, Migration, Move
-from dualtable._aws import open_gateway
-from dualtable._gateway import Gateway
+from dualtable._dynamodb.aws import open_gateway
+from dualtable._dynamodb.gateway import Gateway
 from dualtable._wire import codec
 
 BARE = "aioboto3 get_item"

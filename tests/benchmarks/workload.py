@@ -8,7 +8,7 @@ from typing import Any
 
 import orders
 
-from dualtable._gateway import Gateway, batches
+from dualtable._dynamodb.gateway import Gateway, batches
 from dualtable._wire import codec
 
 REGION = "eu-west-1"

@@ -21,9 +21,9 @@ import orders
 import orjson
 
 from dualtable import DualTableRepository, Migration, Migrator, Verifier
-from dualtable._connect import connect
-from dualtable._gateway import Gateway
-from dualtable._retry import PRODUCTION
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.gateway import Gateway
+from dualtable._dynamodb.retry import PRODUCTION
 from proof import roles
 from proof.history import Logical, Operation, Role, show
 from proof.linearizability import unexplained

@@ -19,9 +19,9 @@ import attrs
 from dualtable import Migration, Phase, _judged_writes, _logical, _memory, _phases
 from dualtable._control import Control
 from dualtable._copy import SegmentCopy
+from dualtable._dynamodb.gateway import Insert, Outcome
 from dualtable._expressions.requests import Changes
 from dualtable._expressions.texts import Condition
-from dualtable._gateway import Insert, Outcome
 from dualtable._logical import LogicalTable
 from dualtable._overlay import Overlay, Seen
 from dualtable._phases import ROUTES

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dualtable import Migration
-from dualtable._gateway import TransactPut
+from dualtable._dynamodb.gateway import TransactPut
 from dualtable._wire import codec
 from dualtable._wire.keys import identity
 from dualtable._wire.packed import PackedItem

@@ -19,9 +19,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
+from dualtable._dynamodb.gateway import (
+    BatchGet,
+    ConditionFailed,
+    Insert,
+    InsertBatch,
+    Outcome,
+    Page,
+)
 from dualtable._expressions.texts import Condition
 from dualtable._faults import Faults
-from dualtable._gateway import BatchGet, ConditionFailed, Insert, InsertBatch, Outcome, Page
 from dualtable._memory import MemoryGateway
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.sizes import item_bytes, read_units, write_units

@@ -11,7 +11,7 @@ import random
 
 import orders
 
-from dualtable._gateway import ConditionFailed, Outcome, batches
+from dualtable._dynamodb.gateway import ConditionFailed, Outcome, batches
 from dualtable._wire.types import WireItem, WireKey
 from dualtable.errors import ThrottledError
 from simulation.dynamodb import SimulatedDynamoDB

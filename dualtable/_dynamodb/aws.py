@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 
 import orjson
 
-from dualtable._answers import attributes_of, consumed_units, page_of
-from dualtable._client import call, open_client
-from dualtable._expressions.texts import Condition, Update
-from dualtable._gateway import (
+from dualtable._dynamodb.answers import attributes_of, consumed_units, page_of
+from dualtable._dynamodb.client import call, open_client
+from dualtable._dynamodb.gateway import (
     BatchGet,
     ConditionFailed,
     Gateway,
@@ -29,9 +28,16 @@ from dualtable._gateway import (
     TransactAction,
     TransactGet,
 )
-from dualtable._parameters import conditional, placeholders, returning_old, transact_item, updating
-from dualtable._partiql import insert_statement
-from dualtable._refusals import insert_of
+from dualtable._dynamodb.parameters import (
+    conditional,
+    placeholders,
+    returning_old,
+    transact_item,
+    updating,
+)
+from dualtable._dynamodb.partiql import insert_statement
+from dualtable._dynamodb.refusals import insert_of
+from dualtable._expressions.texts import Condition, Update
 from dualtable._tasks import run_all
 from dualtable._wire.packed import PackedItem, batch_write_units
 from dualtable._wire.types import Definition, Description, WireItem, WireKey
@@ -61,7 +67,7 @@ async def open_gateway(**settings: Any) -> AsyncIterator[Gateway]:
 
 
 class AwsGateway:
-    """The port on an aioboto3 client; see `dualtable._gateway.Gateway` for its methods."""
+    """The port on an aioboto3 client; see `dualtable._dynamodb.gateway.Gateway` for its methods."""
 
     def __init__(self, client: Any) -> None:
         self._client = client

@@ -26,8 +26,8 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
-from dualtable._answers import RAW
-from dualtable._refusals import translated
+from dualtable._dynamodb.answers import RAW
+from dualtable._dynamodb.refusals import translated
 
 _CONNECTIONS = 64
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dualtable._gateway import (
-    Page,
-)
+from dualtable._dynamodb.gateway import Page
 from dualtable._wire.types import WireItem
 
 RAW = "DualtableRaw"

@@ -12,8 +12,8 @@ from typing import Any
 import botocore.exceptions
 from botocore.parsers import ResponseParserError
 
-from dualtable._answers import RAW
-from dualtable._gateway import (
+from dualtable._dynamodb.answers import RAW
+from dualtable._dynamodb.gateway import (
     ConditionFailed,
     Insert,
     Outcome,

@@ -7,13 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dualtable._dynamodb.gateway import TransactAction, TransactDelete, TransactPut, TransactUpdate
 from dualtable._expressions.texts import Condition, Update, names_and_values
-from dualtable._gateway import (
-    TransactAction,
-    TransactDelete,
-    TransactPut,
-    TransactUpdate,
-)
 
 
 def placeholders(*expressions: Condition | Update | None) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypedDict, cast
 
-from dualtable._aws import open_gateway
-from dualtable._client import local_settings
-from dualtable._gateway import Gateway
-from dualtable._retry import OnRetry, RetryingGateway, RetryPolicy
+from dualtable._dynamodb.aws import open_gateway
+from dualtable._dynamodb.client import local_settings
+from dualtable._dynamodb.gateway import Gateway
+from dualtable._dynamodb.retry import OnRetry, RetryingGateway, RetryPolicy
 
 
 class Connection(TypedDict, total=False):

@@ -17,8 +17,7 @@ from typing import Any, TypeVar
 import attrs
 import backoff
 
-from dualtable._expressions.texts import Condition, Update
-from dualtable._gateway import (
+from dualtable._dynamodb.gateway import (
     BatchGet,
     Gateway,
     InsertBatch,
@@ -27,6 +26,7 @@ from dualtable._gateway import (
     TransactAction,
     TransactGet,
 )
+from dualtable._expressions.texts import Condition, Update
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable.errors import RetryableError, ThrottledError
