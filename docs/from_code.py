@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dualtable import errors
 from dualtable.__main__ import ALL_COMMANDS
 from dualtable._cli import parser_of
-from dualtable._phases import ROUTES, TRANSITIONS, Phase, Route
+from dualtable._control.phases import ROUTES, TRANSITIONS, Phase, Route
 
 PHASE_COLUMNS: dict[str, Callable[[Route], str]] = {
     "read": lambda route: "new, then old" if route.falls_back else "new only",

@@ -13,10 +13,10 @@ import secrets
 import socket
 from typing import Protocol
 
-from dualtable import _segments
 from dualtable._clock import Clock
-from dualtable._control import Control
-from dualtable._segments import Lease, Progress, Segment
+from dualtable._control import segments
+from dualtable._control.control import Control
+from dualtable._control.segments import Lease, Progress, Segment
 from dualtable._wire.types import WireKey
 from dualtable.errors import LeaseLostError
 
@@ -72,26 +72,26 @@ class ControlBoard:
             if not self._candidates:
                 await self._refresh()
             while self._candidates:
-                candidate = _segments.pick(self._candidates, self._mine())
+                candidate = segments.pick(self._candidates, self._mine())
                 self._candidates.remove(candidate)
                 try:
-                    return await self._store(_segments.claim(candidate, self._lease()))
+                    return await self._store(segments.claim(candidate, self._lease()))
                 except LeaseLostError:
                     self.mourn(candidate)
             return None
 
     async def keep(self, segment: Segment) -> Segment:
-        return await self._store(_segments.claim(segment, self._lease()))
+        return await self._store(segments.claim(segment, self._lease()))
 
     async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
-        return await self._store(_segments.advance(segment, page, last_key, self._lease()))
+        return await self._store(segments.advance(segment, page, last_key, self._lease()))
 
     async def give_back(self, segment: Segment) -> None:
-        await self._store(_segments.release(segment))
+        await self._store(segments.release(segment))
 
     def mourn(self, segment: Segment) -> None:
         other = Lease("", self._clock.now() + self._lease_seconds)
-        self._known[segment.number] = _segments.claim(segment, other)
+        self._known[segment.number] = segments.claim(segment, other)
 
     def known(self) -> list[Segment]:
         return list(self._known.values())
@@ -119,7 +119,7 @@ class ControlBoard:
             if known is None or known.revision < segment.revision:  # not what we stored meanwhile
                 self._known[segment.number] = segment
         segments = (self._known.get(n) or Segment(n) for n in range(self.total_segments))
-        self._candidates = [s for s in segments if _segments.is_claimable(s, self._clock.now())]
+        self._candidates = [s for s in segments if segments.is_claimable(s, self._clock.now())]
 
     async def _store(self, segment: Segment) -> Segment:
         await self._control.store(segment)
@@ -145,7 +145,7 @@ class MemoryBoard:
         return segment
 
     async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
-        settled = _segments.advance(segment, page, last_key, Lease("", 0))
+        settled = segments.advance(segment, page, last_key, Lease("", 0))
         self._known[segment.number] = settled
         return settled
 

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 
 import attrs
 
-from dualtable._capacity import TokenBucket
 from dualtable._clock import Clock
+from dualtable._control.capacity import TokenBucket
 from dualtable._dynamodb.gateway import MAX_BATCH_GET, Gateway, Page, batches
 from dualtable._findings import MAX_EXAMPLES, Example, Kind, Level, VerificationReport
 from dualtable._tasks import run_all

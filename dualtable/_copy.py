@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from dualtable._control.segments import Progress
 from dualtable._dead_letters import DeadLetter
 from dualtable._dynamodb.gateway import Page
 from dualtable._look_first import WORTH_IT_SHARE, LookFirst
-from dualtable._segments import Progress
 from dualtable._shuffle import Copy, Outgoing, RangePace, Tally
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.keys import key_of

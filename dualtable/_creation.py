@@ -9,7 +9,7 @@ from typing import Unpack
 
 import attrs
 
-from dualtable._control import Control, State
+from dualtable._control.control import Control, State
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF

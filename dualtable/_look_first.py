@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from dualtable._capacity import Pace
+from dualtable._control.capacity import Pace
 from dualtable._dynamodb.gateway import MAX_BATCH_GET, Gateway, batches
 from dualtable._shuffle import Copy, Tally
 from dualtable._wire.keys import identity, key_of

@@ -21,17 +21,17 @@ from typing import Unpack
 import attrs
 
 from dualtable._board import Board, ControlBoard, MemoryBoard
-from dualtable._capacity import Paces
 from dualtable._clock import Clock, SystemClock
-from dualtable._control import Control, Limits
-from dualtable._control import Run as RunRecord
+from dualtable._control.capacity import Paces
+from dualtable._control.control import Control, Limits
+from dualtable._control.control import Run as RunRecord
+from dualtable._control.limits import SharedLimits
 from dualtable._copy import Destination
 from dualtable._dead_letters import DeadLetterFile
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._dynamodb.tables import identity
-from dualtable._limits import SharedLimits
 from dualtable._look_first import LookFirst
 from dualtable._page_size import PageSize, average_item_bytes
 from dualtable._report import MigrationReport, Observer

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-from dualtable._capacity import Paces
+from dualtable._control.capacity import Paces
 from dualtable._wire.sizes import write_units
 from dualtable._wire.types import Description
 

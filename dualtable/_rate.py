@@ -9,7 +9,7 @@ from typing import Unpack
 
 import attrs
 
-from dualtable._control import Control, Limits
+from dualtable._control.control import Control, Limits
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._transforms.migration import Migration

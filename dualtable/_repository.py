@@ -18,7 +18,8 @@ import attrs
 from dualtable import _judged_writes, _transactions
 from dualtable._actions import Action, Delete, Put, Update
 from dualtable._clock import Clock, SystemClock
-from dualtable._control import Control
+from dualtable._control.control import Control
+from dualtable._control.phase_watch import PhaseWatch
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import (
     MAX_BATCH_WRITE,
@@ -33,7 +34,6 @@ from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._iteration import ItemIterator, Source
 from dualtable._logical import LogicalTable
 from dualtable._overlay import Overlay
-from dualtable._phase_watch import PhaseWatch
 from dualtable._queries import Query, open_query
 from dualtable._scans import Scan, ScanReader
 from dualtable._tokens import digest, from_token

@@ -19,14 +19,14 @@ from typing import Any
 import attrs
 
 from dualtable._board import Board
-from dualtable._capacity import Pace
 from dualtable._clock import Clock
+from dualtable._control.capacity import Pace
+from dualtable._control.segments import Progress, Segment, complete, nearest, total
 from dualtable._copy import Destination, SegmentCopy
 from dualtable._dead_letters import DeadLetterFile
 from dualtable._dynamodb.gateway import Gateway, Page
 from dualtable._page_size import PageSize
 from dualtable._report import MigrationProgress, MigrationReport, Observer
-from dualtable._segments import Progress, Segment, complete, nearest, total
 from dualtable._shuffle import RangePace
 from dualtable._tasks import first_error
 from dualtable._transforms.lineage import Lineage

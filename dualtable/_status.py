@@ -10,11 +10,11 @@ from typing import Unpack
 import attrs
 
 from dualtable._clock import Clock, SystemClock
-from dualtable._control import Control
+from dualtable._control.control import Control
+from dualtable._control.phases import Phase
+from dualtable._control.segments import Segment, total
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._phases import Phase
-from dualtable._segments import Segment, total
 from dualtable._transforms.migration import Migration
 
 

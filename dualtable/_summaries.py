@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from dualtable._control import Limits
+from dualtable._control.control import Limits
 from dualtable._creation import CreationReport
 from dualtable._findings import VerificationReport
 from dualtable._progress import count, duration, percent

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Unpack
 
-from dualtable._capacity import TokenBucket
 from dualtable._clock import Clock, SystemClock
 from dualtable._comparison import Comparison, Reader
+from dualtable._control.capacity import TokenBucket
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._findings import Level, VerificationReport

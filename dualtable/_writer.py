@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from dualtable._capacity import Pace, Paces
 from dualtable._clock import Clock
+from dualtable._control.capacity import Pace, Paces
 from dualtable._dynamodb.gateway import MAX_BATCH_WRITE, Gateway, Insert, Outcome
 from dualtable._shuffle import TICK_SECONDS, Batch, Outgoing, Shuffle
 from dualtable._tasks import first_error

@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 from clocks import HandClock
 
-from dualtable._capacity import NEW_ON_DEMAND_UNITS, PROVISIONED_SHARE, Pace, TokenBucket, pace
-from dualtable._segments import Segment, pick
+from dualtable._control.capacity import (
+    NEW_ON_DEMAND_UNITS,
+    PROVISIONED_SHARE,
+    Pace,
+    TokenBucket,
+    pace,
+)
+from dualtable._control.segments import Segment, pick
 
 
 async def spend_for(bucket: TokenBucket, clock: HandClock, seconds: float, units: float) -> float:

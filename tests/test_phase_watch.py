@@ -13,11 +13,12 @@ import orders
 import pytest
 from clocks import HandClock
 
-from dualtable import DualTableRepository, Migrator, Phase, _phase_watch, create_table
-from dualtable._control import Control
+from dualtable import DualTableRepository, Migrator, Phase, create_table
+from dualtable._control import phase_watch
+from dualtable._control.control import Control
+from dualtable._control.phases import REFRESH_SECONDS, SETTLE_SECONDS, STALE_SECONDS, Event
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION
-from dualtable._phases import REFRESH_SECONDS, SETTLE_SECONDS, STALE_SECONDS, Event
 from dualtable._wire import codec
 from dualtable.errors import (
     AccessError,
@@ -239,7 +240,7 @@ async def test_a_hanging_control_table_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A refresh that does not come back is a failed one, and the operation goes on."""
-    monkeypatch.setattr(_phase_watch, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(phase_watch, "_PATIENCE_SECONDS", 0.01)
     clock.move(REFRESH_SECONDS)
     wire.between["get", PLAN.control_table] = lambda: asyncio.sleep(60)
     assert await repository.get(OLD_ONLY) == orders.new_order(2)

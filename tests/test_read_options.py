@@ -14,10 +14,10 @@ import pytest
 from clocks import HandClock
 
 from dualtable import DualTableRepository, Migrator, Verifier, _copy_on_read, create_table
-from dualtable._control import Control
+from dualtable._control.control import Control
+from dualtable._control.phases import REFRESH_SECONDS, SETTLE_SECONDS, Event
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION
-from dualtable._phases import REFRESH_SECONDS, SETTLE_SECONDS, Event
 from dualtable._wire import codec
 from dualtable.errors import RequestRefusedError, StalePhaseError, TransformError
 from dualtable.testing import Faults, MemoryGateway

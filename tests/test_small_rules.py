@@ -10,13 +10,13 @@ from clocks import HandClock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualtable import _segments
-from dualtable._capacity import Paces
+from dualtable._control import segments
+from dualtable._control.capacity import Paces
+from dualtable._control.segments import Checkpoint, Lease, Progress, Segment
 from dualtable._dynamodb.gateway import ConditionFailed
 from dualtable._dynamodb.partiql import MAX_STATEMENT_CHARACTERS, insert_statement
 from dualtable._overlay import Overlay
 from dualtable._page_size import PageSize, average_item_bytes
-from dualtable._segments import Checkpoint, Lease, Progress, Segment
 from dualtable._wire.marks import Marks
 from dualtable.testing import MemoryGateway
 
@@ -28,32 +28,32 @@ KEY = {"id": {"S": "o-1"}}
 def test_a_segment_from_free_to_done() -> None:
     """Claimed, advanced, released, taken over, finished; each step is a new revision."""
     free = Segment(7)
-    assert _segments.is_claimable(free, now=0)
-    held = _segments.claim(free, ME)
-    assert not _segments.is_claimable(held, now=99.9)
-    assert _segments.is_claimable(held, now=100)  # the lease has run out
+    assert segments.is_claimable(free, now=0)
+    held = segments.claim(free, ME)
+    assert not segments.is_claimable(held, now=99.9)
+    assert segments.is_claimable(held, now=100)  # the lease has run out
     page = Progress(scanned=3, written=2, dropped=1, pages=1, read_units=0.5)
-    further = _segments.advance(held, page, KEY, Lease("me", 200.0))
+    further = segments.advance(held, page, KEY, Lease("me", 200.0))
     assert (further.checkpoint, further.lease) == (Checkpoint(KEY), Lease("me", 200.0))
-    left = _segments.release(further)
-    assert _segments.is_claimable(left, now=0)
+    left = segments.release(further)
+    assert segments.is_claimable(left, now=0)
     assert left.checkpoint == further.checkpoint
-    done = _segments.advance(_segments.claim(left, Lease("other", 300.0)), page, None, ME)
+    done = segments.advance(segments.claim(left, Lease("other", 300.0)), page, None, ME)
     assert done.checkpoint.done
     assert done.lease is None
-    assert not _segments.is_claimable(done, now=1e9)
+    assert not segments.is_claimable(done, now=1e9)
     assert done.progress == Progress(scanned=6, written=4, dropped=2, pages=2, read_units=1.0)
     assert [s.revision for s in (free, held, further, left, done)] == [0, 1, 2, 3, 5]
-    assert _segments.complete([done], 1)
-    assert not _segments.complete([done], 2)
-    assert not _segments.complete([left], 1)
+    assert segments.complete([done], 1)
+    assert not segments.complete([done], 2)
+    assert not segments.complete([left], 1)
 
 
 @given(st.lists(st.integers(0, 1000), max_size=5))
 def test_totals_add_up(scanned: list[int]) -> None:
     """The report of a run is the sum over its segments."""
     segments = [Segment(n, progress=Progress(scanned=s)) for n, s in enumerate(scanned)]
-    assert _segments.total(segments).scanned == sum(scanned)
+    assert segments.total(segments).scanned == sum(scanned)
 
 
 OVERLAY = Overlay("id", MARKS)

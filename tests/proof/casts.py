@@ -18,10 +18,10 @@ from typing import Any
 import attrs
 
 from dualtable import DualTableRepository, Migration, Migrator
-from dualtable._control import Control, Run
+from dualtable._control.control import Control, Run
+from dualtable._control.phases import SETTLE_SECONDS, Event
+from dualtable._control.segments import total
 from dualtable._dynamodb.tables import identity
-from dualtable._phases import SETTLE_SECONDS, Event
-from dualtable._segments import total
 from dualtable._wire import codec
 from dualtable.errors import StalePhaseError
 from proof.history import History, Logical, Operation, Repository, Role

@@ -16,17 +16,18 @@ from unittest.mock import patch
 
 import attrs
 
-from dualtable import Migration, Phase, _judged_writes, _logical, _memory, _phases
-from dualtable._control import Control
+from dualtable import Migration, Phase, _judged_writes, _logical, _memory
+from dualtable._control import phases
+from dualtable._control.control import Control
+from dualtable._control.phases import ROUTES
+from dualtable._control.segments import Progress
 from dualtable._copy import SegmentCopy
 from dualtable._dynamodb.gateway import Insert, Outcome
 from dualtable._expressions.requests import Changes
 from dualtable._expressions.texts import Condition
 from dualtable._logical import LogicalTable
 from dualtable._overlay import Overlay, Seen
-from dualtable._phases import ROUTES
 from dualtable._run import Run
-from dualtable._segments import Progress
 from dualtable._shuffle import Outgoing, RangePace
 from dualtable._transforms.lineage import Lineage, Output
 from dualtable._wire.items import check_item
@@ -264,7 +265,7 @@ GUARDS = (
     ),
     Guard(
         "the tombstone",
-        replaced(_phases, "ROUTES", REAL_DELETES),
+        replaced(phases, "ROUTES", REAL_DELETES),
         cast(DELETER),
         "I3",
     ),

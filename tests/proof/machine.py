@@ -43,11 +43,11 @@ from dualtable import (
     Update,
 )
 from dualtable._clock import SystemClock
-from dualtable._control import Control
+from dualtable._control.control import Control
+from dualtable._control.phases import Event
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import PRODUCTION
-from dualtable._phases import Event
 from dualtable.errors import (
     ConditionFailedError,
     IndexNotReadyError,

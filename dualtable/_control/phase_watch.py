@@ -18,8 +18,8 @@ from typing import Self
 import attrs
 
 from dualtable._clock import Clock
-from dualtable._control import Control, Heartbeat
-from dualtable._phases import REFRESH_SECONDS, STALE_SECONDS, Sighting, furthest
+from dualtable._control.control import Control, Heartbeat
+from dualtable._control.phases import REFRESH_SECONDS, STALE_SECONDS, Sighting, furthest
 from dualtable.errors import DualTableError, StalePhaseError, TableNotFoundError
 
 _log = logging.getLogger("dualtable.phases")

@@ -11,9 +11,9 @@ import logging
 
 import attrs
 
-from dualtable._capacity import Paces
 from dualtable._clock import Clock
-from dualtable._control import Control, Limits
+from dualtable._control.capacity import Paces
+from dualtable._control.control import Control, Limits
 
 _log = logging.getLogger("dualtable.migrator")
 

@@ -21,10 +21,10 @@ from typing import Any
 
 import attrs
 
+from dualtable._control.phases import ROUTES, Event, Phase, after
+from dualtable._control.segments import Checkpoint, Lease, Progress, Segment
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway
 from dualtable._expressions.texts import Condition
-from dualtable._phases import ROUTES, Event, Phase, after
-from dualtable._segments import Checkpoint, Lease, Progress, Segment
 from dualtable._wire import codec
 from dualtable._wire.types import Definition, Item, WireItem, WireKey
 from dualtable._wire.values import equal_items
