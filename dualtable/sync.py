@@ -11,13 +11,13 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeAlias, TypeVar, Unpack, overload
 
-from dualtable import _iteration, _repository
-from dualtable._actions import Action
 from dualtable._clock import Clock
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import ReturnValues
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._loop_thread import LoopThread
+from dualtable._production import iteration, repository
+from dualtable._production.actions import Action
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import Model
 from dualtable._wire.types import Item, Key
@@ -26,7 +26,7 @@ __all__ = ["DualTableRepository", "ItemIterator"]
 
 _T = TypeVar("_T")
 _Method = TypeVar("_Method", bound=Callable[..., Any])
-_Asynchronous = _repository.DualTableRepository
+_Asynchronous = repository.DualTableRepository
 
 Change: TypeAlias = Callable[[Model], Model]
 
@@ -105,7 +105,7 @@ class DualTableRepository(Generic[Model]):
     ) -> None: ...
 
     def __init__(self, migration: Migration, **settings: Any) -> None:
-        self._repository: _repository.DualTableRepository[Model]
+        self._repository: repository.DualTableRepository[Model]
         self._repository = _Asynchronous(migration, **settings)
         self._thread = LoopThread()
 
@@ -274,7 +274,7 @@ class ItemIterator(Generic[Model]):
         ...     return list(items), items.token
     """
 
-    def __init__(self, items: _iteration.ItemIterator[Model], thread: LoopThread) -> None:
+    def __init__(self, items: iteration.ItemIterator[Model], thread: LoopThread) -> None:
         self._items = items
         self._thread = thread
 

@@ -13,11 +13,12 @@ import orders
 import pytest
 from clocks import HandClock
 
-from dualtable import DualTableRepository, Migrator, Verifier, _copy_on_read, create_table
+from dualtable import DualTableRepository, Migrator, Verifier, create_table
 from dualtable._control.control import Control
 from dualtable._control.phases import REFRESH_SECONDS, SETTLE_SECONDS, Event
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION
+from dualtable._production import copy_on_read
 from dualtable._wire import codec
 from dualtable.errors import RequestRefusedError, StalePhaseError, TransformError
 from dualtable.testing import Faults, MemoryGateway
@@ -260,7 +261,7 @@ async def test_a_failing_copy_is_logged_and_no_failure(
     with caplog.at_level(logging.WARNING, "dualtable"):
         async with repository(gateway, wire, copy_on_read=True) as shop:
             assert await shop.get(OLD_ONLY) == orders.new_order(2)
-            monkeypatch.setattr(_copy_on_read, "_PATIENCE_SECONDS", 0.01)
+            monkeypatch.setattr(copy_on_read, "_PATIENCE_SECONDS", 0.01)
             wire.waits["insert", PLAN.new] = asyncio.Event()  # never set
             assert await shop.get(orders.key(3)) == orders.new_order(3)
     first, second = caplog.records

@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import attrs
 
-from dualtable import Migration, Phase, _judged_writes, _logical, _memory
+from dualtable import Migration, Phase, _memory
 from dualtable._control import phases
 from dualtable._control.control import Control
 from dualtable._control.phases import ROUTES
@@ -25,8 +25,9 @@ from dualtable._copy import SegmentCopy
 from dualtable._dynamodb.gateway import Insert, Outcome
 from dualtable._expressions.requests import Changes
 from dualtable._expressions.texts import Condition
-from dualtable._logical import LogicalTable
-from dualtable._overlay import Overlay, Seen
+from dualtable._production import judged_writes, logical
+from dualtable._production.logical import LogicalTable
+from dualtable._production.overlay import Overlay, Seen
 from dualtable._run import Run
 from dualtable._shuffle import Outgoing, RangePace
 from dualtable._transforms.lineage import Lineage, Output
@@ -155,7 +156,7 @@ async def put_and_forget(self: Any, stamped: Any, guard: Condition) -> None:
 
 REAL_DELETES = {**ROUTES, Phase.MIGRATING: attrs.evolve(ROUTES[Phase.MIGRATING], buries=False)}
 
-_delete = _judged_writes.delete
+_delete = judged_writes.delete
 
 
 async def delete_in_both(tables: Any, step: Any, *, return_old: bool) -> Any:
@@ -319,7 +320,7 @@ GUARDS = (
     ),
     Guard(
         "the absence condition of a copy on read",
-        replaced(_logical, "copy_on_read", copy_over),
+        replaced(logical, "copy_on_read", copy_over),
         cast(COPIER, PUTTER),
         "I2",
     ),
@@ -349,7 +350,7 @@ GUARDS = (
     ),
     Guard(
         "deletes leave old as it is",
-        replaced(_judged_writes, "delete", delete_in_both),
+        replaced(judged_writes, "delete", delete_in_both),
         cast(DELETER),
         "I5",
     ),

@@ -17,9 +17,9 @@ import attrs
 from dualtable._dynamodb.gateway import Page
 from dualtable._expressions.key_conditions import KeyCondition
 from dualtable._expressions.texts import Condition
-from dualtable._logical import LogicalTable
-from dualtable._streams import Merged, Stream, listed
-from dualtable._tokens import Position
+from dualtable._production.logical import LogicalTable
+from dualtable._production.streams import Merged, Stream, listed
+from dualtable._production.tokens import Position
 from dualtable._wire import codec
 from dualtable._wire.keys import identity, key_of, order
 from dualtable._wire.layouts import Index, KeySchema, Layout

@@ -16,10 +16,10 @@ import attrs
 
 from dualtable._control.phase_watch import PhaseWatch
 from dualtable._control.phases import Route, Sighting
-from dualtable._copy_on_read import copy_on_read
 from dualtable._dynamodb.gateway import MAX_BATCH_GET, ConditionFailed, Gateway, batches
 from dualtable._expressions.texts import Condition
-from dualtable._overlay import Overlay, Seen
+from dualtable._production.copy_on_read import copy_on_read
+from dualtable._production.overlay import Overlay, Seen
 from dualtable._tasks import first_error
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.keys import identity, key_of

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from dualtable._logical import Found, LogicalTable
-from dualtable._tokens import Position
+from dualtable._production.logical import Found, LogicalTable
+from dualtable._production.tokens import Position
 from dualtable._wire.keys import identity, key_of
 from dualtable._wire.types import WireItem, WireKey
 

@@ -11,7 +11,6 @@ from typing import Any, Generic, cast
 
 import attrs
 
-from dualtable._actions import Action, Delete, Put, Update
 from dualtable._expressions import key_conditions, texts
 from dualtable._expressions.boto3_conditions import (
     ConditionBase,
@@ -31,6 +30,7 @@ from dualtable._expressions.requests import (
     changes,
     judged,
 )
+from dualtable._production.actions import Action, Delete, Put, Update
 from dualtable._transforms.models import PLAIN, Form, Model
 from dualtable._wire import codec
 from dualtable._wire.items import check_item

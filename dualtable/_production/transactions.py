@@ -26,8 +26,8 @@ from dualtable._dynamodb.gateway import (
 from dualtable._dynamodb.retry import OVERTAKEN, retried
 from dualtable._expressions.requests import Changes, CheckStep, PutStep, Step, UpdateStep
 from dualtable._expressions.texts import Condition
-from dualtable._logical import Keys, LogicalTable
-from dualtable._overlay import Seen
+from dualtable._production.logical import Keys, LogicalTable
+from dualtable._production.overlay import Seen
 from dualtable._wire.items import check_item
 from dualtable._wire.keys import identity, plain
 from dualtable._wire.marks import new_token

@@ -15,8 +15,6 @@ from typing import Any, Generic, Self, TypeAlias, Unpack, overload
 
 import attrs
 
-from dualtable import _judged_writes, _transactions
-from dualtable._actions import Action, Delete, Put, Update
 from dualtable._clock import Clock, SystemClock
 from dualtable._control.control import Control
 from dualtable._control.phase_watch import PhaseWatch
@@ -29,14 +27,16 @@ from dualtable._dynamodb.gateway import (
     batches,
 )
 from dualtable._dynamodb.retry import OVERTAKEN, PRODUCTION, retried
-from dualtable._exchange import Exchange
 from dualtable._expressions.boto3_conditions import ConditionBase
-from dualtable._iteration import ItemIterator, Source
-from dualtable._logical import LogicalTable
-from dualtable._overlay import Overlay
-from dualtable._queries import Query, open_query
-from dualtable._scans import Scan, ScanReader
-from dualtable._tokens import digest, from_token
+from dualtable._production import judged_writes, transactions
+from dualtable._production.actions import Action, Delete, Put, Update
+from dualtable._production.exchange import Exchange
+from dualtable._production.iteration import ItemIterator, Source
+from dualtable._production.logical import LogicalTable
+from dualtable._production.overlay import Overlay
+from dualtable._production.queries import Query, open_query
+from dualtable._production.scans import Scan, ScanReader
+from dualtable._production.tokens import digest, from_token
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._transforms.models import PLAIN, Form, Model, form_of
@@ -257,9 +257,9 @@ class DualTableRepository(Generic[Model]):
         asked = Put(item, condition, names=names or {}, values=values or {})
         step = self._exchange.put_step(asked)
         if not if_absent:
-            await _judged_writes.put(tables, step)
+            await judged_writes.put(tables, step)
         elif condition is None:
-            await _judged_writes.put_if_absent(tables, step)
+            await judged_writes.put_if_absent(tables, step)
         else:
             raise RequestRefusedError("if_absent is a condition itself; give one of the two")
 
@@ -364,7 +364,7 @@ class DualTableRepository(Generic[Model]):
             names=ExpressionAttributeNames or {},
             values=ExpressionAttributeValues or {},
         )
-        found = await _judged_writes.update(tables, self._exchange.update_step(asked), ReturnValues)
+        found = await judged_writes.update(tables, self._exchange.update_step(asked), ReturnValues)
         return None if found is None else codec.decode(found)
 
     async def delete(
@@ -398,7 +398,7 @@ class DualTableRepository(Generic[Model]):
         """
         tables = await self._tables()
         asked = Delete(key, condition, names=names or {}, values=values or {})
-        found = await _judged_writes.delete(
+        found = await judged_writes.delete(
             tables, self._exchange.delete_step(asked), return_old=return_old
         )
         return self._exchange.loaded(found) if return_old else None
@@ -539,7 +539,7 @@ class DualTableRepository(Generic[Model]):
         """
         tables = await self._tables()
         steps = [self._exchange.step(action) for action in actions]
-        await _transactions.write(tables, steps)
+        await transactions.write(tables, steps)
 
     async def transact_get(self, keys: Iterable[Key]) -> list[Model | None]:
         """Return up to 100 items as they are at one moment, None where there is none.
@@ -553,8 +553,8 @@ class DualTableRepository(Generic[Model]):
         tables = await self._tables()
         wire = [self._exchange.key(key) for key in keys]
         unique = {identity(key): key for key in wire}
-        _transactions.check_size(len(wire), distinct=len(unique))
-        found = await _transactions.read(tables, unique)
+        transactions.check_size(len(wire), distinct=len(unique))
+        found = await transactions.read(tables, unique)
         return [self._exchange.loaded(found.get(name)) for name in unique]
 
     def _iterate(
