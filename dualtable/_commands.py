@@ -16,10 +16,11 @@ import attrs
 
 from dualtable import _summaries
 from dualtable._command import NOT_WELL, WELL, Answer, Command
+from dualtable._copy.migrator import Migrator, default_dead_letters
+from dualtable._copy.report import MigrationReport
 from dualtable._creation import create_table
 from dualtable._dynamodb.connect import Connection
 from dualtable._findings import VerificationReport
-from dualtable._migrator import Migrator, default_dead_letters
 from dualtable._options import (
     UNLIMITED,
     add_copy,
@@ -32,7 +33,6 @@ from dualtable._options import (
 from dualtable._progress import of_migration, of_verification, shown
 from dualtable._rate import change_limits
 from dualtable._reference import load_migration
-from dualtable._report import MigrationReport
 from dualtable._status import read_status
 from dualtable._transforms.migration import Migration
 from dualtable._verifier import Verifier

@@ -19,8 +19,8 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 import attrs
 
 from dualtable._clock import Clock, SystemClock
+from dualtable._copy.report import MigrationProgress
 from dualtable._findings import VerificationReport
-from dualtable._report import MigrationProgress
 from dualtable._tasks import first_error
 
 _log = logging.getLogger("dualtable.progress")

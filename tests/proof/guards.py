@@ -21,15 +21,15 @@ from dualtable._control import phases
 from dualtable._control.control import Control
 from dualtable._control.phases import ROUTES
 from dualtable._control.segments import Progress
-from dualtable._copy import SegmentCopy
+from dualtable._copy.copy import SegmentCopy
+from dualtable._copy.run import Run
+from dualtable._copy.shuffle import Outgoing, RangePace
 from dualtable._dynamodb.gateway import Insert, Outcome
 from dualtable._expressions.requests import Changes
 from dualtable._expressions.texts import Condition
 from dualtable._production import judged_writes, logical
 from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Overlay, Seen
-from dualtable._run import Run
-from dualtable._shuffle import Outgoing, RangePace
 from dualtable._transforms.lineage import Lineage, Output
 from dualtable._wire.items import check_item
 from dualtable._wire.marks import new_token

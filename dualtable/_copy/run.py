@@ -18,20 +18,20 @@ from typing import Any
 
 import attrs
 
-from dualtable._board import Board
 from dualtable._clock import Clock
 from dualtable._control.capacity import Pace
 from dualtable._control.segments import Progress, Segment, complete, nearest, total
-from dualtable._copy import Destination, SegmentCopy
-from dualtable._dead_letters import DeadLetterFile
+from dualtable._copy.board import Board
+from dualtable._copy.copy import Destination, SegmentCopy
+from dualtable._copy.dead_letters import DeadLetterFile
+from dualtable._copy.page_size import PageSize
+from dualtable._copy.report import MigrationProgress, MigrationReport, Observer
+from dualtable._copy.shuffle import RangePace
+from dualtable._copy.writer import Retries
 from dualtable._dynamodb.gateway import Gateway, Page
-from dualtable._page_size import PageSize
-from dualtable._report import MigrationProgress, MigrationReport, Observer
-from dualtable._shuffle import RangePace
 from dualtable._tasks import first_error
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.types import WireKey
-from dualtable._writer import Retries
 from dualtable.errors import LeaseLostError
 
 _log = logging.getLogger("dualtable.migrator")

@@ -20,27 +20,27 @@ from typing import Unpack
 
 import attrs
 
-from dualtable._board import Board, ControlBoard, MemoryBoard
 from dualtable._clock import Clock, SystemClock
 from dualtable._control.capacity import Paces
 from dualtable._control.control import Control, Limits
 from dualtable._control.control import Run as RunRecord
 from dualtable._control.limits import SharedLimits
-from dualtable._copy import Destination
-from dualtable._dead_letters import DeadLetterFile
+from dualtable._copy.board import Board, ControlBoard, MemoryBoard
+from dualtable._copy.copy import Destination
+from dualtable._copy.dead_letters import DeadLetterFile
+from dualtable._copy.look_first import LookFirst
+from dualtable._copy.page_size import PageSize, average_item_bytes
+from dualtable._copy.report import MigrationReport, Observer
+from dualtable._copy.run import ROOMS_EACH, Run
+from dualtable._copy.writer import Retries, Writer
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._dynamodb.tables import identity
-from dualtable._look_first import LookFirst
-from dualtable._page_size import PageSize, average_item_bytes
-from dualtable._report import MigrationReport, Observer
-from dualtable._run import ROOMS_EACH, Run
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range, is_stated
 from dualtable._wire.layouts import layout
 from dualtable._wire.types import Description
-from dualtable._writer import Retries, Writer
 from dualtable.errors import MigrationMismatchError
 
 _PAGE_OBJECTS = 200_000  # more than most pages are made of; gone before the next one comes

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import attrs
 
-from dualtable._dead_letters import DeadLetter
+from dualtable._copy.dead_letters import DeadLetter
 from dualtable._dynamodb.gateway import Insert, Outcome
 from dualtable._wire.keys import identity
 from dualtable._wire.packed import PackedItem

@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from dualtable._control.segments import Progress
-from dualtable._dead_letters import DeadLetter
+from dualtable._copy.dead_letters import DeadLetter
+from dualtable._copy.look_first import WORTH_IT_SHARE, LookFirst
+from dualtable._copy.shuffle import Copy, Outgoing, RangePace, Tally
+from dualtable._copy.writer import Writer
 from dualtable._dynamodb.gateway import Page
-from dualtable._look_first import WORTH_IT_SHARE, LookFirst
-from dualtable._shuffle import Copy, Outgoing, RangePace, Tally
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.keys import key_of
 from dualtable._wire.sizes import write_units
 from dualtable._wire.types import WireItem, WireKey
-from dualtable._writer import Writer
 from dualtable.errors import DualTableError
 
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import attrs
 
 from dualtable._control.capacity import Pace
+from dualtable._copy.shuffle import Copy, Tally
 from dualtable._dynamodb.gateway import MAX_BATCH_GET, Gateway, batches
-from dualtable._shuffle import Copy, Tally
 from dualtable._wire.keys import identity, key_of
 from dualtable._wire.layouts import Layout
 from dualtable._wire.sizes import read_units

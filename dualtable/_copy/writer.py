@@ -15,8 +15,8 @@ import attrs
 
 from dualtable._clock import Clock
 from dualtable._control.capacity import Pace, Paces
+from dualtable._copy.shuffle import TICK_SECONDS, Batch, Outgoing, Shuffle
 from dualtable._dynamodb.gateway import MAX_BATCH_WRITE, Gateway, Insert, Outcome
-from dualtable._shuffle import TICK_SECONDS, Batch, Outgoing, Shuffle
 from dualtable._tasks import first_error
 from dualtable._wire.layouts import Layout
 from dualtable._wire.packed import batch_write_units
