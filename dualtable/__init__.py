@@ -4,17 +4,17 @@ from dualtable._control.phases import Phase
 from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._creation import CreationReport, create_table
-from dualtable._findings import VerificationReport
 from dualtable._production.actions import ConditionCheck, Delete, Put, Update
 from dualtable._production.iteration import ItemIterator
 from dualtable._production.repository import DualTableRepository
+from dualtable._proof.findings import VerificationReport
+from dualtable._proof.verifier import Verifier
 from dualtable._status import MigrationStatus, read_status
 from dualtable._transforms.chain import Chain
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import ModelTransform
 from dualtable._transforms.steps import Convert, Default, Drop, Move, Rename
 from dualtable._transforms.transform import Transform
-from dualtable._verifier import Verifier
 from dualtable._wire.layouts import Index, KeyAttribute, KeySchema
 from dualtable.errors import DualTableError
 

@@ -20,7 +20,6 @@ from dualtable._copy.migrator import Migrator, default_dead_letters
 from dualtable._copy.report import MigrationReport
 from dualtable._creation import create_table
 from dualtable._dynamodb.connect import Connection
-from dualtable._findings import VerificationReport
 from dualtable._options import (
     UNLIMITED,
     add_copy,
@@ -31,11 +30,12 @@ from dualtable._options import (
     add_scan,
 )
 from dualtable._progress import of_migration, of_verification, shown
+from dualtable._proof.findings import VerificationReport
+from dualtable._proof.verifier import Verifier
 from dualtable._rate import change_limits
 from dualtable._reference import load_migration
 from dualtable._status import read_status
 from dualtable._transforms.migration import Migration
-from dualtable._verifier import Verifier
 
 _log = logging.getLogger("dualtable.cli")
 

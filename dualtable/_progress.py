@@ -20,7 +20,7 @@ import attrs
 
 from dualtable._clock import Clock, SystemClock
 from dualtable._copy.report import MigrationProgress
-from dualtable._findings import VerificationReport
+from dualtable._proof.findings import VerificationReport
 from dualtable._tasks import first_error
 
 _log = logging.getLogger("dualtable.progress")

@@ -14,9 +14,9 @@ import pytest
 
 from dualtable import DualTableRepository, _demo, _demo_cities
 from dualtable.__main__ import main
-from dualtable._comparison import Comparison
 from dualtable._demo_cities import load, new_city, old_city
-from dualtable._findings import Kind
+from dualtable._proof.comparison import Comparison
+from dualtable._proof.findings import Kind
 
 CLAIMS = {
     "arrived": "every city has arrived as it should be, and nothing else",

@@ -16,7 +16,7 @@ import attrs
 from dualtable._clock import Clock
 from dualtable._control.capacity import TokenBucket
 from dualtable._dynamodb.gateway import MAX_BATCH_GET, Gateway, Page, batches
-from dualtable._findings import MAX_EXAMPLES, Example, Kind, Level, VerificationReport
+from dualtable._proof.findings import MAX_EXAMPLES, Example, Kind, Level, VerificationReport
 from dualtable._tasks import run_all
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.keys import identity, key_of, plain

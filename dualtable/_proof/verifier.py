@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Unpack
 
 from dualtable._clock import Clock, SystemClock
-from dualtable._comparison import Comparison, Reader
 from dualtable._control.capacity import TokenBucket
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._findings import Level, VerificationReport
+from dualtable._proof.comparison import Comparison, Reader
+from dualtable._proof.findings import Level, VerificationReport
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._wire.layouts import layout
