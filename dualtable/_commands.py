@@ -18,8 +18,11 @@ from dualtable import _summaries
 from dualtable._command import NOT_WELL, WELL, Answer, Command
 from dualtable._copy.migrator import Migrator, default_dead_letters
 from dualtable._copy.report import MigrationReport
-from dualtable._creation import create_table
 from dualtable._dynamodb.connect import Connection
+from dualtable._operations.creation import create_table
+from dualtable._operations.rate import change_limits
+from dualtable._operations.reference import load_migration
+from dualtable._operations.status import read_status
 from dualtable._options import (
     UNLIMITED,
     add_copy,
@@ -32,9 +35,6 @@ from dualtable._options import (
 from dualtable._progress import of_migration, of_verification, shown
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.verifier import Verifier
-from dualtable._rate import change_limits
-from dualtable._reference import load_migration
-from dualtable._status import read_status
 from dualtable._transforms.migration import Migration
 
 _log = logging.getLogger("dualtable.cli")

@@ -13,10 +13,10 @@ import attrs
 
 from dualtable._control.control import Limits
 from dualtable._copy.report import MigrationProgress, MigrationReport
-from dualtable._creation import CreationReport
+from dualtable._operations.creation import CreationReport
+from dualtable._operations.status import MigrationStatus
 from dualtable._progress import count, duration, percent
 from dualtable._proof.findings import VerificationReport
-from dualtable._status import MigrationStatus
 from dualtable._transforms.migration import Migration
 from dualtable._wire import codec
 from dualtable._wire.types import Key

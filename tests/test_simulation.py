@@ -12,7 +12,7 @@ from simulation.dynamodb import SimulatedDynamoDB
 
 from dualtable import DualTableError, Migrator, read_status
 from dualtable._dynamodb.gateway import Insert, Outcome
-from dualtable._rate import change_limits
+from dualtable._operations.rate import change_limits
 from dualtable.errors import ThrottledError
 
 
