@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from dualtable import errors
 from dualtable.__main__ import ALL_COMMANDS
-from dualtable._cli import parser_of
+from dualtable._cli.cli import parser_of
 from dualtable._control.phases import ROUTES, TRANSITIONS, Phase, Route
 
 PHASE_COLUMNS: dict[str, Callable[[Route], str]] = {

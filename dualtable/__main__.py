@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-from dualtable._cli import run
-from dualtable._commands import COMMANDS
+from dualtable._cli.cli import run
+from dualtable._cli.commands import COMMANDS
 from dualtable._demo_command import DEMO
 
 ALL_COMMANDS = (*COMMANDS, DEMO)

@@ -30,12 +30,12 @@ from dualtable import (
     Verifier,
     create_table,
 )
+from dualtable._cli.progress import count, duration, of_migration, of_verification, shown
 from dualtable._clock import SystemClock
 from dualtable._demo_cities import City, digest, fill, load, new_city, of_country
 from dualtable._demo_production import Production
 from dualtable._dynamodb.connect import Connection, connect, local_connection
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._progress import count, duration, of_migration, of_verification, shown
 from dualtable._wire.types import Item
 from dualtable.testing import local_dynamodb
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from dualtable._command import NOT_WELL, WELL, Answer, Command
-from dualtable._options import add_output
-from dualtable._summaries import migration_data, verification_data
+from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
+from dualtable._cli.options import add_output
+from dualtable._cli.summaries import migration_data, verification_data
 from dualtable.errors import DualTableError
 
 if TYPE_CHECKING:  # needs the extra `demo`

@@ -11,7 +11,7 @@ import pytest
 from clocks import HandClock
 
 from dualtable import MigrationProgress, MigrationReport, VerificationReport
-from dualtable._progress import (
+from dualtable._cli.progress import (
     Meter,
     Reading,
     View,

@@ -11,11 +11,11 @@ from typing import Any
 
 import attrs
 
+from dualtable._cli.progress import count, duration, percent
 from dualtable._control.control import Limits
 from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._operations.creation import CreationReport
 from dualtable._operations.status import MigrationStatus
-from dualtable._progress import count, duration, percent
 from dualtable._proof.findings import VerificationReport
 from dualtable._transforms.migration import Migration
 from dualtable._wire import codec

@@ -22,8 +22,8 @@ from typing import Any, NoReturn
 
 import orjson
 
-from dualtable._cli_log import logged_to_stderr
-from dualtable._command import NOT_WELL, WRONG_USE, Answer, Command
+from dualtable._cli.command import NOT_WELL, WRONG_USE, Answer, Command
+from dualtable._cli.log import logged_to_stderr
 from dualtable.errors import (
     DualTableError,
     GatewayError,

@@ -14,16 +14,9 @@ from argparse import Namespace
 
 import attrs
 
-from dualtable import _summaries
-from dualtable._command import NOT_WELL, WELL, Answer, Command
-from dualtable._copy.migrator import Migrator, default_dead_letters
-from dualtable._copy.report import MigrationReport
-from dualtable._dynamodb.connect import Connection
-from dualtable._operations.creation import create_table
-from dualtable._operations.rate import change_limits
-from dualtable._operations.reference import load_migration
-from dualtable._operations.status import read_status
-from dualtable._options import (
+from dualtable._cli import summaries
+from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
+from dualtable._cli.options import (
     UNLIMITED,
     add_copy,
     add_level,
@@ -32,7 +25,14 @@ from dualtable._options import (
     add_rate,
     add_scan,
 )
-from dualtable._progress import of_migration, of_verification, shown
+from dualtable._cli.progress import of_migration, of_verification, shown
+from dualtable._copy.migrator import Migrator, default_dead_letters
+from dualtable._copy.report import MigrationReport
+from dualtable._dynamodb.connect import Connection
+from dualtable._operations.creation import create_table
+from dualtable._operations.rate import change_limits
+from dualtable._operations.reference import load_migration
+from dualtable._operations.status import read_status
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.verifier import Verifier
 from dualtable._transforms.migration import Migration
@@ -47,15 +47,15 @@ def _create(options: Namespace) -> Answer:
     report = asyncio.run(create_table(migration, **_connection(options)))
     return Answer(
         WELL if report.ok else NOT_WELL,
-        _summaries.creation_data(report),
-        _summaries.creation_text(report, migration, options.reference),
+        summaries.creation_data(report),
+        summaries.creation_text(report, migration, options.reference),
     )
 
 
 def _migrate(options: Namespace) -> Answer:
     migration = load_migration(options.reference)
     report = asyncio.run(_run_migrator(migration, options))
-    request = _summaries.MigrateRequest(
+    request = summaries.MigrateRequest(
         reference=options.reference,
         dead_letters=options.dead_letters or default_dead_letters(migration),
         dry_run=options.dry_run,
@@ -63,8 +63,8 @@ def _migrate(options: Namespace) -> Answer:
     )
     return Answer(
         WELL if report.ok else NOT_WELL,
-        _summaries.migration_data(report),
-        _summaries.migration_text(report, migration, request),
+        summaries.migration_data(report),
+        summaries.migration_text(report, migration, request),
     )
 
 
@@ -98,8 +98,8 @@ def _verify(options: Namespace) -> Answer:
     report = asyncio.run(_run_verifier(migration, options))
     return Answer(
         WELL if report.ok else NOT_WELL,
-        _summaries.verification_data(report),
-        _summaries.verification_text(report, migration, options.reference),
+        summaries.verification_data(report),
+        summaries.verification_text(report, migration, options.reference),
     )
 
 
@@ -121,8 +121,8 @@ def _status(options: Namespace) -> Answer:
     status = asyncio.run(read_status(migration, **_connection(options)))
     return Answer(
         WELL,
-        _summaries.status_data(status),
-        _summaries.status_text(status, options.reference),
+        summaries.status_data(status),
+        summaries.status_text(status, options.reference),
     )
 
 
@@ -132,7 +132,7 @@ def _rate(options: Namespace) -> Answer:
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     changes = {name: None if value == UNLIMITED else value for name, value in given.items()}
     limits = asyncio.run(change_limits(migration, changes, **_connection(options)))
-    return Answer(WELL, attrs.asdict(limits), _summaries.limits_text(limits, migration.name))
+    return Answer(WELL, attrs.asdict(limits), summaries.limits_text(limits, migration.name))
 
 
 def _connection(options: Namespace) -> Connection:
