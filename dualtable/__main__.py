@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from dualtable._cli.cli import run
 from dualtable._cli.commands import COMMANDS
-from dualtable._demo_command import DEMO
+from dualtable._demo.command import DEMO
 
 ALL_COMMANDS = (*COMMANDS, DEMO)
 

@@ -32,8 +32,8 @@ from dualtable import (
 )
 from dualtable._cli.progress import count, duration, of_migration, of_verification, shown
 from dualtable._clock import SystemClock
-from dualtable._demo_cities import City, digest, fill, load, new_city, of_country
-from dualtable._demo_production import Production
+from dualtable._demo.cities import City, digest, fill, load, new_city, of_country
+from dualtable._demo.production import Production
 from dualtable._dynamodb.connect import Connection, connect, local_connection
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._wire.types import Item
