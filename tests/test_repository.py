@@ -11,7 +11,6 @@ import pytest
 
 from dualtable import DualTableError, DualTableRepository, Migration, Migrator
 from dualtable._dynamodb.retry import RetryPolicy
-from dualtable._production import repository
 from dualtable._wire import codec
 from dualtable.errors import (
     ConcurrentUpdateError,
@@ -313,7 +312,9 @@ async def test_one_item_becomes_several() -> None:
 
 async def test_batch_put_sends_what_was_left_over_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """BatchWriteItem may take only a part; the repository puts all or says that it could not."""
-    monkeypatch.setattr(repository, "PRODUCTION", RetryPolicy(tries=4, base_seconds=0.001))
+    monkeypatch.setattr(
+        "dualtable._production.repository.PRODUCTION", RetryPolicy(tries=4, base_seconds=0.001)
+    )
 
     class TakesHalf(Faults):
         refuses_all = False

@@ -78,7 +78,7 @@ class Sharing:
 
 @attrs.frozen
 class Run:
-    """What all migrators of one migration must agree on; tables by `dualtable._dynamodb.tables.identity`."""
+    """What all migrators of one migration must agree on; tables by `tables.identity`."""
 
     fingerprint: str
     total_segments: int

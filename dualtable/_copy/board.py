@@ -118,8 +118,8 @@ class ControlBoard:
             known = self._known.get(segment.number)
             if known is None or known.revision < segment.revision:  # not what we stored meanwhile
                 self._known[segment.number] = segment
-        segments = (self._known.get(n) or Segment(n) for n in range(self.total_segments))
-        self._candidates = [s for s in segments if segments.is_claimable(s, self._clock.now())]
+        all_segments = (self._known.get(n) or Segment(n) for n in range(self.total_segments))
+        self._candidates = [s for s in all_segments if segments.is_claimable(s, self._clock.now())]
 
     async def _store(self, segment: Segment) -> Segment:
         await self._control.store(segment)

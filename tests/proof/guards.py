@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import attrs
 
-from dualtable import Migration, Phase, _memory
+from dualtable import Migration, Phase
 from dualtable._control import phases
 from dualtable._control.control import Control
 from dualtable._control.phases import ROUTES
@@ -34,6 +34,7 @@ from dualtable._transforms.lineage import Lineage, Output
 from dualtable._wire.items import check_item
 from dualtable._wire.marks import new_token
 from dualtable._wire.packed import PackedItem
+from dualtable.testing import memory
 from proof.casts import WORLDS, Cast
 from proof.roles import (
     APPENDER,
@@ -179,7 +180,7 @@ def overwrite(table: Any, item: Any) -> Insert:
     return Insert(Outcome.WRITTEN)
 
 
-_insert = _memory._insert
+_insert = memory._insert
 
 
 def overwrite_tombstones(table: Any, item: Any) -> Insert:
@@ -254,13 +255,13 @@ GUARDS = (
     ),
     Guard(
         "the absence condition of the copy",
-        replaced(_memory, "_insert", overwrite),
+        replaced(memory, "_insert", overwrite),
         cast(PUTTER),
         "I2",
     ),
     Guard(
         "a tombstone counts as present in the copy's condition",
-        replaced(_memory, "_insert", overwrite_tombstones),
+        replaced(memory, "_insert", overwrite_tombstones),
         cast(DELETER),
         "I2",
     ),

@@ -28,12 +28,12 @@ from dualtable._dynamodb.gateway import (
     Page,
 )
 from dualtable._expressions.texts import Condition
-from dualtable._faults import Faults
-from dualtable._memory import MemoryGateway
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.sizes import item_bytes, read_units, write_units
 from dualtable._wire.types import Description, WireItem, WireKey
 from dualtable.errors import ThrottledError
+from dualtable.testing.faults import Faults
+from dualtable.testing.memory import MemoryGateway
 from simulation.capacity import Capacity
 
 READ_SECONDS = 0.005

@@ -34,15 +34,15 @@ from dualtable._dynamodb.gateway import (
 )
 from dualtable._expressions.key_conditions import KeyCondition, checked
 from dualtable._expressions.texts import Condition, Update
-from dualtable._faults import Faults
-from dualtable._stored import Order, Seen, StoredTable
 from dualtable._wire.keys import identity, order
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.sizes import item_bytes, read_units, write_units
 from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable._wire.values import copied, refused
-from dualtable._writes import Write, prepared
 from dualtable.errors import InvalidKeyError, RequestRefusedError, TableNotFoundError
+from dualtable.testing.faults import Faults
+from dualtable.testing.stored import Order, Seen, StoredTable
+from dualtable.testing.writes import Write, prepared
 
 _BATCH_GET_BYTES = 16 * 1024 * 1024  # a batch read stops there and leaves the rest
 _MAX_TOTAL_SEGMENTS = 1_000_000

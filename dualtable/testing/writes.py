@@ -19,9 +19,9 @@ from dualtable._expressions.conditions import ConditionTree
 from dualtable._expressions.parser import Placeholders, parse_condition, parse_update
 from dualtable._expressions.texts import Condition, names_and_values
 from dualtable._expressions.updates import UpdateTree
-from dualtable._stored import StoredTable
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import copied, refused
+from dualtable.testing.stored import StoredTable
 
 
 @attrs.frozen
