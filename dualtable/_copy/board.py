@@ -15,7 +15,7 @@ from typing import Protocol
 
 from dualtable._clock import Clock
 from dualtable._control import segments
-from dualtable._control.control import Control
+from dualtable._control.control_table import Control
 from dualtable._control.segments import Lease, Progress, Segment
 from dualtable._wire.types import WireKey
 from dualtable.errors import LeaseLostError

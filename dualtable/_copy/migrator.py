@@ -20,20 +20,21 @@ from typing import Unpack
 
 import attrs
 
-from dualtable._clock import Clock, SystemClock
+from dualtable._clock import Clock
 from dualtable._control.capacity import Paces
-from dualtable._control.control import Control, Limits
-from dualtable._control.control import Run as RunRecord
+from dualtable._control.connected import Connected
+from dualtable._control.control_table import Control, Limits
+from dualtable._control.control_table import Run as RunRecord
 from dualtable._control.limits import SharedLimits
 from dualtable._copy.board import Board, ControlBoard, MemoryBoard
-from dualtable._copy.copy import Destination
 from dualtable._copy.dead_letters import DeadLetterFile
 from dualtable._copy.look_first import LookFirst
 from dualtable._copy.page_size import PageSize, average_item_bytes
 from dualtable._copy.report import MigrationReport, Observer
 from dualtable._copy.run import ROOMS_EACH, Run
+from dualtable._copy.segment_copy import Destination
 from dualtable._copy.writer import Retries, Writer
-from dualtable._dynamodb.connect import Connection, connect
+from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._dynamodb.tables import identity
@@ -51,7 +52,7 @@ _HANDY_SEGMENTS_EACH = 64  # of `concurrency`: the last ones of a run are on few
 _HANDY_SEGMENT_BYTES = 4 * 2**20
 
 
-class Migrator:
+class Migrator(Connected):
     """Copies every item of the old table that is not in the new one yet.
 
     It may be stopped or killed at any point and started again, on this machine or another; a second
@@ -86,8 +87,7 @@ class Migrator:
         lease_seconds: How long a segment stays with a migrator that has stopped responding.
             Default: 30.
         clock: Where time comes from; for tests.
-        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
-            as boto3 takes them, or ``gateway``.
+        **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Raises:
         DualTableError: A number is out of range, or the dead letters cannot be written.
@@ -135,7 +135,7 @@ class Migrator:
         check_range("max_read_units", max_read_units, 0.001, float("inf"))
         check_range("max_write_units", max_write_units, 0.001, float("inf"))
         check_range("lease_seconds", lease_seconds, 0.001, 3600)
-        self._migration = migration
+        super().__init__(migration, clock, connection)
         self._total_segments = total_segments
         self._concurrency = concurrency
         self._page_items = page_items
@@ -145,8 +145,6 @@ class Migrator:
         self._restart = restart
         self._observer = observer
         self._lease_seconds = lease_seconds
-        self._clock = clock or SystemClock()
-        self._connection = connection
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -170,7 +168,7 @@ class Migrator:
             GatewayError: DynamoDB refused a request or stayed out of reach; what is settled stays.
         """
         retries = Retries()
-        async with connect(self._connection, ONE_OFF, retries.note) as gateway:
+        async with self._connect(ONE_OFF, retries.note) as gateway:
             with _stopping_on(stop_on, self.stop), _heap_set_aside():
                 old = await gateway.describe_table(self._migration.old)
                 new = await gateway.describe_table(self._migration.new)

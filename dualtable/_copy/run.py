@@ -22,10 +22,10 @@ from dualtable._clock import Clock
 from dualtable._control.capacity import Pace
 from dualtable._control.segments import Progress, Segment, complete, nearest, total
 from dualtable._copy.board import Board
-from dualtable._copy.copy import Destination, SegmentCopy
 from dualtable._copy.dead_letters import DeadLetterFile
 from dualtable._copy.page_size import PageSize
 from dualtable._copy.report import MigrationProgress, MigrationReport, Observer
+from dualtable._copy.segment_copy import Destination, SegmentCopy
 from dualtable._copy.shuffle import RangePace
 from dualtable._copy.writer import Retries
 from dualtable._dynamodb.gateway import Gateway, Page

@@ -16,12 +16,12 @@ from dualtable._cli.summaries import migration_data, verification_data
 from dualtable.errors import DualTableError
 
 if TYPE_CHECKING:  # needs the extra `demo`
-    from dualtable._demo.demo import DemoReport
+    from dualtable._demo.story import DemoReport
 
 
 def _demo(options: Namespace) -> Answer:
     try:
-        from dualtable._demo.demo import run_demo  # needs the extra `demo`
+        from dualtable._demo.story import run_demo  # needs the extra `demo`
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("dualtable"):
             raise

@@ -1,1 +1,11 @@
-"""_operations."""
+"""What an operator does between the runs.
+
+In reading order:
+
+- `reference`: the user's migration by its name, ``module:attribute``
+- `creation`: the new table and the control table are made
+- `status`: how a migration stands
+- `rate`: ceilings are changed while it runs
+
+May know: everything below the command line.
+"""

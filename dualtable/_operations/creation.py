@@ -9,7 +9,7 @@ from typing import Unpack
 
 import attrs
 
-from dualtable._control.control import Control, State
+from dualtable._control.control_table import Control, State
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
@@ -58,8 +58,7 @@ async def create_table(migration: Migration, **connection: Unpack[Connection]) -
 
     Args:
         migration: What will be migrated. The old table must exist.
-        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
-            as boto3 takes them, or ``gateway``.
+        **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Raises:
         TableNotFoundError: The old table does not exist.

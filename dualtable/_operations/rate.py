@@ -9,7 +9,7 @@ from typing import Unpack
 
 import attrs
 
-from dualtable._control.control import Control, Limits
+from dualtable._control.control_table import Control, Limits
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._transforms.migration import Migration
@@ -24,8 +24,7 @@ async def change_limits(
         migration: The migration.
         changes: New values of ``max_read_units`` and ``max_write_units``, in units a second; 0
             pauses, None lifts the ceiling, and what is left out stays.
-        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
-            as boto3 takes them, or ``gateway``.
+        **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Returns:
         The ceilings in force now.

@@ -10,7 +10,7 @@ from typing import Unpack
 import attrs
 
 from dualtable._clock import Clock, SystemClock
-from dualtable._control.control import Control
+from dualtable._control.control_table import Control
 from dualtable._control.phases import Phase
 from dualtable._control.segments import Segment, total
 from dualtable._dynamodb.connect import Connection, connect
@@ -76,8 +76,7 @@ async def read_status(
     Args:
         migration: The migration.
         clock: Where time comes from; for tests.
-        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
-            as boto3 takes them, or ``gateway``.
+        **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Raises:
         TableNotFoundError: The old table does not exist.

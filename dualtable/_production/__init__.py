@@ -1,1 +1,22 @@
-"""_production."""
+"""What production imports: two tables as if they were one.
+
+In reading order:
+
+- `repository`: `DualTableRepository`, every operation
+- `opened`: how it comes to its tables, and lets go of them
+- `actions`: what a transaction is made of, as a caller writes it
+- `exchange`: from a caller's words to the wire form and back, checked before anything is sent
+- `overlay`: what the logical item of a key is, and what a write that builds on it must check
+- `logical`: where a miss is confirmed and a fallback read is decided (I1)
+- `judged_writes`: puts, updates and deletes that depend on what is there
+- `modify`: updates by the caller's own function
+- `transactions`: several logical items, written or read at one moment
+- `streams`: items from pages, and two streams merged in order
+- `queries`: a query of both tables
+- `scans`: a scan of both tables: every key once
+- `iteration`: what a query or scan gives to its caller
+- `tokens`: where it goes on in another process
+- `copy_on_read`: what a fallback found, put into the new table in passing
+
+May know: `_control`, `_dynamodb`, `_expressions`, `_transforms`, `_wire`; never the copy.
+"""

@@ -7,55 +7,36 @@ delete leaves a tombstone there (I3), and `old` is never written (I5).
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import Any, Generic, Self, TypeAlias, Unpack, overload
+from typing import Any, Unpack, overload
 
-import attrs
-
-from dualtable._clock import Clock, SystemClock
-from dualtable._control.control import Control
-from dualtable._control.phase_watch import PhaseWatch
-from dualtable._dynamodb.connect import Connection, connect
+from dualtable._clock import Clock
+from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import (
     MAX_BATCH_WRITE,
-    ConditionFailed,
-    Gateway,
     ReturnValues,
     batches,
 )
-from dualtable._dynamodb.retry import OVERTAKEN, PRODUCTION, retried
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._production import judged_writes, transactions
 from dualtable._production.actions import Action, Delete, Put, Update
-from dualtable._production.exchange import Exchange
 from dualtable._production.iteration import ItemIterator, Source
-from dualtable._production.logical import LogicalTable
-from dualtable._production.overlay import Overlay
+from dualtable._production.modify import Change, modify
+from dualtable._production.opened import Opened
 from dualtable._production.queries import Query, open_query
 from dualtable._production.scans import Scan, ScanReader
 from dualtable._production.tokens import digest, from_token
-from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range
-from dualtable._transforms.models import PLAIN, Form, Model, form_of
+from dualtable._transforms.models import PLAIN, Model, form_of
 from dualtable._wire import codec
 from dualtable._wire.keys import identity
-from dualtable._wire.layouts import Layout, layout
 from dualtable._wire.types import Item, Key
 from dualtable.errors import (
-    ConcurrentUpdateError,
-    DualTableError,
-    InvalidItemError,
-    ItemNotFoundError,
     RequestRefusedError,
 )
 
-Change: TypeAlias = Callable[[Model], Model | Awaitable[Model]]
 
-
-class DualTableRepository(Generic[Model]):
+class DualTableRepository(Opened[Model]):
     """Reads, updates, adds and deletes items while they move from the old table to the new one.
 
     Use it as an asynchronous context manager; it holds one client, is safe to share between tasks,
@@ -74,8 +55,7 @@ class DualTableRepository(Generic[Model]):
             when it fails. Takes ``PartiQLInsert`` on the new table, or ``PutItem`` where that is
             missing.
         clock: Where time comes from; for tests.
-        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
-            as boto3 takes them, or ``gateway``.
+        **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     The phase of the migration is read from the control table on entering the context, and again by
     the first operation after every 30 seconds, which also leaves a heartbeat there. That takes
@@ -149,54 +129,13 @@ class DualTableRepository(Generic[Model]):
         clock: Clock | None = None,
         **connection: Unpack[Connection],
     ) -> None:
-        self._form: Form[Any] = PLAIN if model is None else form_of(model)
-        self._migration = migration
-        self._one_round_trip = one_round_trip
-        self._copy_on_read = copy_on_read
-        self._clock = clock or SystemClock()
-        self._connection = connection
-        self._stack = AsyncExitStack()
-        self._opened: tuple[LogicalTable, Exchange[Model]] | None = None
-
-    async def __aenter__(self) -> Self:
-        if self._opened is not None:
-            raise DualTableError("the repository is open already")
-        async with AsyncExitStack() as stack:
-            gateway = await stack.enter_async_context(connect(self._connection, PRODUCTION))
-            # First, because a wrong endpoint shows soonest there.
-            new = layout(await gateway.describe_table(self._migration.new))
-            control = Control(gateway, self._migration.control_table, self._migration.name)
-            watch = await PhaseWatch.open(control, self._clock)
-            stack.push_async_callback(watch.close)
-            tables = await self._look_up(gateway, watch, new)
-            self._opened = tables, Exchange(tables.new, tables.marks, self._form)
-            self._stack = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._opened = None
-        await self._stack.__aexit__(kind, error, trace)
-
-    async def _look_up(self, gateway: Gateway, watch: PhaseWatch, new: Layout) -> LogicalTable:
-        migration = self._migration
-        sighting = await watch.look()
-        if sighting.route.falls_back:
-            old = layout(await gateway.describe_table(migration.old))
-        else:  # there is no way back to a phase that asks the old table, which may be gone
-            old = attrs.evolve(new, table=migration.old)
-        return LogicalTable(
-            gateway=gateway,
-            lineage=Lineage.of(migration, old, new),
-            overlay=Overlay(new.key.partition.name, migration.marks),
-            watch=watch,
-            sighting=sighting,
-            one_round_trip=self._one_round_trip,
-            copy_on_read=self._copy_on_read,
+        super().__init__(
+            migration,
+            PLAIN if model is None else form_of(model),
+            one_round_trip=one_round_trip,
+            copy_on_read=copy_on_read,
+            clock=clock,
+            connection=connection,
         )
 
     async def get(self, key: Key, *, consistent_read: bool = False) -> Model | None:
@@ -297,30 +236,7 @@ class DualTableRepository(Generic[Model]):
             ConcurrentUpdateError: Overtaken on each of 10 tries; nothing was written.
             InvalidItemError: `change` returned what DynamoDB would refuse, or another key.
         """
-
-        async def attempt() -> Model:
-            tables = await self._tables()
-            wire = self._exchange.key(key)
-            seen = await tables.see(wire)
-            if seen.item is None and not create:
-                raise ItemNotFoundError("there is no item with this key", key=dict(key))
-            changed = change(self._exchange.load(seen.item or wire))
-            if inspect.isawaitable(changed):
-                changed = await changed
-            new_key, stamped = self._exchange.stamped(changed)
-            if identity(new_key) != identity(wire):
-                raise InvalidItemError("the change must keep the item's key", key=dict(key))
-            await tables.replace(seen, stamped)
-            return self._exchange.load(stamped)
-
-        try:
-            return await retried(attempt, OVERTAKEN, ConditionFailed)
-        except ConditionFailed:
-            raise ConcurrentUpdateError(
-                f"the item in {self._migration.new} was written by others on each of"
-                f" {OVERTAKEN.tries} tries",
-                key=dict(key),
-            ) from None
+        return await modify(self._tables, self._exchange, key, change, create=create)
 
     async def update_item(
         self,
@@ -576,23 +492,3 @@ class DualTableRepository(Generic[Model]):
             question=question,
             token=token,
         )
-
-    @property
-    def _identity(self) -> tuple[str, str]:
-        """What a page token belongs to."""
-        return self._migration.name, self._migration.new
-
-    @property
-    def _exchange(self) -> Exchange[Model]:
-        return self._open()[1]
-
-    async def _tables(self) -> LogicalTable:
-        """Return the tables as an operation that begins now must see them."""
-        return await self._open()[0].current()
-
-    def _open(self) -> tuple[LogicalTable, Exchange[Model]]:
-        if self._opened is None:
-            raise DualTableError(
-                "the repository is not open; use it inside `async with DualTableRepository(…)`"
-            )
-        return self._opened

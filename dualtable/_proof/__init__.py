@@ -1,1 +1,10 @@
-"""_proof."""
+"""The proof that everything has arrived.
+
+In reading order:
+
+- `verifier`: `Verifier`: settings, start and end
+- `findings`: what may be found, and the report
+- `comparison`: both tables, page by page, and how an item is judged
+
+May know: `_copy`, `_control`, `_dynamodb`, `_transforms`, `_wire`.
+"""

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Unpack
 
-from dualtable._clock import Clock, SystemClock
+from dualtable._clock import Clock
 from dualtable._control.capacity import TokenBucket
-from dualtable._dynamodb.connect import Connection, connect
+from dualtable._control.connected import Connected
+from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._proof.comparison import Comparison, Reader
 from dualtable._proof.findings import Level, VerificationReport
@@ -22,7 +23,7 @@ from dualtable._wire.layouts import layout
 from dualtable.errors import DualTableError
 
 
-class Verifier:
+class Verifier(Connected):
     """Proves that the new table holds what the old one yields.
 
     It may run beside production and, with what is not copied yet counted as missing, beside the
@@ -39,8 +40,7 @@ class Verifier:
         max_read_units: Ceiling of read units per second on each of the two tables; None for none.
         observer: Called with a `VerificationReport` after each page.
         clock: Where time comes from; for tests.
-        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
-            as boto3 takes them, or ``gateway``.
+        **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Raises:
         DualTableError: A setting is out of range.
@@ -82,14 +82,12 @@ class Verifier:
         check_range("concurrency", concurrency, 1, 1_000)
         check_range("total_segments", total_segments, 1, 1_000_000)
         check_range("max_read_units", max_read_units, 0.001, float("inf"))
-        self._migration = migration
+        super().__init__(migration, clock, connection)
         self._level: Level = level
         self._concurrency = concurrency
         self._total_segments = total_segments or 4 * concurrency
         self._max_read_units = max_read_units
         self._observer = observer
-        self._clock = clock or SystemClock()
-        self._connection = connection
 
     async def run(self) -> VerificationReport:
         """Read both tables and return what was found.
@@ -98,7 +96,7 @@ class Verifier:
             TableNotFoundError: One of the tables does not exist.
             GatewayError: DynamoDB refused a request or stayed out of reach.
         """
-        async with connect(self._connection, ONE_OFF) as gateway:
+        async with self._connect(ONE_OFF) as gateway:
             old = layout(await gateway.describe_table(self._migration.old))
             new = layout(await gateway.describe_table(self._migration.new))
             run = Comparison(

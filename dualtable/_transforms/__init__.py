@@ -1,1 +1,18 @@
-"""_transforms."""
+"""From an old item to its new ones and back, and the migration that says so.
+
+Pure: a transform never sees a table. A new step goes into `steps`; nothing else must change for it.
+
+In reading order:
+
+- `transform`: what a transform is, and what is accepted as one
+- `applying`: how one is run on an item in wire form, by the shortest way
+- `paths`: where in an item a step works
+- `steps`: `Move`, `Rename`, `Convert`, `Drop`, `Default`
+- `chain`: several transforms, one after the other
+- `models`: items as attrs classes; owns `cattrs`
+- `fingerprint`: a transform's source as a short text that every process agrees on
+- `migration`: the one value that production, scripts and the command line share
+- `lineage`: old item to new items and new key to old key, checked (I8)
+
+May know: `_wire`, `errors`.
+"""

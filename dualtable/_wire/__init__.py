@@ -1,1 +1,19 @@
-"""_wire."""
+"""Items and keys in the form that DynamoDB sends: what they are, and what a table takes of them.
+
+Pure: nothing here waits, and nothing knows a table but by its layout.
+
+In reading order:
+
+- `types`: the shapes that pass between all rooms
+- `codec`: plain Python values to the wire form and back, exactly
+- `values`: which values DynamoDB takes, and which are equal
+- `layouts`: the keys of a table and of its indexes
+- `keys`: a key cut out of an item, checked, compared, shown
+- `sizes`: bytes of an item, units of reading and writing it
+- `marks`: tombstone and write token, the two attributes that the library owns
+- `items`: whatever a table would refuse about one item, found by name
+- `lazy`: the dict that a callable transform is given, decoded where it is looked at
+- `packed`: an item made ready to be sent, as JSON
+
+May know: `errors`.
+"""

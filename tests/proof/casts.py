@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 
 from dualtable import DualTableRepository, Migration, Migrator
-from dualtable._control.control import Control, Run
+from dualtable._control.control_table import Control, Run
 from dualtable._control.phases import SETTLE_SECONDS, Event
 from dualtable._control.segments import total
 from dualtable._dynamodb.tables import identity

@@ -18,11 +18,11 @@ import attrs
 
 from dualtable import Migration, Phase
 from dualtable._control import phases
-from dualtable._control.control import Control
+from dualtable._control.control_table import Control
 from dualtable._control.phases import ROUTES
 from dualtable._control.segments import Progress
-from dualtable._copy.copy import SegmentCopy
 from dualtable._copy.run import Run
+from dualtable._copy.segment_copy import SegmentCopy
 from dualtable._copy.shuffle import Outgoing, RangePace
 from dualtable._dynamodb.gateway import Insert, Outcome
 from dualtable._expressions.requests import Changes
@@ -34,7 +34,7 @@ from dualtable._transforms.lineage import Lineage, Output
 from dualtable._wire.items import check_item
 from dualtable._wire.marks import new_token
 from dualtable._wire.packed import PackedItem
-from dualtable.testing import memory
+from dualtable.testing import _memory
 from proof.casts import WORLDS, Cast
 from proof.roles import (
     APPENDER,
@@ -180,7 +180,7 @@ def overwrite(table: Any, item: Any) -> Insert:
     return Insert(Outcome.WRITTEN)
 
 
-_insert = memory._insert
+_insert = _memory._insert
 
 
 def overwrite_tombstones(table: Any, item: Any) -> Insert:
@@ -255,13 +255,13 @@ GUARDS = (
     ),
     Guard(
         "the absence condition of the copy",
-        replaced(memory, "_insert", overwrite),
+        replaced(_memory, "_insert", overwrite),
         cast(PUTTER),
         "I2",
     ),
     Guard(
         "a tombstone counts as present in the copy's condition",
-        replaced(memory, "_insert", overwrite_tombstones),
+        replaced(_memory, "_insert", overwrite_tombstones),
         cast(DELETER),
         "I2",
     ),

@@ -43,7 +43,7 @@ from dualtable import (
     Update,
 )
 from dualtable._clock import SystemClock
-from dualtable._control.control import Control
+from dualtable._control.control_table import Control
 from dualtable._control.phases import Event
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.gateway import Gateway

@@ -32,8 +32,8 @@ from dualtable._wire.packed import PackedItem
 from dualtable._wire.sizes import item_bytes, read_units, write_units
 from dualtable._wire.types import Description, WireItem, WireKey
 from dualtable.errors import ThrottledError
-from dualtable.testing.faults import Faults
-from dualtable.testing.memory import MemoryGateway
+from dualtable.testing._faults import Faults
+from dualtable.testing._memory import MemoryGateway
 from simulation.capacity import Capacity
 
 READ_SECONDS = 0.005

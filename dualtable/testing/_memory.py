@@ -40,9 +40,9 @@ from dualtable._wire.sizes import item_bytes, read_units, write_units
 from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable._wire.values import copied, refused
 from dualtable.errors import InvalidKeyError, RequestRefusedError, TableNotFoundError
-from dualtable.testing.faults import Faults
-from dualtable.testing.stored import Order, Seen, StoredTable
-from dualtable.testing.writes import Write, prepared
+from dualtable.testing._faults import Faults
+from dualtable.testing._stored import Order, Seen, StoredTable
+from dualtable.testing._writes import Write, prepared
 
 _BATCH_GET_BYTES = 16 * 1024 * 1024  # a batch read stops there and leaves the rest
 _MAX_TOTAL_SEGMENTS = 1_000_000

@@ -15,7 +15,7 @@ from clocks import HandClock
 
 from dualtable import DualTableRepository, Migrator, Phase, create_table
 from dualtable._control import phase_watch
-from dualtable._control.control import Control
+from dualtable._control.control_table import Control
 from dualtable._control.phases import REFRESH_SECONDS, SETTLE_SECONDS, STALE_SECONDS, Event
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION

@@ -15,14 +15,12 @@ from dualtable._clock import Clock
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import ReturnValues
 from dualtable._expressions.boto3_conditions import ConditionBase
-from dualtable._loop_thread import LoopThread
 from dualtable._production import iteration, repository
 from dualtable._production.actions import Action
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import Model
 from dualtable._wire.types import Item, Key
-
-__all__ = ["DualTableRepository", "ItemIterator"]
+from dualtable.sync._loop_thread import LoopThread
 
 _T = TypeVar("_T")
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -51,8 +49,7 @@ class DualTableRepository(Generic[Model]):
         one_round_trip: Let `get` and `batch_get` ask both tables at once.
         copy_on_read: Let `get` and `batch_get` copy what they found in the old table only.
         clock: Where time comes from; for tests.
-        **connection: ``session``, ``profile_name``, ``endpoint_url``, ``region_name``, ``config``
-            as boto3 takes them, or ``gateway``.
+        **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Raises:
         DualTableError: As for `dualtable.DualTableRepository`; also where it is closed during a

@@ -6,14 +6,14 @@ import asyncio
 import os
 
 import pytest
-from simulation import proofs, virtual_time
-from simulation.capacity import Capacity
-from simulation.dynamodb import SimulatedDynamoDB
 
 from dualtable import DualTableError, Migrator, read_status
 from dualtable._dynamodb.gateway import Insert, Outcome
 from dualtable._operations.rate import change_limits
 from dualtable.errors import ThrottledError
+from simulation import proofs, virtual_time
+from simulation.capacity import Capacity
+from simulation.dynamodb import SimulatedDynamoDB
 
 
 def small(gateway: SimulatedDynamoDB, items: int, write_units: float = 400) -> None:

@@ -21,7 +21,7 @@ from dualtable._expressions.texts import Condition, names_and_values
 from dualtable._expressions.updates import UpdateTree
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import copied, refused
-from dualtable.testing.stored import StoredTable
+from dualtable.testing._stored import StoredTable
 
 
 @attrs.frozen

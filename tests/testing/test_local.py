@@ -98,6 +98,6 @@ def test_a_server_that_never_answers_is_stopped(
     hanging.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(hanging))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr("dualtable.testing.local._START_SECONDS", 0.3)
+    monkeypatch.setattr("dualtable.testing._local._START_SECONDS", 0.3)
     with pytest.raises(ServerNotStartedError, match="did not come up"), local_dynamodb():
         pass

@@ -1,6 +1,6 @@
 """What a table does now and then, on demand: failures, left-overs, stale reads, empty pages.
 
-The rule: these hooks decide, and `dualtable.testing.memory` does; a hook never touches a table.
+The rule: these hooks decide, and `dualtable.testing._memory` does; a hook never touches a table.
 """
 
 from __future__ import annotations

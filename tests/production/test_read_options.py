@@ -14,7 +14,7 @@ import pytest
 from clocks import HandClock
 
 from dualtable import DualTableRepository, Migrator, Verifier, create_table
-from dualtable._control.control import Control
+from dualtable._control.control_table import Control
 from dualtable._control.phases import REFRESH_SECONDS, SETTLE_SECONDS, Event
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION

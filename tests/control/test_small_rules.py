@@ -52,8 +52,8 @@ def test_a_segment_from_free_to_done() -> None:
 @given(st.lists(st.integers(0, 1000), max_size=5))
 def test_totals_add_up(scanned: list[int]) -> None:
     """The report of a run is the sum over its segments."""
-    segments = [Segment(n, progress=Progress(scanned=s)) for n, s in enumerate(scanned)]
-    assert segments.total(segments).scanned == sum(scanned)
+    several = [Segment(n, progress=Progress(scanned=s)) for n, s in enumerate(scanned)]
+    assert segments.total(several).scanned == sum(scanned)
 
 
 OVERLAY = Overlay("id", MARKS)

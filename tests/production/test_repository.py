@@ -313,7 +313,7 @@ async def test_one_item_becomes_several() -> None:
 async def test_batch_put_sends_what_was_left_over_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """BatchWriteItem may take only a part; the repository puts all or says that it could not."""
     monkeypatch.setattr(
-        "dualtable._production.repository.PRODUCTION", RetryPolicy(tries=4, base_seconds=0.001)
+        "dualtable._production.opened.PRODUCTION", RetryPolicy(tries=4, base_seconds=0.001)
     )
 
     class TakesHalf(Faults):

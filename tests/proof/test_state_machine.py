@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import Phase
+
 from proof.guards import GUARDS
 from proof.machine import at, compare, memory
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from benchmarks import cpu, memory
 from benchmarks.__main__ import main
 

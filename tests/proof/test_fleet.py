@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from proof import fleet
 from proof.fleet import Fleet, judge, judge_scans
 

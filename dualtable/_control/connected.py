@@ -1,0 +1,29 @@
+"""What repository, migrator and verifier are given alike: a migration, a clock, a connection.
+
+The rule: settings are taken here and used on entering; making one of the three sends nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from dualtable._clock import Clock, SystemClock
+from dualtable._dynamodb.connect import Connection, connect
+from dualtable._dynamodb.gateway import Gateway
+from dualtable._dynamodb.retry import OnRetry, RetryPolicy
+from dualtable._transforms.migration import Migration
+
+
+class Connected:
+    """Something that works on the two tables of a migration."""
+
+    def __init__(self, migration: Migration, clock: Clock | None, connection: Connection) -> None:
+        self._migration = migration
+        self._clock = clock or SystemClock()
+        self._connection = connection
+
+    def _connect(
+        self, policy: RetryPolicy, on_retry: OnRetry = lambda _: None
+    ) -> AbstractAsyncContextManager[Gateway]:
+        """Open the port that the connection leads to."""
+        return connect(self._connection, policy, on_retry)

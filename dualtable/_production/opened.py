@@ -1,0 +1,115 @@
+"""The repository as a context: how it comes to its tables, and how it lets go of them.
+
+The rule: the phase is read before the tables, and an operation sees the tables by the phase at its
+beginning.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Generic, Self
+
+import attrs
+
+from dualtable._clock import Clock
+from dualtable._control.connected import Connected
+from dualtable._control.control_table import Control
+from dualtable._control.phase_watch import PhaseWatch
+from dualtable._dynamodb.connect import Connection
+from dualtable._dynamodb.gateway import (
+    Gateway,
+)
+from dualtable._dynamodb.retry import PRODUCTION
+from dualtable._production.exchange import Exchange
+from dualtable._production.logical import LogicalTable
+from dualtable._production.overlay import Overlay
+from dualtable._transforms.lineage import Lineage
+from dualtable._transforms.migration import Migration
+from dualtable._transforms.models import Form, Model
+from dualtable._wire.layouts import Layout, layout
+from dualtable.errors import (
+    DualTableError,
+)
+
+
+class Opened(Connected, Generic[Model]):
+    """What has a migration's tables between entering a context and leaving it."""
+
+    def __init__(
+        self,
+        migration: Migration,
+        form: Form[Any],
+        *,
+        one_round_trip: bool,
+        copy_on_read: bool,
+        clock: Clock | None,
+        connection: Connection,
+    ) -> None:
+        super().__init__(migration, clock, connection)
+        self._form = form
+        self._one_round_trip = one_round_trip
+        self._copy_on_read = copy_on_read
+        self._stack = AsyncExitStack()
+        self._opened: tuple[LogicalTable, Exchange[Model]] | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._opened is not None:
+            raise DualTableError("the repository is open already")
+        async with AsyncExitStack() as stack:
+            gateway = await stack.enter_async_context(self._connect(PRODUCTION))
+            # First, because a wrong endpoint shows soonest there.
+            new = layout(await gateway.describe_table(self._migration.new))
+            control = Control(gateway, self._migration.control_table, self._migration.name)
+            watch = await PhaseWatch.open(control, self._clock)
+            stack.push_async_callback(watch.close)
+            tables = await self._look_up(gateway, watch, new)
+            self._opened = tables, Exchange(tables.new, tables.marks, self._form)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._opened = None
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def _look_up(self, gateway: Gateway, watch: PhaseWatch, new: Layout) -> LogicalTable:
+        migration = self._migration
+        sighting = await watch.look()
+        if sighting.route.falls_back:
+            old = layout(await gateway.describe_table(migration.old))
+        else:  # there is no way back to a phase that asks the old table, which may be gone
+            old = attrs.evolve(new, table=migration.old)
+        return LogicalTable(
+            gateway=gateway,
+            lineage=Lineage.of(migration, old, new),
+            overlay=Overlay(new.key.partition.name, migration.marks),
+            watch=watch,
+            sighting=sighting,
+            one_round_trip=self._one_round_trip,
+            copy_on_read=self._copy_on_read,
+        )
+
+    @property
+    def _identity(self) -> tuple[str, str]:
+        """What a page token belongs to."""
+        return self._migration.name, self._migration.new
+
+    @property
+    def _exchange(self) -> Exchange[Model]:
+        return self._open()[1]
+
+    async def _tables(self) -> LogicalTable:
+        """Return the tables as an operation that begins now must see them."""
+        return await self._open()[0].current()
+
+    def _open(self) -> tuple[LogicalTable, Exchange[Model]]:
+        if self._opened is None:
+            raise DualTableError(
+                "the repository is not open; use it inside `async with DualTableRepository(…)`"
+            )
+        return self._opened
