@@ -9,7 +9,6 @@ In reading order:
 - `overlay`: what the logical item of a key is, and what a write that builds on it must check
 - `logical`: where a miss is confirmed and a fallback read is decided (I1)
 - `judged_writes`: puts, updates and deletes that depend on what is there
-- `modify`: updates by the caller's own function
 - `transactions`: several logical items, written or read at one moment
 - `streams`: items from pages, and two streams merged in order
 - `queries`: a query of both tables

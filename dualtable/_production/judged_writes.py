@@ -8,22 +8,32 @@ first.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from dualtable._dynamodb.gateway import ConditionFailed, ReturnValues
 from dualtable._dynamodb.retry import OVERTAKEN, retried
 from dualtable._expressions.requests import Changes, DeleteStep, PutStep, Step, UpdateStep
 from dualtable._expressions.texts import Condition
+from dualtable._production.exchange import Exchange
 from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Seen
+from dualtable._transforms.models import Model
 from dualtable._wire.items import check_item
-from dualtable._wire.keys import plain
+from dualtable._wire.keys import identity, plain
 from dualtable._wire.marks import new_token
-from dualtable._wire.types import WireItem, WireKey
-from dualtable.errors import ConcurrentUpdateError, ConditionFailedError, ItemExistsError
+from dualtable._wire.types import Key, WireItem, WireKey
+from dualtable.errors import (
+    ConcurrentUpdateError,
+    ConditionFailedError,
+    InvalidItemError,
+    ItemExistsError,
+    ItemNotFoundError,
+)
 
 _T = TypeVar("_T")
+Change: TypeAlias = Callable[[Model], Model | Awaitable[Model]]
 
 
 async def put(tables: LogicalTable, step: PutStep) -> None:
@@ -170,3 +180,38 @@ def _does_not_hold(key: WireKey) -> ConditionFailedError:
     return ConditionFailedError(
         "the condition does not hold for the item; nothing was written", key=plain(key)
     )
+
+
+async def modify(
+    current: Callable[[], Awaitable[LogicalTable]],
+    exchange: Exchange[Model],
+    key: Key,
+    change: Change[Model],
+    *,
+    create: bool,
+) -> Model:
+    """Return the item as it was written; see `DualTableRepository.update`."""
+
+    async def attempt() -> Model:
+        tables = await current()
+        wire = exchange.key(key)
+        seen = await tables.see(wire)
+        if seen.item is None and not create:
+            raise ItemNotFoundError("there is no item with this key", key=dict(key))
+        changed = change(exchange.load(seen.item or wire))
+        if inspect.isawaitable(changed):
+            changed = await changed
+        new_key, stamped = exchange.stamped(changed)
+        if identity(new_key) != identity(wire):
+            raise InvalidItemError("the change must keep the item's key", key=dict(key))
+        await tables.replace(seen, stamped)
+        return exchange.load(stamped)
+
+    try:
+        return await retried(attempt, OVERTAKEN, ConditionFailed)
+    except ConditionFailed:
+        table = (await current()).new.table
+        raise ConcurrentUpdateError(
+            f"the item in {table} was written by others on each of {OVERTAKEN.tries} tries",
+            key=dict(key),
+        ) from None

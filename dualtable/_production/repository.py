@@ -21,7 +21,7 @@ from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._production import judged_writes, transactions
 from dualtable._production.actions import Action, Delete, Put, Update
 from dualtable._production.iteration import ItemIterator, Source
-from dualtable._production.modify import Change, modify
+from dualtable._production.judged_writes import Change
 from dualtable._production.opened import Opened
 from dualtable._production.queries import Query, open_query
 from dualtable._production.scans import Scan, ScanReader
@@ -236,7 +236,7 @@ class DualTableRepository(Opened[Model]):
             ConcurrentUpdateError: Overtaken on each of 10 tries; nothing was written.
             InvalidItemError: `change` returned what DynamoDB would refuse, or another key.
         """
-        return await modify(self._tables, self._exchange, key, change, create=create)
+        return await judged_writes.modify(self._tables, self._exchange, key, change, create=create)
 
     async def update_item(
         self,

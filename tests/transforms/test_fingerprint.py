@@ -251,7 +251,7 @@ def test_what_a_transform_does_not_use_does_not_count(of: Fingerprint, old: str,
 WRITTEN_DOWN = "3b7b3d2c75981f55"
 SCRIPT = """
 if __name__ == "__main__":
-    from dualtable._fingerprint import fingerprint
+    from dualtable._transforms.fingerprint import fingerprint
     print(fingerprint(TRANSFORM), end="")
 """
 
