@@ -39,6 +39,32 @@ def forward_wire_twice(
     return _forward_plain(transform, given), _forward_plain(transform, given.again())
 
 
+def backward_wire(transform: Transform, item: WireItem) -> WireItem:
+    """Return the old item of a new one in wire form; the given one stays as it is.
+
+    Raises:
+        TransformError: The transform has no way back, or its author's code raised or returned what
+            is no item.
+        InvalidItemError: It returned what DynamoDB cannot store.
+    """
+    on_wire = _shortcut(type(transform), "backward_wire", "backward")
+    if on_wire is not None:
+        old: WireItem = on_wire(transform, item)
+        return old
+    given = decode(item)
+    return encode(_backward_plain(transform, given), given)
+
+
+def no_way_back(transform: Transform) -> str | None:
+    """Name the step that cannot be undone and say why; None where each has a way back."""
+    tells = _shortcut(type(transform), "no_way_back", "backward")
+    if tells is not None:
+        reason: str | None = tells(transform)
+        return reason
+    has_one = callable(getattr(transform, "backward", None))
+    return None if has_one else f"{transform!r} has no backward(item)"
+
+
 def keeps_key(transform: Transform, names: Iterable[str]) -> bool:
     """Tell whether it is known that a key of these attributes is the same in both tables."""
     keeps = _shortcut(type(transform), "keeps_key", "old_key")
@@ -66,6 +92,18 @@ def _shortcut(kind: type, name: str, long_way: str) -> Callable[..., Any] | None
 def _forward_plain(transform: Transform, given: SettledDict) -> list[WireItem]:
     outputs = guarded(lambda: _as_list(transform.forward(given), transform), transform)
     return [encode(output, given) for output in outputs]
+
+
+def _backward_plain(transform: Transform, given: SettledDict) -> Item:
+    reason = no_way_back(transform)
+    if reason is not None:
+        raise TransformError(f"{transform!r} cannot be undone: {reason}")
+    output = guarded(lambda: transform.backward(given), transform)  # type: ignore[attr-defined] # it has one
+    if not isinstance(output, dict):
+        raise TransformError(
+            f"{transform!r} turned an item back into a {type(output).__name__}; return a dict"
+        )
+    return output
 
 
 def _as_list(result: Outputs, name: object) -> list[Item]:

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import attrs
 
-from dualtable._transforms.applying import forward_wire, keeps_key, quick_way
+from dualtable._transforms.applying import (
+    backward_wire,
+    forward_wire,
+    keeps_key,
+    no_way_back,
+    quick_way,
+)
 from dualtable._transforms.steps import Step
 from dualtable._transforms.transform import AnyTransform, Outputs, Transform, as_transform
 from dualtable._wire import codec
 from dualtable._wire.types import Item, Key, WireItem
-from dualtable.errors import TransformError
 
 
 @attrs.frozen(init=False, repr=False)
@@ -49,12 +54,11 @@ class Chain:
         Raises:
             TransformError: A step cannot be undone.
         """
-        for step in reversed(self.steps):
-            undo = getattr(step, "backward", None)
-            if undo is None:
-                raise TransformError(f"{step!r} cannot be undone: it has no backward(item)")
-            item = undo(item)
-        return item
+        return codec.decode(self.backward_wire(codec.encode(item)))
+
+    def no_way_back(self) -> str | None:
+        """Name the first step that cannot be undone, if there is one."""
+        return next(filter(None, map(no_way_back, self.steps)), None)
 
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key of the old item, mapped back from the last step to the first."""
@@ -79,6 +83,12 @@ class Chain:
             else:
                 drafts = [output for draft in drafts for output in forward_wire(step, draft)]
         return drafts
+
+    def backward_wire(self, item: WireItem) -> WireItem:
+        """Return the old item in wire form."""
+        for step in reversed(self.steps):
+            item = backward_wire(step, item)
+        return item
 
     def __repr__(self) -> str:
         return f"Chain({', '.join(map(repr, self.steps))})"

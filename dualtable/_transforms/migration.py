@@ -13,11 +13,12 @@ from typing import Any
 
 import attrs
 
+from dualtable._transforms.applying import no_way_back
 from dualtable._transforms.fingerprint import fingerprint
 from dualtable._transforms.transform import Transform, as_transform
 from dualtable._wire.layouts import Index, KeySchema, check_key_schema
 from dualtable._wire.marks import Marks
-from dualtable.errors import DualTableError, TableMismatchError
+from dualtable.errors import DualTableError, TableMismatchError, TransformError
 
 _STATED = "version:"
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
@@ -34,6 +35,15 @@ def _check_table_name(_instance: object, attribute: Any, value: str) -> None:
 def _check_name(_instance: object, _attribute: Any, value: str) -> None:
     if not isinstance(value, str) or not value:
         raise TableMismatchError(f"name={value!r} names no migration; it must be a text")
+
+
+def _check_rolling(_instance: object, _attribute: Any, value: bool) -> None:
+    if not isinstance(value, bool):
+        raise DualTableError(f"rolling={value!r} must be True or False")
+
+
+def _check_settle_seconds(_instance: object, attribute: Any, value: float) -> None:
+    _check_within(attribute.name, value, 1, 86_400)
 
 
 def _to_indexes(value: Iterable[Index] | None) -> tuple[Index, ...] | None:
@@ -62,6 +72,13 @@ class Migration:
         version: States by hand what else is read off the transform's source: a resumed run is
             refused when it has changed. Give it where source is not at hand, or to go on with a
             transform that was changed in a way that does not matter.
+        rolling: Whether old code and new code run side by side for a while. True: the migration
+            begins in a phase in which the new code still works on the old table, so the transform
+            needs a way back. False (default): it begins where production writes to the new table,
+            and the old processes are stopped before the new ones start.
+        settle_seconds: How long anything may go by what it knew, from 1 to 86400, the same in every
+            process: each step to the next phase waits that long, and no operation goes on for
+            longer. Default: 900.
         control_table: The table for phase, checkpoints and leases; several migrations share it.
             Default: ``dualtable-control``.
         tombstone_attribute: The attribute that marks a deleted item in the new table. Default:
@@ -71,7 +88,9 @@ class Migration:
 
     Raises:
         TableMismatchError: A name, key or index is malformed, or two of the tables are one.
-        TransformError: `transform` is neither a transform nor callable.
+        TransformError: `transform` is neither a transform nor callable, or has no way back although
+            `rolling` asks for one.
+        DualTableError: `settle_seconds` is out of range.
 
     Example:
         >>> from dualtable import Migration, Move
@@ -96,6 +115,10 @@ class Migration:
         default=None, kw_only=True, converter=_to_indexes
     )
     version: str | None = attrs.field(default=None, kw_only=True)
+    rolling: bool = attrs.field(default=False, kw_only=True, validator=_check_rolling)
+    settle_seconds: float = attrs.field(
+        default=900.0, kw_only=True, validator=_check_settle_seconds
+    )
     control_table: str = attrs.field(
         default="dualtable-control", kw_only=True, validator=_check_table_name
     )
@@ -110,6 +133,12 @@ class Migration:
                 )
         if self.tombstone_attribute == self.token_attribute:
             raise TableMismatchError("tombstone_attribute and token_attribute must differ")
+        reason = no_way_back(self.transform) if self.rolling else None
+        if reason is not None:
+            raise TransformError(
+                "rolling=True writes to the old table in its format, so each step needs a way back:"
+                f" {reason}"
+            )
 
     @property
     def marks(self) -> Marks:
@@ -133,5 +162,11 @@ def is_stated(fingerprint: str) -> bool:
 
 def check_range(name: str, value: float | None, least: float, most: float) -> None:
     """Raise `DualTableError` where a setting is given and out of range."""
-    if value is not None and not least <= value <= most:
+    if value is not None:
+        _check_within(name, value, least, most)
+
+
+def _check_within(name: str, value: float, least: float, most: float) -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most:
         raise DualTableError(f"{name}={value!r} must be from {least:g} to {most:g}")

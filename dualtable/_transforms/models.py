@@ -169,6 +169,10 @@ class ModelTransform(Generic[Old, New]):
             raise TransformError(f"{self!r} cannot be undone; give it a downgrade")
         return to_item(self.old, self.downgrade(from_item(self.new, item)))
 
+    def no_way_back(self) -> str | None:
+        """Say that there is no `downgrade`."""
+        return None if self.downgrade is not None else f"{self!r} has no downgrade="
+
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key of the old item that yields `new_key`."""
         return new_key if self._old_key is None else self._old_key(new_key)

@@ -46,6 +46,10 @@ class Step:
         self.undo(draft)
         return codec.decode(draft)
 
+    def no_way_back(self) -> str | None:
+        """Say why the step cannot be undone, if it cannot."""
+        return None
+
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key of the old item that yields `new_key`."""
         return new_key
@@ -60,6 +64,12 @@ class Step:
         self.change(draft)
         return [draft]
 
+    def backward_wire(self, item: WireItem) -> WireItem:
+        """Return the old item in wire form."""
+        draft = dict(item)
+        self.undo(draft)
+        return draft
+
     @property
     def _roots(self) -> tuple[str, ...]:
         """The attributes at the root that the step reads or writes."""
@@ -71,7 +81,7 @@ class Step:
 
     def undo(self, draft: WireItem) -> None:
         """Make an old item of a new one."""
-        raise TransformError(f"{self!r} cannot be undone")
+        raise NotImplementedError
 
 
 @attrs.frozen(repr=False)
@@ -209,6 +219,10 @@ class Convert(Step):
         """Convert the value back."""
         self._convert(draft, self._way_back())
 
+    def no_way_back(self) -> str | None:
+        """Say that there is no `back`."""
+        return None if self.back is not None else f"{self!r} has no back="
+
     def _way_back(self) -> Callable[[Any], Any]:
         if self.back is None:
             raise TransformError(f"{self!r} has no way back; give it as Convert(…, back=…)")
@@ -234,23 +248,43 @@ class Convert(Step):
 
 @attrs.frozen(repr=False)
 class Drop(Step):
-    """Leave an attribute out. This cannot be undone.
+    """Leave an attribute out. Undoing it restores what `back` makes, or nothing.
 
     Args:
         path: Where the attribute is: names joined by dots, or a sequence of names.
+        back: Makes the old value of the new item; must give the same each time. None (default)
+            where the old item can do without it.
+
+    Raises:
+        TransformError: `back` raised.
+        InvalidItemError: `back` returned what DynamoDB cannot store.
 
     Example:
         >>> from dualtable import Drop
         >>> Drop("legacy").forward({"id": "o-1", "legacy": True})
         {'id': 'o-1'}
+        >>> Drop("year", back=lambda order: order["day"][:4]).backward({"day": "2026-01-31"})
+        {'day': '2026-01-31', 'year': '2026'}
     """
 
     path: Path = attrs.field(converter=to_path)
+    back: Callable[[Item], Any] | None = attrs.field(default=None, kw_only=True)
 
     def change(self, draft: WireItem) -> None:
         """Leave it out."""
         if get_at(draft, self.path) is not None:
             take_at(draft, self.path)
+
+    def undo(self, draft: WireItem) -> None:
+        """Restore it, unless the map that it was in is not there."""
+        back = self.back
+        if back is None or not _has_place(draft, self.path):
+            return
+        restored = guarded(lambda: back(codec.decode(draft)), self)
+        try:
+            put_at(draft, self.path, codec.encode_value(restored))
+        except InvalidItemError as error:
+            raise InvalidItemError(f"{self!r}: {error}") from error
 
     @property
     def _roots(self) -> tuple[str, ...]:
@@ -258,6 +292,10 @@ class Drop(Step):
 
     def __repr__(self) -> str:
         return f"Drop({path_text(self.path)})"
+
+
+def _has_place(draft: WireItem, path: Path) -> bool:
+    return len(path) == 1 or "M" in (get_at(draft, path[:-1]) or {})
 
 
 @attrs.frozen(repr=False)

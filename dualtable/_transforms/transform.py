@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
@@ -18,13 +18,15 @@ from dualtable.errors import TransformError
 
 Outputs: TypeAlias = "Item | Iterable[Item] | None"
 TransformFunction: TypeAlias = Callable[[Item], Outputs]
+WayBack: TypeAlias = Callable[[Item], Item]
 
 
 @runtime_checkable
 class Transform(Protocol):
     """What turns an old item into new ones; any object with these two methods will do.
 
-    Where a new item can be turned back, ``backward(item)`` returns the old one.
+    Where a new item can be turned back, ``backward(item)`` returns the old one. It must give the
+    same each time, and `forward` of it must be that new item again.
 
     Example:
         >>> class Prefixed:
@@ -51,25 +53,33 @@ class Transform(Protocol):
         """Return the key of the old item that yields `new_key`; None if there can be none."""
 
 
-AnyTransform: TypeAlias = Transform | TransformFunction
+AnyTransform: TypeAlias = Transform | TransformFunction | tuple[TransformFunction, WayBack]
 
 
 def as_transform(value: AnyTransform) -> Transform:
     """Return a transform for whatever is accepted as one; raise `TransformError` otherwise."""
-    if isinstance(value, type):
-        raise TransformError(f"{value.__name__} is a class; give an instance of it as transform")
-    if inspect.iscoroutinefunction(getattr(value, "forward", value)):
-        raise TransformError(
-            f"{value!r} is async; a transform waits for nothing: write a plain def"
-        )
+    if isinstance(value, tuple) and len(value) == 2 and all(map(callable, value)):
+        return Pair(*map(_checked, value))
+    _checked(value)
     if isinstance(value, Transform):
         return value
     if callable(value):
         return Function(value)
     raise TransformError(
-        f"{type(value).__name__} is no transform: give a callable, or an object with"
-        " forward(item) and old_key(new_key)"
+        f"{type(value).__name__} is no transform: give a callable, a pair of them"
+        " (forward, backward), or an object with forward(item) and old_key(new_key)"
     )
+
+
+def _checked(value: Any) -> Any:
+    if isinstance(value, type):
+        raise TransformError(f"{value.__name__} is a class; give an instance of it as transform")
+    methods = (getattr(value, name, None) for name in ("forward", "backward", "old_key"))
+    if any(map(inspect.iscoroutinefunction, (value, *methods))):
+        raise TransformError(
+            f"{value!r} is async; a transform waits for nothing: write a plain def"
+        )
+    return value
 
 
 @attrs.frozen(repr=False)
@@ -81,6 +91,14 @@ class Function:
     def forward(self, item: Item) -> Outputs:
         """Call the function."""
         return self.function(item)
+
+    def backward(self, item: Item) -> Item:
+        """Raise `TransformError`: nobody knows how."""
+        raise TransformError(f"{self!r} cannot be undone: {self.no_way_back()}")
+
+    def no_way_back(self) -> str | None:
+        """Say why it cannot be undone."""
+        return f"{self!r} is a plain callable; give a pair of functions, (forward, backward)"
 
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key as it is."""
@@ -94,7 +112,15 @@ class Function:
         return getattr(self.function, "__qualname__", type(self.function).__name__)
 
 
-# -- paths ---------------------------------------------------------------------------------------
+@attrs.frozen(repr=False)
+class Pair(Function):
+    """Two plain callables as a transform: one for each direction; its keys stay."""
 
+    back: WayBack
 
-# -- steps ---------------------------------------------------------------------------------------
+    def backward(self, item: Item) -> Item:
+        """Call the second function."""
+        return self.back(item)
+
+    def no_way_back(self) -> None:
+        """Nothing stands in the way."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +12,11 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualtable import Chain, Convert, Default, Drop, Move, Rename, Transform
-from dualtable._transforms.applying import forward_wire, keeps_key
+from dualtable import Chain, Convert, Default, Drop, Migration, Move, Rename, Transform
+from dualtable._transforms.applying import backward_wire, forward_wire, keeps_key, no_way_back
 from dualtable._transforms.transform import as_transform
 from dualtable._wire import codec
-from dualtable.errors import InvalidItemError, TransformError
+from dualtable.errors import DualTableError, InvalidItemError, TransformError
 
 SECRET = "tell nobody"
 
@@ -73,12 +74,11 @@ def test_an_item_without_the_attribute_stays_as_it_is(step: Any, item: dict[str,
     assert wire_forward(step, item) == [item]
 
 
-def test_what_cannot_be_undone() -> None:
-    """The steps that lose or invent: one has no way back, the other stays."""
+def test_what_loses_or_invents() -> None:
+    """One restores nothing unless it is told what, the other leaves in place what it set."""
     assert Move("a", "a.b").forward({"a": 1}) == {"a": {"b": 1}}
     assert Drop("a.b").forward({"a": {"b": 1, "c": 2}}) == {"a": {"c": 2}}
-    with pytest.raises(TransformError, match=r"Drop\('a.b'\) cannot be undone"):
-        Drop("a.b").backward({"a": {}})
+    assert Drop("a.b").backward({"a": {"c": 2}}) == {"a": {"c": 2}}
     assert Default("a.b", {"x": 1}).forward({}) == {"a": {"b": {"x": 1}}}
     assert Default("a", 1).forward({"a": None}) == {"a": None}
     assert Default("a", 1).backward({"a": 1}) == {"a": 1}
@@ -101,6 +101,19 @@ def test_a_target_in_the_way_is_an_error(step: Any, item: dict[str, Any]) -> Non
         step.forward(item)
     assert repr(step).partition("(")[0] in str(caught.value) or "no map" in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+class LostWay:
+    """A transform of a user's own that goes one way."""
+
+    def forward(self, item: Any) -> Any:
+        return item
+
+    def old_key(self, new_key: Any) -> Any:
+        return new_key
+
+    def __repr__(self) -> str:
+        return "LostWay()"
 
 
 @pytest.mark.parametrize("path", ["", "a..b", ".a", (), ("a", ""), 5, ("a", 1), None])
@@ -179,10 +192,17 @@ def test_what_is_no_transform_is_refused_at_once() -> None:
 
         def old_key(self, new_key: Any) -> Any: ...
 
+    class AsyncWay(Some):
+        async def old_key(self, new_key: Any) -> Any: ...
+
     for wrong, reason in (
         (Some, "is a class"),
         (5, "int is no transform"),
         (asynchronous, "async"),
+        ((asynchronous, exclaim), "async"),
+        ((exclaim, asynchronous), "async"),
+        ((exclaim, Some), "is a class"),
+        (AsyncWay(), "async"),
     ):
         with pytest.raises(TransformError, match=reason):
             Chain(wrong)  # type: ignore[arg-type]
@@ -302,6 +322,109 @@ def test_a_chain_is_undone_from_its_end() -> None:
         Chain(Rename("a", "b"), exclaim).backward({"b": 1})  # type: ignore[arg-type]
     with pytest.raises(TransformError, match="no way back"):
         Chain(Convert("b", exclaim)).backward({"b": "x"})
+
+
+def test_a_drop_restores_what_its_back_makes() -> None:
+    """The old value comes of the new item, where the map that it was in is there to hold it."""
+    step = Drop("a.b", back=lambda item: [item["n"], item.get("a")])
+    assert step.backward({"n": 1, "a": {"c": 2}}) == {"n": 1, "a": {"c": 2, "b": [1, {"c": 2}]}}
+    for without in ({"n": 1}, {"n": 1, "a": "text"}):
+        assert step.backward(without) == without
+    with pytest.raises(TransformError, match=r"Drop\('b'\) raised ValueError") as caught:
+        Drop("b", back=raising).backward({"a": SECRET})
+    assert SECRET not in str(caught.value)
+    with pytest.raises(InvalidItemError, match=r"Drop\('b'\): float"):
+        Drop("b", back=lambda item: 1.5).backward({})
+
+
+def louder(item: dict[str, Any]) -> dict[str, Any]:
+    return {**item, "a": exclaim(item["a"])}
+
+
+def lower(item: dict[str, Any]) -> dict[str, Any]:
+    return {**item, "a": quieten(item["a"])}
+
+
+def wire_backward(transform: Any, item: dict[str, Any]) -> dict[str, Any]:
+    """What production sends to the old table."""
+    return codec.decode(backward_wire(as_transform(transform), codec.encode(item)))
+
+
+def test_a_pair_of_functions_goes_both_ways() -> None:
+    """Wherever a transform is accepted, so is a function beside the one that undoes it."""
+    assert as_transform((louder, lower)).old_key({"id": 1}) == {"id": 1}
+    for transform in ((louder, lower), Chain((louder, lower)), Chain(Chain((louder, lower)))):
+        assert wire_forward(transform, {"a": "x"}) == [{"a": "x!"}]
+        assert wire_backward(transform, {"a": "x!"}) == {"a": "x"}
+        assert no_way_back(as_transform(transform)) is None
+        assert keeps_key(as_transform(transform), ["id"])
+        assert "louder" in repr(as_transform(transform))
+
+
+@pytest.mark.parametrize("wrong", [(louder,), (louder, lower, lower), (louder, 5), (louder, None)])
+def test_what_is_no_pair_is_refused_at_once(wrong: Any) -> None:
+    """A tuple of something else is a slip, and the message says what a pair is."""
+    with pytest.raises(TransformError, match=r"\(forward, backward\)"):
+        Chain(wrong)
+
+
+class TurnsBack:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def forward(self, item: Any) -> Any:
+        return item
+
+    def old_key(self, new_key: Any) -> Any:
+        return new_key
+
+    def backward(self, item: Any) -> Any:
+        return self.answer(item)
+
+
+@pytest.mark.parametrize("answer", [lambda item: None, lambda item: [item], lambda item: SECRET])
+def test_a_way_back_leads_to_one_item(answer: Any) -> None:
+    """A way back that forgets its return, or makes several, is told by name."""
+    for transform in (TurnsBack(answer), (louder, answer), Chain(TurnsBack(answer))):
+        with pytest.raises(TransformError, match="return a dict") as caught:
+            wire_backward(transform, {"a": SECRET})
+        assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("transform", "reason"),
+    [
+        (louder, "louder is a plain callable; give a pair"),
+        (Convert("a", exclaim), "Convert('a') has no back="),
+        (Chain(Drop("b"), Convert("a", exclaim), louder), "Convert('a') has no back="),
+        (Chain(Drop("b"), Chain(louder)), "louder is a plain callable"),
+        (LostWay(), "LostWay() has no backward(item)"),
+        (Chain(Move("a", "b"), Rename("b", "c"), Default("d", 1), Drop("e")), None),
+        (Convert("a", exclaim, back=quieten), None),
+        (TurnsBack(lambda item: item), None),
+    ],
+    ids=repr,
+)
+def test_which_step_stands_in_the_way_back(transform: Any, reason: str | None) -> None:
+    """Who plans a roll-out must learn which step to mend, when the migration is made."""
+    found = no_way_back(as_transform(transform))
+    assert found == reason or (reason and found and reason in found)
+    if reason is None:
+        assert Migration("m", "old", "new", transform, rolling=True).rolling
+        return
+    with pytest.raises(TransformError, match=r"cannot be undone|no way back"):
+        wire_backward(transform, {"a": "x"})
+    with pytest.raises(TransformError, match=f"rolling=True .*{re.escape(reason)}"):
+        Migration("m", "old", "new", transform, rolling=True)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0, -1, 86_401, float("nan"), "900", None, True])
+def test_a_settle_time_out_of_range_is_refused(seconds: Any) -> None:
+    """A slip in it would let a phase move on before those who knew another one have ended."""
+    with pytest.raises(DualTableError, match="settle_seconds="):
+        Migration("m", "old", "new", Drop("a"), settle_seconds=seconds)
+    with pytest.raises(DualTableError, match="rolling="):
+        Migration("m", "old", "new", Drop("a"), rolling="yes")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
