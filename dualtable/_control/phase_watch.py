@@ -1,9 +1,13 @@
 """How a running repository knows the phase, and what it does when it cannot know.
 
-The rule: nothing runs in the background, so that a frozen process is no special case. Whoever
-begins an operation looks here; when what is known is older than 30 seconds, the look reads it anew
-and says so in a heartbeat. What is older than 5 minutes is not enough to believe `old`: by then the
-migration may be finished and an item of `old` really deleted. What `new` alone can answer goes on.
+The rule: nothing runs by a timer, so that a frozen process is no special case. Whoever begins an
+operation looks here; when what is known is older than 30 seconds, the look begins to read it anew,
+in one task for all, which also says so in a heartbeat. Nobody needs news for minutes, so whoever
+began it waits for a moment and the others not at all: a control table that hangs holds nobody up.
+
+What is older than 5 minutes is not enough to believe `old`: by then the migration may be finished
+and an item of `old` really deleted. What `new` alone can answer goes on; what needs `old` waits for
+the news, and is refused where there are none.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import logging
 import os
 import secrets
 import socket
+from contextlib import suppress
 from typing import Self
 
 import attrs
@@ -24,11 +29,14 @@ from dualtable.errors import DualTableError, StalePhaseError, TableNotFoundError
 
 _log = logging.getLogger("dualtable.phases")
 
+_MOMENT_SECONDS = 0.25
+"""The operation that finds the phase due waits no longer for it: it can do without for minutes."""
+
 _PATIENCE_SECONDS = 5.0
-"""An operation waits no longer for the control table: it can do without for minutes."""
+"""What the control table has not answered by then has failed."""
 
 _PAUSE_SECONDS = 5.0
-"""And the next ones do not wait at all for so long."""
+"""And is not tried again for so long."""
 
 
 class PhaseWatch:
@@ -39,7 +47,7 @@ class PhaseWatch:
         self._clock = clock
         self._latest = first
         self._name = secrets.token_hex(8)
-        self._refreshing = asyncio.Lock()
+        self._refreshing: asyncio.Task[None] | None = None
         self._paused_until = first.monotonic
         self._failure: BaseException | None = None
         self._beaten = False
@@ -57,11 +65,12 @@ class PhaseWatch:
         return watch
 
     async def look(self) -> Sighting:
-        """Return what is known of the phase; when it is time, one reads it anew for all."""
+        """Return what is known of the phase; when it is time, one task reads it anew for all."""
         if self._is_due():
-            async with self._refreshing:
-                if self._is_due():
-                    await self._refresh()
+            self._refreshing = asyncio.create_task(self._refresh())
+            await self._refreshed(_MOMENT_SECONDS)
+        if self._failure is None and self._is_stale(self._latest):
+            await self._refreshed()  # it has been idle, and news are to be had
         return self._latest
 
     async def confirm(self, sighting: Sighting) -> None:
@@ -71,12 +80,19 @@ class PhaseWatch:
             StalePhaseError: It is too old, and there is no newer one of the same phase.
         """
         latest = await self.look()
-        age = self._age(latest if latest.phase is sighting.phase else sighting)
-        if age > STALE_SECONDS:
-            raise StalePhaseError(self._complaint(sighting, latest, age)) from self._failure
+        if self._is_stale(latest):
+            await self._refreshed()
+            latest = self._latest
+        believed = latest if latest.phase is sighting.phase else sighting
+        if self._is_stale(believed):
+            complaint = self._complaint(sighting, latest, self._age(believed))
+            raise StalePhaseError(complaint) from self._failure
 
     async def close(self) -> None:
-        """Take the heartbeat back; one that cannot be taken back is told by its age."""
+        """Let no refresh go on, and take the heartbeat back; its age tells where it stays."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.wait({self._refreshing})
         if not self._beaten:
             return
         try:
@@ -86,11 +102,23 @@ class PhaseWatch:
             _log.warning("the repository's heartbeat stays behind", extra=_about(error))
 
     def _is_due(self) -> bool:
+        if self._age(self._latest) < REFRESH_SECONDS:
+            return False
         paused = self._clock.monotonic() < self._paused_until
-        return not paused and self._age(self._latest) >= REFRESH_SECONDS
+        return not paused and (self._refreshing is None or self._refreshing.done())
+
+    def _is_stale(self, sighting: Sighting) -> bool:
+        return self._age(sighting) > STALE_SECONDS
 
     def _age(self, sighting: Sighting) -> float:
         return sighting.age_seconds(self._clock.monotonic(), self._clock.now())
+
+    async def _refreshed(self, seconds: float | None = None) -> None:
+        """Wait for the refresh that is under way; it goes on where the waiting is given up."""
+        if self._refreshing is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await asyncio.wait({self._refreshing})
 
     async def _refresh(self) -> None:
         try:

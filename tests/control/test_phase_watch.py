@@ -11,10 +11,10 @@ from typing import Any
 
 import orders
 import pytest
+import simulated
 from clocks import HandClock
 
 from dualtable import DualTableRepository, Migrator, Phase, create_table
-from dualtable._control import phase_watch
 from dualtable._control.control_table import Control
 from dualtable._control.phases import REFRESH_SECONDS, SETTLE_SECONDS, STALE_SECONDS, Event
 from dualtable._dynamodb.connect import connect
@@ -161,27 +161,31 @@ async def test_one_look_serves_all(
     assert wire.requests["get", PLAN.control_table] == 1
 
 
-async def test_a_cancelled_look_is_made_by_the_next(
+async def test_a_cancelled_look_is_good_for_the_next(
     repository: DualTableRepository, control: Control, clock: HandClock, wire: Wire
 ) -> None:
     """A caller that gives up in the middle of a refresh must not take the others along."""
     await control.advance(Event.COMPLETE, clock.now())
+    wire.requests.clear()
     clock.move(REFRESH_SECONDS)
-    hanging = asyncio.Event()
+    asked, answers = asyncio.Event(), asyncio.Event()
 
     async def hang() -> None:
-        hanging.set()
-        await asyncio.sleep(60)
+        asked.set()
+        await answers.wait()
 
     wire.between["get", PLAN.control_table] = hang
     first = asyncio.create_task(repository.get(OLD_ONLY))
-    await hanging.wait()
-    second = asyncio.create_task(repository.get(OLD_ONLY))
-    await asyncio.sleep(0)
+    await asked.wait()
+    assert await repository.get(OLD_ONLY) == orders.new_order(2), "it need not wait"
     first.cancel()
     with suppress(asyncio.CancelledError):
         await first
-    assert await second is None
+    answers.set()
+    while {beat.phase for beat in await control.heartbeats()} != {Phase.MIGRATED}:
+        await asyncio.sleep(0)
+    assert await repository.get(OLD_ONLY) is None
+    assert wire.requests["get", PLAN.control_table] == 1
 
 
 async def test_a_repository_acknowledges_the_phase(
@@ -233,17 +237,96 @@ async def test_an_outage_is_ridden_out_until_it_is_too_long(
     assert await repository.get(OLD_ONLY) == orders.new_order(2)
 
 
-async def test_a_hanging_control_table_holds_nobody_up(
-    repository: DualTableRepository,
-    clock: HandClock,
-    wire: Wire,
-    monkeypatch: pytest.MonkeyPatch,
+class Hanging(Faults):
+    """A control table that does not answer, as far as it is told."""
+
+    def __init__(self, *operations: str) -> None:
+        self.operations: tuple[str, ...] = ()
+        self.hanging = operations
+        self.at_once = self.most_at_once = 0
+
+    async def before(self, operation: str, table: str) -> None:
+        await asyncio.sleep(0)
+        if table != PLAN.control_table or operation not in self.operations:
+            return
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            self.at_once -= 1
+
+    def begin(self) -> None:
+        self.operations = self.hanging
+
+
+async def _hung(faults: Hanging) -> DualTableRepository:
+    gateway = MemoryGateway(faults)
+    await orders.create(gateway, PLAN)
+    await orders.fill(gateway, PLAN.old, [orders.old_order(2)])
+    await Control(gateway, PLAN.control_table, PLAN.name).ensure_table()
+    return DualTableRepository(PLAN, gateway=gateway)
+
+
+@pytest.mark.parametrize("operation", ["get", "put"])
+def test_a_hanging_control_table_holds_nobody_up(operation: str) -> None:
+    """One task asks it, whoever began that waits for a moment, and the others not at all."""
+
+    async def serve() -> None:
+        faults = Hanging(operation)
+        async with await _hung(faults) as repository:
+            await asyncio.sleep(REFRESH_SECONDS)
+            faults.begin()
+            begun = simulated.seconds()
+            waits = []
+            while simulated.seconds() < begun + 60:
+                before = simulated.seconds()
+                found = await asyncio.gather(*[repository.get(OLD_ONLY) for _ in range(3)])
+                assert found == [orders.new_order(2)] * 3
+                waits.append(simulated.seconds() - before)
+                await asyncio.sleep(0.1)
+            assert max(waits) <= 0.25, "of those who began to ask"
+            assert sum(waits) <= 2, "the others did not wait"
+            assert faults.most_at_once == 1
+        assert asyncio.all_tasks() == {asyncio.current_task()}, "it takes its task along"
+
+    simulated.run(serve())
+
+
+def test_a_hang_that_lasts_stops_only_what_needs_old() -> None:
+    """After minutes the old table is not believed any more; what new has is served at once."""
+
+    async def serve() -> None:
+        faults = Hanging("get")
+        async with await _hung(faults) as repository:
+            await repository.put(orders.new_order(1))
+            faults.begin()
+            for _ in range(40):
+                await asyncio.sleep(STALE_SECONDS / 30)
+                await repository.get(COPIED)
+            begun = simulated.seconds()
+            with pytest.raises(StalePhaseError, match=r"\d+ s ago"):
+                await repository.get(OLD_ONLY)
+            assert simulated.seconds() - begun <= 5.25, "it waits for the news as long as may be"
+            for _ in range(100):
+                begun = simulated.seconds()
+                assert await repository.get(COPIED) == orders.new_order(1)
+                assert simulated.seconds() - begun <= 0.25
+                await asyncio.sleep(0.1)
+
+    simulated.run(serve())
+
+
+async def test_whoever_was_idle_waits_for_the_news(
+    repository: DualTableRepository, control: Control, clock: HandClock, wire: Wire
 ) -> None:
-    """A refresh that does not come back is a failed one, and the operation goes on."""
-    monkeypatch.setattr(phase_watch, "_PATIENCE_SECONDS", 0.01)
-    clock.move(REFRESH_SECONDS)
-    wire.between["get", PLAN.control_table] = lambda: asyncio.sleep(60)
-    assert await repository.get(OLD_ONLY) == orders.new_order(2)
+    """All that begin after a long pause go by the phase as it is then, not only the first."""
+    await control.advance(Event.COMPLETE, clock.now())
+    wire.requests.clear()
+    clock.move(STALE_SECONDS + 1)
+    assert await asyncio.gather(*[repository.get(OLD_ONLY) for _ in range(3)]) == [None] * 3
+    assert not wire.asked_old()
+    assert wire.requests["get", PLAN.control_table] == 1
 
 
 async def test_a_process_frozen_between_two_reads_brings_nothing_back(
