@@ -267,6 +267,7 @@ class Gateway(Protocol):
     ) -> WireItem | None:
         """Update an item, which is created where there is none.
 
+        The names and values of the condition are its own, whatever the update's are called.
         Return the attributes that `return_values` asks for, None where there are none. One whose
         answer got lost may have been applied: a caller who counts must see to that, by a condition
         or a transaction, since it is sent again.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from dualtable._dynamodb.gateway import TransactAction, TransactDelete, TransactPut, TransactUpdate
-from dualtable._expressions.texts import Condition, Update, names_and_values
+from dualtable._expressions.texts import Condition, Update, apart, names_and_values
 
 
 def placeholders(*expressions: Condition | Update | None) -> dict[str, Any]:
@@ -27,6 +27,7 @@ def conditional(condition: Condition | None) -> dict[str, Any]:
 
 
 def updating(update: Update, condition: Condition | None) -> dict[str, Any]:
+    condition = condition and apart(condition, update)
     return {
         "UpdateExpression": update.expression,
         **_judging(condition),

@@ -21,6 +21,7 @@ import attrs
 
 from dualtable._expressions.conditions import Literal, Path
 from dualtable._expressions.reserved_words import RESERVED_WORDS
+from dualtable._expressions.texts import PLACEHOLDER
 from dualtable._wire.types import WireValue
 from dualtable._wire.values import refused
 from dualtable.errors import RequestRefusedError
@@ -31,7 +32,6 @@ _MAX_BYTES = 4096  # of one expression
 _TOKEN = re.compile(
     r"\s*(<>|<=|>=|[-+=<>(),.\[\]]|[#:][A-Za-z0-9_]+|[A-Za-z]\w*|0|[1-9]\d*)", re.ASCII
 )
-_PLACEHOLDER = re.compile(r"[#:][A-Za-z0-9_]+", re.ASCII)
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
@@ -44,12 +44,14 @@ class Placeholders:
 
     names: Mapping[str, str]
     values: Mapping[str, WireValue]
+    roots: set[str] = attrs.field(factory=set, init=False)
+    """The names of all attributes that the expressions are about."""
     _used: set[str] = attrs.field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         for sign, defined in (("#", self.names), (":", self.values)):
             for token in defined:
-                if not token.startswith(sign) or not _PLACEHOLDER.fullmatch(token):
+                if not token.startswith(sign) or not PLACEHOLDER.fullmatch(token):
                     raise refused(f"{token!r} is no placeholder")
 
     def name(self, token: str) -> str:
@@ -149,7 +151,9 @@ class Words:
 
     def path(self) -> Path:
         """Read a path."""
-        steps: list[str | int] = [self._name()]
+        root = self._name()
+        self._placeholders.roots.add(root)
+        steps: list[str | int] = [root]
         while self.peek() in (".", "["):
             steps.append(self._name() if self.takes(".") else self._position())
         return Path(tuple(steps))

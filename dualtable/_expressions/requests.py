@@ -15,7 +15,7 @@ import attrs
 from dualtable._expressions.conditions import ConditionTree, Or
 from dualtable._expressions.grammar import Placeholders
 from dualtable._expressions.parser import parse_condition, parse_update
-from dualtable._expressions.texts import Condition, Update
+from dualtable._expressions.texts import Condition, Update, apart
 from dualtable._expressions.updates import UpdateTree
 from dualtable._wire.marks import Marks
 from dualtable._wire.types import WireItem, WireKey
@@ -36,7 +36,8 @@ class Judged:
         return self.tree.holds(item or {})
 
     def and_also(self, guard: Condition) -> Condition:
-        """Return the condition together with one of the library's, whose names are its own."""
+        """Return the condition together with one of the library's."""
+        guard = apart(guard, self.sent)
         text = self.sent.expression.strip()
         if isinstance(self.tree, Or) and not _is_in_parentheses(text):
             text = f"({text})"
@@ -56,12 +57,13 @@ class Changes:
 
     def stamped(self, marks: Marks, token: str) -> Update:
         """Return the update with a write token set beside it."""
-        setting = "SET #_t = :_t"
-        text, found = _SET.subn(f"{setting},", self.sent.expression, count=1)
+        setting = Update("SET #t = :t", {"#t": marks.token}, {":t": {"S": token}})
+        setting = apart(setting, self.sent)
+        text, found = _SET.subn(f"{setting.expression},", self.sent.expression, count=1)
         return Update(
-            text if found else f"{text} {setting}",
-            {**self.sent.names, "#_t": marks.token},
-            {**self.sent.values, ":_t": {"S": token}},
+            text if found else f"{text} {setting.expression}",
+            {**self.sent.names, **setting.names},
+            {**self.sent.values, **setting.values},
         )
 
 
@@ -112,7 +114,7 @@ def judged(condition: Condition, marks: Marks) -> Judged:
     placeholders = Placeholders(condition.names, condition.values)
     tree = parse_condition(condition.expression, placeholders)
     placeholders.check_all_used()
-    _check_free(condition, marks)
+    _check_free(placeholders, marks)
     return Judged(condition, tree)
 
 
@@ -128,12 +130,11 @@ def changes(
     placeholders = Placeholders(update.names, update.values)
     tree = parse_update(update.expression, placeholders)
     judgement = None
-    _check_free(update, marks)
     if condition is not None:
         sent = Condition(condition, update.names, update.values)
-        _check_free(sent, marks)
         judgement = Judged(sent, parse_condition(condition, placeholders))
     placeholders.check_all_used()
+    _check_free(placeholders, marks)
     for path in tree.paths:
         if path.steps[0] in key_names:
             raise RequestRefusedError(
@@ -143,10 +144,9 @@ def changes(
     return Changes(update, tree), judgement
 
 
-def _check_free(expression: Condition | Update, marks: Marks) -> None:
-    words = {*expression.names.values(), *re.findall(r"\w+", expression.expression)}
+def _check_free(placeholders: Placeholders, marks: Marks) -> None:
     for name in (marks.tombstone, marks.token):
-        if name in words:
+        if name in placeholders.roots:
             raise RequestRefusedError(
                 f"{name!r} belongs to dualtable; an expression may not read or write it"
             )

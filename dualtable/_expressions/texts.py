@@ -1,21 +1,23 @@
 """Expressions as they are sent: DynamoDB's text with its names and values.
 
-The rule: nothing is parsed here; see `parser` for what the text means.
+The rule: nothing is parsed here; see `parser` for what the text means. The names and values of an
+expression are its own: where it meets others in one request, which knows one set of each, its
+placeholders make room for theirs (`apart`). So nobody who writes an expression needs to know who
+else writes one, neither a caller nor the library.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeVar
+import re
+from collections.abc import Iterator, Mapping
+from itertools import count
+from typing import Any, TypeVar
 
 import attrs
 
 from dualtable._wire.types import WireValue
-from dualtable.errors import (
-    RequestRefusedError,
-)
 
-_T = TypeVar("_T")
+PLACEHOLDER = re.compile(r"[#:][A-Za-z0-9_]+", re.ASCII)
 
 
 @attrs.frozen
@@ -36,27 +38,42 @@ class Update:
     values: Mapping[str, WireValue] = attrs.field(factory=dict)
 
 
+_Text = TypeVar("_Text", Condition, Update)
+
+
+def apart(own: _Text, *others: Condition | Update | None) -> _Text:
+    """Return an expression whose placeholders stand for nothing else in the others."""
+    taken = {token: meaning for each in others for token, meaning in _defined(each)}
+    defined = dict(_defined(own))
+    clashing = [t for t, meaning in defined.items() if taken.get(t, meaning) != meaning]
+    if not clashing:
+        return own
+    renamed = {token: token for token in defined}
+    for token in clashing:
+        every = {*taken, *defined, *renamed.values()}
+        renamed[token] = next(t for n in count(2) if (t := f"{token}{n}") not in every)
+    return attrs.evolve(
+        own,
+        expression=PLACEHOLDER.sub(lambda found: renamed.get(found[0], found[0]), own.expression),
+        names={renamed[token]: name for token, name in own.names.items()},
+        values={renamed[token]: value for token, value in own.values.items()},
+    )
+
+
 def names_and_values(
     *expressions: Condition | Update | None,
 ) -> tuple[dict[str, str], dict[str, WireValue]]:
-    """Return the names and the values of the expressions of one request, which may share them.
-
-    Raises:
-        RequestRefusedError: A placeholder stands for one thing here and for another there.
-    """
+    """Return the names and the values of expressions that were set `apart`."""
     names: dict[str, str] = {}
     values: dict[str, WireValue] = {}
     for each in expressions:
         if each is not None:
-            _merge(names, each.names)
-            _merge(values, each.values)
+            names.update(each.names)
+            values.update(each.values)
     return names, values
 
 
-def _merge(into: dict[str, _T], defined: Mapping[str, _T]) -> None:
-    for token, meaning in defined.items():
-        if into.setdefault(token, meaning) != meaning:
-            raise RequestRefusedError(
-                f"{token} has another meaning in the update than in its condition; rename one",
-                code="ValidationException",
-            )
+def _defined(expression: Condition | Update | None) -> Iterator[tuple[str, Any]]:
+    if expression is not None:
+        yield from expression.names.items()
+        yield from expression.values.items()

@@ -55,9 +55,9 @@ class Overlay:
         return Condition("attribute_exists(#d)", {"#d": self.marks.tombstone})
 
     def live(self) -> Condition:
-        """The key has a live item; the names do not get in the way of a caller's."""
-        names = {"#_k": self.key_name, "#_d": self.marks.tombstone}
-        return Condition("attribute_exists(#_k) AND attribute_not_exists(#_d)", names)
+        """The key has a live item."""
+        names = {"#k": self.key_name, "#d": self.marks.tombstone}
+        return Condition("attribute_exists(#k) AND attribute_not_exists(#d)", names)
 
     def nothing(self) -> Condition:
         """No live item: the key is not in `new`, or has a tombstone."""

@@ -17,7 +17,7 @@ from dualtable._dynamodb.gateway import (
 )
 from dualtable._expressions.conditions import ConditionTree
 from dualtable._expressions.parser import Placeholders, parse_condition, parse_update
-from dualtable._expressions.texts import Condition, names_and_values
+from dualtable._expressions.texts import Condition, apart, names_and_values
 from dualtable._expressions.updates import UpdateTree
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import copied, refused
@@ -82,11 +82,10 @@ def _updated(table: StoredTable, action: TransactUpdate) -> Write:
 
 
 def _parsed_together(action: TransactUpdate) -> tuple[UpdateTree, ConditionTree | None]:
-    placeholders = Placeholders(*names_and_values(action.update, action.condition))
+    sent = action.condition and apart(action.condition, action.update)
+    placeholders = Placeholders(*names_and_values(action.update, sent))
     update = parse_update(action.update.expression, placeholders)
-    condition = None
-    if action.condition is not None:
-        condition = parse_condition(action.condition.expression, placeholders)
+    condition = None if sent is None else parse_condition(sent.expression, placeholders)
     placeholders.check_all_used()
     return update, condition
 

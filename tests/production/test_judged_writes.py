@@ -257,6 +257,64 @@ async def test_bad_expressions_are_named(
     assert await untouched(shop)
 
 
+# Placeholders
+
+OURS = [("#k", ":k"), ("#d", ":d"), ("#t", ":t"), ("#k2", ":t2"), ("#_d", ":_t"), ("#d2", ":t")]
+
+
+def setting(given: dict[str, Any]) -> str:
+    return "SET {} = {}".format(*given["names"], *given["values"])
+
+
+WRITES: dict[str, Any] = {
+    "put": lambda shop, key, text, given: shop.put({**key, "x": 1}, condition=text, **given),
+    "delete": lambda shop, key, text, given: shop.delete(key, condition=text, **given),
+    "update_item": lambda shop, key, text, given: shop.update_item(
+        key,
+        UpdateExpression=setting(given),
+        ConditionExpression=text,
+        ExpressionAttributeNames=given["names"],
+        ExpressionAttributeValues=given["values"],
+    ),
+    "transact put": lambda shop, key, text, given: shop.transact_write(
+        [Put({**key, "x": 1}, text, **given)]
+    ),
+    "transact delete": lambda shop, key, text, given: shop.transact_write(
+        [Delete(key, text, **given)]
+    ),
+    "transact update": lambda shop, key, text, given: shop.transact_write(
+        [Update(key, setting(given), text, **given)]
+    ),
+    "transact check": lambda shop, key, text, given: shop.transact_write(
+        [ConditionCheck(key, text, **given), Put({"id": "log"})]
+    ),
+}
+
+
+@everywhere
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize(("name", "value"), OURS)
+async def test_a_caller_may_call_things_as_the_library_does(
+    shop: DualTableRepository, key: dict[str, Any], write: str, name: str, value: str
+) -> None:
+    """Whatever placeholders the library has in its own conditions, the caller's keep theirs."""
+    given = {"names": {name: "total"}, "values": {value: 5}}
+    with pytest.raises(ConditionFailedError):
+        await WRITES[write](shop, key, f"{name} = {value} AND attribute_exists({name})", given)
+    assert await untouched(shop)
+    await WRITES[write](shop, key, f"{name} <> {value} OR attribute_not_exists({name})", given)
+
+
+async def test_a_placeholder_may_have_the_name_of_a_mark(shop: DualTableRepository) -> None:
+    """Only an attribute at the root can be the library's."""
+    for word in (PLAN.tombstone_attribute, PLAN.token_attribute):
+        named: Any = {"names": {f"#{word}": "total"}, "values": {f":{word}": 225}}
+        await shop.put(orders.new_order(2), condition=f"#{word} = :{word}", **named)
+        nested: Any = {"names": {"#x": word}}
+        with pytest.raises(ConditionFailedError):
+            await shop.delete(OLD_ONLY, condition="attribute_exists(customer.#x)", **nested)
+
+
 # Transactions
 
 

@@ -26,7 +26,7 @@ from dualtable._copy.segment_copy import SegmentCopy
 from dualtable._copy.shuffle import Outgoing, RangePace
 from dualtable._dynamodb.gateway import Insert, Outcome
 from dualtable._expressions.requests import Changes
-from dualtable._expressions.texts import Condition
+from dualtable._expressions.texts import Condition, apart
 from dualtable._production import judged_writes, logical
 from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Overlay, Seen
@@ -38,6 +38,7 @@ from dualtable.testing import _memory
 from proof.casts import WORLDS, Cast
 from proof.roles import (
     APPENDER,
+    CONDITIONAL_DELETER,
     COPIER,
     CREATOR,
     DELETER,
@@ -336,6 +337,12 @@ GUARDS = (
         replaced(Changes, "stamped", stamped_alike),
         cast(UPDATER, APPENDER, world=WRITTEN),
         "I4",
+    ),
+    Guard(
+        "the library's placeholders make room for a caller's",
+        everywhere(apart, lambda own, *_others: own),
+        cast(CONDITIONAL_DELETER, world=COPIED, migrators=0),
+        "Linearizability",
     ),
     Guard(
         "a transaction carries along what only old has, if it is still so",

@@ -122,7 +122,8 @@ async def take(repository: Repository, key: Key, word: str) -> Answer:
 
 @told(ConditionFailedError, "condition failed")
 async def delete_if(repository: Repository, key: Key, word: str) -> Answer:
-    await repository.delete(key, condition=HAS_OLD)
+    names, values = {"#d": "log"}, {":t": "old"}  # which the library calls something else
+    await repository.delete(key, condition="contains(#d, :t)", names=names, values=values)
     return "done"
 
 
