@@ -3,9 +3,9 @@
 from dualtable._control.phases import Phase
 from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationProgress, MigrationReport
+from dualtable._expressions.actions import ConditionCheck, Delete, Put, Update
 from dualtable._operations.creation import CreationReport, create_table
 from dualtable._operations.status import MigrationStatus, read_status
-from dualtable._production.actions import ConditionCheck, Delete, Put, Update
 from dualtable._production.iteration import ItemIterator
 from dualtable._production.repository import DualTableRepository
 from dualtable._proof.findings import VerificationReport

@@ -14,6 +14,7 @@ In reading order:
 - `parser`: from text to those trees
 - `key_conditions`: the key condition of a query: a partition and a range in it
 - `boto3_conditions`: boto3's ``Key`` and ``Attr`` as expressions; owns `boto3`
+- `actions`: what a transaction is made of, as a caller writes it
 - `requests`: what a caller asks, checked, with the library's own conditions beside it
 
 May know: `_wire`, `errors`.

@@ -9,7 +9,7 @@ else writes one, neither a caller nor the library.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from itertools import count
 from typing import Any, TypeVar
 
@@ -43,15 +43,14 @@ _Text = TypeVar("_Text", Condition, Update)
 
 def apart(own: _Text, *others: Condition | Update | None) -> _Text:
     """Return an expression whose placeholders stand for nothing else in the others."""
-    taken = {token: meaning for each in others for token, meaning in _defined(each)}
-    defined = dict(_defined(own))
+    taken: dict[str, Any] = {token: meaning for each in others for token, meaning in _defined(each)}
+    defined: dict[str, Any] = dict(_defined(own))
     clashing = [t for t, meaning in defined.items() if taken.get(t, meaning) != meaning]
     if not clashing:
         return own
-    renamed = {token: token for token in defined}
+    renamed: dict[str, str] = {token: token for token in defined}
     for token in clashing:
-        every = {*taken, *defined, *renamed.values()}
-        renamed[token] = next(t for n in count(2) if (t := f"{token}{n}") not in every)
+        renamed[token] = _free(token, {*taken, *defined, *renamed.values()})
     return attrs.evolve(
         own,
         expression=PLACEHOLDER.sub(lambda found: renamed.get(found[0], found[0]), own.expression),
@@ -71,6 +70,11 @@ def names_and_values(
             names.update(each.names)
             values.update(each.values)
     return names, values
+
+
+def _free(token: str, taken: Container[str]) -> str:
+    numbered = (f"{token}{number}" for number in count(2))
+    return next(each for each in numbered if each not in taken)
 
 
 def _defined(expression: Condition | Update | None) -> Iterator[tuple[str, Any]]:

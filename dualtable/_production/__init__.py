@@ -4,7 +4,6 @@ In reading order:
 
 - `repository`: `DualTableRepository`, every operation
 - `opened`: how it comes to its tables, and lets go of them
-- `actions`: what a transaction is made of, as a caller writes it
 - `exchange`: from a caller's words to the wire form and back, checked before anything is sent
 - `overlay`: what the logical item of a key is, and what a write that builds on it must check
 - `logical`: where a miss is confirmed and a fallback read is decided (I1)

@@ -12,6 +12,7 @@ from typing import Any, Generic, cast
 import attrs
 
 from dualtable._expressions import key_conditions, texts
+from dualtable._expressions.actions import Action, Delete, Put, Update
 from dualtable._expressions.boto3_conditions import (
     ConditionBase,
     condition_of,
@@ -30,7 +31,6 @@ from dualtable._expressions.requests import (
     changes,
     judged,
 )
-from dualtable._production.actions import Action, Delete, Put, Update
 from dualtable._transforms.models import PLAIN, Form, Model
 from dualtable._wire import codec
 from dualtable._wire.items import check_item

@@ -17,9 +17,9 @@ from dualtable._dynamodb.gateway import (
     ReturnValues,
     batches,
 )
+from dualtable._expressions.actions import Action, Delete, Put, Update
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._production import judged_writes, transactions
-from dualtable._production.actions import Action, Delete, Put, Update
 from dualtable._production.iteration import ItemIterator, Source
 from dualtable._production.judged_writes import Change
 from dualtable._production.opened import Opened

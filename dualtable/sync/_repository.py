@@ -14,9 +14,9 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar, Unpack, overload
 from dualtable._clock import Clock
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import ReturnValues
+from dualtable._expressions.actions import Action
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._production import iteration, repository
-from dualtable._production.actions import Action
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import Model
 from dualtable._wire.types import Item, Key
