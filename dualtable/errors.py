@@ -64,6 +64,8 @@ class DualTableError(Exception):
 
     Attributes:
         key: The key of the item in question as plain values, or None.
+        begun: Whether the work had begun that it has ended, so that something may have been done;
+            False where nothing was begun, and nothing written.
 
     Example:
         >>> from dualtable import DualTableError
@@ -75,6 +77,7 @@ class DualTableError(Exception):
     def __init__(self, message: str = "", *, key: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.key = key
+        self.begun = False
 
 
 class InvalidItemError(DualTableError, ValueError):

@@ -16,11 +16,14 @@ WELL, NOT_WELL, WRONG_USE = 0, 1, 2
 
 @attrs.frozen
 class Answer:
-    """How a command ended: for the shell, for machines, for people."""
+    """How a command ended: for the shell, for machines, for people.
+
+    A line is one line, whatever is in it: what would break it is shown escaped.
+    """
 
     exit_code: int
     data: dict[str, Any]
-    text: str
+    lines: list[str] = attrs.field(factory=list)
 
 
 @attrs.frozen

@@ -132,7 +132,7 @@ def _rate(options: Namespace) -> Answer:
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     changes = {name: None if value == UNLIMITED else value for name, value in given.items()}
     limits = asyncio.run(change_limits(migration, changes, **_connection(options)))
-    return Answer(WELL, attrs.asdict(limits), summaries.limits_text(limits, migration.name))
+    return Answer(WELL, attrs.asdict(limits), [summaries.limits_text(limits, migration.name)])
 
 
 def _connection(options: Namespace) -> Connection:

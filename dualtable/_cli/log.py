@@ -9,6 +9,9 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from dualtable._cli.terminal import shown_plainly
 
 
 @contextmanager
@@ -29,15 +32,23 @@ def logged_to_stderr(level: int) -> Iterator[None]:
 class _StderrHandler(logging.Handler):
     """Writes to what is standard error at that moment, so that lines go above a live display."""
 
-    _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        self.setFormatter(_Lines("%(asctime)s %(message)s", "%H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
         sys.stderr.write(f"{self.format(record)}\n")
 
-    def format(self, record: logging.LogRecord) -> str:
+
+class _Lines(logging.Formatter):
+    """A line for each message, with its data; below it the traceback where there is one."""
+
+    _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         extra = {name: v for name, v in vars(record).items() if name not in self._STANDARD}
-        return " ".join([super().format(record), *(f"{name}={v}" for name, v in extra.items())])
+        data = [f"{name}={value}" for name, value in extra.items()]
+        return shown_plainly(" ".join([super().formatMessage(record), *data]))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return "\n".join(map(shown_plainly, super().formatException(ei).splitlines()))

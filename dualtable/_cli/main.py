@@ -5,8 +5,8 @@ nothing more, as text or as one JSON object; logs, progress and errors go to sta
 
     exit 0   done, and well
     exit 1   done or begun, and not well: dead letters, a failed verification, stopped before the
-             end, a new table that differs, DynamoDB refused or out of reach
-    exit 2   wrong use: arguments, reference, tables or transform do not fit; nothing was begun
+             end, a new table that differs, a table gone in mid-run; or DynamoDB was out of reach
+    exit 2   nothing was begun: arguments, reference, region, access, tables or transform do not fit
 """
 
 from __future__ import annotations
@@ -18,40 +18,38 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
-from typing import Any, NoReturn
-
-import orjson
+from typing import Any, NoReturn, TextIO
 
 from dualtable._cli.command import NOT_WELL, WRONG_USE, Answer, Command
 from dualtable._cli.log import logged_to_stderr
+from dualtable._cli.terminal import json_line, shown_plainly
 from dualtable.errors import (
     DualTableError,
-    GatewayError,
     LeaseLostError,
     RetryableError,
     ServerNotStartedError,
     TableNotFoundError,
 )
 
-_ENDINGS: dict[type[DualTableError], tuple[int, str]] = {
-    DualTableError: (WRONG_USE, ""),  # all that are not listed: the command or the code must change
+_ADVICE: dict[type[DualTableError], str] = {
+    DualTableError: "",
     TableNotFoundError: (
-        WRONG_USE,
-        "check the names, the region and the endpoint; 'dualtable create' makes the new table",
+        "check the names, the region and the endpoint; 'dualtable create' makes the new table"
     ),
-    ServerNotStartedError: (NOT_WELL, ""),
-    LeaseLostError: (NOT_WELL, "run the same command again"),
-    GatewayError: (NOT_WELL, ""),
-    RetryableError: (NOT_WELL, "try again; a migration goes on where it was"),
+    LeaseLostError: "run the same command again",
+    RetryableError: "try again; a migration goes on where it was",
 }
-"""Exit code and advice for an error; that of its nearest class counts."""
+"""What to do about an error with which nothing was begun; that of its nearest class counts."""
+
+_MAY_PASS = (RetryableError, LeaseLostError, ServerNotStartedError)
+"""Errors that are not about the command, the code or the settings."""
 
 
 def run(commands: Sequence[Command], arguments: Sequence[str]) -> int:
     """Run the command that the arguments ask for and return its exit code."""
     try:
         options = parser_of(commands).parse_args(arguments)
-        options.say = partial(print, file=sys.stderr if options.json else sys.stdout, flush=True)
+        options.say = partial(_say, file=sys.stderr if options.json else sys.stdout)
         # What a user's module prints must not get between the answer.
         with (
             logged_to_stderr(_log_level(options)),
@@ -91,21 +89,26 @@ def _sigterm_as_sigint() -> Iterator[None]:
 
 
 def _print(answer: Answer, *, as_json: bool) -> None:
-    if as_json:
-        print(orjson.dumps(answer.data).decode())
-    elif answer.text:
-        print(answer.text)
+    for line in [json_line(answer.data)] if as_json else answer.lines:
+        _say(line, file=sys.stdout)
+
+
+def _say(line: str, *, file: TextIO) -> None:
+    print(shown_plainly(line), file=file, flush=True)
 
 
 def _failure(error: DualTableError) -> Answer:
-    exit_code, advice = next(_ENDINGS[kind] for kind in type(error).__mro__ if kind in _ENDINGS)
+    exit_code = NOT_WELL if error.begun or isinstance(error, _MAY_PASS) else WRONG_USE
+    advice = next(_ADVICE[kind] for kind in type(error).__mro__ if kind in _ADVICE)
+    if error.begun and not isinstance(error, _MAY_PASS):
+        advice = ""
     message = "; ".join(filter(None, (" ".join(str(error).split()), advice)))
     return _told(type(error).__name__, message, exit_code)
 
 
 def _told(error: str, message: str, exit_code: int) -> Answer:
-    print(f"dualtable: {message}", file=sys.stderr)
-    return Answer(exit_code, {"error": error, "message": message}, "")
+    _say(f"dualtable: {message}", file=sys.stderr)
+    return Answer(exit_code, {"error": error, "message": message})
 
 
 # The arguments
@@ -126,7 +129,7 @@ def parser_of(commands: Sequence[Command]) -> ArgumentParser:
     parser = _Parser(
         prog="dualtable",
         description="Change the format of a DynamoDB table without downtime.",
-        epilog="Exit codes: 0 done and well, 1 done or begun but not well, 2 wrong use.",
+        epilog="Exit codes: 0 done and well, 1 done or begun but not well, 2 nothing was begun.",
     )
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in commands:

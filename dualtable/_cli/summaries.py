@@ -22,6 +22,7 @@ from dualtable._wire import codec
 from dualtable._wire.types import Key
 
 Data = dict[str, Any]
+Lines = list[str]
 
 
 def creation_data(report: CreationReport) -> Data:
@@ -39,7 +40,12 @@ def verification_data(report: VerificationReport) -> Data:
 
 
 def status_data(status: MigrationStatus) -> Data:
-    return {**attrs.asdict(status), "complete": status.complete, "share_done": share_done(status)}
+    return {
+        **attrs.asdict(status),
+        "complete": status.complete,
+        "ok": status.ok,
+        "share_done": share_done(status),
+    }
 
 
 def share_done(status: MigrationStatus) -> float | None:
@@ -55,7 +61,7 @@ def share_done(status: MigrationStatus) -> float | None:
     ).share_done
 
 
-def creation_text(report: CreationReport, migration: Migration, reference: str) -> str:
+def creation_text(report: CreationReport, migration: Migration, reference: str) -> Lines:
     lines = [_creation_headline(report)]
     lines += [f"  {difference}" for difference in report.differences]
     if report.left_out:
@@ -74,7 +80,7 @@ def creation_text(report: CreationReport, migration: Migration, reference: str) 
         )
     else:
         lines.append("Next: change it, or delete it if nothing uses it and create it again.")
-    return "\n".join(lines)
+    return lines
 
 
 def _creation_headline(report: CreationReport) -> str:
@@ -95,7 +101,7 @@ class MigrateRequest:
     restart: bool = False
 
 
-def migration_text(report: MigrationReport, migration: Migration, request: MigrateRequest) -> str:
+def migration_text(report: MigrationReport, migration: Migration, request: MigrateRequest) -> Lines:
     headline = f"{migration.name}: {migration.old} -> {migration.new}, {_outcome(report, request)}."
     rows = [
         ("items read", report.scanned),
@@ -113,7 +119,7 @@ def migration_text(report: MigrationReport, migration: Migration, request: Migra
         ("read units", report.read_units),
         ("write units", report.write_units),
     ]
-    return "\n".join([headline, aligned(rows), *_after_migration(report, request)])
+    return [headline, *aligned(rows), *_after_migration(report, request)]
 
 
 def _outcome(report: MigrationReport, request: MigrateRequest) -> str:
@@ -149,7 +155,7 @@ def _how_to_resume(request: MigrateRequest) -> str:
     return f"run the same command again{without} to resume; nothing settled is copied twice."
 
 
-def verification_text(report: VerificationReport, migration: Migration, reference: str) -> str:
+def verification_text(report: VerificationReport, migration: Migration, reference: str) -> Lines:
     verdict = "verified" if report.ok else "NOT verified"
     rows = [
         ("checked", report.checked),
@@ -159,15 +165,13 @@ def verification_text(report: VerificationReport, migration: Migration, referenc
         ("deleted by production", report.deleted),
         *_rows_if(report.level == "content", "extra", report.extra),
     ]
-    return "\n".join(
-        [
-            f"{migration.name}: {migration.old} -> {migration.new}, {report.level} {verdict}"
-            f" in {duration(report.seconds)}.",
-            aligned(rows),
-            *(f"  {e.kind}: {_key_text(e.key)}: {e.reason}".rstrip(": ") for e in report.examples),
-            *_after_verification(report, reference),
-        ]
-    )
+    return [
+        f"{migration.name}: {migration.old} -> {migration.new}, {report.level} {verdict}"
+        f" in {duration(report.seconds)}.",
+        *aligned(rows),
+        *(f"  {e.kind}: {_key_text(e.key)}: {e.reason}".rstrip(": ") for e in report.examples),
+        *_after_verification(report, reference),
+    ]
 
 
 def _after_verification(report: VerificationReport, reference: str) -> list[str]:
@@ -210,15 +214,13 @@ def _ceiling(units: float | None) -> str:
     return f"{units:,g}"
 
 
-def status_text(status: MigrationStatus, reference: str) -> str:
+def status_text(status: MigrationStatus, reference: str) -> Lines:
     if not status.total_segments:
-        return "\n".join(
-            [
-                f"{status.name}: {status.phase}, not begun: no migrator has run yet.",
-                aligned([("items in the old table, about", status.estimated_items)]),
-                f"Next: dualtable create {reference}, then dualtable migrate {reference}",
-            ]
-        )
+        return [
+            f"{status.name}: {status.phase}, not begun: no migrator has run yet.",
+            *aligned([("items in the old table, about", status.estimated_items)]),
+            f"Next: dualtable create {reference}, then dualtable migrate {reference}",
+        ]
     rows = [
         ("segments", status.total_segments),
         ("segments done", status.segments_done),
@@ -231,18 +233,27 @@ def status_text(status: MigrationStatus, reference: str) -> str:
         ("items in the old table, about", status.estimated_items),
         ("workers", len(status.workers)),
     ]
-    return "\n".join(
-        [
-            f"{status.name}: {status.phase}, {percent(share_done(status))} done.",
-            aligned(rows),
-            *(f"  {worker}" for worker in status.workers),
-            *_rates(status),
-            *_after_status(status, reference),
-        ]
-    )
+    return [
+        f"{status.name}: {status.phase}, {_how_far(status)}.",
+        *aligned(rows),
+        *(f"  {worker}" for worker in status.workers),
+        *_rates(status),
+        *_after_status(status, reference),
+    ]
+
+
+def _how_far(status: MigrationStatus) -> str:
+    share = f"{percent(share_done(status))} done"
+    return share if status.ok or not status.complete else f"{share}, and NOT well"
 
 
 def _after_status(status: MigrationStatus, reference: str) -> list[str]:
+    if status.complete and status.dead_letters:
+        return [
+            f"{count(status.dead_letters)} old items could not be copied. Next: read keys and"
+            " reasons in the dead letters, mend the transform, and run dualtable migrate"
+            f" {reference} --restart; what has been copied stays."
+        ]
     if status.complete:
         return [f"The copy is complete. Next: dualtable verify {reference}"]
     if status.segments_held:
@@ -250,12 +261,12 @@ def _after_status(status: MigrationStatus, reference: str) -> list[str]:
     return [f"Nobody is at work. Next: dualtable migrate {reference}"]
 
 
-def aligned(rows: Iterable[tuple[str, float]]) -> str:
-    """Return labels and numbers in two columns."""
+def aligned(rows: Iterable[tuple[str, float]]) -> Lines:
+    """Return labels and numbers in two columns, a line each."""
     texts = [(label, count(number)) for label, number in rows]
     labels = max(len(label) for label, _ in texts)
     numbers = max(len(number) for _, number in texts)
-    return "\n".join(f"  {label:<{labels}}  {number:>{numbers}}" for label, number in texts)
+    return [f"  {label:<{labels}}  {number:>{numbers}}" for label, number in texts]
 
 
 def _rows_if(wanted: bool, label: str, number: float) -> list[tuple[str, float]]:

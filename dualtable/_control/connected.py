@@ -5,13 +5,15 @@ The rule: settings are taken here and used on entering; making one of the three 
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 
 from dualtable._clock import Clock, SystemClock
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import OnRetry, RetryPolicy
 from dualtable._transforms.migration import Migration
+from dualtable.errors import DualTableError
 
 
 class Connected:
@@ -27,3 +29,13 @@ class Connected:
     ) -> AbstractAsyncContextManager[Gateway]:
         """Open the port that the connection leads to."""
         return connect(self._connection, policy, on_retry)
+
+
+@contextmanager
+def begun() -> Iterator[None]:
+    """Let the errors of a block say that the work had begun."""
+    try:
+        yield
+    except DualTableError as error:
+        error.begun = True
+        raise

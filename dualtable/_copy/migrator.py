@@ -22,7 +22,7 @@ import attrs
 
 from dualtable._clock import Clock
 from dualtable._control.capacity import Paces
-from dualtable._control.connected import Connected
+from dualtable._control.connected import Connected, begun
 from dualtable._control.control_table import Control, Limits
 from dualtable._control.control_table import Run as RunRecord
 from dualtable._control.limits import SharedLimits
@@ -179,7 +179,8 @@ class Migrator(Connected):
     async def _rehearse(self, tables: _Tables) -> MigrationReport:
         tables.paces.limit(self._limits.max_read_units, self._limits.max_write_units)
         board = MemoryBoard(self._wanted_segments(tables.old))
-        return await self._run(tables, board, None).work()
+        with begun():
+            return await self._run(tables, board, None).work()
 
     async def _copy(self, tables: _Tables) -> MigrationReport:
         control = Control(tables.gateway, self._migration.control_table, self._migration.name)
@@ -197,11 +198,12 @@ class Migrator(Connected):
         record = await self._agreed(control, earlier or await control.begin(mine), mine)
         board = ControlBoard(control, record.total_segments, self._clock, self._lease_seconds)
         limits = SharedLimits(control, board.owner, self._clock, tables.paces)
-        await limits.join(self._limits)
-        to = self._destination(tables, fresh=earlier is None and not self._restart)
-        report = await self._run(tables, board, to).work(to.writer.run(), limits.follow())
-        await limits.leave()
-        return report
+        with begun():
+            await limits.join(self._limits)
+            to = self._destination(tables, fresh=earlier is None and not self._restart)
+            report = await self._run(tables, board, to).work(to.writer.run(), limits.follow())
+            await limits.leave()
+            return report
 
     def _destination(self, tables: _Tables, *, fresh: bool) -> Destination:
         new = layout(tables.new)

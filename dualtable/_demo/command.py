@@ -29,7 +29,7 @@ def _demo(options: Namespace) -> Answer:
             f"the demo needs {error.name}; install it with: pip install 'dualtable[demo]'"
         ) from error
     report = run_demo(options.say, live=not options.quiet)
-    return Answer(WELL if report.ok else NOT_WELL, _data(report), "")
+    return Answer(WELL if report.ok else NOT_WELL, _data(report))
 
 
 def _data(report: DemoReport) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Unpack
 
 import attrs
 
+from dualtable._control.connected import begun
 from dualtable._control.control_table import Control, State
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
@@ -93,8 +94,9 @@ async def create_table(migration: Migration, **connection: Unpack[Connection]) -
             wanted["Tags"] = extras["tags"]
         created, found = await _make(gateway, wanted)
         control = Control(gateway, migration.control_table, migration.name)
-        await control.ensure_table()
-        await control.note_state(State(ttl_attribute=extras.get("ttl_attribute")))
+        with begun():
+            await control.ensure_table()
+            await control.note_state(State(ttl_attribute=extras.get("ttl_attribute")))
         return CreationReport(
             table=migration.new,
             created=created,

@@ -64,8 +64,13 @@ class MigrationStatus:
 
     @property
     def complete(self) -> bool:
-        """Whether every segment is done."""
+        """Whether every segment is done; the dead letters are not copied all the same."""
         return 0 < self.total_segments == self.segments_done
+
+    @property
+    def ok(self) -> bool:
+        """Whether every segment is done and nothing is left in the dead letters."""
+        return self.complete and not self.dead_letters
 
 
 async def read_status(

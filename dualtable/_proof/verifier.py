@@ -12,7 +12,7 @@ from typing import Unpack
 
 from dualtable._clock import Clock
 from dualtable._control.capacity import TokenBucket
-from dualtable._control.connected import Connected
+from dualtable._control.connected import Connected, begun
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._proof.comparison import Comparison, Reader
@@ -107,9 +107,10 @@ class Verifier(Connected):
                 observer=self._observer,
                 clock=self._clock,
             )
-            await run.each_page(run.old, run.compare, self._total_segments, self._concurrency)
-            if self._level == "content":
-                await run.each_page(
-                    run.new, run.find_extra, self._total_segments, self._concurrency
-                )
-            return run.report()
+            with begun():
+                await run.each_page(run.old, run.compare, self._total_segments, self._concurrency)
+                if self._level == "content":
+                    await run.each_page(
+                        run.new, run.find_extra, self._total_segments, self._concurrency
+                    )
+                return run.report()

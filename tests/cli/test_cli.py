@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import re
 import signal
@@ -20,6 +21,9 @@ import pytest
 
 from dualtable import Migration, MigrationStatus, read_status
 from dualtable.__main__ import main
+from dualtable._cli.log import logged_to_stderr
+from dualtable._control.control_table import Control, Run
+from dualtable._control.segments import Lease, Segment
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION
 
@@ -303,6 +307,84 @@ def test_dead_letters(shop: Shop) -> None:
     assert shop.run("migrate", "--json").code == 1
 
 
+def test_dead_letters_alone_are_no_complete_copy(shop: Shop) -> None:
+    """All segments are done, and `status` says what is wrong all the same."""
+    shop.fill(*(orders.old_order(n, total=SECRET) for n in range(3)))
+    shop.run("create")
+    shop.run("migrate")
+    said = shop.run("status").out
+    assert "NOT well" in said
+    assert "3 old items could not be copied. Next:" in said
+    assert "The copy is complete" not in said
+    assert shop.run("status", "--json").data["ok"] is False
+
+
+FORGED = "x\x1b[2J\n\x9b1mdone\u202e"
+
+
+def test_nothing_that_others_wrote_steers_the_terminal(shop: Shop) -> None:
+    """Keys, reasons and records are shown escaped, in texts, errors, logs and JSON alike."""
+    shop.fill(orders.old_order(1, id=FORGED))
+    shop.run("create")
+
+    async def forge() -> None:
+        async with connect({"endpoint_url": shop.endpoint}, PRODUCTION) as gateway:
+            control = Control(gateway, shop.plan.control_table, shop.plan.name)
+            await control.begin(Run(FORGED, 3, FORGED, FORGED))
+            await control.store(Segment(1, lease=Lease(FORGED, time.time() + 60), revision=1))
+
+    ended = [shop.run("verify"), shop.run("verify", "--json")]
+    asyncio.run(forge())
+    ended += [shop.run(c, *o) for c in ("status", "migrate") for o in ((), ("--json",))]
+    for end in ended:
+        assert [c for c in end.out + end.err if c != "\n" and not c.isprintable()] == [], end
+    assert "id='x\\x1b[2J\\n\\x9b1mdone\\u202e'" in ended[0].out
+    assert ended[1].data["examples"][0]["key"] == {"id": {"S": FORGED}}
+    check_one_line(ended[4])
+
+
+def test_a_log_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a record's message, data or traceback holds cannot forge another line."""
+    log = logging.getLogger("dualtable.test")
+    with logged_to_stderr(logging.INFO):
+        try:
+            raise ValueError(FORGED)
+        except ValueError:
+            log.exception("failed %s", FORGED, extra={"where": FORGED})
+    err = capsys.readouterr().err
+    assert all(c == "\n" or c.isprintable() for c in err)
+    assert err.splitlines()[1].startswith("Traceback")
+
+
+VANISHING = """
+import contextlib, boto3
+
+def vanish(item):
+    with contextlib.suppress(Exception):
+        boto3.client("dynamodb").delete_table(TableName="{table}")
+    return item
+
+migration = orders.migration("{name}", vanish)
+"""
+
+
+@pytest.mark.parametrize(("command", "which"), [("migrate", "old"), ("verify", "new")])
+def test_a_table_that_vanishes_in_mid_run_is_no_wrong_use(
+    shop: Shop, command: str, which: str
+) -> None:
+    """2 means that nothing was begun; what has begun and failed is 1, without advice on names."""
+    shop.fill(*(orders.old_order(n) for n in range(3)))
+    shop.run("create")
+    module = f"{shop.module}_vanishing"
+    table = getattr(shop.plan, which)
+    write_module(shop.folder, module, VANISHING.format(table=table, name=shop.plan.name))
+    ended = run(shop.capsys, command, f"{module}:migration", "--quiet")
+    check_one_line(ended)
+    assert ended.code == 1
+    assert table in ended.err
+    assert "check the names" not in ended.err
+
+
 def test_a_failed_verification(shop: Shop) -> None:
     """It exits 1 and names keys, in wire form for machines, without any other value."""
     shop.fill(*(orders.old_order(n) for n in range(3)))
@@ -355,20 +437,21 @@ def test_a_server_out_of_reach(shop: Shop, command: str) -> None:
 def test_no_access(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, unset: tuple[str, ...], says: str
 ) -> None:
-    """Without credentials or a region: one clear line that says what to set."""
+    """Without credentials or a region nothing is begun; one clear line says what to set."""
     for name in unset:
         monkeypatch.delenv(name)
-    ended = shop.run("status")
-    check_one_line(ended)
-    assert ended.code == 1
-    assert says in ended.err
+    for command in ("create", "migrate", "verify", "status", "rate"):
+        ended = shop.run(command)
+        check_one_line(ended)
+        assert ended.code == 2
+        assert says in ended.err
 
 
 def test_an_unknown_profile(shop: Shop) -> None:
     """A profile that does not exist is named."""
     ended = shop.run("status", "--profile", "nobody")
     check_one_line(ended)
-    assert ended.code == 1
+    assert ended.code == 2
     assert "nobody" in ended.err
 
 

@@ -233,4 +233,4 @@ async def test_an_index_that_is_left_out_is_named() -> None:
     assert report.ok
     assert report.left_out == ("by-hash", "by-region")
     said = creation_text(report, plan, "plan:migration")
-    assert "Of the indexes of orders it does not have by-hash, by-region" in said
+    assert "Of the indexes of orders it does not have by-hash, by-region" in said[1]
