@@ -6,10 +6,10 @@ from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._expressions.actions import ConditionCheck, Delete, Put, Update
 from dualtable._operations.creation import CreationReport, create_table
 from dualtable._operations.status import MigrationStatus, read_status
-from dualtable._production.iteration import ItemIterator
 from dualtable._production.repository import DualTableRepository
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.verifier import Verifier
+from dualtable._reading.iteration import ItemIterator
 from dualtable._transforms.chain import Chain
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import ModelTransform

@@ -89,7 +89,7 @@ def code_lines(text: str) -> int:
 PLANTED = {
     "Rooms lie in layers": ("_wire/sizes.py", "import dualtable._dynamodb.gateway"),
     "The hot path and production": ("_copy/run.py", "import dualtable._operations.status"),
-    "Production and the copy": ("_copy/board.py", "import dualtable._production.tokens"),
+    "Production and the copy": ("_copy/board.py", "import dualtable._production.overlay"),
     "Pure rooms are pure": ("_transforms/steps.py", "import asyncio"),
     "Only connect knows": ("_copy/writer.py", "import dualtable._dynamodb.aws"),
 }

@@ -9,12 +9,7 @@ In reading order:
 - `logical`: where a miss is confirmed and a fallback read is decided (I1)
 - `judged_writes`: puts, updates and deletes that depend on what is there
 - `transactions`: several logical items, written or read at one moment
-- `streams`: items from pages, and two streams merged in order
-- `queries`: a query of both tables
-- `scans`: a scan of both tables: every key once
-- `iteration`: what a query or scan gives to its caller
-- `tokens`: where it goes on in another process
 - `copy_on_read`: what a fallback found, put into the new table in passing
 
-May know: `_control`, `_dynamodb`, `_expressions`, `_transforms`, `_wire`; never the copy.
+May know: `_reading` and the rooms below it; never the copy.
 """

@@ -20,12 +20,12 @@ from dualtable._dynamodb.gateway import (
 from dualtable._expressions.actions import Action, Delete, Put, Update
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._production import judged_writes, transactions
-from dualtable._production.iteration import ItemIterator, Source
 from dualtable._production.judged_writes import Change
 from dualtable._production.opened import Opened
-from dualtable._production.queries import Query, open_query
-from dualtable._production.scans import Scan, ScanReader
-from dualtable._production.tokens import digest, from_token
+from dualtable._reading.iteration import ItemIterator, Source
+from dualtable._reading.queries import Query, open_query
+from dualtable._reading.scans import Scan, ScanReader
+from dualtable._reading.tokens import digest, from_token
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._transforms.models import PLAIN, Model, form_of
 from dualtable._wire import codec

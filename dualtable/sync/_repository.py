@@ -16,7 +16,8 @@ from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import ReturnValues
 from dualtable._expressions.actions import Action
 from dualtable._expressions.boto3_conditions import ConditionBase
-from dualtable._production import iteration, repository
+from dualtable._production import repository
+from dualtable._reading import iteration
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import Model
 from dualtable._wire.types import Item, Key

@@ -9,12 +9,12 @@ version comes, never whether one does.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import attrs
 
-from dualtable._production.logical import Found, LogicalTable
-from dualtable._production.tokens import Position
+from dualtable._reading.tables import Tables
+from dualtable._reading.tokens import Position
 from dualtable._wire.keys import identity, key_of
 from dualtable._wire.types import WireItem, WireKey
 
@@ -48,7 +48,7 @@ class _Place:
 class ScanReader:
     """The logical items of a scan, from a position on."""
 
-    def __init__(self, tables: LogicalTable, scan: Scan, position: Position | None) -> None:
+    def __init__(self, tables: Tables, scan: Scan, position: Position | None) -> None:
         overlaid = tables.route.falls_back
         begin = {"source": _OLD if overlaid else _NEW, "overlaid": overlaid}
         self._tables = tables
@@ -123,7 +123,7 @@ class ScanReader:
         """Return the items of `new`, but for those that the pass over `old` has brought."""
         new = self._tables.new
         names = [identity(key_of(item, new.key, new.table)) for item in new_items]
-        brought: Found = {}
+        brought: dict[Hashable, WireItem] = {}
         if place.overlaid:
             keys = [key_of(item, new.key, new.table) for item in new_items]
             brought = await self._tables.yielded(dict(zip(names, keys, strict=True)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, Self, TypeVar
 
-from dualtable._production.tokens import Position, to_token
+from dualtable._reading.tokens import Position, to_token
 from dualtable._wire.types import WireItem
 
 Model = TypeVar("Model")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from dualtable._dynamodb.gateway import Page
-from dualtable._production.tokens import Position
+from dualtable._reading.tokens import Position
 from dualtable._tasks import run_all
 from dualtable._wire.marks import Marks
 from dualtable._wire.types import WireItem, WireKey

@@ -17,9 +17,9 @@ import attrs
 from dualtable._dynamodb.gateway import Page
 from dualtable._expressions.key_conditions import KeyCondition
 from dualtable._expressions.texts import Condition
-from dualtable._production.logical import LogicalTable
-from dualtable._production.streams import Merged, Stream, listed
-from dualtable._production.tokens import Position
+from dualtable._reading.streams import Merged, Stream, listed
+from dualtable._reading.tables import Tables
+from dualtable._reading.tokens import Position
 from dualtable._wire import codec
 from dualtable._wire.keys import identity, key_of, order
 from dualtable._wire.layouts import Index, KeySchema, Layout
@@ -43,7 +43,7 @@ class Query:
         return () if sort is None else order(item[sort.name])
 
 
-async def open_query(tables: LogicalTable, query: Query, position: Position | None) -> Merged:
+async def open_query(tables: Tables, query: Query, position: Position | None) -> Merged:
     """Return the items that a query finds after a position, all of them where it is None.
 
     Raises:
@@ -63,7 +63,7 @@ async def open_query(tables: LogicalTable, query: Query, position: Position | No
 class _Reader:
     """Reads the parts that a query is made of."""
 
-    tables: LogicalTable
+    tables: Tables
     query: Query
     after_new: WireKey | None
     after_old: WireKey | None
