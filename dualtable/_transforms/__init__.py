@@ -9,10 +9,11 @@ In reading order:
 - `paths`: where in an item a step works
 - `steps`: `Move`, `Rename`, `Convert`, `Drop`, `Default`
 - `chain`: several transforms, one after the other
+- `reversal`: a transform the other way round
 - `models`: items as attrs classes; owns `cattrs`
 - `fingerprint`: a transform's source as a short text that every process agrees on
 - `migration`: the one value that production, scripts and the command line share
-- `lineage`: old item to new items and new key to old key, checked (I8)
+- `lineage`: old item to new items and new key to old key, checked (I8), and back (I9)
 
 May know: `_wire`, `errors`.
 """

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from dualtable._transforms.transform import Outputs, Transform
 from dualtable._wire.lazy import SettledDict, decode, encode
-from dualtable._wire.types import Item, WireItem
+from dualtable._wire.types import Item, Key, WireItem
 from dualtable.errors import DualTableError, TransformError
 
 _T = TypeVar("_T")
@@ -69,6 +69,36 @@ def keeps_key(transform: Transform, names: Iterable[str]) -> bool:
     """Tell whether it is known that a key of these attributes is the same in both tables."""
     keeps = _shortcut(type(transform), "keeps_key", "old_key")
     return keeps is not None and bool(keeps(transform, frozenset(names)))
+
+
+def old_name(transform: Transform, name: str) -> str | None:
+    """Return what a key attribute is called in the old table; None where nobody says.
+
+    Raises:
+        TransformError: The transform makes a key of what the old table cannot find an item by.
+    """
+    tells = _shortcut(type(transform), "old_name", "old_key")
+    found: str | None = None if tells is None else tells(transform, name)
+    return found
+
+
+def new_key(transform: Transform, old_key: Key) -> Key | None:
+    """Return the key of the new item that an old key becomes, whatever else is in the item."""
+    leads = _shortcut(type(transform), "new_key", "old_key")
+    if leads is None:
+        raise TransformError(str(no_new_key(transform)))
+    found: Key | None = leads(transform, old_key)
+    return found
+
+
+def no_new_key(transform: Transform) -> str | None:
+    """Name the step that does not say which new key an old one becomes; None where each does."""
+    tells = _shortcut(type(transform), "no_new_key", "old_key")
+    if tells is not None:
+        reason: str | None = tells(transform)
+        return reason
+    leads = _shortcut(type(transform), "new_key", "old_key")
+    return None if leads is not None else f"{transform!r} has no new_key(old_key)"
 
 
 def quick_way(transform: Transform) -> Callable[[Any, WireItem], list[WireItem]] | None:

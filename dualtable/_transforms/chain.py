@@ -12,7 +12,10 @@ from dualtable._transforms.applying import (
     backward_wire,
     forward_wire,
     keeps_key,
+    new_key,
+    no_new_key,
     no_way_back,
+    old_name,
     quick_way,
 )
 from dualtable._transforms.steps import Step
@@ -68,6 +71,28 @@ class Chain:
                 return None
             key = step.old_key(key)
         return key
+
+    def new_key(self, old_key: Key) -> Key | None:
+        """Return the key of the new item, mapped from the first step to the last."""
+        key: Key | None = old_key
+        for step in self.steps:
+            if key is None:
+                return None
+            key = new_key(step, key)
+        return key
+
+    def no_new_key(self) -> str | None:
+        """Name the first step that does not say what becomes of a key, if there is one."""
+        return next(filter(None, map(no_new_key, self.steps)), None)
+
+    def old_name(self, name: str) -> str | None:
+        """Return what a key attribute is called in the old table, if each step says so."""
+        found: str | None = name
+        for step in reversed(self.steps):
+            if found is None:
+                return None
+            found = old_name(step, found)
+        return found
 
     def keeps_key(self, names: frozenset[str]) -> bool:
         """Tell whether each step keeps keys of these attributes."""

@@ -13,17 +13,23 @@ from typing import Any
 
 import attrs
 
-from dualtable._transforms.applying import forward_wire_twice, keeps_key
+from dualtable._transforms.applying import (
+    backward_wire,
+    forward_wire_twice,
+    keeps_key,
+    old_name,
+)
 from dualtable._transforms.migration import Migration
+from dualtable._transforms.reversal import Reversed
 from dualtable._transforms.transform import Transform
 from dualtable._wire import codec
-from dualtable._wire.items import check_keys, check_size
+from dualtable._wire.items import check_item, check_keys, check_size
 from dualtable._wire.keys import identity, key_of, plain
 from dualtable._wire.layouts import KeySchema, Layout
 from dualtable._wire.marks import Marks
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.types import WireItem, WireKey, WireValue
-from dualtable._wire.values import equal_items
+from dualtable._wire.values import equal, equal_items
 from dualtable.errors import DualTableError, InvalidItemError, InvalidKeyError, TransformError
 
 
@@ -112,6 +118,70 @@ class Lineage:
         source = key_of(old_item, self.old.key, self.old.table)
         return [(output.key, output.item) for output in self.outputs(old_item, source)]
 
+    def old_item(self, new_item: WireItem) -> WireItem:
+        """Return the old item that a new one is written to `old` as, after every check of I9.
+
+        The library's attributes are left out of it.
+
+        Raises:
+            TransformError: There is no way back for this item, the way back is not deterministic,
+                or what it leads to does not yield just this item again under this key.
+        """
+        item = self.marks.strip(new_item)
+        key = key_of(item, self.new.key, self.new.table)
+        try:
+            old = backward_wire(self.transform, item)
+            if not equal_items(old, backward_wire(self.transform, item)):
+                raise TransformError("its way back gave two results for one item")
+            self.marks.check_free(old)
+        except DualTableError as error:
+            raise self._no_way_back(key, error) from error
+        self.check_comes_back(old, item)
+        return old
+
+    def check_comes_back(self, old_item: WireItem, new_item: WireItem) -> None:
+        """Check that `old` takes an item, and that it yields just this new one (I9).
+
+        Raises:
+            TransformError: It does not; the message names the attributes that differ.
+        """
+        wanted = self.marks.strip(new_item)
+        key = key_of(wanted, self.new.key, self.new.table)
+        try:
+            source = check_item(old_item, self.old)
+            back = self.old_key(key)
+            if back is None or identity(back) != identity(source):
+                raise TransformError("its way back and old_key lead to two different keys")
+            _check_just(self.outputs(old_item, source), key, wanted)
+        except DualTableError as error:
+            raise self._no_way_back(key, error) from error
+
+    def _no_way_back(self, key: WireKey, reason: DualTableError) -> TransformError:
+        return TransformError(
+            f"the item cannot be written to {self.old.table}, where writes go in this phase, since"
+            f" {self.transform!r} does not lead back to just this item: {reason}",
+            key=plain(key),
+        )
+
+    def check_one_to_one(self) -> None:
+        """Check what can be known beforehand of keys that must depend on each other alone.
+
+        A transform with an `old_key` of its own does not tell.
+
+        Raises:
+            TransformError: A put of one new item could erase another one in `old`.
+        """
+        transform, old, new = self.transform, self.old, self.new
+        if isinstance(transform, Reversed):
+            transform, old, new = transform.transform, self.new, self.old
+        names = [old_name(transform, name) for name in new.key.names]
+        if None not in names and set(names) != set(old.key.names):
+            raise TransformError(
+                f"rolling=True needs keys that are one to one: the key of {new.table} comes of"
+                f" {', '.join(map(repr, names))}, that of {old.table} is"
+                f" {', '.join(map(repr, old.key.names))}; migrate without it"
+            )
+
     def new_item(self, old_item: WireItem, new_key: WireKey) -> WireItem | None:
         """Return the one item that an old item yields under a new key, if it does."""
         wanted = identity(new_key)
@@ -179,6 +249,26 @@ class _PartitionKey(dict[str, Any]):
 
     def get(self, name: str, default: Any = None) -> Any:
         return super().get(name, default) if name in self else default
+
+
+def _check_just(found: Sequence[Output], key: WireKey, wanted: WireItem) -> None:
+    if len(found) != 1:
+        raise TransformError(f"it comes back as {len(found)} items")
+    if identity(found[0].key) != identity(key):
+        raise TransformError("it comes back under another key")
+    if not equal_items(found[0].item, wanted):
+        raise TransformError(
+            f"it comes back otherwise in {', '.join(map(repr, _differing(found[0].item, wanted)))};"
+            " write it as the transform makes it, or mend the way back"
+        )
+
+
+def _differing(one: WireItem, other: WireItem) -> list[str]:
+    return sorted(
+        name
+        for name in one.keys() | other.keys()
+        if name not in one or name not in other or not equal(one[name], other[name])
+    )
 
 
 def _same(outputs: Sequence[WireItem], others: Sequence[WireItem]) -> bool:

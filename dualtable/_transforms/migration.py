@@ -15,6 +15,7 @@ import attrs
 
 from dualtable._transforms.applying import no_way_back
 from dualtable._transforms.fingerprint import fingerprint
+from dualtable._transforms.reversal import reverse
 from dualtable._transforms.transform import Transform, as_transform
 from dualtable._wire.layouts import Index, KeySchema, check_key_schema
 from dualtable._wire.marks import Marks
@@ -144,6 +145,54 @@ class Migration:
     def marks(self) -> Marks:
         """The library's attributes in the new table."""
         return Marks(self.tombstone_attribute, self.token_attribute)
+
+    def reversed(self, into: str, **changes: Any) -> Migration:
+        """Return the migration that leads back: from `new` into a fresh table in the old format.
+
+        It is a migration like any other, run by the same commands. Its transform is this one the
+        other way round; control table and names of the library's attributes are the same.
+
+        Args:
+            into: The table that takes the restored items; not the old table, which is out of date.
+            **changes: Arguments of `Migration` that shall be otherwise. By default the name is this
+                one's with ``-reversed`` behind it, and a `version` likewise; `rolling` and
+                `settle_seconds` are this migration's. `key` must be given where this migration has
+                one: it is the old table's. `indexes` are by default those of `new`; give those that
+                the old code needs.
+
+        Raises:
+            TransformError: A step has no way back, or does not say which new key an old key
+                becomes.
+            TableMismatchError: `into` is the old table, this migration has a `key` and none is
+                given, or a name is malformed.
+
+        Example:
+            >>> from dualtable import Migration, Rename
+            >>> migration = Migration("orders-v2", "orders", "orders-v2", Rename("nme", "name"))
+            >>> back = migration.reversed(into="orders-restored")
+            >>> back.name, back.old, back.new
+            ('orders-v2-reversed', 'orders-v2', 'orders-restored')
+            >>> back.transform.forward({"id": "o-1", "name": "Ann"})
+            {'id': 'o-1', 'nme': 'Ann'}
+        """
+        if into == self.old:
+            raise TableMismatchError(
+                f"{into} holds what was there before the migration, and the copy overwrites"
+                " nothing; restore into a fresh table"
+            )
+        if self.key is not None and changes.get("key") is None:
+            raise TableMismatchError(
+                f"{self.new} has a key of its own, so the key of {into} must be said:"
+                f" reversed({into!r}, key=KeySchema(…)), as {self.old} has it"
+            )
+        otherwise = {
+            "name": f"{self.name}-reversed",
+            "key": None,
+            "indexes": None,
+            "version": self.version and f"{self.version}-reversed",
+            "transform": reverse(self.transform),
+        }
+        return attrs.evolve(self, old=self.new, new=into, **(otherwise | changes))
 
     @cached_property
     def fingerprint(self) -> str:

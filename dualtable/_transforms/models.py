@@ -118,6 +118,8 @@ class ModelTransform(Generic[Old, New]):
         upgrade: Makes a new instance of an old one; several of them, or None to leave it out.
         downgrade: The way back, where there is one, for `backward`.
         old_key: Leads from a new key to the old one; needed where `upgrade` changes the key.
+        new_key: Leads from an old key to the new one; needed where there is an `old_key` and the
+            migration is to be reversed.
 
     Raises:
         InvalidItemError: `old` or `new` is no attrs class.
@@ -144,6 +146,9 @@ class ModelTransform(Generic[Old, New]):
     downgrade: Callable[[New], Old] | None = attrs.field(default=None, kw_only=True)
     _old_key: Callable[[Key], Key | None] | None = attrs.field(
         default=None, kw_only=True, alias="old_key"
+    )
+    _new_key: Callable[[Key], Key | None] | None = attrs.field(
+        default=None, kw_only=True, alias="new_key"
     )
 
     def forward(self, item: Item) -> Item | list[Item] | None:
@@ -176,6 +181,19 @@ class ModelTransform(Generic[Old, New]):
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key of the old item that yields `new_key`."""
         return new_key if self._old_key is None else self._old_key(new_key)
+
+    def new_key(self, old_key: Key) -> Key | None:
+        """Return the key of the new item that `old_key` becomes."""
+        return old_key if self._new_key is None else self._new_key(old_key)
+
+    def no_new_key(self) -> str | None:
+        """Say that there is an `old_key` and no `new_key`."""
+        one_way = self._old_key is not None and self._new_key is None
+        return f"{self!r} has an old_key= and no new_key=" if one_way else None
+
+    def old_name(self, name: str) -> str | None:
+        """Return the name of a key attribute as it is, unless there is an `old_key`."""
+        return name if self._old_key is None else None
 
     def __repr__(self) -> str:
         return f"ModelTransform({self.old.__name__}, {self.new.__name__})"

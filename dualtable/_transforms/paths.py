@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from dualtable._wire.types import Key, WireItem, WireValue
+from dualtable._wire.types import WireItem, WireValue
 from dualtable.errors import TransformError
 
 Path: TypeAlias = tuple[str, ...]
@@ -80,7 +80,3 @@ def move(draft: WireItem, source: Path, target: Path, name: object) -> None:
         )
     take_at(draft, source)
     put_at(draft, target, value)
-
-
-def renamed(key: Key, name: str, old_name: str) -> Key:
-    return {old_name if attribute == name else attribute: v for attribute, v in key.items()}

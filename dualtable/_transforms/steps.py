@@ -18,7 +18,6 @@ from dualtable._transforms.paths import (
     move,
     path_text,
     put_at,
-    renamed,
     take_at,
     to_name,
     to_path,
@@ -52,7 +51,15 @@ class Step:
 
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key of the old item that yields `new_key`."""
-        return new_key
+        return {self.old_name(name): value for name, value in new_key.items()}
+
+    def new_key(self, old_key: Key) -> Key | None:
+        """Return what the step makes of a key, and of nothing else."""
+        return self.forward(old_key)
+
+    def old_name(self, name: str) -> str:
+        """Return what a key attribute is called in the old table."""
+        return name
 
     def keeps_key(self, names: frozenset[str]) -> bool:
         """Tell whether the step leaves key attributes of these names alone."""
@@ -107,16 +114,16 @@ class Move(Step):
     source: Path = attrs.field(converter=to_path)
     target: Path = attrs.field(converter=to_path)
 
-    def old_key(self, new_key: Key) -> Key | None:
-        """Return the key with the moved attribute under its old name."""
-        if len(self.target) > 1 or self.target[0] not in new_key:
-            return new_key
+    def old_name(self, name: str) -> str:
+        """Return the old name of the moved attribute."""
+        if self.target != (name,):
+            return name
         if len(self.source) > 1:
             raise TransformError(
                 f"{self!r} makes a key of a nested property, so the old item cannot be found by it;"
                 " write a transform with an old_key of its own"
             )
-        return renamed(new_key, self.target[0], self.source[0])
+        return self.source[0]
 
     def change(self, draft: WireItem) -> None:
         """Move it."""
@@ -158,11 +165,9 @@ class Rename(Step):
     def _target(self) -> Path:
         return (*self.source[:-1], self.name)
 
-    def old_key(self, new_key: Key) -> Key | None:
-        """Return the key with the attribute under its old name."""
-        if len(self.source) > 1 or self.name not in new_key:
-            return new_key
-        return renamed(new_key, self.name, self.source[0])
+    def old_name(self, name: str) -> str:
+        """Return the old name of the renamed attribute."""
+        return self.source[0] if self._target == (name,) else name
 
     def change(self, draft: WireItem) -> None:
         """Rename it."""

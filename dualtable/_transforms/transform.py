@@ -26,7 +26,8 @@ class Transform(Protocol):
     """What turns an old item into new ones; any object with these two methods will do.
 
     Where a new item can be turned back, ``backward(item)`` returns the old one. It must give the
-    same each time, and `forward` of it must be that new item again.
+    same each time, and `forward` of it must be that new item again. To be reversed as a whole, a
+    transform needs ``new_key(old_key)``, too.
 
     Example:
         >>> class Prefixed:
@@ -103,6 +104,14 @@ class Function:
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key as it is."""
         return new_key
+
+    def new_key(self, old_key: Key) -> Key | None:
+        """Return the key as it is."""
+        return old_key
+
+    def old_name(self, name: str) -> str:
+        """Return the name of a key attribute as it is."""
+        return name
 
     def keeps_key(self, names: frozenset[str]) -> bool:
         """Tell that every key is the same in both tables."""

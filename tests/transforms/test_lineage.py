@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dualtable import Chain, Convert, Drop, Index, KeySchema, Move, Rename
+from dualtable import Chain, Convert, Default, Drop, Index, KeySchema, Move, Rename
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.transform import as_transform
 from dualtable._wire import codec
@@ -200,6 +200,166 @@ def test_sets_in_another_order_are_the_same_result() -> None:
             return new_key
 
     assert yielded(lineage(Unordered()), ITEM) == [ITEM]
+
+
+# -- the way back (I9) ---------------------------------------------------------------------------
+
+
+def to_cents(total: str) -> int:
+    return int(Decimal(total) * 100)
+
+
+def from_cents(cents: Decimal) -> str:
+    return str(cents / 100)
+
+
+CHAIN = Chain(
+    Rename("oid", "id"),
+    Move("customer.region", "region"),
+    Convert("total", to_cents, back=from_cents),
+    Drop("legacy", back=lambda item: item["id"].startswith("x")),
+    Default("status", "open"),
+)
+NEW = {"id": "o-1", "customer": {"name": "Ann"}, "region": "eu", "total": 150, "status": "open"}
+
+
+def put_back(found: Lineage, item: dict[str, Any]) -> dict[str, Any]:
+    return codec.decode(found.old_item(codec.encode(item)))
+
+
+def test_a_new_item_goes_back_and_comes_again() -> None:
+    """What old code will read is in its format, without the library's attributes."""
+    found = lineage(CHAIN, KeySchema("id"), KeySchema("oid"))
+    old = put_back(found, {**NEW, "_token": "t"})
+    assert old == {
+        "oid": "o-1",
+        "customer": {"name": "Ann", "region": "eu"},
+        "total": "1.5",
+        "legacy": False,
+        "status": "open",
+    }
+    assert yielded(found, old) == [NEW]
+
+
+def test_what_old_code_added_does_not_hinder() -> None:
+    """The merged item is judged: what T drops may be there, what it keeps must be in the new one.
+
+    The token that the library stamps in the old table is no attribute of the item.
+    """
+    found = lineage(Drop("legacy"))
+    new = codec.encode({"id": "o-1", "n": 1})
+    found.check_comes_back(codec.encode({"id": "o-1", "n": 1, "legacy": 5, "_token": "t"}), new)
+    with pytest.raises(TransformError, match="otherwise in 'extra'"):
+        found.check_comes_back(codec.encode({"id": "o-1", "n": 1, "extra": 5}), new)
+
+
+def test_values_are_compared_not_their_spelling() -> None:
+    """1.50 is 1.5, and a set has no order."""
+    found = lineage(Convert("n", lambda n: n + 1, back=lambda n: n - 1))
+    new = {"id": {"S": "o-1"}, "n": {"N": "1.50"}, "s": {"SS": ["b", "a"]}}
+    assert codec.decode(found.old_item(new))["n"] == Decimal("0.5")
+    found.check_comes_back({"id": {"S": "o-1"}, "n": {"N": "0.500"}, "s": {"SS": ["a", "b"]}}, new)
+
+
+class Reckless:
+    """Says what a way back and a way to the old key are, whatever comes of it."""
+
+    def __init__(self, backward: Any, old_key: Any = None, forward: Any = None) -> None:
+        self.backward = backward
+        self.old_key = old_key or (lambda key: key)
+        self.forward = forward or (lambda item: item)
+
+    def __repr__(self) -> str:
+        return "Reckless()"
+
+
+NO_WAY = [
+    (Convert("n", lambda n: [n], back=lambda n: n), "otherwise in 'n'"),
+    (Move("customer.region", "region"), "otherwise in 'customer'"),  # the map that it leaves empty
+    (Drop("secret"), "otherwise in 'secret'"),
+    (Default("missing", 1), "otherwise in 'missing'"),
+    (Convert("n", lambda n: n), "Convert('n') has no way back"),
+    (lambda item: item, "plain callable"),
+    ((lambda item: item, lambda item: 1 / 0), "ZeroDivisionError"),
+    ((lambda item: 1 / 0, lambda item: item), "ZeroDivisionError"),
+    ((lambda item: item, lambda item: None), "return a dict"),
+    ((lambda item: item, lambda item: {**item, "n": 1.5}), "float"),
+    ((lambda item: item, lambda item: {"n": 1}), "'id' is missing"),
+    ((lambda item: item, lambda item: {**item, "x": "y" * 410_000}), "409,600"),
+    ((lambda item: item, lambda item: {**item, "_token": "t"}), "belongs to dualtable"),
+    ((lambda item: item, lambda item: {**item, "_deleted": True}), "belongs to dualtable"),
+    ((lambda item: item, gambling), "its way back gave two results"),
+    ((gambling, lambda item: item), "two results"),
+    ((lambda item: None, lambda item: item), "comes back as 0 items"),
+    (Reckless(lambda i: {**i, "id": "o-2"}), "two different keys"),
+    (Reckless(lambda i: i, old_key=lambda key: None), "two different keys"),
+    (Reckless(lambda i: i, old_key=lambda key: {"id": "o-2"}), "two different keys"),
+    (Reckless(lambda i: i, forward=lambda i: [i, {**i, "id": "o-1b"}]), "does not lead back"),
+    (
+        Reckless(
+            lambda i: {**i, "id": "o"},
+            old_key=lambda key: {"id": "o"},
+            forward=lambda i: [{**i, "id": "o-1"}, {**i, "id": "o-2"}],
+        ),
+        "comes back as 2 items",
+    ),
+    (
+        Reckless(
+            lambda i: {**i, "id": "o"},
+            old_key=lambda key: {"id": "o"},
+            forward=lambda i: {**i, "id": "o-9"},
+        ),
+        "under another key",
+    ),
+]
+
+
+@pytest.mark.parametrize(("transform", "reason"), NO_WAY, ids=[reason for _, reason in NO_WAY])
+def test_what_would_not_come_back_is_never_written(transform: Any, reason: str) -> None:
+    """An error by name before anything is sent: the new key, and none of the values."""
+    item = {"id": "o-1", "n": 7, "region": "eu", "secret": "tell nobody"}
+    with pytest.raises(TransformError) as caught:
+        put_back(lineage(transform), item)
+    assert reason in str(caught.value)
+    assert "cannot be written to old" in str(caught.value)
+    assert caught.value.key == {"id": "o-1"}
+    assert "tell nobody" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("transform", "new", "old", "fits"),
+    [
+        (Drop("x"), KeySchema("id"), KeySchema("id"), True),
+        (Rename("oid", "id"), KeySchema("id"), KeySchema("oid"), True),
+        (Chain(Rename("a", "b"), Move("b", "id")), KeySchema("id"), KeySchema("a"), True),
+        (Rename("a", "id"), KeySchema("sort", "id"), KeySchema("a", "sort"), True),
+        ((dict.copy, dict.copy), KeySchema("id"), KeySchema("id"), True),
+        (Split(), KeySchema("order", "line"), KeySchema("id"), True),  # it alone knows
+        (Drop("x"), KeySchema("id", "day"), KeySchema("id"), False),
+        (Default("day", 0), KeySchema("id", "day"), KeySchema("id"), False),
+        (Drop("day"), KeySchema("id"), KeySchema("id", "day"), False),
+        (Rename("date", "day"), KeySchema("id", "day"), KeySchema("id"), False),
+        (Chain(Rename("a", "b")), KeySchema("id"), KeySchema("b"), False),
+        (Move("customer.id", "id"), KeySchema("id"), KeySchema("id"), False),
+    ],
+    ids=repr,
+)
+def test_keys_that_are_not_one_to_one_are_known_beforehand(
+    transform: Any, new: KeySchema, old: KeySchema, fits: bool
+) -> None:
+    """Where the new key holds what the old one lacks, a put of one item would erase another."""
+    found = lineage(transform, new, old)
+    if fits:
+        found.check_one_to_one()
+        return
+    with pytest.raises(TransformError):
+        found.check_one_to_one()
+
+
+def test_a_partition_is_known_when_only_the_sort_key_is_renamed() -> None:
+    """Steps map a key attribute by attribute, so a query finds its partition."""
+    found = lineage(Rename("date", "day"), KeySchema("id", "day"), KeySchema("id", "date"))
+    assert found.old_partition({"id": {"S": "o-1"}}) == {"S": "o-1"}
 
 
 def test_a_failing_old_key_names_the_new_key() -> None:
