@@ -52,6 +52,16 @@ class Lineage:
         """Whether it is known that every key is the same in both tables."""
         return self.old.key == self.new.key and keeps_key(self.transform, self.new.key.names)
 
+    @functools.cached_property
+    def keeps_partitions(self) -> bool:
+        """Whether it is known that every item stays in its partition, whatever its sort key."""
+        kept = self.old.key.partition
+        return kept == self.new.key.partition and keeps_key(self.transform, [kept.name])
+
+    @property
+    def _old_partition(self) -> tuple[KeySchema, str]:
+        return KeySchema(self.old.key.partition), self.old.table
+
     def old_partition(self, partition: WireKey) -> WireValue | None:
         """Return the partition of `old` that yields the items of one of `new`, if any.
 
@@ -59,9 +69,13 @@ class Lineage:
             TransformError: The transform's `old_key` cannot tell it from the partition key alone.
         """
         name = self.old.key.partition.name
+        if self.keeps_partitions:
+            return partition[name]
         try:
             key = self.transform.old_key(_PartitionKey(plain(partition), self.new.key))
-            return None if key is None else codec.encode({name: key[name]})[name]
+            if key is None:
+                return None
+            return key_of(codec.encode({name: key[name]}), *self._old_partition)[name]
         except Exception as error:
             raise TransformError(
                 f"old_key of {self.transform!r} cannot map a partition of {self.new.table} back to"
@@ -220,8 +234,9 @@ class Lineage:
         back = key if self.keeps_keys else self.old_key(key)
         if back != source and (back is None or identity(back) != identity(source)):
             raise TransformError(
-                f"{self.transform!r} made a key that old_key does not lead back from; a transform"
-                " that changes the key must say the way back in old_key"
+                f"{self.transform!r} made a key that old_key does not lead back from:"
+                f" {plain(key)} leads to {back and plain(back)}; a transform that changes the key"
+                " must say the way back in old_key, for a number from the one spelling it has"
             )
         return Output(key, output, packed)
 

@@ -3,7 +3,8 @@
 The rule: what cannot be stored exactly is refused here, with the path to it, before anything is
 sent. ``decode(encode(item)) == item`` for every item that ``encode`` accepts, but for ``int``,
 ``tuple``, ``bytearray`` and ``frozenset``, which come back as ``Decimal``, ``list``, ``bytes`` and
-``set``.
+``set``. A number has one spelling, DynamoDB's own, from the moment it is encoded: ``12.50`` and
+``1E+2`` are ``12.5`` and ``100``, here as there.
 
 Limits: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 """
@@ -165,7 +166,15 @@ def _number_text(value: int | Decimal) -> str:
         ) from None
     if not number.is_finite():
         raise InvalidItemError("NaN and Infinity are not DynamoDB numbers")
-    return str(number)
+    return spelled(number)
+
+
+def spelled(number: Decimal) -> str:
+    """Return a number as DynamoDB gives it back: no exponent, no superfluous zero."""
+    text = f"{number:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text if number else "0"
 
 
 def _encode_list(value: Iterable[Any], depth: int) -> WireValue:

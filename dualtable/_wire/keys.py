@@ -1,6 +1,8 @@
 """Keys in wire form: cut out of items, checked, compared and shown.
 
-The rule: a key that a table would refuse is refused here, by name, before it is sent.
+The rule: a key that a table would refuse is refused here, by name, before it is sent. A key has
+one canonical form, numbers in DynamoDB's spelling, from the moment it is cut out of an item or
+taken from a caller, a token or a transform; nobody sees another.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dualtable._wire import codec
 from dualtable._wire.layouts import KeyAttribute, KeySchema
 from dualtable._wire.sizes import MAX_CHARACTER_BYTES, value_bytes
 from dualtable._wire.types import Key, WireKey, WireValue
+from dualtable._wire.values import normal
 from dualtable.errors import InvalidItemError, InvalidKeyError
 
 _KEY_BYTES = (2048, 1024)  # of a partition key, of a sort key
@@ -46,8 +49,16 @@ def key_of(item: Mapping[str, WireValue], schema: KeySchema, table: str) -> Wire
         if not text or len(text) * MAX_CHARACTER_BYTES > most:  # seldom; then it is judged in full
             value = key_value(item, attribute, f"key of {table}")
             _check_key_size(value, attribute.name, most, table)
-        key[attribute.name] = value
+        key[attribute.name] = canonical(value) if attribute.type == "N" else value
     return key
+
+
+def canonical(number: WireValue) -> WireValue:
+    """Return a number of a key in DynamoDB's spelling."""
+    text = number["N"]
+    if text.isdecimal() and (text[0] != "0" or text == "0"):  # most numbers by far
+        return number
+    return normal(number)
 
 
 def _check_key_size(value: WireValue, name: str, most: int, table: str) -> None:

@@ -1,7 +1,7 @@
 """The shapes that pass between the modules; nothing here has behaviour.
 
 The rule: an ``Item`` holds plain Python values, a ``WireItem`` holds what DynamoDB's JSON protocol
-sends, such as ``{"id": {"S": "o-1"}, "total": {"N": "12.50"}}``, with binary as base64 text.
+sends, such as ``{"id": {"S": "o-1"}, "total": {"N": "12.5"}}``, with binary as base64 text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Key: TypeAlias = dict[str, Any]
 """The key attributes of an item as plain values."""
 
 WireValue: TypeAlias = dict[str, Any]
-"""One typed value as DynamoDB sends it, such as ``{"N": "12.50"}``."""
+"""One typed value as DynamoDB sends it, such as ``{"N": "12.5"}``."""
 
 WireItem: TypeAlias = dict[str, WireValue]
 """An item as DynamoDB sends it."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from dualtable._wire.codec import MAX_DEPTH
+from dualtable._wire.codec import MAX_DEPTH, spelled
 from dualtable._wire.types import WireItem, WireValue
 from dualtable.errors import RequestRefusedError
 
@@ -102,8 +102,7 @@ def _number(content: str, _depth: int) -> str:
         raise refused(f"a number has more than {_MAX_DIGITS} significant digits")
     if not _MIN_EXPONENT <= number.adjusted() <= _MAX_EXPONENT:
         raise refused("a number is out of range")
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return spelled(number)
 
 
 def _binary(content: str, _depth: int) -> str:

@@ -23,7 +23,7 @@ from conftest import pytest_configure
 from servers import SERVERS, ServerUnavailable
 
 from proof import fleet
-from proof.casts import WORLDS, Cast, casts, finishing
+from proof.casts import WORLDS, Cast, casts, finishing, with_text_keys
 from proof.explorer import Exploration, explore
 from proof.fleet import Fleet
 from proof.guards import GUARDS
@@ -57,6 +57,7 @@ def every_cast() -> Iterator[Cast]:
     """Yield what is explored: about three minutes of work for two processors."""
     yield Cast(((UPDATER,),), ONLY_OLD, migrators=2, others=False)
     yield from chain(casts(1), casts(2))
+    yield from map(with_text_keys, chain(casts(1), casts(2, CORE, (ONLY_OLD, COPIED, DELETED))))
     yield from casts(2, CORE, (ONLY_OLD, DELETED), Budget(crashes=1))
     yield from casts(2, CORE, (ONLY_OLD, COPIED, DELETED), Budget(losses=1))
     yield from casts(3, (UPDATER, PUTTER, DELETER, GLANCER), (ONLY_OLD, COPIED, DELETED))

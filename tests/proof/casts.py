@@ -24,7 +24,7 @@ from dualtable._control.segments import total
 from dualtable._dynamodb.tables import identity
 from dualtable._wire import codec
 from dualtable.errors import StalePhaseError
-from proof.history import History, Logical, Operation, Repository, Role
+from proof.history import History, Key, Logical, Operation, Repository, Role
 from proof.roles import DELETER, READER, ROLES
 from proof.stage import LEASE_SECONDS, OPERATION, PROCESS, Budget, Stage, StageGateway
 from proof.tables import (
@@ -33,6 +33,8 @@ from proof.tables import (
     NEW,
     OLD,
     OTHER,
+    SPELLINGS,
+    TEXT_KEYS,
     WATCHED,
     create_tables,
     record_of,
@@ -78,6 +80,7 @@ class Cast:
     """An operator copies everything, moves on to the last phase, and deletes the item for real."""
     migration: Migration = attrs.field(default=MIGRATION, repr=False)
     old_key: dict[str, Any] = attrs.field(default=WATCHED, repr=False)
+    """Under what the old table holds the watched item; a text where its keys are texts."""
     yielded: Logical = ("old",)
     """What a fallback finds for the watched key, where the old table holds `old_key`."""
 
@@ -115,8 +118,10 @@ async def play(cast: Cast, stage: Stage) -> None:
 
 
 async def _set(cast: Cast, stage: Stage) -> None:
-    await create_tables(stage.gateway)
-    olds = [cast.old_key] * cast.world.in_old + [OTHER] * cast.others
+    await create_tables(stage.gateway, cast.old_key)
+    kind = type(cast.old_key["id"])
+    other = {"id": kind(OTHER["id"])}
+    olds = [cast.old_key] * cast.world.in_old + [other] * cast.others
     for key in olds:
         await stage.gateway.put(OLD, codec.encode({**key, "word": "old"}))
     if cast.migrators > 1:  # one of them must have come first
@@ -131,7 +136,10 @@ async def _take_stock(cast: Cast, stage: Stage) -> None:
     """Note what the checkpoints and the tables say in the end."""
     history, tables = stage.history, stage.gateway
     segments = await Control(tables, CONTROL, cast.migration.name).segments()
-    old, new = ([item["id"]["S"] for item in tables._tables[n].items()] for n in (OLD, NEW))
+    old, new = (
+        ["".join(item["id"].values()) for item in tables._tables[name].items()]
+        for name in (OLD, NEW)
+    )
     _dead_letters().unlink(missing_ok=True)
     history.settled = total(segments)
     history.old_items = len(old)
@@ -165,11 +173,12 @@ class StillClock:
 
 
 async def _act(stage: Stage, repository: Repository, number: int, script: Sequence[Role]) -> None:
-    """Play a script, one operation after the other."""
+    """Play a script, one operation after the other, each with the key as this actor spells it."""
     actor = f"{script[0].name.replace(' ', '-')}-{number + 1}"
     for n, role in enumerate(script):
         word = "abcdefgh"[number] + ("" if n == 0 else str(n + 1))
-        await _perform(stage, repository, Operation(actor, word, role))
+        key = SPELLINGS[(number + n) % len(SPELLINGS)]
+        await _perform(stage, repository, Operation(actor, word, role), key)
 
 
 async def _audit(stage: Stage, repository: Repository) -> None:
@@ -177,12 +186,14 @@ async def _audit(stage: Stage, repository: Repository) -> None:
     await _perform(stage, repository, Operation("audit", "", READER, first=end, last=end))
 
 
-async def _perform(stage: Stage, repository: Repository, operation: Operation) -> None:
+async def _perform(
+    stage: Stage, repository: Repository, operation: Operation, key: Key = WATCHED
+) -> None:
     stage.history.operations.append(operation)
     OPERATION.set(operation)
     PROCESS.set(operation.word)
     try:
-        operation.answer = await operation.role.act(repository, WATCHED, operation.word)
+        operation.answer = await operation.role.act(repository, key, operation.word)
     except StalePhaseError:
         operation.refuse("the phase is too old")
     operation.done = True
@@ -237,6 +248,11 @@ def finishing(role: Role, world: World) -> Cast:
     """Return a cast of one actor and an operator who moves the migration to its end."""
     budget = Budget(expiries=1)
     return Cast(((role,),), world, migrators=0, budget=budget, others=False, moves_on=True)
+
+
+def with_text_keys(cast: Cast, text: str = "12.5") -> Cast:
+    """Return the cast with an old table whose keys are texts that numbers lead back to."""
+    return attrs.evolve(cast, migration=TEXT_KEYS, old_key={"id": text})
 
 
 def casts(

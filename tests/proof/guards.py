@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from decimal import Decimal
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -31,11 +32,12 @@ from dualtable._production import judged_writes, logical
 from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Overlay, Seen
 from dualtable._transforms.lineage import Lineage, Output
+from dualtable._wire import codec, keys
 from dualtable._wire.items import check_item
 from dualtable._wire.marks import new_token
 from dualtable._wire.packed import PackedItem
 from dualtable.testing import _memory
-from proof.casts import WORLDS, Cast
+from proof.casts import WORLDS, Cast, with_text_keys
 from proof.roles import (
     APPENDER,
     CONDITIONAL_DELETER,
@@ -51,7 +53,7 @@ from proof.roles import (
     UPDATER,
 )
 from proof.stage import Budget
-from proof.tables import CONTROL, MARKS, NEW, OLD
+from proof.tables import CONTROL, MARKS, NEW, OLD, OTHER, WATCHED
 
 ONLY_OLD, COPIED, WRITTEN, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
 ANYTHING = Condition("attribute_exists(#k) OR attribute_not_exists(#k)", {"#k": "id"})
@@ -88,6 +90,16 @@ def everywhere(function: Any, by: Any) -> Callable[[], AbstractContextManager[An
             yield
 
     return removed
+
+
+@contextmanager
+def any_spelling() -> Iterator[None]:
+    """Let a number of a key be spelled as whoever hands it in spells it."""
+    with (
+        patch.object(codec, "spelled", str),
+        patch.object(keys, "canonical", lambda number: number),
+    ):
+        yield
 
 
 # -- reads -----------------------------------------------------------------------------------------
@@ -228,11 +240,11 @@ def forget(*_: Any) -> None:
 
 def moved(item: dict[str, Any]) -> dict[str, Any]:
     """Change the key, and do not say the way back."""
-    return {"id": {"j": "k"}.get(item["id"], item["id"]), "log": [item["word"]]}
+    return {"id": WATCHED["id"] if item["id"] == 7 else item["id"], "log": [item["word"]]}
 
 
 def failing(item: dict[str, Any]) -> dict[str, Any]:
-    if item["id"] == "b":
+    if item["id"] == OTHER["id"]:
         raise ValueError
     return {"id": item["id"], "log": [item["word"]]}
 
@@ -383,7 +395,19 @@ GUARDS = (
     Guard(
         "a copy whose key does not lead back is a dead letter",
         replaced(Lineage, "_checked_output", unchecked),
-        cast(migration=_plan(moved), old_key={"id": "j"}, yielded=None),
+        cast(migration=_plan(moved), old_key={"id": Decimal(7)}, yielded=None),
+        "I8",
+    ),
+    Guard(
+        "a key has one spelling when it is mapped back",
+        any_spelling,
+        with_text_keys(cast(GLANCER, migrators=0)),
+        "I1",
+    ),
+    Guard(
+        "a way back that depends on the spelling is a dead letter",
+        any_spelling,
+        with_text_keys(cast(yielded=None), "12.50"),
         "I8",
     ),
 )

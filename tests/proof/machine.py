@@ -63,10 +63,17 @@ Item = dict[str, Any]
 
 CUSTOMERS, DAYS = ("a", "b"), range(5)
 customers = st.sampled_from(CUSTOMERS)
+
+
+def _scientific(day: int) -> Decimal:
+    return Decimal(f"{day * 100}E-2")
+
+
 LEASE_SECONDS = 30.0
 SETTINGS: tuple[dict[str, Any], ...] = ({}, {"copy_on_read": True}, {"one_round_trip": True})
 
-days = st.sampled_from(DAYS)
+spellings = st.sampled_from([int, Decimal, lambda day: Decimal(f"{day}.00"), _scientific])
+days = st.builds(lambda day, spelled: spelled(day), st.sampled_from(DAYS), spellings)
 keys = st.builds(lambda customer, day: {"customer": customer, "day": day}, customers, days)
 totals = st.integers(0, 99)
 numbers = st.integers(0, len(SETTINGS) - 1)
@@ -130,22 +137,24 @@ class DictMachine(RuleBasedStateMachine):
 
     # -- the beginning and the end -----------------------------------------------------------------
 
-    @initialize(olds=st.lists(keys, unique_by=name_of, max_size=8))
-    def begin(self, olds: list[Item]) -> None:
-        """Fill the old table and open the repositories."""
-        self.run(self._begin(olds))
+    @initialize(olds=st.lists(keys, unique_by=name_of, max_size=8), text_days=st.booleans())
+    def begin(self, olds: list[Item], text_days: bool) -> None:
+        """Fill the old table, whose days may be text, and open the repositories."""
+        self.run(self._begin(olds, text_days))
 
-    async def _begin(self, olds: list[Item]) -> None:
+    async def _begin(self, olds: list[Item], text_days: bool) -> None:
         self.gateway = await self._stack.enter_async_context(type(self).connect())
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        self.plan = _plan(f"m-{uuid.uuid4().hex[:12]}")
-        for name, index in ((self.plan.old, None), (self.plan.new, "by-name")):
-            await self.gateway.create_table(_definition(name, index))
-        items = [{**key, "nme": f"old {key['day']}", "total": str(key["day"])} for key in olds]
-        await orders.fill(self.gateway, self.plan.old, items)
-        for key in olds:
-            item = {**key, "name": f"old {key['day']}", "total": Decimal(key["day"])}
-            self.model[name_of(key)] = item
+        self.plan = _plan(f"m-{uuid.uuid4().hex[:12]}", text_days)
+        old_tag = "S" if text_days else "N"
+        await self.gateway.create_table(_definition(self.plan.old, None, old_tag))
+        await self.gateway.create_table(_definition(self.plan.new, "by-name", "N"))
+        kind = str if text_days else Decimal
+        for customer, day in map(name_of, olds):
+            old = {"customer": customer, "day": kind(day), "nme": f"old {day}", "total": str(day)}
+            await orders.fill(self.gateway, self.plan.old, [old])
+            item = {"day": Decimal(day), "name": f"old {day}", "total": Decimal(day)}
+            self.model[customer, day] = {"customer": customer, **item}
         self.control = Control(self.gateway, self.plan.control_table, self.plan.name)
         await self.control.ensure_table()
         self.before = await orders.digest(self.gateway, self.plan.old)
@@ -479,19 +488,20 @@ def _new(key: Item, total: int) -> Item:
     return {**key, "name": "new", "total": Decimal(total)}
 
 
-def _plan(name: str) -> Migration:
+def _plan(name: str, text_days: bool) -> Migration:
+    steps = (Rename("nme", "name"), Convert("total", int, back=str))
     return Migration(
         name,
         f"{name}-old",
         f"{name}-new",
-        Chain(Rename("nme", "name"), Convert("total", int, back=str)),
+        Chain(*steps, Convert("day", Decimal, back=str)) if text_days else Chain(*steps),
         control_table=f"{name}-control",
         indexes=[Index("by-name", KeySchema("name"))],
     )
 
 
-def _definition(name: str, index: str | None) -> dict[str, Any]:
-    definition = orders.table(name, ("customer", "S"), ("day", "N"))
+def _definition(name: str, index: str | None, tag: str) -> dict[str, Any]:
+    definition = orders.table(name, ("customer", "S"), ("day", tag))
     if index is not None:
         definition["AttributeDefinitions"].append({"AttributeName": "name", "AttributeType": "S"})
         definition["GlobalSecondaryIndexes"] = [

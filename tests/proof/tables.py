@@ -3,15 +3,21 @@
 The rule: one key is watched. Its item is a log of words: each write adds one, so whatever is lost,
 doubled or brought back shows in the log. A second key in the old table makes the scan have more
 pages, and is nobody's business but the migrator's.
+
+The key is a number, and every actor spells it in its own way. The old table may hold it as text,
+which has one spelling of its own that the number must lead back to.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
-from dualtable import Migration
+import attrs
+
+from dualtable import Chain, Convert, KeySchema, Migration
 from dualtable._dynamodb.gateway import TransactPut
 from dualtable._wire import codec
 from dualtable._wire.keys import identity
@@ -21,10 +27,11 @@ from dualtable.testing import MemoryGateway
 from proof.history import Logical, Record
 
 OLD, NEW, CONTROL = "proof-old", "proof-new", "proof-control"
-KEY = identity({"id": {"S": "k"}})
-WATCHED = {"id": "k"}
+WATCHED = {"id": Decimal("12.5")}
+SPELLINGS = [{"id": Decimal(text)} for text in ("12.50", "125E-1", "12.5", "12.500")]
+KEY = identity(codec.encode(WATCHED))
 STATE = {"migration": {"S": "proof"}, "record": {"S": "state"}}
-OTHER = {"id": "b"}  # comes first in a scan
+OTHER = {"id": Decimal(20)}  # comes first in a scan
 
 
 def upgrade(item: dict[str, Any]) -> dict[str, Any]:
@@ -34,6 +41,11 @@ def upgrade(item: dict[str, Any]) -> dict[str, Any]:
 
 MIGRATION = Migration(
     "proof", OLD, NEW, upgrade, control_table=CONTROL, version="1", key=None, indexes=()
+)
+TEXT_KEYS = attrs.evolve(
+    MIGRATION,
+    transform=Chain(Convert("id", Decimal, back=str), upgrade),
+    key=KeySchema(("id", "N")),
 )
 MARKS = MIGRATION.marks
 
@@ -63,21 +75,21 @@ def logical_of(item: Mapping[str, Any] | None) -> Logical:
     return None if item is None else tuple(item["log"])
 
 
-async def create_tables(gateway: MemoryGateway) -> None:
-    """Make the three tables, empty."""
-    for name in (OLD, NEW):
-        await gateway.create_table(_definition(name, "id"))
+async def create_tables(gateway: MemoryGateway, old_key: Mapping[str, Any]) -> None:
+    """Make the three tables, empty; the old one for keys such as this."""
+    await gateway.create_table(_definition(OLD, "id", tag="".join(codec.encode(old_key)["id"])))
+    await gateway.create_table(_definition(NEW, "id", tag="N"))
     await gateway.create_table(_definition(CONTROL, "migration", "record"))
 
 
-def _definition(table: str, *names: str) -> dict[str, Any]:
+def _definition(table: str, *names: str, tag: str = "S") -> dict[str, Any]:
     kinds = ("HASH", "RANGE")
     return {
         "TableName": table,
         "KeySchema": [
             {"AttributeName": n, "KeyType": kind} for n, kind in zip(names, kinds, strict=False)
         ],
-        "AttributeDefinitions": [{"AttributeName": n, "AttributeType": "S"} for n in names],
+        "AttributeDefinitions": [{"AttributeName": n, "AttributeType": tag} for n in names],
         "BillingMode": "PAY_PER_REQUEST",
     }
 
@@ -129,7 +141,7 @@ def _action(action: Any) -> str:
 def _item(item: Mapping[str, Any]) -> str:
     if "record" in item:
         return str(item["record"]["S"]) + _checkpoint(item)
-    if item["id"]["S"] != WATCHED["id"]:
+    if identity({"id": item["id"]}) != KEY:
         return "the other key"
     return str(record_of(item))
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import re
 
+import attrs
 import pytest
 
-from proof.casts import WORLDS, Cast, World, casts
+from proof.casts import WORLDS, Cast, World, casts, with_text_keys
 from proof.explorer import Exploration, explore
 from proof.guards import GUARDS, Guard
 from proof.history import Operation, Role
 from proof.linearizability import linearizable
-from proof.roles import DELETER, GLANCER, GLANCERS, PUTTER, READER, UPDATER
+from proof.roles import (
+    DELETER,
+    GLANCER,
+    GLANCERS,
+    PUTTER,
+    QUERIER,
+    READER,
+    SCANNER,
+    UPDATER,
+)
 from proof.stage import Budget
 
 ONLY_OLD, COPIED, WRITTEN, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
@@ -28,6 +38,20 @@ def test_each_operation_beside_a_migrator(world: World) -> None:
     """I1 to I8 hold for every operation alone, wherever the item is."""
     for cast in casts(1, worlds=[world]):
         sound(cast)
+
+
+@pytest.mark.parametrize("world", [ONLY_OLD, DELETED], ids=lambda world: world.name)
+def test_each_operation_on_a_key_that_old_spells_as_text(world: World) -> None:
+    """I8: callers spell the number as they like; it leads back to the one text for it."""
+    for cast in casts(1, worlds=[world]):
+        sound(with_text_keys(cast))
+
+
+def test_a_text_that_its_number_does_not_lead_back_to() -> None:
+    """I6, I8: it is a dead letter, and nobody ever reads it under the number."""
+    for cast in casts(1, worlds=[ONLY_OLD]):
+        if cast.scripts[0][0] not in (QUERIER, SCANNER):  # these meet it, and say so
+            sound(attrs.evolve(with_text_keys(cast, "12.50"), yielded=None))
 
 
 @pytest.mark.parametrize("world", [ONLY_OLD, DELETED], ids=lambda world: world.name)

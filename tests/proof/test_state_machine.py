@@ -23,7 +23,14 @@ def test_on_a_server(running: Callable[[str], str], name: str) -> None:
     assert compare(at(running(name)), examples=4, steps=25, derandomize=True) > 40
 
 
-@pytest.mark.parametrize("name", ["the tombstone", "put if absent asks old too"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "the tombstone",
+        "put if absent asks old too",
+        "a key has one spelling when it is mapped back",
+    ],
+)
 def test_it_can_fail(name: str) -> None:
     """Without a guard the repository is no dict any more, and the machine notices."""
     (guard,) = (guard for guard in GUARDS if guard.name == name)
