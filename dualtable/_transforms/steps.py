@@ -202,7 +202,7 @@ class Convert(Step):
         >>> from decimal import Decimal
         >>> from dualtable import Convert
         >>> Convert("total", Decimal, back=str).forward({"total": "12.50"})
-        {'total': Decimal('12.50')}
+        {'total': Decimal('12.5')}
     """
 
     path: Path = attrs.field(converter=to_path)
