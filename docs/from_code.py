@@ -16,14 +16,23 @@ from pathlib import Path
 from dualtable import errors
 from dualtable.__main__ import ALL_COMMANDS
 from dualtable._cli.main import parser_of
-from dualtable._control.phases import ROUTES, TRANSITIONS, Phase, Route
+from dualtable._control.phases import ROUTES, TRANSITIONS, Phase, Route, Writes
 
 _PROJECT = Path(__file__).parents[1]
 
 PHASE_COLUMNS: dict[str, Callable[[Route], str]] = {
-    "read": lambda route: "new, then old" if route.falls_back else "new only",
-    "delete": lambda route: "tombstone" if route.buries else "real delete",
+    "read": lambda route: route.reads.value,
+    "write": lambda route: route.writes.value,
+    "delete": lambda route: _DELETES[route.writes, route.buries],
     "migrator": lambda route: "may run" if route.copies else "refuses",
+}
+
+_DELETES = {
+    (Writes.OLD, True): "real, in old",
+    (Writes.OLD_UNTIL_NEW, True): "real in old; a tombstone where new has the key",
+    (Writes.NEW_OVER_OLD, True): "tombstone",
+    (Writes.NEW, True): "tombstone",
+    (Writes.NEW, False): "real, in new",
 }
 
 
@@ -38,20 +47,25 @@ def phase_table() -> str:
 
 
 def phase_diagram() -> str:
-    """Draw the phases from left to right, with the events that lead from one to the next."""
-    following = {phase: (event, after) for (phase, event), after in TRANSITIONS.items()}
-    rows = ["", "", ""]
-    phase: Phase | None = next(p for p in Phase if p not in TRANSITIONS.values())
-    while phase is not None:
-        event, after = following.get(phase, (None, None))
-        edge = "─" * (len(phase) + 2)
-        arrow = f"── {event.value} ─▶" if event else ""
-        for number, text in enumerate((f"┌{edge}┐", f"│ {phase} │{arrow}", f"└{edge}┘")):
-            rows[number] += text
-        width = max(map(len, rows))
-        rows = [row.ljust(width) for row in rows]
-        phase = after
-    return "\n".join(row.rstrip() for row in rows)
+    """Draw the phases from top to bottom, with what must be so before each step."""
+    width = max(len(phase) for phase in Phase)
+    rows: list[str] = []
+    for phase in Phase:
+        if rows:
+            before = list(Phase)[list(Phase).index(phase) - 1]
+            rows += _steps(before, phase, width)
+        rows += [f"┌{'─' * (width + 2)}┐", f"│ {phase:^{width}} │", f"└{'─' * (width + 2)}┘"]
+    return "\n".join(rows)
+
+
+def _steps(before: Phase, phase: Phase, width: int) -> list[str]:
+    asked = [f"· {each.value}" for each in TRANSITIONS[before, phase]]
+    back = "  ▲ and back, as long as no write has gone to the new table"
+    stem = " " * (width // 2 + 1)
+    lines = [f"{stem}│  {line}" for line in asked]
+    if (phase, before) in TRANSITIONS:
+        lines.append(f"{stem}│{back}")
+    return [*lines, f"{stem}▼"]
 
 
 def error_tree(root: type = errors.DualTableError, indent: str = "") -> Iterator[tuple[str, type]]:

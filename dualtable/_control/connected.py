@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 
 from dualtable._clock import Clock, SystemClock
+from dualtable._control.phases import Times
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import OnRetry, RetryPolicy
@@ -23,6 +24,7 @@ class Connected:
         self._migration = migration
         self._clock = clock or SystemClock()
         self._connection = connection
+        self._times = Times(migration.settle_seconds)
 
     def _connect(
         self, policy: RetryPolicy, on_retry: OnRetry = lambda _: None

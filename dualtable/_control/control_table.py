@@ -21,7 +21,7 @@ from typing import Any
 
 import attrs
 
-from dualtable._control.phases import ROUTES, Event, Phase, after
+from dualtable._control.phases import ROUTES, Phase, requirements
 from dualtable._control.segments import Checkpoint, Lease, Progress, Segment
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway
 from dualtable._expressions.texts import Condition
@@ -41,12 +41,32 @@ _ABSENT = Condition("attribute_not_exists(#m)", {"#m": "migration"})
 class State:
     """What outlives single runs: the phase, and what the cut-over needs to know.
 
-    `since` is when the phase began, in seconds since 1970; None in a migration's first phase.
+    `since` is when the phase began, in seconds since 1970; None where nobody has said. `step`
+    counts the moves from phase to phase. `wrote_new` tells whether a phase was ever entered in
+    which writes go to the new table.
     """
 
     phase: Phase = Phase.MIGRATING
     ttl_attribute: str | None = None
     since: float | None = None
+    step: int = 0
+    wrote_new: bool = False
+
+    @classmethod
+    def first(cls, *, rolling: bool, now: float, ttl_attribute: str | None = None) -> State:
+        """Return the state that a migration begins in."""
+        phase = Phase.ROLLING_OUT if rolling else Phase.MIGRATING
+        return cls(phase, ttl_attribute, now, wrote_new=not rolling)
+
+    def moved(self, to: Phase, now: float) -> State:
+        """Return the state after a step to another phase."""
+        return attrs.evolve(
+            self,
+            phase=to,
+            since=now,
+            step=self.step + 1,
+            wrote_new=self.wrote_new or not ROUTES[to].writes_old,
+        )
 
 
 @attrs.frozen
@@ -102,13 +122,21 @@ class Control:
             await self._gateway.create_table(_definition(self._table))
 
     async def state(self) -> State:
-        """Return the stored state; that of a new migration where there is none."""
+        """Return the stored state; that of a migration that does not roll where there is none."""
+        return await self.known_state() or State()
+
+    async def known_state(self) -> State | None:
+        """Return the stored state, None where there is none."""
         item = await self._get("state")
         if item is None:
-            return State()
-        since = item.get("since")
+            return None
+        since, phase = item.get("since"), self._phase(item)
         return State(
-            self._phase(item), item.get("ttl_attribute"), None if since is None else float(since)
+            phase,
+            item.get("ttl_attribute"),
+            None if since is None else float(since),
+            int(item.get("step", 0)),
+            bool(item.get("wrote_new", not ROUTES[phase].writes_old)),
         )
 
     async def note_state(self, state: State) -> None:
@@ -124,21 +152,22 @@ class Control:
                 f"{self._migration} is in phase {phase}, in which nothing may be copied"
             )
 
-    async def advance(self, event: Event, now: float) -> State:
-        """Move to the phase that an event leads to, unless somebody else has moved meanwhile.
+    async def move(self, before: State, to: Phase, now: float) -> State:
+        """Move from a state to another phase, unless somebody else has moved meanwhile.
 
         Args:
-            event: What has happened.
+            before: The state as it was read.
+            to: A phase that may follow.
             now: Seconds since 1970; when the new phase begins.
 
         Raises:
-            MigrationMismatchError: The event does not happen in the phase that is stored.
+            MigrationMismatchError: The phase may never follow, or somebody else has moved.
         """
-        before = await self.state()
-        moved = attrs.evolve(before, phase=after(before.phase, event), since=now)
+        requirements(before.phase, to)
+        moved = before.moved(to, now)
         record = self._record("state", _state_fields(moved))
         try:
-            await self._gateway.put(self._table, record, _still_in(before.phase))
+            await self._gateway.put(self._table, record, _still(before))
         except ConditionFailed as failure:
             if failure.item is None or not equal_items(failure.item, record):
                 raise MigrationMismatchError(
@@ -146,6 +175,10 @@ class Control:
                     " meanwhile; look at the status again"
                 ) from None
         return moved
+
+    async def advance(self, to: Phase, now: float) -> State:
+        """Move to another phase from the one that is stored; see `move`."""
+        return await self.move(await self.state(), to, now)
 
     async def heartbeats(self) -> list[Heartbeat]:
         """Return the last heartbeat of each repository that is open or was not closed cleanly."""
@@ -301,15 +334,16 @@ def _segment_name(number: int) -> str:
     return f"{_SEGMENT}{number:06}"  # DynamoDB allows 1,000,000 segments
 
 
-def _still_in(phase: Phase) -> Condition:
-    """The stored phase is this one; a migration without a record is in the first."""
-    stored = Condition("#p = :p", {"#p": "phase"}, {":p": {"S": phase.value}})
-    if phase is not State().phase:
-        return stored
+def _still(before: State) -> Condition:
+    """The stored state is this one; one that nobody has stored is the default."""
+    step = Condition("#s = :s", {"#s": "step"}, {":s": {"N": str(before.step)}})
+    if before.step:
+        return step
+    names = {"#p": "phase", **step.names, **_ABSENT.names}
     return Condition(
-        f"{stored.expression} OR {_ABSENT.expression}",
-        {**stored.names, **_ABSENT.names},
-        stored.values,
+        f"#p = :p AND ({step.expression} OR attribute_not_exists(#s)) OR {_ABSENT.expression}",
+        names,
+        {":p": {"S": before.phase.value}, **step.values},
     )
 
 

@@ -1,13 +1,14 @@
 """How a running repository knows the phase, and what it does when it cannot know.
 
 The rule: nothing runs by a timer, so that a frozen process is no special case. Whoever begins an
-operation looks here; when what is known is older than 30 seconds, the look begins to read it anew,
-in one task for all, which also says so in a heartbeat. Nobody needs news for minutes, so whoever
-began it waits for a moment and the others not at all: a control table that hangs holds nobody up.
+operation looks here; when what is known is older than `Times.refresh_seconds`, the look begins to
+read it anew, in one task for all, which also says so in a heartbeat. Nobody needs news for minutes,
+so whoever began it waits for a moment and the others not at all: a control table that hangs holds
+nobody up.
 
-What is older than 5 minutes is not enough to believe `old`: by then the migration may be finished
-and an item of `old` really deleted. What `new` alone can answer goes on; what needs `old` waits for
-the news, and is refused where there are none.
+What is older than `Times.stale_seconds` is not enough to believe `old`, or to write to it: by then
+the migration may be two steps further. What `new` alone can answer goes on; what needs `old` waits
+for the news, and is refused where there are none.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import attrs
 
 from dualtable._clock import Clock
 from dualtable._control.control_table import Control, Heartbeat
-from dualtable._control.phases import REFRESH_SECONDS, STALE_SECONDS, Sighting, furthest
+from dualtable._control.phases import Sighting, Times
 from dualtable.errors import DualTableError, StalePhaseError, TableNotFoundError
 
 _log = logging.getLogger("dualtable.phases")
@@ -42,9 +43,10 @@ _PAUSE_SECONDS = 5.0
 class PhaseWatch:
     """The phase of one migration as one repository knows it; use `open` to get one."""
 
-    def __init__(self, control: Control, clock: Clock, first: Sighting) -> None:
+    def __init__(self, control: Control, clock: Clock, times: Times, first: Sighting) -> None:
         self._control = control
         self._clock = clock
+        self._times = times
         self._latest = first
         self._name = secrets.token_hex(8)
         self._refreshing: asyncio.Task[None] | None = None
@@ -54,13 +56,13 @@ class PhaseWatch:
         self._warned = False
 
     @classmethod
-    async def open(cls, control: Control, clock: Clock) -> Self:
+    async def open(cls, control: Control, clock: Clock, times: Times) -> Self:
         """Look for the first time.
 
         Raises:
             DualTableError: The phase cannot be read; later looks go on with what is known.
         """
-        watch = cls(control, clock, await _read(control, clock))
+        watch = cls(control, clock, times, await _read(control, clock))
         await watch._acknowledge()
         return watch
 
@@ -102,13 +104,13 @@ class PhaseWatch:
             _log.warning("the repository's heartbeat stays behind", extra=_about(error))
 
     def _is_due(self) -> bool:
-        if self._age(self._latest) < REFRESH_SECONDS:
+        if self._age(self._latest) < self._times.refresh_seconds:
             return False
         paused = self._clock.monotonic() < self._paused_until
         return not paused and (self._refreshing is None or self._refreshing.done())
 
     def _is_stale(self, sighting: Sighting) -> bool:
-        return self._age(sighting) > STALE_SECONDS
+        return self._age(sighting) > self._times.stale_seconds
 
     def _age(self, sighting: Sighting) -> float:
         return sighting.age_seconds(self._clock.monotonic(), self._clock.now())
@@ -129,11 +131,13 @@ class PhaseWatch:
             self._paused_until = self._clock.monotonic() + _PAUSE_SECONDS
             _log.warning("the phase could not be refreshed", extra=_about(error))
             return
-        phase = furthest(self._latest.phase, found.phase)
-        if phase is not found.phase:
-            _log.warning("the control table has lost the phase", extra={"phase": phase})
         self._failure = None
-        self._latest = attrs.evolve(found, phase=phase)
+        if found.step < self._latest.step:
+            _log.warning(
+                "the control table has lost the phase", extra={"phase": self._latest.phase}
+            )
+            found = attrs.evolve(found, phase=self._latest.phase, step=self._latest.step)
+        self._latest = found
         await self._acknowledge()
 
     async def _acknowledge(self) -> None:
@@ -165,13 +169,14 @@ class PhaseWatch:
             )
         return (
             f"the phase of the migration was last read {age:.0f} s ago, more than"
-            f" {STALE_SECONDS:g}, so the old table cannot be believed: {self._failure}"
+            f" {self._times.stale_seconds:g}, so the old table cannot be believed: {self._failure}"
         )
 
 
 async def _read(control: Control, clock: Clock) -> Sighting:
     monotonic, now = clock.monotonic(), clock.now()
-    return Sighting((await control.state()).phase, monotonic, now)
+    state = await control.state()
+    return Sighting(state.phase, monotonic, now, state.step)
 
 
 def _about(error: BaseException) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Unpack
 
 import attrs
 
+from dualtable._clock import SystemClock
 from dualtable._control.connected import begun
 from dualtable._control.control_table import Control, State
 from dualtable._dynamodb.connect import Connection, connect
@@ -96,7 +97,13 @@ async def create_table(migration: Migration, **connection: Unpack[Connection]) -
         control = Control(gateway, migration.control_table, migration.name)
         with begun():
             await control.ensure_table()
-            await control.note_state(State(ttl_attribute=extras.get("ttl_attribute")))
+            await control.note_state(
+                State.first(
+                    rolling=migration.rolling,
+                    now=SystemClock().now(),
+                    ttl_attribute=extras.get("ttl_attribute"),
+                )
+            )
         return CreationReport(
             table=migration.new,
             created=created,

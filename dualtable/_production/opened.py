@@ -61,7 +61,7 @@ class Opened(Connected, Generic[Model]):
             # First, because a wrong endpoint shows soonest there.
             new = layout(await gateway.describe_table(self._migration.new))
             control = Control(gateway, self._migration.control_table, self._migration.name)
-            watch = await PhaseWatch.open(control, self._clock)
+            watch = await PhaseWatch.open(control, self._clock, self._times)
             stack.push_async_callback(watch.close)
             tables = await self._look_up(gateway, watch, new)
             self._opened = tables, Exchange(tables.new, tables.marks, self._form)

@@ -11,6 +11,7 @@ In reading order:
 - `keys`: a key cut out of an item, checked, compared, shown
 - `sizes`: bytes of an item, units of reading and writing it
 - `marks`: tombstone and write token, the two attributes that the library owns
+- `differences`: what two items have otherwise, and a third one changed alike
 - `items`: whatever a table would refuse about one item, found by name
 - `lazy`: the dict that a callable transform is given, decoded where it is looked at
 - `packed`: an item made ready to be sent, as JSON

@@ -16,7 +16,7 @@ from clocks import HandClock
 
 from dualtable import DualTableRepository, Migrator, Phase, create_table
 from dualtable._control.control_table import Control
-from dualtable._control.phases import REFRESH_SECONDS, SETTLE_SECONDS, STALE_SECONDS, Event
+from dualtable._control.phases import Times
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION
 from dualtable._wire import codec
@@ -105,15 +105,15 @@ async def copy_all(gateway: MemoryGateway) -> None:
 async def finish(gateway: MemoryGateway, control: Control, clock: HandClock) -> None:
     """Complete and finish as the cut-over will: everything copied, and then long enough."""
     await copy_all(gateway)
-    await control.advance(Event.COMPLETE, clock.now())
-    clock.move(SETTLE_SECONDS)
-    await control.advance(Event.FINISH, clock.now())
+    await control.advance(Phase.MIGRATED, clock.now())
+    clock.move(Times().settle_seconds)
+    await control.advance(Phase.FINISHED, clock.now())
 
 
 def test_the_waits_leave_room_for_each_other() -> None:
     """A refresh may fail several times; the second step comes after everybody has gone stale."""
-    assert 5 * REFRESH_SECONDS <= STALE_SECONDS
-    assert STALE_SECONDS + 10 * (35 + PRODUCTION.cap_seconds) <= SETTLE_SECONDS
+    assert 5 * Times().refresh_seconds <= Times().stale_seconds
+    assert Times().stale_seconds + 10 * (35 + PRODUCTION.cap_seconds) <= Times().settle_seconds
 
 
 async def test_the_phase_is_picked_up_while_running(
@@ -121,9 +121,9 @@ async def test_the_phase_is_picked_up_while_running(
 ) -> None:
     """After the cut-over no running repository asks the old table, and none is restarted."""
     assert await repository.get(OLD_ONLY) == orders.new_order(2)
-    await control.advance(Event.COMPLETE, clock.now())
+    await control.advance(Phase.MIGRATED, clock.now())
     assert await repository.get(OLD_ONLY) == orders.new_order(2), "known for less than 30 s"
-    clock.move(REFRESH_SECONDS)
+    clock.move(Times().refresh_seconds)
     wire.requests.clear()
     assert await repository.get(OLD_ONLY) is None
     assert await repository.batch_get([OLD_ONLY, COPIED]) == [None, orders.new_order(1)]
@@ -137,13 +137,13 @@ async def test_deletes_become_real_in_the_end(
 ) -> None:
     """Tombstones are left until `FINISHED`, in which nobody needs them any more."""
     await copy_all(gateway)
-    await control.advance(Event.COMPLETE, clock.now())
-    clock.move(REFRESH_SECONDS)
+    await control.advance(Phase.MIGRATED, clock.now())
+    clock.move(Times().refresh_seconds)
     await repository.delete(COPIED)
     assert await in_new(gateway, COPIED) == {**COPIED, PLAN.tombstone_attribute: True}
-    clock.move(SETTLE_SECONDS)
-    await control.advance(Event.FINISH, clock.now())
-    clock.move(REFRESH_SECONDS)
+    clock.move(Times().settle_seconds)
+    await control.advance(Phase.FINISHED, clock.now())
+    clock.move(Times().refresh_seconds)
     await repository.delete(OLD_ONLY)
     assert await in_new(gateway, OLD_ONLY) is None
     assert await repository.batch_get([COPIED, OLD_ONLY]) == [None, None]
@@ -153,7 +153,7 @@ async def test_one_look_serves_all(
     repository: DualTableRepository, clock: HandClock, wire: Wire
 ) -> None:
     """A refresh costs one read and one write, however many operations are under way."""
-    clock.move(REFRESH_SECONDS)
+    clock.move(Times().refresh_seconds)
     await asyncio.gather(*(repository.get(orders.key(n)) for n in range(1, 10)))
     looks = {op: n for (op, table), n in wire.requests.items() if table == PLAN.control_table}
     assert looks == {"get": 1, "put": 1}
@@ -165,9 +165,9 @@ async def test_a_cancelled_look_is_good_for_the_next(
     repository: DualTableRepository, control: Control, clock: HandClock, wire: Wire
 ) -> None:
     """A caller that gives up in the middle of a refresh must not take the others along."""
-    await control.advance(Event.COMPLETE, clock.now())
+    await control.advance(Phase.MIGRATED, clock.now())
     wire.requests.clear()
-    clock.move(REFRESH_SECONDS)
+    clock.move(Times().refresh_seconds)
     asked, answers = asyncio.Event(), asyncio.Event()
 
     async def hang() -> None:
@@ -195,12 +195,12 @@ async def test_a_repository_acknowledges_the_phase(
     async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as one:
         async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as other:
             assert {beat.phase for beat in await control.heartbeats()} == {Phase.MIGRATING}
-            await control.advance(Event.COMPLETE, clock.now())
-            clock.move(REFRESH_SECONDS)
+            await control.advance(Phase.MIGRATED, clock.now())
+            clock.move(Times().refresh_seconds)
             await one.get(COPIED)
             phases = {beat.at: beat.phase for beat in await control.heartbeats()}
             assert phases == {
-                clock.now() - REFRESH_SECONDS: Phase.MIGRATING,
+                clock.now() - Times().refresh_seconds: Phase.MIGRATING,
                 clock.now(): Phase.MIGRATED,
             }
             await other.get(COPIED)
@@ -214,7 +214,7 @@ async def test_an_outage_is_ridden_out_until_it_is_too_long(
 ) -> None:
     """Young knowledge serves on; old knowledge only what `new` can answer; news serve again."""
     wire.cut_off()
-    clock.move(STALE_SECONDS)
+    clock.move(Times().stale_seconds)
     assert await repository.get(OLD_ONLY) == orders.new_order(2)
     clock.move(10)
     wire.requests.clear()
@@ -275,7 +275,7 @@ def test_a_hanging_control_table_holds_nobody_up(operation: str) -> None:
     async def serve() -> None:
         faults = Hanging(operation)
         async with await _hung(faults) as repository:
-            await asyncio.sleep(REFRESH_SECONDS)
+            await asyncio.sleep(Times().refresh_seconds)
             faults.begin()
             begun = simulated.seconds()
             waits = []
@@ -302,7 +302,7 @@ def test_a_hang_that_lasts_stops_only_what_needs_old() -> None:
             await repository.put(orders.new_order(1))
             faults.begin()
             for _ in range(40):
-                await asyncio.sleep(STALE_SECONDS / 30)
+                await asyncio.sleep(Times().stale_seconds / 30)
                 await repository.get(COPIED)
             begun = simulated.seconds()
             with pytest.raises(StalePhaseError, match=r"\d+ s ago"):
@@ -321,9 +321,9 @@ async def test_whoever_was_idle_waits_for_the_news(
     repository: DualTableRepository, control: Control, clock: HandClock, wire: Wire
 ) -> None:
     """All that begin after a long pause go by the phase as it is then, not only the first."""
-    await control.advance(Event.COMPLETE, clock.now())
+    await control.advance(Phase.MIGRATED, clock.now())
     wire.requests.clear()
-    clock.move(STALE_SECONDS + 1)
+    clock.move(Times().stale_seconds + 1)
     assert await asyncio.gather(*[repository.get(OLD_ONLY) for _ in range(3)]) == [None] * 3
     assert not wire.asked_old()
     assert wire.requests["get", PLAN.control_table] == 1
@@ -355,7 +355,7 @@ async def test_a_process_frozen_and_cut_off_brings_nothing_back(
 
     async def freeze() -> None:
         wire.cut_off()
-        clock.move(STALE_SECONDS + 1)
+        clock.move(Times().stale_seconds + 1)
 
     wire.between["batch_get", PLAN.old] = freeze
     with pytest.raises(StalePhaseError):
@@ -383,7 +383,7 @@ async def test_a_slow_operation_is_no_stale_one(
     """While the phase stays the same and can be read, an operation may take any time."""
 
     async def slow() -> None:
-        clock.move(10 * STALE_SECONDS)
+        clock.move(10 * Times().stale_seconds)
 
     wire.between["batch_get", PLAN.old] = slow
     assert await repository.get(OLD_ONLY) == orders.new_order(2)
@@ -394,9 +394,9 @@ async def test_either_clock_tells_the_age(
     repository: DualTableRepository, control: Control, clock: HandClock, ticking: str
 ) -> None:
     """One clock stops while a machine is frozen, the other may be set back: the older counts."""
-    await control.advance(Event.COMPLETE, clock.now())
+    await control.advance(Phase.MIGRATED, clock.now())
     standing = {"seconds": "wall_seconds", "wall_seconds": "seconds"}[ticking]
-    setattr(clock, ticking, getattr(clock, ticking) + REFRESH_SECONDS)
+    setattr(clock, ticking, getattr(clock, ticking) + Times().refresh_seconds)
     setattr(clock, standing, getattr(clock, standing) - (ticking == "seconds") * 3600)
     assert await repository.get(OLD_ONLY) is None
 
@@ -409,7 +409,7 @@ async def test_without_a_control_table_it_is_migrating(wire: Wire, clock: HandCl
     async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as repository:
         assert await repository.get(OLD_ONLY) == orders.new_order(2)
         await Migrator(PLAN, gateway=gateway).run()
-        clock.move(REFRESH_SECONDS)
+        clock.move(Times().refresh_seconds)
         assert await repository.get(OLD_ONLY) == orders.new_order(2)
         control = Control(gateway, PLAN.control_table, PLAN.name)
         assert len(await control.heartbeats()) == 1, "and notices when there is one"
@@ -429,7 +429,7 @@ async def test_no_permission_for_heartbeats_is_said_once(
     with caplog.at_level(logging.WARNING, "dualtable"):
         async with DualTableRepository(PLAN, gateway=gateway, clock=clock) as repository:
             for _ in range(3):
-                clock.move(REFRESH_SECONDS)
+                clock.move(Times().refresh_seconds)
                 assert await repository.get(OLD_ONLY) == orders.new_order(2)
     assert [record.message for record in caplog.records] == ["the phase could not be acknowledged"]
 
@@ -455,7 +455,7 @@ async def test_the_phase_never_goes_back(
         await repository.delete(OLD_ONLY)
         record = {"migration": PLAN.name, "record": "state"}
         await gateway.delete(PLAN.control_table, codec.encode(record))
-        clock.move(REFRESH_SECONDS)
+        clock.move(Times().refresh_seconds)
         assert await repository.get(OLD_ONLY) is None
     assert [record.message for record in caplog.records] == ["the control table has lost the phase"]
 
@@ -483,20 +483,20 @@ async def test_the_old_table_may_go_after_the_migration(
         await repository.put(orders.new_order(2), if_absent=True)
 
 
-@pytest.mark.parametrize("first", [Event.COMPLETE, Event.FINISH])
+@pytest.mark.parametrize("first", [Phase.MIGRATED, Phase.FINISHED])
 async def test_two_repositories_one_step_apart_are_safe(
-    gateway: MemoryGateway, control: Control, clock: HandClock, first: Event
+    gateway: MemoryGateway, control: Control, clock: HandClock, first: Phase
 ) -> None:
     """Not all notice at one moment: deletes, writes and updates of each hold for the other."""
     await copy_all(gateway)
-    if first is Event.FINISH:
-        await control.advance(Event.COMPLETE, clock.now())
+    if first is Phase.FINISHED:
+        await control.advance(Phase.MIGRATED, clock.now())
     async with (
         DualTableRepository(PLAN, gateway=gateway, clock=clock) as behind,
         DualTableRepository(PLAN, gateway=gateway, clock=HandClock()) as ahead,
     ):
         await control.advance(first, clock.now())
-        ahead._clock.move(REFRESH_SECONDS)  # type: ignore[attr-defined]
+        ahead._clock.move(Times().refresh_seconds)  # type: ignore[attr-defined]
         await ahead.delete(OLD_ONLY)
         assert await behind.get(OLD_ONLY) is None
         await behind.delete(COPIED)
@@ -527,11 +527,11 @@ async def test_phases_on_real_servers(server: str, table_name: str) -> None:
             await repository.delete(COPIED)
             assert len(await orders.everything(gateway, plan.new)) == 1
             await orders.fill(gateway, plan.new, [orders.new_order(n) for n in range(2, 10)])
-            await control.advance(Event.COMPLETE, clock.now())
+            await control.advance(Phase.MIGRATED, clock.now())
             with pytest.raises(MigrationMismatchError):
-                await control.advance(Event.COMPLETE, clock.now())
-            await control.advance(Event.FINISH, clock.now())
-            clock.move(REFRESH_SECONDS)
+                await control.advance(Phase.MIGRATED, clock.now())
+            await control.advance(Phase.FINISHED, clock.now())
+            clock.move(Times().refresh_seconds)
             await repository.delete(OLD_ONLY)
             assert [beat.phase for beat in await control.heartbeats()] == [Phase.FINISHED]
             assert await repository.batch_get([COPIED, OLD_ONLY]) == [None, None]

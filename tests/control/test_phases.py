@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from clocks import HandClock
 
 from dualtable import Migrator, Phase
 from dualtable._control.control_table import Control, Heartbeat, State
-from dualtable._control.phases import ROUTES, TRANSITIONS, Event
+from dualtable._control.phases import ROUTES, TRANSITIONS, next_phase
 from dualtable.errors import MigrationMismatchError
 from dualtable.testing import Faults, MemoryGateway
 
@@ -39,38 +40,47 @@ def control_of(gateway: Any) -> Control:
 
 
 def test_each_phase_has_a_route_and_one_way_on() -> None:
-    """The rules are complete tables, and no phase can be skipped or gone back to."""
+    """The rules are complete tables; no phase can be skipped, and one can be taken back."""
     assert set(ROUTES) == set(Phase)
     phases = list(Phase)
-    assert list(TRANSITIONS.values()) == phases[1:]
-    assert [phase for phase, _ in TRANSITIONS] == phases[:-1]
+    onward = set(pairwise(phases))
+    assert set(TRANSITIONS) - onward == {(Phase.READING_BOTH, Phase.ROLLING_OUT)}
+    assert onward <= set(TRANSITIONS)
+    assert [next_phase(phase) for phase in phases] == [*phases[1:], None]
+
+
+def test_no_migrator_runs_while_somebody_writes_to_old() -> None:
+    """I5: the old table is frozen before the copy."""
+    assert not [route for route in ROUTES.values() if route.copies and route.old_moves]
 
 
 async def test_the_phase_moves_step_by_step(gateway: MemoryGateway) -> None:
     """A new migration has no record of its phase; what else the record holds stays."""
     control = control_of(gateway)
-    assert await control.advance(Event.COMPLETE, 5.5) == State(Phase.MIGRATED, since=5.5)
-    assert await control.advance(Event.FINISH, 7) == State(Phase.FINISHED, since=7)
-    assert await control.state() == State(Phase.FINISHED, since=7)
+    first = await control.advance(Phase.MIGRATED, 5.5)
+    assert first == State(Phase.MIGRATED, since=5.5, step=1, wrote_new=True)
+    last = await control.advance(Phase.FINISHED, 7)
+    assert last == State(Phase.FINISHED, since=7, step=2, wrote_new=True)
+    assert await control.state() == last
 
 
 async def test_a_move_keeps_what_the_cut_over_needs(gateway: MemoryGateway) -> None:
     """The TTL attribute noted by `create` must outlive the phases."""
     control = control_of(gateway)
     await control.note_state(State(ttl_attribute="expires"))
-    await control.advance(Event.COMPLETE, 5)
-    assert await control.state() == State(Phase.MIGRATED, "expires", 5)
+    await control.advance(Phase.MIGRATED, 5)
+    assert await control.state() == State(Phase.MIGRATED, "expires", 5, 1, wrote_new=True)
 
 
 async def test_an_event_out_of_turn_is_refused(gateway: MemoryGateway) -> None:
     """Two cut-overs at once, or one too early, must not skip a phase."""
     control = control_of(gateway)
-    with pytest.raises(MigrationMismatchError, match="MIGRATING by 'finish'"):
-        await control.advance(Event.FINISH, 1)
-    await control.advance(Event.COMPLETE, 1)
-    with pytest.raises(MigrationMismatchError, match="MIGRATED by 'complete'"):
-        await control.advance(Event.COMPLETE, 2)
-    assert await control.state() == State(Phase.MIGRATED, since=1)
+    with pytest.raises(MigrationMismatchError, match="FINISHED does not follow MIGRATING"):
+        await control.advance(Phase.FINISHED, 1)
+    await control.advance(Phase.MIGRATED, 1)
+    with pytest.raises(MigrationMismatchError, match="MIGRATED does not follow MIGRATED"):
+        await control.advance(Phase.MIGRATED, 2)
+    assert await control.state() == State(Phase.MIGRATED, since=1, step=1, wrote_new=True)
 
 
 @pytest.mark.parametrize("noted", [True, False], ids=["stored", "no record yet"])
@@ -84,12 +94,12 @@ async def test_only_one_of_two_moves_counts(gateway: MemoryGateway, noted: bool)
         async def before(self, operation: str, table: str) -> None:
             if operation == "put":
                 gateway.faults = Faults()
-                await control.advance(Event.COMPLETE, 1)
+                await control.advance(Phase.MIGRATED, 1)
 
     gateway.faults = Overtaken()
     with pytest.raises(MigrationMismatchError, match="by somebody else"):
-        await control.advance(Event.COMPLETE, 2)
-    assert await control.state() == State(Phase.MIGRATED, since=1)
+        await control.advance(Phase.MIGRATED, 2)
+    assert await control.state() == State(Phase.MIGRATED, since=1, step=1, wrote_new=True)
 
 
 async def test_heartbeats_come_back_as_they_were(gateway: MemoryGateway) -> None:
@@ -112,7 +122,7 @@ async def test_a_running_migrator_notices_the_phase(gateway: MemoryGateway) -> N
         async def after(self, operation: str, table: str) -> None:
             if operation == "scan":
                 gateway.faults = Faults()
-                await control.advance(Event.COMPLETE, clock.now())
+                await control.advance(Phase.MIGRATED, clock.now())
                 clock.move(2)
 
     gateway.faults = MovedAfterFirstPage()

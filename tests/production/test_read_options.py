@@ -13,9 +13,9 @@ import orders
 import pytest
 from clocks import HandClock
 
-from dualtable import DualTableRepository, Migrator, Verifier, create_table
+from dualtable import DualTableRepository, Migrator, Phase, Verifier, create_table
 from dualtable._control.control_table import Control
-from dualtable._control.phases import REFRESH_SECONDS, SETTLE_SECONDS, Event
+from dualtable._control.phases import Times
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION
 from dualtable._production import copy_on_read
@@ -165,8 +165,8 @@ async def test_one_round_trip_follows_the_phase(gateway: MemoryGateway, wire: Wi
     control = Control(gateway, PLAN.control_table, PLAN.name)
     await control.ensure_table()
     async with repository(gateway, wire, one_round_trip=True, clock=clock) as shop:
-        await control.advance(Event.COMPLETE, clock.now())
-        clock.move(REFRESH_SECONDS)
+        await control.advance(Phase.MIGRATED, clock.now())
+        clock.move(Times().refresh_seconds)
         assert await shop.get(OLD_ONLY) is None
         assert await shop.batch_get([COPIED]) == [orders.new_order(1)]
         assert not any(table == PLAN.old for _, table in wire.asked)
@@ -181,9 +181,9 @@ async def test_a_frozen_process_believes_nothing_in_one_round_trip(
     await control.ensure_table()
 
     async def freeze() -> None:
-        await control.advance(Event.COMPLETE, clock.now())
-        clock.move(SETTLE_SECONDS)
-        await control.advance(Event.FINISH, clock.now())
+        await control.advance(Phase.MIGRATED, clock.now())
+        clock.move(Times().settle_seconds)
+        await control.advance(Phase.FINISHED, clock.now())
 
     async with repository(
         gateway, wire, one_round_trip=True, copy_on_read=True, clock=clock

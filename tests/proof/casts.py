@@ -17,9 +17,9 @@ from typing import Any
 
 import attrs
 
-from dualtable import DualTableRepository, Migration, Migrator
+from dualtable import DualTableRepository, Migration, Migrator, Phase
 from dualtable._control.control_table import Control, Run
-from dualtable._control.phases import SETTLE_SECONDS, Event
+from dualtable._control.phases import Times
 from dualtable._control.segments import total
 from dualtable._dynamodb.tables import identity
 from dualtable._wire import codec
@@ -205,9 +205,9 @@ async def _finish(cast: Cast, stage: Stage) -> None:
     PROCESS.set("operator")
     await _migrator(cast, stage, gateway).run()
     control = Control(gateway, CONTROL, cast.migration.name)
-    await control.advance(Event.COMPLETE, stage.now())
-    await stage.sleep(SETTLE_SECONDS)
-    await control.advance(Event.FINISH, stage.now())
+    await control.advance(Phase.MIGRATED, stage.now())
+    await stage.sleep(Times().settle_seconds)
+    await control.advance(Phase.FINISHED, stage.now())
     repository = DualTableRepository(cast.migration, gateway=gateway, clock=stage)
     async with repository:
         await _perform(stage, repository, Operation("operator", "", DELETER))

@@ -44,7 +44,6 @@ from dualtable import (
 )
 from dualtable._clock import SystemClock
 from dualtable._control.control_table import Control
-from dualtable._control.phases import Event
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import PRODUCTION
@@ -418,8 +417,8 @@ class DictMachine(RuleBasedStateMachine):
     @rule()
     def enter_the_next_phase(self) -> None:
         """Move on when everybody has seen the phase before, and let everybody see the new one."""
-        event = Event.COMPLETE if self._migrating() else Event.FINISH
-        state = self.run(self.control.advance(event, self.clock.now()))
+        to = Phase.MIGRATED if self._migrating() else Phase.FINISHED
+        state = self.run(self.control.advance(to, self.clock.now()))
         self.phase = state.phase
         self.clock.shift += 60
 
