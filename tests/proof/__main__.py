@@ -23,7 +23,7 @@ from conftest import pytest_configure
 from servers import SERVERS, ServerUnavailable
 
 from proof import fleet
-from proof.casts import WORLDS, Cast, casts, finishing, with_text_keys
+from proof.casts import WORLDS, Cast, casts, finishing, hanging, with_text_keys
 from proof.explorer import Exploration, explore
 from proof.fleet import Fleet
 from proof.guards import GUARDS
@@ -63,6 +63,9 @@ def every_cast() -> Iterator[Cast]:
     yield from casts(3, (UPDATER, PUTTER, DELETER, GLANCER), (ONLY_OLD, COPIED, DELETED))
     yield from casts(1, CORE, (ONLY_OLD,), Budget(crashes=2))
     yield from (finishing(role, world) for role in ROLES for world in (ONLY_OLD, DELETED))
+    for world in (ONLY_OLD, DELETED):
+        yield from (hanging(role, UPDATER, world=world) for role in ROLES)
+        yield from (hanging(role, world=world, moves_on=True) for role in ROLES)
     for scripts in (
         ((DELETER, CREATOR), (UPDATER,)),
         ((PUTTER, READER), (DELETER, READER)),

@@ -76,6 +76,8 @@ class Cast:
     budget: Budget = attrs.field(factory=Budget)
     others: bool = True
     """The old table has another item, whose page comes first."""
+    hangs: bool = False
+    """What the repository knows of the phase is old, and the control table does not answer it."""
     moves_on: bool = False
     """An operator copies everything, moves on to the last phase, and deletes the item for real."""
     migration: Migration = attrs.field(default=MIGRATION, repr=False)
@@ -88,6 +90,7 @@ class Cast:
     def title(self) -> str:
         actors = [" then ".join(role.name for role in script) for script in self.scripts]
         actors += ["migrator"] * self.migrators + ["operator"] * self.moves_on
+        actors += ["a control table that hangs"] * self.hangs
         return f"{', '.join(actors)}; {self.world.name}"
 
     def history(self) -> History:
@@ -110,6 +113,7 @@ async def play(cast: Cast, stage: Stage) -> None:
         migrators = [_migrate(cast, stage, f"migrator-{n + 1}") for n in range(cast.migrators)]
         if cast.moves_on:
             actors.append(_finish(cast, stage))
+        stage.seconds += Times().refresh_seconds * cast.hangs
         stage.playing = True
         await asyncio.gather(*(asyncio.create_task(part) for part in (*actors, *migrators)))
         stage.playing = False
@@ -153,7 +157,7 @@ async def _open(stack: AsyncExitStack, cast: Cast, stage: Stage, **settings: Any
     repository: Repository = DualTableRepository(
         cast.migration,
         gateway=gateway,
-        clock=stage if cast.moves_on else StillClock(),
+        clock=stage if cast.moves_on or cast.hangs else StillClock(),
         **settings,
     )
     return await stack.enter_async_context(repository)
@@ -253,6 +257,13 @@ def finishing(role: Role, world: World) -> Cast:
 def with_text_keys(cast: Cast, text: str = "12.5") -> Cast:
     """Return the cast with an old table whose keys are texts that numbers lead back to."""
     return attrs.evolve(cast, migration=TEXT_KEYS, old_key={"id": text})
+
+
+def hanging(*roles: Role, world: World, moves_on: bool = False) -> Cast:
+    """Return a cast of actors whose repository gets no answer from the control table."""
+    scripts = tuple((role,) for role in roles)
+    budget = Budget(expiries=int(moves_on))
+    return Cast(scripts, world, 0, budget, others=False, hangs=True, moves_on=moves_on)
 
 
 def casts(

@@ -153,6 +153,7 @@ def run(cast: Cast, walk: _Walk, *, reduced: bool) -> History:
         walk.choose,
         shared_control=shared,
         moves_on=cast.moves_on,
+        hangs=cast.hangs,
         reduced=reduced,
     )
     with repeatable():

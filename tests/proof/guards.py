@@ -20,6 +20,7 @@ import attrs
 from dualtable import Migration, Phase
 from dualtable._control import phases
 from dualtable._control.control_table import Control
+from dualtable._control.phase_watch import PhaseWatch
 from dualtable._control.phases import ROUTES
 from dualtable._control.segments import Progress
 from dualtable._copy.run import Run
@@ -37,7 +38,7 @@ from dualtable._wire.items import check_item
 from dualtable._wire.marks import new_token
 from dualtable._wire.packed import PackedItem
 from dualtable.testing import _memory
-from proof.casts import WORLDS, Cast, with_text_keys
+from proof.casts import WORLDS, Cast, hanging, with_text_keys
 from proof.roles import (
     APPENDER,
     CONDITIONAL_DELETER,
@@ -113,6 +114,13 @@ async def believe_a_stale_miss(self: Any, missing: Any, *, confirmed: bool) -> A
 
 async def believe_anything(self: Any) -> None:
     """Ask nobody how old the phase is."""
+
+
+_refreshed = PhaseWatch._refreshed
+
+
+async def wait_for_news(self: Any, seconds: Any = None) -> None:
+    await _refreshed(self)
 
 
 _get = LogicalTable.get
@@ -367,6 +375,18 @@ GUARDS = (
         replaced(LogicalTable, "confirm", believe_anything),
         cast(UPDATER, migrators=0, moves_on=True, budget=Budget(expiries=1), others=False),
         "I4",
+    ),
+    Guard(
+        "whoever asks a control table that hangs waits for a moment only",
+        replaced(PhaseWatch, "_refreshed", wait_for_news),
+        hanging(UPDATER, GLANCER, world=ONLY_OLD),
+        "Nobody waits",
+    ),
+    Guard(
+        "without news of the phase old is not believed for ever",
+        replaced(LogicalTable, "confirm", believe_anything),
+        hanging(READER, world=ONLY_OLD, moves_on=True),
+        "I1",
     ),
     Guard(
         "deletes leave old as it is",

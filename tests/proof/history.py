@@ -113,6 +113,8 @@ class Operation:
     """How many states the item had had when the response of a write was lost."""
     may_repeat: bool = False
     """Others wrote before that request was sent again: nobody can tell whether it took effect."""
+    waited: float = 0.0
+    """So many seconds it had nothing to wait for but news of a phase that it need not know."""
 
     def refuse(self, answer: str) -> None:
         """Note that the caller was told by an error that nothing was done."""

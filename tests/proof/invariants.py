@@ -14,6 +14,7 @@ from proof.history import History, Operation, Step, logicals, show
 from proof.linearizability import linearizable
 
 _READS = ("get", "batch_get", "scan", "query")
+_MOMENT_SECONDS = 1.0
 
 
 class Violation(Exception):
@@ -37,6 +38,7 @@ def check_steps(history: History) -> None:
 def check_end(history: History) -> None:
     """Raise `Violation` where the whole run has broken an invariant."""
     i6_nothing_is_lost_silently(history)
+    nobody_waits_for_the_control_table(history)
     one_table_would_have_answered_the_same(history)
 
 
@@ -191,6 +193,15 @@ def i8_fallback_and_copy_agree(history: History) -> None:
                 f"step {number} of {step.actor} turned the logical item from {show(before)} into"
                 f" {show(after)}",
                 history,
+            )
+
+
+def nobody_waits_for_the_control_table(history: History) -> None:
+    """Whoever needs no news of the phase goes on without them."""
+    for op in history.operations:
+        if op.waited > _MOMENT_SECONDS:
+            raise Violation(
+                "Nobody waits", f"{op.actor} did nothing for {op.waited:g} seconds", history
             )
 
 

@@ -6,9 +6,10 @@ sleeps on the loop only to back off before it tries again, and whoever sleeps ha
 in hand. A longer pause is the same as not being granted the next call for a while, and that is
 explored anyway.
 
-What waits with a limit (`asyncio.timeout`) never runs out of patience here: the library gives up on
-copies and on the phase alone, and a copy that reaches the table after its reader has gone is one
-that a migrator makes at that moment.
+What waits with a limit (`asyncio.timeout`) runs out of patience when the stage says so, which it
+does where the control table hangs and nowhere else: the library gives up on copies and on the phase
+alone, and a copy that reaches the table after its reader has gone is one that a migrator makes at
+that moment.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = self
         self._seconds = 0.0
         self._on_idle = on_idle
+        self._limits: list[asyncio.TimerHandle] = []
 
     def time(self) -> float:
         return self._seconds
@@ -40,8 +42,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
         if isinstance(getattr(callback, "__self__", None), asyncio.Timeout):
-            return asyncio.TimerHandle(when, callback, args, self, context)  # never scheduled
+            self._limits.append(asyncio.TimerHandle(when, callback, args, self, context))
+            return self._limits[-1]  # never scheduled
         return super().call_at(when, callback, *args, context=context)
+
+    def patience(self) -> float | None:
+        """Return after how many seconds the first runs out of patience; None where none waits."""
+        self._limits = [limit for limit in self._limits if not limit.cancelled()]
+        whens = [limit.when() for limit in self._limits]
+        return max(min(whens) - self._seconds, 0.0) if whens else None
+
+    def run_out(self, seconds: float) -> None:
+        """Let time pass, and all who wait no longer than that run out of patience."""
+        self._seconds += seconds
+        for limit in [limit for limit in self._limits if limit.when() <= self._seconds]:
+            self._limits.remove(limit)
+            limit._run()
 
     def run_in_executor(self, executor: Any, call: Callable[..., Any], *args: Any) -> Any:
         """Run it here and now: a thread would bring a wall clock back in."""

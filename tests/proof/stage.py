@@ -18,6 +18,10 @@ later, so each interleaving equals one in which they come first. For the same re
 counts as begun with its first visible call and as ended with its last one: some equal interleaving
 is that tight, and a tight history is the harder one to explain.
 
+Where the control table hangs, it does so for the repositories alone: what they ask it is never
+answered, and that somebody runs out of patience is a move. (Where the migration moves on besides,
+it happens at once: what is asked there is what may be done without news.)
+
 Where the migration moves on to its end, a repository looks at the clock between its calls, so none
 of them is made at once. No time passes between its last look and the arrival of the write that it
 has then sent: that is what the library waits for before it lets deletes be real, and no table could
@@ -40,6 +44,7 @@ from dualtable._wire import codec
 from dualtable.errors import UnavailableError
 from dualtable.testing import Faults, MemoryGateway
 from proof.history import History, Operation, Record, Step, is_migrator
+from proof.loop import VirtualLoop
 from proof.tables import (
     CONTROL,
     KEY,
@@ -142,6 +147,7 @@ class Stage(Faults):
         *,
         shared_control: bool = False,
         moves_on: bool = False,
+        hangs: bool = False,
         reduced: bool = True,
     ) -> None:
         self.gateway = MemoryGateway(self)
@@ -154,6 +160,7 @@ class Stage(Faults):
         self._choose = choose
         self._shared_control = shared_control
         self._moves_on = moves_on
+        self._hangs = hangs
         self._reduced = reduced
         self.pending: list[Pending] = []
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
@@ -171,7 +178,7 @@ class Stage(Faults):
             raise asyncio.CancelledError
         arguments = _signature(operation).bind(*args, **kwargs).arguments
         granted = asyncio.get_running_loop().create_future()
-        pending = Pending(gateway, operation, arguments, granted, OPERATION.get())
+        pending = Pending(gateway, operation, arguments, granted, _under_way())
         pending = attrs.evolve(pending, visible=self._is_visible(pending))
         self.pending.append(pending)
         try:
@@ -228,13 +235,41 @@ class Stage(Faults):
     # -- moves -------------------------------------------------------------------------------------
 
     def _local_moves(self) -> list[Move]:
-        local = (call for call in self.pending if not call.visible)
+        local = (call for call in self._answered() if not call.visible)
         first = next(local, None)
-        return self._outcomes(first) if first is not None else []
+        if first is not None:
+            return self._outcomes(first)
+        return self._impatience() if self._moves_on else []
 
     def _visible_moves(self) -> list[Move]:
-        moves = [move for call in self.pending for move in self._outcomes(call)]
-        return moves + (self._expiry() if self._may_expire() else [])
+        moves = [move for call in self._answered() for move in self._outcomes(call)]
+        return moves + (self._expiry() if self._may_expire() else []) + self._impatience()
+
+    def _answered(self) -> list[Pending]:
+        return [call for call in self.pending if not self._is_hanging(call)]
+
+    def _is_hanging(self, call: Pending) -> bool:
+        return self._hangs and call.table == CONTROL and not call.gateway.actor
+
+    def _impatience(self) -> list[Move]:
+        """Whoever has waited longest for the control table gives it up."""
+        if not self._hangs:
+            return []
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        seconds = loop.patience()
+        if seconds is None:
+            return []
+        return [Move("patience runs out", partial(self._run_out, loop, seconds))]
+
+    def _run_out(self, loop: VirtualLoop, seconds: float) -> None:
+        asking = {id(call.inside) for call in self._answered()}
+        for operation in self.history.operations:
+            if not operation.done and id(operation) not in asking and not self._moves_on:
+                operation.waited += seconds
+        self.memories["patience"] = hash((self.memories.get("patience", 0), self.seconds, seconds))
+        self._wake(self.seconds + seconds)
+        loop.run_out(seconds)
 
     def _may_expire(self) -> bool:
         checked = any(call.inside and call.operation in _WRITES for call in self.pending)
@@ -381,9 +416,15 @@ class Stage(Faults):
             self._remember(actor, (text, repr(answer), len(self.versions())))
 
     def _remember(self, actor: str, what: object) -> None:
-        looks_at_the_clock = self._moves_on or is_migrator(actor)
+        looks_at_the_clock = self._moves_on or self._hangs or is_migrator(actor)
         seconds = self.seconds if looks_at_the_clock else 0
         self.memories[actor] = hash((self.memories.get(actor, 0), seconds, what))
+
+
+def _under_way() -> Operation | None:
+    """Return the operation that calls; a task that it has left behind is inside none."""
+    operation = OPERATION.get()
+    return None if operation is None or operation.done else operation
 
 
 def _death(call: Pending, record: Record) -> Step:
