@@ -32,8 +32,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 __all__ = [
     "AccessError",
+    "ActionReason",
     "ConcurrentUpdateError",
     "ConditionFailedError",
     "DualTableError",
@@ -116,8 +119,37 @@ class ConcurrentUpdateError(DualTableError):
     """``update`` was overtaken by other writers on each of its attempts; nothing was written."""
 
 
+@attrs.frozen
+class ActionReason:
+    """What one action has to do with the failure of its transaction.
+
+    Attributes:
+        code: DynamoDB's word: ``ConditionalCheckFailed``; ``None`` where nothing was wrong;
+            ``TransactionConflict`` where somebody else wrote the item at the same time.
+        key: The key of the action's item as plain values.
+    """
+
+    code: str
+    key: dict[str, Any]
+
+
 class ConditionFailedError(DualTableError):
-    """The caller's condition does not hold for the logical item; nothing was written."""
+    """The caller's condition does not hold for the logical item; nothing was written.
+
+    Attributes:
+        reasons: Of a transaction, one `ActionReason` for each action in their order, each as it was
+            when it was looked at; empty otherwise. `key` is that of the first that failed.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        key: dict[str, Any] | None = None,
+        reasons: tuple[ActionReason, ...] = (),
+    ) -> None:
+        super().__init__(message, key=key)
+        self.reasons = reasons
 
 
 class UnknownIndexError(DualTableError, LookupError):

@@ -141,11 +141,10 @@ def cancellation(reasons: Sequence[Reason]) -> TransactionCancelled | GatewayErr
     by_verdict = {reason.verdict: number for number, reason in reversed([*enumerate(reasons)])}
     if Verdict.CONDITION_FAILED in by_verdict:
         return TransactionCancelled(reasons)
-    if (number := by_verdict.get(Verdict.REFUSED)) is not None:
-        return RequestRefusedError(
-            f"action {number} of the transaction is refused: {reasons[number].message}",
-            code="ValidationException",
-        )
+    if Verdict.REFUSED in by_verdict:
+        refused = [(n, r.message) for n, r in enumerate(reasons) if r.verdict is Verdict.REFUSED]
+        said = (f"action {number} of the transaction is refused: {why}" for number, why in refused)
+        return RequestRefusedError("; ".join(said), code="ValidationException")
     if (number := by_verdict.get(Verdict.THROTTLED)) is not None:
         return ThrottledError(
             f"action {number} of the transaction is throttled: {reasons[number].message}",

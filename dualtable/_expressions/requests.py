@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 import attrs
 
@@ -21,6 +21,7 @@ from dualtable._wire.marks import Marks
 from dualtable._wire.types import WireItem, WireKey
 from dualtable.errors import RequestRefusedError
 
+_ROOMY = 1000  # characters, which neither limit of an expression is reached with
 _SET = re.compile(r"(?<![#:\w.])SET(?!\w)", re.IGNORECASE)
 
 
@@ -103,6 +104,23 @@ class CheckStep:
 
 Step: TypeAlias = PutStep | UpdateStep | DeleteStep | CheckStep
 """What a caller asks of one key, checked and in wire form."""
+
+
+def is_blind(step: Step) -> TypeGuard[PutStep | DeleteStep]:
+    """Tell whether what a step does does not depend on the item that is there."""
+    return isinstance(step, PutStep | DeleteStep) and step.condition is None
+
+
+def has_room(expression: Condition | Update) -> bool:
+    """Tell whether DynamoDB takes a caller's expression with what the library has added to it."""
+    if len(expression.expression) <= _ROOMY:
+        return True
+    parse = parse_update if isinstance(expression, Update) else parse_condition
+    try:
+        parse(expression.expression, Placeholders(expression.names, expression.values))
+    except RequestRefusedError:
+        return False
+    return True
 
 
 def judged(condition: Condition, marks: Marks) -> Judged:

@@ -21,7 +21,7 @@ import attrs
 
 from dualtable._expressions.conditions import Found, Literal, Path
 from dualtable._expressions.projections import Projection, check_apart
-from dualtable._wire.types import WireItem, WireValue
+from dualtable._wire.types import WireItem, WireKey, WireValue
 from dualtable._wire.values import normal, normal_item, refused
 
 _SETS = ("SS", "NS", "BS")
@@ -163,6 +163,16 @@ class UpdateTree:
         """The paths that the update writes to."""
         return tuple(action.path for action in self.actions)
 
+    def make(self, key: WireKey, item: WireItem | None) -> WireItem | None:
+        """Return what becomes of the item under a key; None is what there is of no item.
+
+        One that is not there is made of its key, unless the update only takes away: then nothing
+        becomes of nothing, whatever its paths lead through.
+        """
+        if item is None and all(isinstance(each, Remove | Discard) for each in self.actions):
+            return None
+        return self.apply(key if item is None else item)
+
     def apply(self, item: WireItem) -> WireItem:
         """Return the updated item; ``{}``, or a key, is what there is of one that is not there.
 
@@ -184,9 +194,11 @@ class UpdateTree:
         return Projection(self.paths).apply(old)
 
     def updated_new(self, new: WireItem) -> WireItem:
-        """Return what the item after the update has at these paths, but for what was removed."""
-        kept = [action.path for action in self.actions if not isinstance(action, Remove)]
-        return Projection(kept).apply(new)
+        """Return what the item after the update has at these paths.
+
+        In the place of a list's removed member that is the one that has moved up.
+        """
+        return Projection(self.paths).apply(new)
 
 
 def _there(source: Source, item: WireItem) -> WireValue:

@@ -49,6 +49,11 @@ class Exchange(Generic[Model]):
     marks: Marks
     form: Form[Any]
 
+    @property
+    def shows_any_item(self) -> bool:
+        """Whether there is no item that a caller cannot be shown, as one that misfits a model."""
+        return self.form is PLAIN
+
     def key(self, key: Key) -> WireKey:
         """Return a key in wire form.
 

@@ -3,7 +3,9 @@
 The rule: where `new` has a live item, the server judges the caller's condition, in one request and
 without a read. Where it has none, the condition is judged here on what is seen, and the write goes
 through only if that is still what is there (I4); so what only `old` has never needs to be copied
-first.
+first. The same where the caller's expression leaves no room for the library's.
+
+Whatever can be wrong with what is seen, or with what is returned, comes before the write.
 """
 
 from __future__ import annotations
@@ -14,7 +16,14 @@ from typing import TypeAlias, TypeVar
 
 from dualtable._dynamodb.gateway import ConditionFailed, ReturnValues
 from dualtable._dynamodb.retry import OVERTAKEN, retried
-from dualtable._expressions.requests import Changes, DeleteStep, PutStep, Step, UpdateStep
+from dualtable._expressions.requests import (
+    Changes,
+    DeleteStep,
+    PutStep,
+    Step,
+    UpdateStep,
+    has_room,
+)
 from dualtable._expressions.texts import Condition
 from dualtable._production.exchange import Exchange
 from dualtable._production.logical import LogicalTable
@@ -27,6 +36,7 @@ from dualtable._wire.types import Key, WireItem, WireKey
 from dualtable.errors import (
     ConcurrentUpdateError,
     ConditionFailedError,
+    DualTableError,
     InvalidItemError,
     ItemExistsError,
     ItemNotFoundError,
@@ -73,12 +83,15 @@ async def put_if_absent(tables: LogicalTable, step: PutStep) -> None:
         ) from None
 
 
-async def delete(tables: LogicalTable, step: DeleteStep, *, return_old: bool) -> WireItem | None:
+async def delete(
+    tables: LogicalTable, exchange: Exchange[Model], step: DeleteStep, *, return_old: bool
+) -> Model | None:
     """Delete an item, if the condition holds; return what it was where that is asked for.
 
     Raises:
         ConditionFailedError: It does not hold for the logical item.
         ConcurrentUpdateError: Others wrote in between on each try.
+        InvalidItemError: What it was does not fit the model; nothing is deleted.
     """
 
     async def bury(guard: Condition | None) -> WireItem | None:
@@ -88,14 +101,19 @@ async def delete(tables: LogicalTable, step: DeleteStep, *, return_old: bool) ->
             return await tables.gateway.put(table, tombstone, guard, return_old=return_old)
         return await tables.gateway.delete(table, step.key, guard, return_old=return_old)
 
-    async def bury_seen(seen: Seen) -> WireItem | None:
-        await bury(seen.unchanged)
-        return seen.item
+    async def bury_live(guard: Condition) -> Model | None:
+        return exchange.loaded(await bury(guard))
 
-    if step.condition is not None:
-        return await _judge(tables, step, bury, bury_seen)
-    found = await bury(None)
-    return (await tables.seen_with(step.key, found)).item if return_old else None
+    async def bury_seen(seen: Seen) -> Model | None:
+        shown = exchange.loaded(seen.item) if return_old else None
+        await bury(seen.unchanged)
+        return shown
+
+    if step.condition is None and not return_old:
+        await bury(None)
+        return None
+    is_safe = exchange.shows_any_item or not return_old
+    return await _judge(tables, step, bury_live if is_safe else None, bury_seen)
 
 
 async def update(
@@ -109,60 +127,82 @@ async def update(
         RequestRefusedError: The update does not fit the item.
     """
     marks, token = tables.marks, new_token()
+    sent = step.changes.stamped(marks, token)
 
     async def update_live(guard: Condition) -> WireItem | None:
-        sent = step.changes.stamped(marks, token)
         found = await tables.gateway.update(
             tables.new.table, step.key, sent, guard, return_values=return_values
         )
         return None if found is None else marks.strip(found) or None
 
     async def update_seen(seen: Seen) -> WireItem | None:
-        before = seen.item or {}
-        after = step.changes.tree.apply(seen.item or step.key)
-        stamped = marks.stamp(after, token)
-        check_item(stamped, tables.new)
-        await tables.replace(seen, stamped)
-        return returned(step.changes, before, after, return_values)
+        after = updated(tables, step, seen, token)
+        answer = returned(step.changes, seen.item, after, return_values)
+        if after is not None:
+            await tables.replace(seen, after)
+        return None if answer is None else marks.strip(answer) or None
 
-    return await _judge(tables, step, update_live, update_seen)
+    return await _judge(tables, step, update_live if has_room(sent) else None, update_seen)
+
+
+def updated(tables: LogicalTable, step: UpdateStep, seen: Seen, token: str) -> WireItem | None:
+    """Return what an update makes of what is seen, with its token; None where it makes nothing.
+
+    Raises:
+        RequestRefusedError: The update does not fit the item.
+        InvalidItemError: What it makes is too large, or no key of an index.
+    """
+    try:
+        after = step.changes.tree.make(step.key, seen.item)
+        stamped = None if after is None else tables.marks.stamp(after, token)
+        if stamped is not None:
+            check_item(stamped, tables.new)
+    except DualTableError as error:
+        error.key = plain(step.key)
+        raise
+    return stamped
 
 
 def returned(
-    changes: Changes, before: WireItem, after: WireItem, return_values: ReturnValues
+    changes: Changes,
+    before: WireItem | None,
+    after: WireItem | None,
+    return_values: ReturnValues,
 ) -> WireItem | None:
     """Return what the server would have returned for an update that was made here."""
-    match return_values:
-        case "NONE":
-            return None
-        case "ALL_OLD":
-            return before or None
-        case "ALL_NEW":
-            return after
-        case "UPDATED_OLD":
-            return changes.tree.updated_old(before) or None
-        case "UPDATED_NEW":
-            return changes.tree.updated_new(after) or None
+    item = after if return_values.endswith("NEW") else before
+    if return_values == "NONE" or item is None:
+        return None
+    if return_values == "UPDATED_OLD":
+        return changes.tree.updated_old(item)
+    return changes.tree.updated_new(item) if return_values == "UPDATED_NEW" else item
 
 
 async def _judge(
     tables: LogicalTable,
     step: Step,
-    write_live: Callable[[Condition], Awaitable[_T]],
+    write_live: Callable[[Condition], Awaitable[_T]] | None,
     write_seen: Callable[[Seen], Awaitable[_T]],
 ) -> _T:
-    """Write to a live item under the condition, or else to what is seen in its place."""
+    """Write to a live item under the condition, or else to what is seen in its place.
+
+    Where `write_live` is None, a live item is seen as well.
+    """
     key, condition, live = step.key, step.condition, tables.overlay.live()
     guard = live if condition is None else condition.and_also(live)
+    by_server = write_live if has_room(guard) else None
 
     async def attempt() -> _T:
-        try:
-            return await write_live(guard)
-        except ConditionFailed as failure:
-            if failure.item is not None and not tables.marks.is_tombstone(failure.item):
-                raise _does_not_hold(key) from None
-            found = failure.item
-        seen = await tables.seen_with(key, found)
+        if by_server is None:
+            seen = await tables.see(key)
+        else:
+            try:
+                return await by_server(guard)
+            except ConditionFailed as failure:
+                if failure.item is not None and not tables.marks.is_tombstone(failure.item):
+                    raise _does_not_hold(key) from None
+                found = failure.item
+            seen = await tables.seen_with(key, found)
         if condition is not None and not condition.holds(seen.item):
             raise _does_not_hold(key)
         try:
@@ -204,8 +244,9 @@ async def modify(
         new_key, stamped = exchange.stamped(changed)
         if identity(new_key) != identity(wire):
             raise InvalidItemError("the change must keep the item's key", key=dict(key))
+        shown = exchange.load(stamped)
         await tables.replace(seen, stamped)
-        return exchange.load(stamped)
+        return shown
 
     try:
         return await retried(attempt, OVERTAKEN, ConditionFailed)

@@ -31,9 +31,7 @@ from dualtable._transforms.models import PLAIN, Model, form_of
 from dualtable._wire import codec
 from dualtable._wire.keys import identity
 from dualtable._wire.types import Item, Key
-from dualtable.errors import (
-    RequestRefusedError,
-)
+from dualtable.errors import GatewayError, RequestRefusedError
 
 
 class DualTableRepository(Opened[Model]):
@@ -64,7 +62,8 @@ class DualTableRepository(Opened[Model]):
 
     Raises:
         TableNotFoundError: One of the tables does not exist (on entering the context).
-        GatewayError: DynamoDB refused a request or could not be reached (from every method).
+        GatewayError: DynamoDB refused a request or could not be reached (from every method). After
+            an `UnavailableError` a write may have been made: its answer may be what got lost.
         InvalidKeyError: A key does not fit the new table (from every method).
         InvalidItemError: `model` is no attrs class, or an item does not fit it (from every method
             that returns one); the message has the path to each misfit.
@@ -210,13 +209,21 @@ class DualTableRepository(Opened[Model]):
 
         Raises:
             InvalidItemError: DynamoDB would refuse one of the items; nothing is sent.
-            GatewayError: Some items may have been put and others not; put all of them again.
+            GatewayError: Some items may have been put and others not, and the message says so; put
+                all of them again.
         """
         tables = await self._tables()
         stamped = [self._exchange.stamped(item) for item in items]
         last = {identity(key): item for key, item in stamped}
-        for batch in batches(last.values(), MAX_BATCH_WRITE):
-            await tables.gateway.batch_put(tables.new.table, batch)
+        for number, batch in enumerate(batches(last.values(), MAX_BATCH_WRITE)):
+            try:
+                await tables.gateway.batch_put(tables.new.table, batch)
+            except GatewayError as error:
+                put = number * MAX_BATCH_WRITE
+                error.args = (
+                    f"{error}; {put} of {len(last)} items were put before, put all again",
+                )
+                raise
 
     async def update(self, key: Key, change: Change[Model], *, create: bool = False) -> Model:
         """Read an item, change it, and write it back unless somebody else wrote it meanwhile.
@@ -294,7 +301,8 @@ class DualTableRepository(Opened[Model]):
     ) -> Model | None:
         """Delete an item; deleting one that does not exist is no error.
 
-        Until the migration is finished, a tombstone takes its place. Where the response is lost, it
+        Until the migration is finished, a tombstone takes its place. With `return_old`, one with a
+        `model` reads the item first, since it must fit. Where the response is lost, it
         is sent again and finds nothing any more: a condition may then fail, or None be returned,
         although it has deleted; `transact_write` knows better.
 
@@ -311,13 +319,16 @@ class DualTableRepository(Opened[Model]):
         Raises:
             ConditionFailedError: The condition does not hold; nothing was deleted.
             ConcurrentUpdateError: Overtaken on each of 10 tries; nothing was deleted.
+            TransformError: With `return_old` or a condition, the transform fails on the item of
+                the old table; nothing was deleted.
+            InvalidItemError: With `return_old`, the item does not fit the model; nothing was
+                deleted.
         """
         tables = await self._tables()
         asked = Delete(key, condition, names=names or {}, values=values or {})
-        found = await judged_writes.delete(
-            tables, self._exchange.delete_step(asked), return_old=return_old
+        return await judged_writes.delete(
+            tables, self._exchange, self._exchange.delete_step(asked), return_old=return_old
         )
-        return self._exchange.loaded(found) if return_old else None
 
     def query(
         self,
@@ -447,7 +458,8 @@ class DualTableRepository(Opened[Model]):
                 key.
 
         Raises:
-            ConditionFailedError: The condition of an action does not hold; nothing was written.
+            ConditionFailedError: The condition of an action does not hold; nothing was written. Its
+                ``reasons`` say of each action whether it is to blame.
             ConcurrentUpdateError: Overtaken on each of 10 tries; nothing was written.
             InvalidItemError: DynamoDB would refuse one of the items; nothing is sent.
             InvalidKeyError: A key does not fit, comes twice, or there are no or too many actions.

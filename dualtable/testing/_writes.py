@@ -77,8 +77,8 @@ def _updated(table: StoredTable, action: TransactUpdate) -> Write:
     old = table.versions(key)[-1]
     if condition is not None:
         _judge(condition, old)
-    _, new = table.checked_item(update.apply(key if old is None else old))
-    return Write(table, key, old, new, update)
+    new = update.make(key, old)
+    return Write(table, key, old, None if new is None else table.checked_item(new)[1], update)
 
 
 def _parsed_together(action: TransactUpdate) -> tuple[UpdateTree, ConditionTree | None]:

@@ -414,10 +414,35 @@ async def surprises(
     return found
 
 
-async def test_an_update_creates_an_item(gateway: Gateway, simple: str) -> None:
-    """Where there is none, it begins with the key."""
-    assert await gateway.update(simple, key(), Update("REMOVE x")) is None
-    assert await stored(gateway, simple, key()) == key()
+CREATES = "makes an item of its key"
+WHOLE = "returns the whole attribute"
+
+
+@wrong_on(dynamodb_local=CREATES, dynoxide=CREATES, ministack=CREATES)
+@pytest.mark.parametrize("in_transaction", [False, True])
+async def test_taking_away_from_nothing_makes_nothing(
+    gateway: Gateway, simple: str, in_transaction: bool
+) -> None:
+    """As suites say that were checked on AWS; no server that runs here does so."""
+    for expression in ("REMOVE x", "REMOVE x.y", "REMOVE x[0]", "DELETE x :v", "REMOVE y ADD x :v"):
+        values = {":v": {"SS": ["a"]}} if ":v" in expression else {}
+        update = Update(expression, {}, values)
+        if in_transaction:
+            await gateway.transact_write([TransactUpdate(simple, key(), update)])
+        else:
+            returned = await gateway.update(simple, key(), update, return_values="ALL_NEW")
+            assert (returned is None) is ("ADD" not in expression)
+        made = None if "ADD" not in expression else {**key(), "x": values[":v"]}
+        assert await stored(gateway, simple, key()) == made
+
+
+@wrong_on(dynamodb_local=WHOLE, dynoxide=WHOLE, ministack=WHOLE)
+async def test_what_has_moved_up_is_returned(gateway: Gateway, simple: str) -> None:
+    """AWS looks at the path of the removed member, where the next one is then, and nothing else."""
+    await gateway.put(simple, {**key(), "m": M(l=L(N("1"), N("2"), N("3")), a=N("1"))})
+    update = Update("REMOVE m.l[1]")
+    new = await gateway.update(simple, key(), update, return_values="UPDATED_NEW")
+    assert new == {"m": M(l=L(N("3")))}
 
 
 @wrong_on(ministack="takes a right side for a change of the key")

@@ -66,13 +66,15 @@ def test_numbers_are_exact_or_refused() -> None:
         ("SET l[1] = :v", {"l": L(N("2"))}, {"l": L(N("9"))}),
         ("SET l[7] = :v", {}, {}),
         ("SET n = :v REMOVE s", {"n": N("5"), "s": S("text")}, {"n": N("9")}),
-        ("SET n = :v REMOVE l[0]", {"n": N("5"), "l": L(N("1"))}, {"n": N("9")}),
+        ("SET n = :v REMOVE l[0]", {"n": N("5"), "l": L(N("1"))}, {"n": N("9"), "l": L(N("2"))}),
+        ("REMOVE m.l[0]", {"m": M(l=L(S("x")))}, {"m": M(l=L(M(q=S("y"))))}),
+        ("REMOVE l[2]", {"l": L(N("3"))}, {}),
     ],
 )
 def test_updated_attributes_are_those_at_the_paths(
     expression: str, old: dict[str, Any], new: dict[str, Any]
 ) -> None:
     """UPDATED_OLD and UPDATED_NEW return no more than the update wrote to, as AWS does."""
-    update = parsed(expression, {":v": N("9")})
+    update = parsed(expression, {":v": N("9")} if ":v" in expression else {})
     assert update.updated_old(ITEM) == old
     assert update.updated_new(update.apply(ITEM)) == new

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -173,6 +174,73 @@ async def update_one_table(
 async def one_table(gateway: MemoryGateway, key: dict[str, Any]) -> dict[str, Any] | None:
     item = await gateway.get("one-table", codec.encode(key), consistent_read=True)
     return None if item is None else codec.decode(item)
+
+
+TAKING_AWAY = [
+    ("REMOVE #r", {}),
+    ("REMOVE #r.deep", {}),
+    ("DELETE #r :v", {":v": {"a"}}),
+    ("REMOVE held DELETE #r.deep :v", {":v": {"a"}}),
+]
+
+
+@pytest.mark.parametrize("key", [DELETED, NOWHERE], ids=["deleted", "nowhere"])
+@pytest.mark.parametrize("taking", TAKING_AWAY)
+@pytest.mark.parametrize("returned", ["NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"])
+async def test_taking_away_from_nothing_makes_nothing(
+    shop: DualTableRepository,
+    gateway: MemoryGateway,
+    key: dict[str, Any],
+    taking: tuple[str, dict[str, Any]],
+    returned: Any,
+) -> None:
+    """A late REMOVE of a lock must not bring back what was deleted; AWS writes nothing either."""
+    expression, values = taking
+    before = await gateway.get(PLAN.new, codec.encode(key), consistent_read=True)
+    asked: dict[str, Any] = {
+        "UpdateExpression": expression,
+        "ExpressionAttributeNames": {"#r": "region"},
+        "ExpressionAttributeValues": values,
+        "ReturnValues": returned,
+    }
+    assert await shop.update_item(key, **asked) is None
+    absent = "attribute_not_exists(id)"
+    assert await shop.update_item(key, ConditionExpression=absent, **asked) is None
+    with pytest.raises(ConditionFailedError):
+        await shop.update_item(key, ConditionExpression="attribute_exists(id)", **asked)
+    change = Update(key, expression, absent, names={"#r": "region"}, values=values)
+    await shop.transact_write([change, Put({"id": "log"})])
+    assert await shop.get({"id": "log"}) == {"id": "log"}
+    assert await gateway.get(PLAN.new, codec.encode(key), consistent_read=True) == before
+
+
+@pytest.mark.parametrize("key", EVERYWHERE[:3], ids=NAMES[:3])
+@pytest.mark.parametrize(
+    "expression", ["REMOVE #l[0]", "REMOVE #l[0].sku", "REMOVE #l[1]", "REMOVE #l", "REMOVE nope"]
+)
+async def test_what_has_moved_up_is_returned(
+    shop: DualTableRepository, gateway: MemoryGateway, key: dict[str, Any], expression: str
+) -> None:
+    """In the place of a removed member of a list is the next one, wherever the item is."""
+    lines = [{"sku": "a"}, {"sku": "b"}]
+    await gateway.create_table(orders.table("one-table"))
+    number = int(key["id"].removeprefix("o-"))
+    await orders.fill(gateway, "one-table", [orders.new_order(number, lines=lines)])
+    await orders.fill(gateway, PLAN.old, [orders.old_order(number, lines=lines)])
+    if key == COPIED:
+        await orders.fill(gateway, PLAN.new, [orders.new_order(number, lines=lines)])
+    elif key == WRITTEN:
+        await shop.put(orders.new_order(number, lines=lines))
+    for values in ("UPDATED_NEW", "UPDATED_OLD"):
+        asked: dict[str, Any] = {
+            "UpdateExpression": expression,
+            "ExpressionAttributeNames": {"#l": "lines"} if "#l" in expression else {},
+            "ExpressionAttributeValues": {},
+            "ReturnValues": values,
+        }
+        expected = await update_one_table(gateway, key, asked)
+        assert await shop.update_item(key, **asked) == expected
+        assert await shop.get(key) == await one_table(gateway, key)
 
 
 @everywhere
@@ -412,6 +480,34 @@ async def test_bad_transactions_are_named(shop: DualTableRepository) -> None:
         with pytest.raises(InvalidKeyError):
             await shop.transact_get(keys)
     assert await untouched(shop)
+
+
+@everywhere
+async def test_a_failed_transaction_gives_a_reason_for_each_action(
+    shop: DualTableRepository, gateway: MemoryGateway, key: dict[str, Any]
+) -> None:
+    """Whoever judges: the server what is live in the new table, the library what is not."""
+    here, gone = "attribute_exists(id)", "attribute_not_exists(id)"
+    failing, holding = (gone, here) if there(key) else (here, gone)
+    others = [WRITTEN, NOWHERE] if key not in (WRITTEN, NOWHERE) else [COPIED, DELETED]
+    actions: list[Any] = [
+        Put({"id": "blind"}),
+        Update(others[0], "SET x = :x", gone, values={":x": 1}),
+        Delete(key, failing),
+        ConditionCheck(others[1], gone),
+    ]
+    with pytest.raises(ConditionFailedError, match="the actions 1, 2") as caught:
+        await shop.transact_write(actions)
+    assert caught.value.key == others[0]
+    failed = "ConditionalCheckFailed"
+    keys = [{"id": "blind"}, others[0], key, others[1]]
+    codes = ["None", failed, failed, "None"]
+    assert [(r.code, r.key) for r in caught.value.reasons] == list(zip(codes, keys, strict=True))
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.reasons, again.key) == (caught.value.reasons, others[0])
+    assert await untouched(shop)
+    actions[1:3] = [Update(others[0], "SET x = :x", here, values={":x": 1}), Delete(key, holding)]
+    await shop.transact_write(actions)
 
 
 async def test_if_absent_and_a_condition_exclude_each_other(shop: DualTableRepository) -> None:
