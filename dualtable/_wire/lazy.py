@@ -3,6 +3,9 @@
 The rule: to whoever uses them these are a dict and a list of plain values, whatever is done with
 them, but what was never touched goes back as it came, neither decoded nor encoded.
 
+What reads a dict or list past its methods, as many an extension in C does, is given a deep copy: it
+is a plain dict of plain values all the way down.
+
 Until a value is decoded, `PENDING` stands in its place. Python's own fast paths look for exactly
 ``dict`` and ``list`` before they reach past the methods of one; code that reaches past them all the
 same meets `PENDING`, which cannot be compared, printed, encoded or stored, and never the wire form.
@@ -25,7 +28,7 @@ _C = TypeVar("_C", bound=type)
 _D = TypeVar("_D", bound="SettledDict")
 
 
-class _Pending:
+class NotDecoded:
     """Stands for a value that is not decoded yet, and serves for nothing else."""
 
     __slots__ = ()
@@ -33,7 +36,7 @@ class _Pending:
     def _refuse(self, *_: object) -> NoReturn:
         raise TypeError(
             "this value is not decoded yet: something reached past the methods of the dict or list"
-            " that holds it; copy it first, as in dict(item)"
+            " that holds it; give it copy.deepcopy(item), which is plain all the way down"
         )
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _refuse
@@ -41,10 +44,10 @@ class _Pending:
     __reduce_ex__ = __deepcopy__ = _refuse
 
     def __repr__(self) -> str:
-        return "<not decoded>"
+        return "<not decoded: give copy.deepcopy(item) instead>"
 
 
-PENDING = _Pending()
+PENDING = NotDecoded()
 _TO_COME: WireValue = {}  # keeps a value's place; itself never one
 _OUTERMOST = -1  # the depth of an item, one above that of its values
 
@@ -113,6 +116,16 @@ class SettledDict(dict[str, Any], KeepsWire):
     def __copy__(self) -> Item:
         return self.copy()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Item:
+        twin: Item = {}
+        memo[id(self)] = twin
+        for name, value in _dict_items(self):
+            waits = value is PENDING and name in self.wire
+            twin[name] = (
+                codec.decode_value(self.wire[name]) if waits else copy.deepcopy(value, memo)
+            )
+        return twin
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         return dict, (dict(self),)
 
@@ -173,13 +186,6 @@ class LazyDict(SettledDict):
     def setdefault(self, name: str, default: Any = None, /) -> Any:
         self.get(name)  # decodes it
         return _dict_setdefault(self, name, default)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Item:
-        twin = memo[id(self)] = _empty(LazyDict, self.wire, self.depth)
-        for name, value in _dict_items(self):
-            waits = value is PENDING
-            _dict_setitem(twin, name, PENDING if waits else copy.deepcopy(value, memo))
-        return twin
 
     def wire_members(self, depth: int) -> WireItem | None:
         # What was as deep in a stored item, or deeper, fits here too. Elsewhere its depth must be
@@ -254,11 +260,11 @@ class LazyList(list[Any], KeepsWire):
         return self.copy()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
-        if self.wire is not None:
-            memo[id(self)] = waiting = _list(self.wire, self.depth)
-            return waiting
         twin: list[Any] = []
         memo[id(self)] = twin
+        if self.wire is not None:
+            twin.extend(map(codec.decode_value, self.wire))
+            return twin
         twin.extend(copy.deepcopy(member, memo) for member in self)
         return twin
 
