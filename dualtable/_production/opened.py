@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Generic, Self
+from typing import Any, Generic, NoReturn, Self
 
 import attrs
 
@@ -21,6 +21,7 @@ from dualtable._dynamodb.gateway import (
     Gateway,
 )
 from dualtable._dynamodb.retry import PRODUCTION
+from dualtable._home import Home, stays
 from dualtable._production.exchange import Exchange
 from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Overlay
@@ -52,10 +53,13 @@ class Opened(Connected, Generic[Model]):
         self._copy_on_read = copy_on_read
         self._stack = AsyncExitStack()
         self._opened: tuple[LogicalTable, Exchange[Model]] | None = None
+        self._home: Home | None = None
 
     async def __aenter__(self) -> Self:
         if self._opened is not None:
+            self._check_home()
             raise DualTableError("the repository is open already")
+        home = Home.here("the repository")
         async with AsyncExitStack() as stack:
             gateway = await stack.enter_async_context(self._connect(PRODUCTION))
             # First, because a wrong endpoint shows soonest there.
@@ -65,7 +69,7 @@ class Opened(Connected, Generic[Model]):
             stack.push_async_callback(watch.close)
             tables = await self._look_up(gateway, watch, new)
             self._opened = tables, Exchange(tables.new, tables.marks, self._form)
-            self._stack = stack.pop_all()
+            self._stack, self._home = stack.pop_all(), home
         return self
 
     async def __aexit__(
@@ -74,7 +78,10 @@ class Opened(Connected, Generic[Model]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._opened = None
+        if self._home is not None and self._home.is_forked:
+            return  # what another process has opened is not this one's to close
+        self._check_home()
+        self._opened = self._home = None
         await self._stack.__aexit__(kind, error, trace)
 
     async def _look_up(self, gateway: Gateway, watch: PhaseWatch, new: Layout) -> LogicalTable:
@@ -105,7 +112,15 @@ class Opened(Connected, Generic[Model]):
 
     async def _tables(self) -> LogicalTable:
         """Return the tables as an operation that begins now must see them."""
+        self._check_home()
         return await self._open()[0].current()
+
+    def _check_home(self) -> None:
+        if self._home is not None:
+            self._home.check("the repository")
+
+    def __reduce__(self) -> NoReturn:
+        stays("a repository")
 
     def _open(self) -> tuple[LogicalTable, Exchange[Model]]:
         if self._opened is None:

@@ -7,10 +7,12 @@ they could hide the newer version of an item and let the older one through.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, NoReturn, Protocol, Self, TypeVar
 
+from dualtable._home import Home, stays
 from dualtable._reading.tokens import Position, to_token
 from dualtable._wire.types import WireItem
+from dualtable.errors import DualTableError
 
 Model = TypeVar("Model")
 
@@ -28,7 +30,8 @@ class Source(Protocol):
 class ItemIterator(Generic[Model]):
     """The items that a query or scan finds, read page by page while they are iterated over.
 
-    Nothing runs in between, so it may be left at any item.
+    Nothing runs in between, so it may be left at any item. It is one task's: another gets a
+    `DualTableError` while it reads, and so does another event loop.
 
     Example:
         >>> import asyncio
@@ -80,6 +83,8 @@ class ItemIterator(Generic[Model]):
         self._token = token
         self._source: Source | None = None
         self._ended = False
+        self._home: Home | None = None
+        self._is_read = False
 
     @property
     def token(self) -> str | None:
@@ -100,10 +105,28 @@ class ItemIterator(Generic[Model]):
         """Return the next item."""
         if self._left == 0:
             raise StopAsyncIteration
-        item = await self._next()
+        self._take_turn()
+        try:
+            item = await self._next()
+        finally:
+            self._is_read = False
         if self._left is not None:
             self._left -= 1
         return self._show(item)
+
+    def __reduce__(self) -> NoReturn:
+        stays("an iterator of items")
+
+    def _take_turn(self) -> None:
+        """Let one task read at a time, on the loop that the first item came from."""
+        self._home = self._home or Home.here("the iterator")
+        self._home.check("the iterator")
+        if self._is_read:
+            raise DualTableError(
+                "the iterator is being read by another task or thread; give each its own, such as a"
+                " scan of a segment, or let one read and hand the items out"
+            )
+        self._is_read = True
 
     async def _next(self) -> WireItem:
         if self._source is None:

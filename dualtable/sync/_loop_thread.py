@@ -8,12 +8,14 @@ closed, the thread is gone.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
+from dualtable._home import Home
 from dualtable.errors import DualTableError
 
 _T = TypeVar("_T")
@@ -28,12 +30,15 @@ class LoopThread:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._home: Home | None = None
         self._stopping = asyncio.Event()
 
     def start(self) -> None:
         """Start the thread; return when its loop runs."""
         if self._loop is not None:
+            self._check_home()
             raise DualTableError("the repository is open already")
+        self._home = Home(os.getpid())
         self._stopping = asyncio.Event()
         started: Future[asyncio.AbstractEventLoop] = Future()
         # A daemon, so that a program which forgets to close can end.
@@ -45,6 +50,8 @@ class LoopThread:
 
     def stop(self) -> None:
         """Cancel what is under way; return when the thread has ended."""
+        if self.is_forked:
+            return  # it runs on in the process that has started it
         with self._lock:  # what has been submitted before is heard of, and cancelled
             loop, self._loop = self._loop, None
             if loop is not None:
@@ -86,14 +93,33 @@ class LoopThread:
             raise
         return _wait(future)
 
+    @property
+    def is_forked(self) -> bool:
+        """This process is a child of the one that has started it, and has no such thread."""
+        return self._home is not None and self._home.is_forked
+
     def _submit(self, call: Coroutine[Any, Any, _T]) -> Future[_T]:
-        with self._lock:
-            if self._loop is not None:
-                return asyncio.run_coroutine_threadsafe(call, self._loop)
-        call.close()
-        raise DualTableError(
-            "the repository is not open; use it inside `with DualTableRepository(…)`"
-        )
+        try:
+            self._check_home()
+            with self._lock:
+                if self._loop is not None:
+                    return asyncio.run_coroutine_threadsafe(call, self._loop)
+            raise DualTableError(
+                "the repository is not open; use it inside `with DualTableRepository(…)`"
+            )
+        except DualTableError:
+            call.close()
+            raise
+
+    def _check_home(self) -> None:
+        """Check that the thread runs, and is not the one that would wait for itself."""
+        if self._home is not None:
+            self._home.check("the repository")
+        if threading.current_thread() is self._thread:
+            raise DualTableError(
+                "the repository is called inside one of its own operations, by a transform, say,"
+                " and would wait for itself for ever; open another one for that"
+            )
 
     def _serve(self, started: Future[asyncio.AbstractEventLoop]) -> None:
         async def until_stopped() -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Generic, Self, TypeAlias, TypeVar, Unpack, overload
+from typing import Any, Generic, NoReturn, Self, TypeAlias, TypeVar, Unpack, overload
 
 from dualtable._clock import Clock
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import ReturnValues
 from dualtable._expressions.actions import Action
 from dualtable._expressions.boto3_conditions import ConditionBase
+from dualtable._home import stays
 from dualtable._production import repository
 from dualtable._reading import iteration
 from dualtable._transforms.migration import Migration
@@ -122,6 +123,8 @@ class DualTableRepository(Generic[Model]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._thread.is_forked:
+            return  # what another process has opened is not this one's to close
         try:
             self._thread.run(self._repository.__aexit__(kind, error, trace))
         finally:
@@ -260,6 +263,9 @@ class DualTableRepository(Generic[Model]):
     def _run(self, call: Coroutine[Any, Any, _T]) -> _T:
         return self._thread.run(call)
 
+    def __reduce__(self) -> NoReturn:
+        stays("a repository")
+
 
 class ItemIterator(Generic[Model]):
     """The items that a query or scan finds, read page by page while they are iterated over.
@@ -295,3 +301,6 @@ class ItemIterator(Generic[Model]):
             return self._thread.run(self._items.__anext__())
         except StopAsyncIteration:
             raise StopIteration from None
+
+    def __reduce__(self) -> NoReturn:
+        stays("an iterator of items")
