@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
+from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
 from boto3.exceptions import DynamoDBNeedsKeyConditionError
 
-from dualtable._expressions.conditions import Exists, Path
-from dualtable._expressions.grammar import Placeholders
-from dualtable._expressions.parser import parse_condition
 from dualtable._expressions.texts import Condition
 from dualtable._wire import codec
 from dualtable.errors import InvalidKeyError, RequestRefusedError
 
-__all__ = ["ConditionBase", "condition_of", "key_condition_of", "path_of"]
+__all__ = ["ConditionBase", "condition_of", "key_condition_of"]
 
 
 def condition_of(
@@ -52,24 +49,6 @@ def key_condition_of(condition: ConditionBase) -> Condition:
         raise InvalidKeyError(
             'a query needs a key condition such as Key("customer").eq("c-7")'
         ) from error
-
-
-def path_of(text: str) -> Path:
-    """Return the path that boto3 understands by a name such as ``customer.region`` or ``lines[0]``.
-
-    Raises:
-        RequestRefusedError: It is no path.
-    """
-    condition = _built(Attr(text).exists(), is_key_condition=False)
-    try:
-        tree = parse_condition(
-            condition.expression, Placeholders(condition.names, condition.values)
-        )
-    except RequestRefusedError:
-        tree = None
-    if not isinstance(tree, Exists):
-        raise RequestRefusedError(f"{text!r} is no path; write 'customer.region' or 'lines[0]'")
-    return tree.path
 
 
 def _built(condition: ConditionBase, *, is_key_condition: bool) -> Condition:

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import base64
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import attrs
 
 from dualtable._wire.keys import order
+from dualtable._wire.paths import Path
 from dualtable._wire.types import WireItem, WireValue
 from dualtable._wire.values import equal, normal, refused
 
@@ -27,22 +28,6 @@ Found: TypeAlias = WireValue | None
 _ORDERED = ("S", "N", "B")
 _TYPES = ("S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS")
 _MOST_CHOICES = 100
-
-
-@attrs.frozen
-class Path:
-    """An attribute, or what is inside it: names and list positions from the root."""
-
-    steps: tuple[str | int, ...]
-
-    def __str__(self) -> str:
-        return "".join(f".{s}" if isinstance(s, str) else f"[{s}]" for s in self.steps)[1:]
-
-    def read(self, item: WireItem) -> Found:
-        found: Found = {"M": item}
-        for step in self.steps:
-            found = found and _inside(found, step)
-        return found
 
 
 @attrs.frozen
@@ -223,14 +208,6 @@ class Or:
 ConditionTree: TypeAlias = (
     Comparison | Between | OneOf | Exists | HasType | BeginsWith | Contains | Not | And | Or
 )
-
-
-def _inside(found: WireValue, step: str | int) -> Found:
-    if isinstance(step, str):
-        members: Mapping[str, WireValue] = found.get("M", {})
-        return members.get(step)
-    listed: list[WireValue] = found.get("L", [])
-    return listed[step] if step < len(listed) else None
 
 
 def _tag(value: WireValue) -> str:

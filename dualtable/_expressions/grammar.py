@@ -19,9 +19,10 @@ from typing import TypeVar
 
 import attrs
 
-from dualtable._expressions.conditions import Literal, Path
+from dualtable._expressions.conditions import Literal
 from dualtable._expressions.reserved_words import RESERVED_WORDS
 from dualtable._expressions.texts import PLACEHOLDER
+from dualtable._wire.paths import Path
 from dualtable._wire.types import WireValue
 from dualtable._wire.values import refused
 from dualtable.errors import RequestRefusedError

@@ -18,13 +18,13 @@ from dualtable._expressions.conditions import (
     ConditionTree,
     Literal,
     Operand,
-    Path,
 )
 from dualtable._expressions.grammar import Placeholders
 from dualtable._expressions.parser import parse_condition
 from dualtable._expressions.texts import Condition
 from dualtable._wire.keys import order, type_name
 from dualtable._wire.layouts import KeyAttribute, KeySchema
+from dualtable._wire.paths import Path
 from dualtable._wire.types import WireValue
 from dualtable.errors import InvalidKeyError, RequestRefusedError
 

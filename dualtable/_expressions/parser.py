@@ -41,7 +41,6 @@ from dualtable._expressions.conditions import (
     OneOf,
     Operand,
     Or,
-    Path,
     Size,
 )
 from dualtable._expressions.grammar import Placeholders, Words
@@ -58,6 +57,7 @@ from dualtable._expressions.updates import (
     Sum,
     UpdateTree,
 )
+from dualtable._wire.paths import Path
 
 __all__ = ["Placeholders", "parse_condition", "parse_projection", "parse_update"]
 

@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from dualtable._expressions.conditions import Path
+from dualtable._wire.paths import Path, document_path
 from dualtable._wire.types import WireItem, WireValue
 from dualtable._wire.values import refused
+from dualtable.errors import RequestRefusedError
 
 _Branches: TypeAlias = dict[str | int, Any]  # step -> what is wanted inside; empty: all of it
 
@@ -38,6 +39,22 @@ class Projection:
             for step in path.steps:
                 inside = inside.setdefault(step, {})
         return dict(_members(item, wanted))
+
+
+def projection_of(paths: Iterable[str]) -> Projection:
+    """Return the projection on paths such as ``customer.region`` or ``lines[0]``.
+
+    Raises:
+        RequestRefusedError: One is no path, or two overlap.
+    """
+    return Projection([_path(text) for text in paths])
+
+
+def _path(text: str) -> Path:
+    path = document_path(text) if isinstance(text, str) else None
+    if path is None:
+        raise RequestRefusedError(f"{text!r} is no path; write 'customer.region' or 'lines[0]'")
+    return path
 
 
 def check_apart(paths: Iterable[Path]) -> None:

@@ -19,8 +19,9 @@ from typing import TypeAlias
 
 import attrs
 
-from dualtable._expressions.conditions import Found, Literal, Path
+from dualtable._expressions.conditions import Found, Literal
 from dualtable._expressions.projections import Projection, check_apart
+from dualtable._wire.paths import Path
 from dualtable._wire.types import WireItem, WireKey, WireValue
 from dualtable._wire.values import normal, normal_item, refused
 

@@ -17,10 +17,9 @@ from dualtable._expressions.boto3_conditions import (
     ConditionBase,
     condition_of,
     key_condition_of,
-    path_of,
 )
 from dualtable._expressions.key_conditions import KeyCondition
-from dualtable._expressions.projections import Projection
+from dualtable._expressions.projections import projection_of
 from dualtable._expressions.requests import (
     CheckStep,
     DeleteStep,
@@ -166,7 +165,7 @@ class Exchange(Generic[Model]):
             raise RequestRefusedError(
                 "a projection yields no whole items, as a model needs; leave one of them out"
             )
-        wanted = Projection([path_of(path) for path in paths])
+        wanted = projection_of(paths)
         return lambda item: codec.decode(wanted.apply(item))
 
 

@@ -1,7 +1,9 @@
 """The steps: one change to an item each, in both directions.
 
 The rule: a step works on the wire form, so that an item keeps the form it came in and only what the
-step touches is decoded.
+step touches is decoded. A path is a text in DynamoDB's notation, such as ``customer.region`` or
+``lines[0].sku``, or a sequence of names and positions, such as ``("a.b", 0, "c")``, whose names are
+taken literally.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ import attrs
 from dualtable._transforms.applying import guarded
 from dualtable._transforms.paths import (
     Path,
-    get_at,
+    check_apart,
+    check_named,
+    goes_through,
+    has_place,
     move,
     path_text,
     put_at,
@@ -23,6 +28,7 @@ from dualtable._transforms.paths import (
     to_path,
 )
 from dualtable._wire import codec
+from dualtable._wire.paths import get_at
 from dualtable._wire.types import Item, Key, WireItem, WireValue
 from dualtable.errors import InvalidItemError, TransformError
 
@@ -30,7 +36,7 @@ from dualtable.errors import InvalidItemError, TransformError
 class Step:
     """One change to an item; subclasses make it, in both directions, to a draft in wire form.
 
-    A draft is a copy of an item that a step may change at its root; see `_owned`.
+    A draft is a copy of an item that a step may change at its root; see `paths`.
     """
 
     def forward(self, item: Item) -> Item:
@@ -78,7 +84,7 @@ class Step:
         return draft
 
     @property
-    def _roots(self) -> tuple[str, ...]:
+    def _roots(self) -> tuple[object, ...]:
         """The attributes at the root that the step reads or writes."""
         raise NotImplementedError
 
@@ -98,12 +104,17 @@ class Move(Step):
     An item without the attribute stays as it is. One that has the target already is refused.
     Undoing it leaves a map that was made on the way, empty.
 
+    A list has no gaps: what is taken out of it lets the rest move up, and is put back between them.
+    As a target, a position is that of a new last member.
+
     Args:
-        source: Where the attribute is: names joined by dots, or a sequence of names.
+        source: Where the attribute is: a path such as ``customer.region`` or ``lines[0].sku``, or a
+            sequence of names and positions such as ``("a.b", 0)``, whose names may hold anything.
         target: Where it goes, in the same form; maps on the way are made.
 
     Raises:
-        TransformError: The target exists, or a name on the way to it is no map.
+        TransformError: The target exists, or something on the way to it is no map, or is a member
+            of a list that is not there; both paths lead into one list.
 
     Example:
         >>> from dualtable import Move
@@ -114,6 +125,9 @@ class Move(Step):
     source: Path = attrs.field(converter=to_path)
     target: Path = attrs.field(converter=to_path)
 
+    def __attrs_post_init__(self) -> None:
+        check_apart(self, self.source, self.target)
+
     def old_name(self, name: str) -> str:
         """Return the old name of the moved attribute."""
         if self.target != (name,):
@@ -123,7 +137,7 @@ class Move(Step):
                 f"{self!r} makes a key of a nested property, so the old item cannot be found by it;"
                 " write a transform with an old_key of its own"
             )
-        return self.source[0]
+        return str(self.source[0])
 
     def change(self, draft: WireItem) -> None:
         """Move it."""
@@ -131,10 +145,10 @@ class Move(Step):
 
     def undo(self, draft: WireItem) -> None:
         """Move it back."""
-        move(draft, self.target, self.source, self)
+        move(draft, self.target, self.source, self, make_room=True)
 
     @property
-    def _roots(self) -> tuple[str, ...]:
+    def _roots(self) -> tuple[object, ...]:
         return (self.source[0], self.target[0])
 
     def __repr__(self) -> str:
@@ -146,7 +160,7 @@ class Rename(Step):
     """Give an attribute another name where it is.
 
     Args:
-        source: Where the attribute is: names joined by dots, or a sequence of names.
+        source: Where the attribute is, as for `Move`; it ends in a name.
         name: Its new name, in the same map.
 
     Raises:
@@ -161,13 +175,16 @@ class Rename(Step):
     source: Path = attrs.field(converter=to_path)
     name: str = attrs.field(converter=to_name)
 
+    def __attrs_post_init__(self) -> None:
+        check_named(self, self.source)
+
     @property
     def _target(self) -> Path:
         return (*self.source[:-1], self.name)
 
     def old_name(self, name: str) -> str:
         """Return the old name of the renamed attribute."""
-        return self.source[0] if self._target == (name,) else name
+        return str(self.source[0]) if self._target == (name,) else name
 
     def change(self, draft: WireItem) -> None:
         """Rename it."""
@@ -178,7 +195,7 @@ class Rename(Step):
         move(draft, self._target, self.source, self)
 
     @property
-    def _roots(self) -> tuple[str, ...]:
+    def _roots(self) -> tuple[object, ...]:
         return (self.source[0], self._target[0])
 
     def __repr__(self) -> str:
@@ -190,7 +207,7 @@ class Convert(Step):
     """Replace a value by what a function makes of it; an item without it stays as it is.
 
     Args:
-        path: Where the value is: names joined by dots, or a sequence of names.
+        path: Where the value is, as for `Move`.
         function: Gets the plain value, returns the new one; must give the same each time.
         back: The way back; needed for `backward`, and where the value is part of the key.
 
@@ -214,7 +231,7 @@ class Convert(Step):
         name = self.path[0]
         if len(self.path) > 1 or name not in new_key:
             return new_key
-        return {**new_key, name: guarded(lambda: self._way_back()(new_key[name]), self)}
+        return {**new_key, str(name): guarded(lambda: self._way_back()(new_key[name]), self)}
 
     def change(self, draft: WireItem) -> None:
         """Convert the value."""
@@ -244,7 +261,7 @@ class Convert(Step):
             raise InvalidItemError(f"{self!r}: {error}") from error
 
     @property
-    def _roots(self) -> tuple[str, ...]:
+    def _roots(self) -> tuple[object, ...]:
         return (self.path[0],)
 
     def __repr__(self) -> str:
@@ -255,8 +272,10 @@ class Convert(Step):
 class Drop(Step):
     """Leave an attribute out. Undoing it restores what `back` makes, or nothing.
 
+    What follows a dropped member of a list moves up.
+
     Args:
-        path: Where the attribute is: names joined by dots, or a sequence of names.
+        path: Where the attribute is, as for `Move`.
         back: Makes the old value of the new item; must give the same each time. None (default)
             where the old item can do without it.
 
@@ -281,34 +300,32 @@ class Drop(Step):
             take_at(draft, self.path)
 
     def undo(self, draft: WireItem) -> None:
-        """Restore it, unless the map that it was in is not there."""
+        """Restore it, unless the map or list that it was in is not there."""
         back = self.back
-        if back is None or not _has_place(draft, self.path):
+        if back is None or not has_place(draft, self.path):
             return
         restored = guarded(lambda: back(codec.decode(draft)), self)
         try:
-            put_at(draft, self.path, codec.encode_value(restored))
+            put_at(draft, self.path, codec.encode_value(restored), make_room=True)
         except InvalidItemError as error:
             raise InvalidItemError(f"{self!r}: {error}") from error
 
     @property
-    def _roots(self) -> tuple[str, ...]:
+    def _roots(self) -> tuple[object, ...]:
         return (self.path[0],)
 
     def __repr__(self) -> str:
         return f"Drop({path_text(self.path)})"
 
 
-def _has_place(draft: WireItem, path: Path) -> bool:
-    return len(path) == 1 or "M" in (get_at(draft, path[:-1]) or {})
-
-
 @attrs.frozen(repr=False)
 class Default(Step):
     """Set an attribute that an item lacks. Undoing it leaves the attribute in place.
 
+    Where the path goes through a member of a list that is not there, the item stays as it is.
+
     Args:
-        path: Where the attribute goes: names joined by dots, or a sequence of names.
+        path: Where the attribute goes, as for `Move`; maps on the way are made.
         value: A plain value.
 
     Raises:
@@ -330,14 +347,14 @@ class Default(Step):
 
     def change(self, draft: WireItem) -> None:
         """Set it where it is missing."""
-        if get_at(draft, self.path) is None:
+        if get_at(draft, self.path) is None and goes_through(draft, self.path):
             put_at(draft, self.path, self._wire)
 
     def undo(self, draft: WireItem) -> None:
         """Leave the draft as it is."""
 
     @property
-    def _roots(self) -> tuple[str, ...]:
+    def _roots(self) -> tuple[object, ...]:
         return (self.path[0],)
 
     def __repr__(self) -> str:

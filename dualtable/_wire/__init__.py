@@ -7,6 +7,7 @@ In reading order:
 - `types`: the shapes that pass between all rooms
 - `codec`: plain Python values to the wire form and back, exactly
 - `values`: which values DynamoDB takes, and which are equal
+- `paths`: where in an item something is, by names and positions
 - `layouts`: the keys of a table and of its indexes
 - `keys`: a key cut out of an item, checked, compared, shown
 - `sizes`: bytes of an item, units of reading and writing it

@@ -13,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dualtable import Chain, Convert, Default, Drop, Migration, Move, Rename, Transform
+from dualtable._expressions.grammar import Placeholders
+from dualtable._expressions.parser import parse_update
+from dualtable._expressions.projections import projection_of
 from dualtable._transforms.applying import backward_wire, forward_wire, keeps_key, no_way_back
 from dualtable._transforms.transform import as_transform
 from dualtable._wire import codec
@@ -46,6 +49,20 @@ CASES = [
     (Rename(["a", "b"], "c"), {"a": {"b": None}}, {"a": {"c": None}}),
     (Convert("a.b", exclaim, back=quieten), {"a": {"b": "x"}}, {"a": {"b": "x!"}}),
     (Default("a.b", [1]), {"a": {"b": 0}}, {"a": {"b": 0}}),
+    (Move("l[0].x", "x"), {"l": [{"x": 1, "y": 2}, {"x": 3}]}, {"l": [{"y": 2}, {"x": 3}], "x": 1}),
+    (Move("l[1]", "second"), {"l": [1, 2, 3]}, {"l": [1, 3], "second": 2}),
+    (Move("l[2]", "last"), {"l": [1, 2, 3]}, {"l": [1, 2], "last": 3}),
+    (Move("l[0]", "m[1]"), {"l": [1, 2], "m": [0]}, {"l": [2], "m": [0, 1]}),
+    (Move("x", "l[1].a.b"), {"x": 1, "l": [0, {"a": {}}]}, {"l": [0, {"a": {"b": 1}}]}),
+    (Move("l[0][1][0]", "x"), {"l": [[0, [1, 2]]]}, {"l": [[0, [2]]], "x": 1}),
+    (Move(("l", 0, "a.b[0]"), "x"), {"l": [{"a.b[0]": 1}]}, {"l": [{}], "x": 1}),
+    (Move(("l[0]",), "x"), {"l[0]": 1, "l": [2]}, {"l": [2], "x": 1}),
+    (Rename("l[1].nme", "name"), {"l": [{"nme": 1}, {"nme": 2}]}, {"l": [{"nme": 1}, {"name": 2}]}),
+    (Convert("l[1]", exclaim, back=quieten), {"l": ["a", "b"]}, {"l": ["a", "b!"]}),
+    (Convert("l[0].a", exclaim, back=quieten), {"l": [{"a": "b"}]}, {"l": [{"a": "b!"}]}),
+    (Drop("l[1]", back=lambda item: item["x"]), {"l": [1, 7, 3], "x": 7}, {"l": [1, 3], "x": 7}),
+    (Drop("l[0].a", back=lambda _: 1), {"l": [{"a": 1, "b": 2}]}, {"l": [{"b": 2}]}),
+    (Default("l[0].a", 1), {"l": [{"a": 0}]}, {"l": [{"a": 0}]}),
 ]
 
 
@@ -84,6 +101,95 @@ def test_what_loses_or_invents() -> None:
     assert Default("a", 1).backward({"a": 1}) == {"a": 1}
 
 
+LISTED = [Move("l[1].a", "c"), Move("l[1]", "c"), Rename("l[1].a", "c"), Drop("l[1]")]
+LISTED += [Drop("l[1].a"), Convert("l[1]", exclaim), Convert("l[1].a", exclaim)]
+
+
+@pytest.mark.parametrize("step", [*LISTED, Default("l[1].a", 1), Default("l[1][0]", 1)], ids=repr)
+@pytest.mark.parametrize(
+    "item", [{}, {"l": []}, {"l": [1]}, {"l": {"1": {"a": 1}}}, {"l": "text"}, {"l[1]": {"a": 1}}]
+)
+def test_an_item_without_the_member_stays_as_it_is(step: Any, item: dict[str, Any]) -> None:
+    """A shorter list, or none at all, lacks what is in its members; nobody invents one."""
+    assert wire_forward(step, item) == [item]
+
+
+def test_a_list_may_grow_at_its_end() -> None:
+    """A position is set where a member is, or where the next one would be."""
+    assert Default("l[1]", 2).forward({"l": [1]}) == {"l": [1, 2]}
+    assert Default("l[0]", 1).forward({}) == {"l": [1]}
+    assert Default("m.l[0]", 1).forward({}) == {"m": {"l": [1]}}
+    assert Move("x", "l[0]").forward({"x": 1}) == {"l": [1]}
+
+
+def test_a_literal_name_is_a_tuple() -> None:
+    """What a text takes for a position, a tuple may take for a part of a name, and shows so."""
+    item = {"l": [3], "l[0]": 2}
+    assert Drop(("l[0]",)).forward(item) == {"l": [3]}
+    assert Drop("l[0]").forward(item) == {"l": [], "l[0]": 2}
+    assert [repr(Drop(path)) for path in (("l", 0, "x"), ("l[0]",), ("l.x", 0), ("1",))] == [
+        "Drop('l[0].x')",
+        "Drop(('l[0]',))",
+        "Drop(('l.x', 0))",
+        "Drop('1')",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("l[0]", "l[1]"),
+        ("l[0]", "l[1].x"),
+        ("l[1].x", "l[0]"),
+        ("l[0]", "l"),
+        ("l", "l[0]"),
+        ("m[0][1]", "m[0][2].x"),
+    ],
+)
+def test_a_move_within_one_list_is_refused(source: str, target: str) -> None:
+    """To take a member out shifts the others, so the other path would mean another one."""
+    with pytest.raises(TransformError, match="one list"):
+        Move(source, target)
+
+
+def test_a_member_of_a_list_has_no_name() -> None:
+    """It can be moved, and not renamed."""
+    with pytest.raises(TransformError, match="no name; Move it"):
+        Rename("l[0]", "x")
+
+
+@pytest.mark.parametrize("path", ["l[0]", "l[2]", "l[1].a", "m.l[1][0]", "l[7]", "m.x"])
+def test_paths_are_those_of_expressions(path: str) -> None:
+    """A step leaves out what REMOVE removes, and reads what a projection reads."""
+    item = {"l": [1, {"a": 2, "b": 3}, 4], "m": {"l": [0, [5, 6]], "x": 7}}
+    wire = codec.encode(item)
+    removed = parse_update(f"REMOVE {path}", Placeholders({}, {})).apply(wire)
+    assert Drop(path).forward(item) == codec.decode(removed)
+    moved = Move(path, "found").forward(item)
+    (read,) = projection_of([path]).paths
+    assert codec.encode_value(moved["found"]) == read.read(wire) if "found" in moved else True
+
+
+@pytest.mark.parametrize(
+    ("step", "item"),
+    [
+        (Move("a", "l[1]"), {"a": SECRET, "l": [1, 2]}),
+        (Move("a", "l[2]"), {"a": SECRET, "l": [1]}),
+        (Move("a", "l[1]"), {"a": SECRET}),
+        (Move("a", "l[0].x"), {"a": SECRET}),
+        (Move("a", "l[1].x"), {"a": SECRET, "l": [1]}),
+        (Move("a", "l[0]"), {"a": SECRET, "l": {}}),
+        (Move("a", "l.x"), {"a": SECRET, "l": []}),
+        (Default("l[1]", 1), {"l": []}),
+    ],
+    ids=repr,
+)
+def test_a_list_with_a_gap_is_an_error(step: Any, item: dict[str, Any]) -> None:
+    """Nothing is overwritten, and nothing is put elsewhere than said."""
+    with pytest.raises(TransformError, match=r"cannot set 'l|exists already"):
+        step.forward(item)
+
+
 @pytest.mark.parametrize(
     ("step", "item"),
     [
@@ -116,7 +222,11 @@ class LostWay:
         return "LostWay()"
 
 
-@pytest.mark.parametrize("path", ["", "a..b", ".a", (), ("a", ""), 5, ("a", 1), None])
+NO_PATHS = ["", "a..b", ".a", (), ("a", ""), 5, None, "[0]", "a[", "a]", "a[x]", "a[-1]", "a[01]"]
+NO_PATHS += ["a[0]b", "a.[0]", "a[0]..b", "a[]", (0, "a"), ("a", -1), ("a", True), ("a", 1.0)]
+
+
+@pytest.mark.parametrize("path", NO_PATHS)
 def test_a_bad_path_is_refused_when_the_step_is_made(path: Any) -> None:
     """A slip in the migration file must show at import, not as dead letters."""
     for step in (
