@@ -5,6 +5,7 @@ The room of the protocol's rules: whoever changes `phases` or `segments` changes
 In reading order:
 
 - `phases`: what a phase means and what leads to the next; two tables
+- `state`: where a migration stands: its phase and since when
 - `segments`: a part of the scan: lease, checkpoint, progress, and who may take it over
 - `control_table`: the records of a migration in the control table
 - `phase_watch`: how a running repository knows the phase, and for how long it believes it

@@ -23,6 +23,7 @@ import attrs
 
 from dualtable._control.phases import ROUTES, Phase, requirements
 from dualtable._control.segments import Checkpoint, Lease, Progress, Segment
+from dualtable._control.state import State
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway
 from dualtable._expressions.texts import Condition
 from dualtable._wire import codec
@@ -38,38 +39,6 @@ _ABSENT = Condition("attribute_not_exists(#m)", {"#m": "migration"})
 
 
 @attrs.frozen
-class State:
-    """What outlives single runs: the phase, and what the cut-over needs to know.
-
-    `since` is when the phase began, in seconds since 1970; None where nobody has said. `step`
-    counts the moves from phase to phase. `wrote_new` tells whether a phase was ever entered in
-    which writes go to the new table.
-    """
-
-    phase: Phase = Phase.MIGRATING
-    ttl_attribute: str | None = None
-    since: float | None = None
-    step: int = 0
-    wrote_new: bool = False
-
-    @classmethod
-    def first(cls, *, rolling: bool, now: float, ttl_attribute: str | None = None) -> State:
-        """Return the state that a migration begins in."""
-        phase = Phase.ROLLING_OUT if rolling else Phase.MIGRATING
-        return cls(phase, ttl_attribute, now, wrote_new=not rolling)
-
-    def moved(self, to: Phase, now: float) -> State:
-        """Return the state after a step to another phase."""
-        return attrs.evolve(
-            self,
-            phase=to,
-            since=now,
-            step=self.step + 1,
-            wrote_new=self.wrote_new or not ROUTES[to].writes_old,
-        )
-
-
-@attrs.frozen
 class Heartbeat:
     """A running repository's word that no operation of it will begin under an earlier phase."""
 
@@ -78,6 +47,8 @@ class Heartbeat:
     at: float  # seconds since 1970
     host: str
     process: int
+    step: int = 0  # of the migration; see `State`
+    fingerprint: str = ""  # of the transform that it reads and writes by
 
 
 @attrs.frozen
@@ -130,19 +101,12 @@ class Control:
         item = await self._get("state")
         if item is None:
             return None
-        since, phase = item.get("since"), self._phase(item)
-        return State(
-            phase,
-            item.get("ttl_attribute"),
-            None if since is None else float(since),
-            int(item.get("step", 0)),
-            bool(item.get("wrote_new", not ROUTES[phase].writes_old)),
-        )
+        return State.of(item, self._phase(item))
 
     async def note_state(self, state: State) -> None:
         """Store the state of a new migration; one that is there already stays."""
         with suppress(ConditionFailed):
-            await self._put("state", _state_fields(state), _ABSENT)
+            await self._put("state", state.fields(), _ABSENT)
 
     async def check_copying(self) -> None:
         """Raise `MigrationMismatchError` in a phase in which the migrator may not run."""
@@ -165,7 +129,7 @@ class Control:
         """
         requirements(before.phase, to)
         moved = before.moved(to, now)
-        record = self._record("state", _state_fields(moved))
+        record = self._record("state", moved.fields())
         try:
             await self._gateway.put(self._table, record, _still(before))
         except ConditionFailed as failure:
@@ -347,11 +311,6 @@ def _still(before: State) -> Condition:
     )
 
 
-def _state_fields(state: State) -> dict[str, Any]:
-    since = None if state.since is None else _number(state.since)
-    return _without_none({**attrs.asdict(state), "since": since})
-
-
 def _heartbeat(item: Item) -> Heartbeat:
     return Heartbeat(
         repository=item["record"].removeprefix(_REPOSITORY),
@@ -359,6 +318,8 @@ def _heartbeat(item: Item) -> Heartbeat:
         at=float(item["at"]),
         host=item["host"],
         process=int(item["process"]),
+        step=int(item.get("step", 0)),
+        fingerprint=item.get("fingerprint", ""),
     )
 
 
@@ -393,7 +354,3 @@ def _segment(item: Item) -> Segment:
 
 def _number(value: float) -> Decimal:
     return Decimal(str(value))
-
-
-def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}

@@ -18,6 +18,7 @@ import logging
 import os
 import secrets
 import socket
+from collections import Counter
 from contextlib import suppress
 from typing import Self
 
@@ -26,6 +27,7 @@ import attrs
 from dualtable._clock import Clock
 from dualtable._control.control_table import Control, Heartbeat
 from dualtable._control.phases import Sighting, Times
+from dualtable._control.state import State
 from dualtable.errors import DualTableError, StalePhaseError, TableNotFoundError
 
 _log = logging.getLogger("dualtable.phases")
@@ -40,29 +42,38 @@ _PAUSE_SECONDS = 5.0
 """And is not tried again for so long."""
 
 
+_UNKNOWN = State()  # what nobody has stored
+_LOST = State(step=-1)  # comes before any that has been seen
+
+
 class PhaseWatch:
     """The phase of one migration as one repository knows it; use `open` to get one."""
 
-    def __init__(self, control: Control, clock: Clock, times: Times, first: Sighting) -> None:
+    def __init__(
+        self, control: Control, clock: Clock, times: Times, fingerprint: str, first: Sighting
+    ) -> None:
         self._control = control
         self._clock = clock
         self._times = times
+        self._fingerprint = fingerprint
         self._latest = first
         self._name = secrets.token_hex(8)
         self._refreshing: asyncio.Task[None] | None = None
         self._paused_until = first.monotonic
         self._failure: BaseException | None = None
+        self._under_way: Counter[int] = Counter()
+        self._phases = {first.step: first.phase}
         self._beaten = False
         self._warned = False
 
     @classmethod
-    async def open(cls, control: Control, clock: Clock, times: Times) -> Self:
+    async def open(cls, control: Control, clock: Clock, times: Times, fingerprint: str) -> Self:
         """Look for the first time.
 
         Raises:
             DualTableError: The phase cannot be read; later looks go on with what is known.
         """
-        watch = cls(control, clock, times, await _read(control, clock))
+        watch = cls(control, clock, times, fingerprint, await _read(control, clock, _UNKNOWN))
         await watch._acknowledge()
         return watch
 
@@ -75,20 +86,37 @@ class PhaseWatch:
             await self._refreshed()  # it has been idle, and news are to be had
         return self._latest
 
+    async def begin(self) -> int:
+        """Count an operation until its `end`; until then no later phase is acknowledged."""
+        step = (await self.look()).step
+        self._under_way[step] += 1
+        return step
+
+    def end(self, step: int) -> None:
+        """Count it no more."""
+        self._under_way[step] -= 1
+
+    def check(self, sighting: Sighting) -> None:
+        """Check, without waiting, that a request may still be sent that a sighting decided.
+
+        Raises:
+            StalePhaseError: What is known of the phase is too old.
+        """
+        latest = self._latest
+        believed = latest if latest.phase is sighting.phase else sighting
+        if self._is_stale(believed):
+            complaint = self._complaint(sighting, latest, self._age(believed))
+            raise StalePhaseError(complaint) from self._failure
+
     async def confirm(self, sighting: Sighting) -> None:
         """Check that what was done by a sighting may still be believed.
 
         Raises:
             StalePhaseError: It is too old, and there is no newer one of the same phase.
         """
-        latest = await self.look()
-        if self._is_stale(latest):
+        if self._is_stale(await self.look()):
             await self._refreshed()
-            latest = self._latest
-        believed = latest if latest.phase is sighting.phase else sighting
-        if self._is_stale(believed):
-            complaint = self._complaint(sighting, latest, self._age(believed))
-            raise StalePhaseError(complaint) from self._failure
+        self.check(sighting)
 
     async def close(self) -> None:
         """Let no refresh go on, and take the heartbeat back; its age tells where it stays."""
@@ -125,7 +153,7 @@ class PhaseWatch:
     async def _refresh(self) -> None:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                found = await _read(self._control, self._clock)
+                found = await _read(self._control, self._clock, _LOST)
         except (DualTableError, TimeoutError) as error:
             self._failure = error
             self._paused_until = self._clock.monotonic() + _PAUSE_SECONDS
@@ -133,18 +161,23 @@ class PhaseWatch:
             return
         self._failure = None
         if found.step < self._latest.step:
-            _log.warning(
-                "the control table has lost the phase", extra={"phase": self._latest.phase}
-            )
+            if (self._latest.phase, self._latest.step) != (_UNKNOWN.phase, _UNKNOWN.step):
+                _log.warning(
+                    "the control table has lost the phase", extra={"phase": self._latest.phase}
+                )
             found = attrs.evolve(found, phase=self._latest.phase, step=self._latest.step)
         self._latest = found
+        self._phases[found.step] = found.phase
         await self._acknowledge()
 
     async def _acknowledge(self) -> None:
-        """Say by which phase operations begin from now on; failing to is no harm to them."""
+        """Say by which phase operations go, the earliest that are under way; to fail is no harm."""
+        step = min([self._latest.step, *+self._under_way])
         beat = Heartbeat(
             repository=self._name,
-            phase=self._latest.phase,
+            phase=self._phases[step],
+            step=step,
+            fingerprint=self._fingerprint,
             at=self._clock.now(),
             host=socket.gethostname(),
             process=os.getpid(),
@@ -173,9 +206,10 @@ class PhaseWatch:
         )
 
 
-async def _read(control: Control, clock: Clock) -> Sighting:
+async def _read(control: Control, clock: Clock, otherwise: State) -> Sighting:
+    """Read the phase; where there is no record of it, it is another."""
     monotonic, now = clock.monotonic(), clock.now()
-    state = await control.state()
+    state = await control.known_state() or otherwise
     return Sighting(state.phase, monotonic, now, state.step)
 
 

@@ -8,6 +8,7 @@ In reading order:
 - `parameters`: from the port's words to the API's parameters
 - `answers`: from the API's answers to the port's
 - `refusals`: from what AWS and its SDK refuse to errors of ours, in one table
+- `fence`: a last look before a request leaves
 - `client`: the SDK's client, speaking plain JSON; owns `aioboto3`
 - `aws`: the port on that client
 - `retry`: the port once more, trying again; owns `backoff`

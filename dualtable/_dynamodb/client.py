@@ -1,11 +1,12 @@
 """The SDK's client, with its serializer, validator and parser out of the way.
 
 The rule: requests and responses pass botocore in DynamoDB's own JSON. botocore resolves
-credentials, region and endpoint, signs, and keeps the connections; three of its documented events
+credentials, region and endpoint, signs, and keeps the connections; four of its documented events
 do the rest:
 
 - ``provide-client-params`` sets the parameters aside as a JSON body,
 - ``before-call`` puts that body into the request,
+- ``before-send`` asks the fence, at the last moment,
 - ``before-parse`` decodes the response.
 
 The SDK's own retries are off: there is one layer of retries, and it is not here.
@@ -27,6 +28,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from dualtable._dynamodb.answers import RAW
+from dualtable._dynamodb.fence import check_fence
 from dualtable._dynamodb.refusals import translated
 
 _CONNECTIONS = 64
@@ -100,6 +102,7 @@ def _speak_json(events: Any) -> None:
     events.register("provide-client-params.dynamodb.*", _set_body_aside)
     events.register("before-call.dynamodb.*", _put_body_in)
     events.register("before-parse.dynamodb.*", _decode_response)
+    events.register("before-send.dynamodb.*", _look_once_more)
 
 
 def _set_body_aside(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -110,6 +113,11 @@ def _set_body_aside(params: dict[str, Any], context: dict[str, Any], **_: Any) -
 
 def _put_body_in(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     params["body"] = context[_BODY]
+
+
+def _look_once_more(**_: Any) -> None:
+    """Let nothing out that has been overtaken; the request is signed already."""
+    check_fence()
 
 
 def _decode_response(

@@ -11,7 +11,8 @@ import attrs
 
 from dualtable._clock import SystemClock
 from dualtable._control.connected import begun
-from dualtable._control.control_table import Control, State
+from dualtable._control.control_table import Control
+from dualtable._control.state import State
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF

@@ -6,7 +6,9 @@ In reading order:
 - `opened`: how it comes to its tables, and lets go of them
 - `exchange`: from a caller's words to the wire form and back, checked before anything is sent
 - `overlay`: what the logical item of a key is, and what a write that builds on it must check
-- `logical`: where a miss is confirmed and a fallback read is decided (I1)
+- `reads`: where a miss is confirmed and a fallback read is decided (I1)
+- `old_writes`: what a write to `old` is, and what it compares, in the entry phases (I9)
+- `logical`: where a write goes, and what it must check (I4)
 - `judged_writes`: puts, updates and deletes that depend on what is there
 - `transactions`: several logical items, written or read at one moment
 - `copy_on_read`: what a fallback found, put into the new table in passing

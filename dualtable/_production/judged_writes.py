@@ -54,14 +54,14 @@ async def put(tables: LogicalTable, step: PutStep) -> None:
         ConcurrentUpdateError: Others wrote in between on each try.
     """
     if step.condition is None:
-        await tables.gateway.put(tables.new.table, step.stamped)
+        await tables.put(step.key, step.stamped)
         return
 
-    async def over_live(guard: Condition) -> None:
+    async def over_live(tables: LogicalTable, guard: Condition) -> None:
         await tables.put_once(step.stamped, guard)
 
-    async def over_seen(seen: Seen) -> None:
-        await tables.replace(seen, step.stamped)
+    async def over_seen(tables: LogicalTable, seen: Seen) -> None:
+        await tables.replace(step.key, seen, step.stamped)
 
     await _judge(tables, step, over_live, over_seen)
 
@@ -72,15 +72,24 @@ async def put_if_absent(tables: LogicalTable, step: PutStep) -> None:
     Raises:
         ItemExistsError: It has one.
     """
+    exists = ItemExistsError(
+        f"{tables.new.table} has an item with this key, itself or through {tables.old.table}",
+        key=plain(step.key),
+    )
+
+    async def over_seen(tables: LogicalTable, seen: Seen) -> None:
+        if seen.item is not None:
+            raise exists
+        await tables.replace(step.key, seen, step.stamped)
+
+    if tables.route.old_moves:
+        return await _judge(tables, step, None, over_seen)
     in_old = await tables.fall_back({None: step.key}, confirmed=True)
     guard = tables.overlay.deleted() if in_old else tables.overlay.nothing()
     try:
         await tables.put_once(step.stamped, guard)
     except ConditionFailed:
-        raise ItemExistsError(
-            f"{tables.new.table} has an item with this key, itself or through {tables.old.table}",
-            key=plain(step.key),
-        ) from None
+        raise exists from None
 
 
 async def delete(
@@ -94,26 +103,19 @@ async def delete(
         InvalidItemError: What it was does not fit the model; nothing is deleted.
     """
 
-    async def bury(guard: Condition | None) -> WireItem | None:
-        table = tables.new.table
-        if tables.route.buries:
-            tombstone = tables.marks.bury(step.key)
-            return await tables.gateway.put(table, tombstone, guard, return_old=return_old)
-        return await tables.gateway.delete(table, step.key, guard, return_old=return_old)
+    async def bury_live(tables: LogicalTable, guard: Condition) -> Model | None:
+        return exchange.loaded(await tables.bury(step.key, guard, return_old=return_old))
 
-    async def bury_live(guard: Condition) -> Model | None:
-        return exchange.loaded(await bury(guard))
-
-    async def bury_seen(seen: Seen) -> Model | None:
+    async def remove_seen(tables: LogicalTable, seen: Seen) -> Model | None:
         shown = exchange.loaded(seen.item) if return_old else None
-        await bury(seen.unchanged)
+        await tables.remove(step.key, seen)
         return shown
 
     if step.condition is None and not return_old:
-        await bury(None)
+        await tables.delete(step.key)
         return None
     is_safe = exchange.shows_any_item or not return_old
-    return await _judge(tables, step, bury_live if is_safe else None, bury_seen)
+    return await _judge(tables, step, bury_live if is_safe else None, remove_seen)
 
 
 async def update(
@@ -129,17 +131,18 @@ async def update(
     marks, token = tables.marks, new_token()
     sent = step.changes.stamped(marks, token)
 
-    async def update_live(guard: Condition) -> WireItem | None:
+    async def update_live(tables: LogicalTable, guard: Condition) -> WireItem | None:
         found = await tables.gateway.update(
             tables.new.table, step.key, sent, guard, return_values=return_values
         )
         return None if found is None else marks.strip(found) or None
 
-    async def update_seen(seen: Seen) -> WireItem | None:
+    async def update_seen(tables: LogicalTable, seen: Seen) -> WireItem | None:
         after = updated(tables, step, seen, token)
         answer = returned(step.changes, seen.item, after, return_values)
         if after is not None:
-            await tables.replace(seen, after)
+            there = await tables.replace(step.key, seen, after)
+            answer = returned(step.changes, seen.item, there, return_values)
         return None if answer is None else marks.strip(answer) or None
 
     return await _judge(tables, step, update_live if has_room(sent) else None, update_seen)
@@ -181,23 +184,26 @@ def returned(
 async def _judge(
     tables: LogicalTable,
     step: Step,
-    write_live: Callable[[Condition], Awaitable[_T]] | None,
-    write_seen: Callable[[Seen], Awaitable[_T]],
+    write_live: Callable[[LogicalTable, Condition], Awaitable[_T]] | None,
+    write_seen: Callable[[LogicalTable, Seen], Awaitable[_T]],
 ) -> _T:
     """Write to a live item under the condition, or else to what is seen in its place.
 
-    Where `write_live` is None, a live item is seen as well.
+    Where `write_live` is None, a live item is seen as well; so it is where few are in `new`. Each
+    attempt goes by one phase, the one of its begin.
     """
     key, condition, live = step.key, step.condition, tables.overlay.live()
     guard = live if condition is None else condition.and_also(live)
     by_server = write_live if has_room(guard) else None
+    begun = tables
 
     async def attempt() -> _T:
-        if by_server is None:
+        tables = await begun.current()
+        if by_server is None or tables.route.writes_old:
             seen = await tables.see(key)
         else:
             try:
-                return await by_server(guard)
+                return await by_server(tables, guard)
             except ConditionFailed as failure:
                 if failure.item is not None and not tables.marks.is_tombstone(failure.item):
                     raise _does_not_hold(key) from None
@@ -206,7 +212,7 @@ async def _judge(
         if condition is not None and not condition.holds(seen.item):
             raise _does_not_hold(key)
         try:
-            return await write_seen(seen)
+            return await write_seen(tables, seen)
         except ConditionFailed:
             raise ConcurrentUpdateError(
                 f"the item in {tables.new.table} was written by others on each try",
@@ -245,8 +251,8 @@ async def modify(
         if identity(new_key) != identity(wire):
             raise InvalidItemError("the change must keep the item's key", key=dict(key))
         shown = exchange.load(stamped)
-        await tables.replace(seen, stamped)
-        return shown
+        there = await tables.replace(wire, seen, stamped)
+        return shown if there is stamped else _loaded(exchange, there, shown)
 
     try:
         return await retried(attempt, OVERTAKEN, ConditionFailed)
@@ -256,3 +262,11 @@ async def modify(
             f"the item in {table} was written by others on each of {OVERTAKEN.tries} tries",
             key=dict(key),
         ) from None
+
+
+def _loaded(exchange: Exchange[Model], there: WireItem, otherwise: Model) -> Model:
+    """Return what old code has made of an item meanwhile, where it fits the model."""
+    try:
+        return exchange.load(there)
+    except InvalidItemError:
+        return otherwise

@@ -1,254 +1,193 @@
-"""Two tables seen as one: the logical item of a key, and writes that build on what was seen.
+"""Two tables as one, to write to: what builds on what was seen goes through only if it is still so.
 
-The rule: every read asks `new` first and believes `old` only after a strongly consistent read has
-confirmed that `new` does not have the key (I1), and only while what is known of the phase is fresh
-enough. Keys and items are in wire form here; whoever calls has checked them. `old` is never
-written (I5).
+The rule: a phase says where a write goes. To `new`, under a condition on what `new` had (I4); what
+builds on an `old` that may still move goes together with a check of it, in one transaction. To
+`old`, in the entry phases only (I5), as its way back (I9), and together with a check that `new`
+lacks the key, as soon as somebody may write there.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping
-from typing import Self, TypeAlias, TypeVar
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import attrs
 
-from dualtable._control.phase_watch import PhaseWatch
-from dualtable._control.phases import Route, Sighting
-from dualtable._dynamodb.gateway import MAX_BATCH_GET, ConditionFailed, Gateway, batches
+from dualtable._dynamodb.fence import fenced
+from dualtable._dynamodb.gateway import (
+    ConditionFailed,
+    TransactCheck,
+    TransactDelete,
+    TransactionCancelled,
+    TransactPut,
+    Verdict,
+)
 from dualtable._expressions.texts import Condition
-from dualtable._production.copy_on_read import copy_on_read
-from dualtable._production.overlay import Overlay, Seen
-from dualtable._tasks import first_error
-from dualtable._transforms.lineage import Lineage
-from dualtable._wire.keys import identity, key_of
-from dualtable._wire.layouts import Layout
-from dualtable._wire.marks import Marks
+from dualtable._production.old_writes import OldWrite, OldWrites, send
+from dualtable._production.overlay import Origin, Seen
+from dualtable._production.reads import Found, Keys, LogicalReads
+from dualtable._tasks import run_all
 from dualtable._wire.types import WireItem, WireKey
 from dualtable.errors import DualTableError
 
-_T = TypeVar("_T")
-
-Keys: TypeAlias = Mapping[Hashable, WireKey]
-"""Different keys by their identity."""
-
-Found: TypeAlias = dict[Hashable, WireItem]
-"""What is there, by the identity of its key."""
-
-Origins: TypeAlias = Mapping[Hashable, WireItem | None]
-"""Old items by the identity of the new keys that lead to them; None where there is none."""
+__all__ = ["Found", "Keys", "LogicalTable"]
 
 
 @attrs.frozen
-class LogicalTable:
-    """The two tables of a migration, and how one operation reads and writes them.
-
-    The operation goes by one sighting of the phase, that of its begin. That is safe while the
-    migration is at most one step further, which `confirm` makes sure of.
-
-    With `one_round_trip`, reads ask both tables at once; with `copy_on_read`, what they find in
-    `old` is copied.
-    """
-
-    gateway: Gateway
-    lineage: Lineage
-    overlay: Overlay
-    watch: PhaseWatch
-    sighting: Sighting
-    one_round_trip: bool = False
-    copy_on_read: bool = False
+class LogicalTable(LogicalReads):
+    """The two tables of a migration, and how one operation reads and writes them."""
 
     @property
-    def route(self) -> Route:
-        return self.sighting.route
+    def old_writes(self) -> OldWrites:
+        return OldWrites(self.lineage, old_code=not self.route.asks_new)
 
-    @property
-    def new(self) -> Layout:
-        return self.lineage.new
+    def fence(self) -> AbstractContextManager[None]:
+        """Let nothing be sent in the block that what is known of the phase is too old for."""
+        return fenced(lambda: self.watch.check(self.sighting))
 
-    @property
-    def old(self) -> Layout:
-        return self.lineage.old
+    async def put(self, key: WireKey, stamped: WireItem) -> None:
+        """Put an item, whatever is there."""
+        if not self.route.writes_old or not await self._to_old(
+            key, self.old_writes.put(stamped), stamped
+        ):
+            await self.gateway.put(self.new.table, stamped)
 
-    @property
-    def marks(self) -> Marks:
-        return self.lineage.marks
+    async def batch_put(self, batch: Sequence[tuple[WireKey, WireItem]]) -> None:
+        """Put up to 25 items with different keys, whatever is there."""
+        if not self.route.writes_old:
+            await self.gateway.batch_put(self.new.table, [stamped for _, stamped in batch])
+        elif self.route.asks_new:  # a batch knows no conditions
+            await run_all(self.put(key, stamped) for key, stamped in batch)
+        else:
+            writes = [self.old_writes.put(stamped) for _, stamped in batch]
+            await self.confirm()
+            with self.fence():
+                await self.gateway.batch_put(self.old.table, [w.item for w in writes])
 
-    async def current(self) -> Self:
-        """Return the tables as an operation that begins now must see them."""
-        sighting = await self.watch.look()
-        return self if sighting is self.sighting else attrs.evolve(self, sighting=sighting)
+    async def delete(self, key: WireKey) -> None:
+        """Delete what is there, if there is something."""
+        old_key = self.lineage.old_key(key) if self.route.writes_old else None
+        if old_key is None or not await self._to_old(key, TransactDelete(self.old.table, old_key)):
+            await self.bury(key, None)
 
-    async def confirm(self) -> None:
-        """Check that what `old` has said may be believed, or built upon.
+    async def bury(
+        self, key: WireKey, guard: Condition | None, *, return_old: bool = False
+    ) -> WireItem | None:
+        """Delete in `new`: leave a tombstone, as long as a phase wants that."""
+        table = self.new.table
+        if not self.route.buries:
+            return await self.gateway.delete(table, key, guard, return_old=return_old)
+        tombstone = self.marks.bury(key)
+        return await self.gateway.put(table, tombstone, guard, return_old=return_old)
 
-        Call it after the last read and before its result counts: a process may have been frozen
-        for any time between a miss in `new` and the read of `old`, and an item that was copied and
-        really deleted in between would come back. And before a write that builds on it.
-
-        Raises:
-            StalePhaseError: What is known of the phase is too old for that.
-        """
-        await self.watch.confirm(self.sighting)
-
-    async def get(self, key: WireKey, *, consistent_read: bool) -> WireItem | None:
-        """Return what is under a key, which may be a tombstone; None for nothing."""
-        if self.one_round_trip and self.route.falls_back:
-            name = identity(key)
-            return (await self._read_both({name: key})).get(name)
-        item = await self.gateway.get(self.new.table, key, consistent_read=consistent_read)
-        if item is not None:
-            return item
-        return (await self._read_old({None: key}, confirmed=consistent_read)).get(None)
-
-    async def batch_get(self, keys: Keys, *, consistent_read: bool) -> Found:
-        """Return what is under any number of keys, tombstones included."""
-        if self.one_round_trip and self.route.falls_back:
-            return await self._read_both(keys)
-        found = await self.fetch(self.new, keys, consistent_read=consistent_read)
-        missing = {name: key for name, key in keys.items() if name not in found}
-        return found | await self._read_old(missing, confirmed=consistent_read)
-
-    async def _read_both(self, keys: Keys) -> Found:
-        """Read both tables in the same moment, `new` strongly consistently.
-
-        Which of the two answers first does not matter (I1). The read takes place at the moment of
-        its strongly consistent read of `new`. What is there, counts. What is not there has not been
-        copied, written or deleted up to that moment, so its logical item is what `old` yields; and
-        `old` is frozen, so it yields that at any other moment too, before and after. All of this
-        holds until `FINISHED`, which `confirm` rules out. There is no eventually consistent miss to
-        be confirmed: that is what the second round trip would be for, and why `new` is read at the
-        price of a strongly consistent read whatever the caller has asked for.
-
-        What `new` has is the answer whether `old` answers or not.
-        """
-        with first_error():
-            async with asyncio.TaskGroup() as group:
-                asking = group.create_task(_outcome(lambda: self._fetch_old(keys)))
-                found = await self.fetch(self.new, keys, consistent_read=True)
-                missing = {name: key for name, key in keys.items() if name not in found}
-                if not missing:
-                    asking.cancel()
-        if not missing:
-            return found
-        olds = asking.result()
-        if isinstance(olds, DualTableError):
-            raise olds
-        await self.confirm()
-        from_old = self._outputs(missing, olds)
-        await self._copy(from_old)
-        return found | from_old
-
-    async def _read_old(self, missing: Keys, *, confirmed: bool) -> Found:
-        from_old, newer = await self._fall_back(missing, confirmed=confirmed)
-        await self._copy(from_old)
-        return from_old | newer
-
-    async def _copy(self, from_old: Found) -> None:
-        if self.copy_on_read and from_old:
-            await copy_on_read(self.gateway, self.new, list(from_old.values()))
-
-    async def see(self, key: WireKey) -> Seen:
-        """Return the logical item as of now, to build a write on."""
-        item = await self.gateway.get(self.new.table, key, consistent_read=True)
-        return await self.seen_with(key, item)
-
-    async def seen_with(self, key: WireKey, item: WireItem | None) -> Seen:
-        """Return the logical item of a key under which `new` has this, None for nothing."""
-        if item is not None:
-            return self.overlay.present(item)
-        found = await self.fall_back({None: key}, confirmed=True)
-        return self.overlay.missing(found.get(None))
-
-    async def see_all(self, keys: Keys) -> dict[Hashable, Seen]:
-        """Return the logical items of any number of keys, to build writes on."""
-        found = await self.fetch(self.new, keys, consistent_read=True)
-        missing = {name: key for name, key in keys.items() if name not in found}
-        from_old = await self.fall_back(missing, confirmed=True)
-        return {
-            name: self.overlay.present(found[name])
-            if name in found
-            else self.overlay.missing(from_old.get(name))
-            for name in keys
-        }
-
-    async def newer(self, keys: Keys, *, consistent_read: bool) -> Found:
-        """Return what `new` has of keys that `old` yields; a miss is confirmed (I1)."""
-        found = await self.fetch(self.new, keys, consistent_read=consistent_read)
-        doubtful = {name: key for name, key in keys.items() if name not in found}
-        if doubtful and not consistent_read:
-            found |= await self.fetch(self.new, doubtful, consistent_read=True)
-        return found
-
-    async def fall_back(self, missing: Keys, *, confirmed: bool) -> Found:
-        """Return what `old` yields for keys that a read of `new` has missed.
-
-        Unless that read was strongly consistent (`confirmed`), the keys that `old` does yield are
-        read once more in `new`, and what is there counts: the miss may have been stale (I1).
-        """
-        from_old, newer = await self._fall_back(missing, confirmed=confirmed)
-        return from_old | newer
-
-    async def _fall_back(self, missing: Keys, *, confirmed: bool) -> tuple[Found, Found]:
-        """Return what only `old` has, and what `new` has after all."""
-        if not missing or not self.route.falls_back:
-            return {}, {}
-        await self.confirm()
-        yielded = await self.yielded(missing)
-        newer = {} if confirmed else await self._newer(missing, yielded)
-        await self.confirm()
-        return {name: item for name, item in yielded.items() if name not in newer}, newer
-
-    async def _newer(self, keys: Keys, yielded: Found) -> Found:
-        """Return what `new` has of those keys for which `old` yields something."""
-        doubtful = {identity(keys[name]): keys[name] for name in yielded}
-        found = await self.fetch(self.new, doubtful, consistent_read=True)
-        identities = {name: identity(keys[name]) for name in yielded}
-        return {name: found[each] for name, each in identities.items() if each in found}
-
-    async def yielded(self, keys: Keys) -> Found:
-        """Return what `old` yields for keys, whatever `new` holds."""
-        return self._outputs(keys, await self._fetch_old(keys))
-
-    async def _fetch_old(self, keys: Keys) -> Origins:
-        """Read the old item that each of the new keys leads to; None where there is none."""
-        origins = {name: self.lineage.old_key(key) for name, key in keys.items()}
-        wanted = {identity(key): key for key in origins.values() if key is not None}
-        olds = await self.fetch(self.old, wanted, consistent_read=True)
-        return {name: key and olds.get(identity(key)) for name, key in origins.items()}
-
-    def _outputs(self, keys: Keys, origins: Origins) -> Found:
-        """Return what old items yield under the keys that lead to them."""
-        outputs: Found = {}
-        for name, key in keys.items():
-            old_item = origins[name]
-            item = old_item and self.lineage.new_item(old_item, key)
-            if item:
-                outputs[name] = item
-        return outputs
-
-    async def fetch(self, layout: Layout, keys: Keys, *, consistent_read: bool) -> Found:
-        """Read any number of different keys of one of the two tables."""
-        found: Found = {}
-        for batch in batches(keys.values(), MAX_BATCH_GET):
-            answer = await self.gateway.batch_get(
-                layout.table, batch, consistent_read=consistent_read
-            )
-            for item in answer.items:
-                found[identity(key_of(item, layout.key, layout.table))] = item
-        return found
-
-    async def replace(self, seen: Seen, stamped: WireItem) -> None:
+    async def replace(self, key: WireKey, seen: Seen, stamped: WireItem) -> WireItem:
         """Put in place of what was seen, unless somebody has written the key since (I4).
+
+        Return what is there then: `old` may have got more in the meantime.
 
         Raises:
             ConditionFailed: Somebody has.
             StalePhaseError: It was seen in `old`, and what is known of the phase is too old now.
         """
-        if seen.in_old:
+        origin = seen.origin
+        if seen.in_old or origin is not None:
             await self.confirm()
-        await self.put_once(stamped, seen.unchanged)
+        if origin is not None and self.route.writes_old:
+            write = self.old_writes.write(origin, seen.item, stamped)
+            return await self._over_old(key, write, stamped)
+        put = TransactPut(self.new.table, stamped, seen.unchanged)
+        if origin is None or origin.key is None:
+            with self.fence() if seen.in_old else nullcontext():
+                await self.put_once(stamped, seen.unchanged)
+        else:
+            await self._beside_old(put, origin, stamped)
+        return stamped
+
+    async def remove(self, key: WireKey, seen: Seen) -> None:
+        """Delete what was seen, unless somebody has written the key since (I4).
+
+        Raises:
+            ConditionFailed: Somebody has.
+        """
+        origin = seen.origin
+        if origin is None or origin.key is None:
+            await self.bury(key, seen.unchanged)
+        elif not self.route.writes_old:
+            tombstone = self.marks.bury(key)
+            put = TransactPut(self.new.table, tombstone, seen.unchanged)
+            await self._beside_old(put, origin, None)
+        elif seen.item is not None:
+            await self._over_old(key, self.old_writes.delete(origin), None)
+
+    async def _over_old(self, key: WireKey, write: OldWrite, stamped: WireItem | None) -> WireItem:
+        """Write over what was seen in `old`; return what a key has then."""
+        if not self.route.asks_new:
+            with self.fence():
+                found = await self._send(write, stamped)
+            return self._came_of(found, key) or stamped or {}
+        if not await self._to_old(key, write, stamped):
+            raise ConditionFailed(None)  # the key has moved to `new`: look again
+        return stamped or {}
+
+    async def _send(self, write: OldWrite, stamped: WireItem | None) -> WireItem | None:
+        """Send a write to `old`; a retry that finds what its first try wrote has succeeded."""
+        try:
+            return await send(self.gateway, write)
+        except ConditionFailed as failure:
+            if not self._is_ours(failure.item, stamped):
+                raise
+            return failure.item
+
+    def _came_of(self, old_item: WireItem | None, key: WireKey) -> WireItem | None:
+        """Return what an old item that has just been written yields, if old code lets it."""
+        if old_item is None:
+            return None
+        try:
+            item = self.lineage.new_item(old_item, key)
+        except DualTableError:  # it was all right when it was written
+            return None
+        token = self.marks.token_of(old_item)
+        return item if item is None or token is None else self.marks.stamp(item, token)
+
+    async def _to_old(self, key: WireKey, write: OldWrite, stamped: WireItem | None = None) -> bool:
+        """Write to `old`, unless `new` has the key; tell whether it was done.
+
+        Raises:
+            ConditionFailed: `old` is not as it was read.
+            StalePhaseError: What is known of the phase is too old.
+        """
+        await self.confirm()
+        with self.fence():
+            if not self.route.asks_new:
+                await self._send(write, stamped)
+                return True
+            lacking = TransactCheck(self.new.table, key, self.overlay.absent())
+            try:
+                await self.gateway.transact_write([lacking, write])
+            except TransactionCancelled as cancelled:
+                in_new, in_old = cancelled.reasons
+                if in_new.verdict is Verdict.CONDITION_FAILED:
+                    return False
+                if not self._is_ours(in_old.item, stamped):
+                    raise ConditionFailed(in_old.item) from None
+            return True
+
+    async def _beside_old(self, put: TransactPut, origin: Origin, stamped: WireItem | None) -> None:
+        """Write to `new` what builds on `old`, if that is still as it was read."""
+        await self.confirm()
+        with self.fence():
+            try:
+                await self.gateway.transact_write([put, self.old_writes.check(origin)])
+            except TransactionCancelled as cancelled:
+                found = cancelled.reasons[0].item
+                if not self._is_ours(found, stamped):
+                    raise ConditionFailed(found) from None
+
+    def _is_ours(self, found: WireItem | None, stamped: WireItem | None) -> bool:
+        """Tell whether what is there has been written by the try before this one."""
+        if found is None or stamped is None:
+            return False
+        return self.marks.token_of(found) == self.marks.token_of(stamped)
 
     async def put_once(self, stamped: WireItem, guard: Condition) -> None:
         """Put under a condition; a retry that finds what its first try wrote has succeeded.
@@ -259,14 +198,5 @@ class LogicalTable:
         try:
             await self.gateway.put(self.new.table, stamped, guard)
         except ConditionFailed as failure:
-            written = self.marks.token_of(stamped)
-            if failure.item is None or self.marks.token_of(failure.item) != written:
+            if not self._is_ours(failure.item, stamped):
                 raise
-
-
-async def _outcome(call: Callable[[], Awaitable[_T]]) -> _T | DualTableError:
-    """Await a call whose failure may turn out not to matter."""
-    try:
-        return await call()
-    except DualTableError as error:
-        return error

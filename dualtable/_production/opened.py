@@ -6,9 +6,11 @@ beginning.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
+from functools import wraps
 from types import TracebackType
-from typing import Any, Generic, NoReturn, Self
+from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Self, TypeVar
 
 import attrs
 
@@ -29,9 +31,28 @@ from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import Form, Model
 from dualtable._wire.layouts import Layout, layout
-from dualtable.errors import (
-    DualTableError,
-)
+from dualtable.errors import DualTableError, MigrationMismatchError, TransformError
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_Self = TypeVar("_Self", bound="Opened[Any]")
+
+
+def operation(
+    method: Callable[Concatenate[_Self, _P], Awaitable[_T]],
+) -> Callable[Concatenate[_Self, _P], Coroutine[Any, Any, _T]]:
+    """Count a method's calls as operations, which a phase waits for before it is acknowledged."""
+
+    @wraps(method)
+    async def counted(self: _Self, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        watch = self._watch
+        step = await watch.begin()
+        try:
+            return await method(self, *args, **kwargs)
+        finally:
+            watch.end(step)
+
+    return counted  # type: ignore[return-value] # functools.wraps says less than it does
 
 
 class Opened(Connected, Generic[Model]):
@@ -65,7 +86,10 @@ class Opened(Connected, Generic[Model]):
             # First, because a wrong endpoint shows soonest there.
             new = layout(await gateway.describe_table(self._migration.new))
             control = Control(gateway, self._migration.control_table, self._migration.name)
-            watch = await PhaseWatch.open(control, self._clock, self._times)
+            await self._check_gated(control)
+            watch = await PhaseWatch.open(
+                control, self._clock, self._times, _fingerprint(self._migration)
+            )
             stack.push_async_callback(watch.close)
             tables = await self._look_up(gateway, watch, new)
             self._opened = tables, Exchange(tables.new, tables.marks, self._form)
@@ -87,13 +111,16 @@ class Opened(Connected, Generic[Model]):
     async def _look_up(self, gateway: Gateway, watch: PhaseWatch, new: Layout) -> LogicalTable:
         migration = self._migration
         sighting = await watch.look()
-        if sighting.route.falls_back:
+        if sighting.route.asks_old:
             old = layout(await gateway.describe_table(migration.old))
         else:  # there is no way back to a phase that asks the old table, which may be gone
             old = attrs.evolve(new, table=migration.old)
+        lineage = Lineage.of(migration, old, new)
+        if sighting.route.old_moves:
+            lineage.check_one_to_one()
         return LogicalTable(
             gateway=gateway,
-            lineage=Lineage.of(migration, old, new),
+            lineage=lineage,
             overlay=Overlay(new.key.partition.name, migration.marks),
             watch=watch,
             sighting=sighting,
@@ -101,10 +128,22 @@ class Opened(Connected, Generic[Model]):
             copy_on_read=self._copy_on_read,
         )
 
+    async def _check_gated(self, control: Control) -> None:
+        """Let no fleet roll that nobody could gate."""
+        if self._migration.rolling and await control.known_state() is None:
+            raise MigrationMismatchError(
+                f"{self._migration.name} rolls, and {self._migration.control_table} has no phase of"
+                " it, so nobody could tell when to go on; run 'dualtable create' first"
+            )
+
     @property
     def _identity(self) -> tuple[str, str]:
         """What a page token belongs to."""
         return self._migration.name, self._migration.new
+
+    @property
+    def _watch(self) -> PhaseWatch:
+        return self._open()[0].watch
 
     @property
     def _exchange(self) -> Exchange[Model]:
@@ -128,3 +167,11 @@ class Opened(Connected, Generic[Model]):
                 "the repository is not open; use it inside `async with DualTableRepository(…)`"
             )
         return self._opened
+
+
+def _fingerprint(migration: Migration) -> str:
+    """Return what the heartbeats say of the transform; nothing where its source is not at hand."""
+    try:
+        return migration.fingerprint
+    except TransformError:
+        return ""

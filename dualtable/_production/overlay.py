@@ -12,7 +12,15 @@ import attrs
 
 from dualtable._expressions.texts import Condition
 from dualtable._wire.marks import Marks
-from dualtable._wire.types import WireItem
+from dualtable._wire.types import WireItem, WireKey
+
+
+@attrs.frozen
+class Origin:
+    """The old item that a new key leads to, as it was read; no `key` where there can be none."""
+
+    key: WireKey | None
+    item: WireItem | None = None
 
 
 @attrs.frozen
@@ -27,6 +35,8 @@ class Seen:
     in_old: bool = False
     live: bool = False
     """Whether `new` has a live item: then a server can judge it."""
+    origin: Origin | None = None
+    """What `old` has, where `new` lacks the key and somebody may still write to `old`."""
 
 
 @attrs.frozen
@@ -42,9 +52,9 @@ class Overlay:
             return Seen(None, self.deleted())
         return Seen(self.marks.strip(item), self._same(item), live=True)
 
-    def missing(self, from_old: WireItem | None) -> Seen:
+    def missing(self, from_old: WireItem | None, origin: Origin | None = None) -> Seen:
         """Return what is seen of a key that `new` does not hold, given what `old` yields."""
-        return Seen(from_old, self.absent(), in_old=from_old is not None)
+        return Seen(from_old, self.absent(), in_old=from_old is not None, origin=origin)
 
     def absent(self) -> Condition:
         """The key is not in `new`: neither copied nor written nor deleted."""

@@ -21,7 +21,7 @@ from dualtable._expressions.actions import Action, Delete, Put, Update
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._production import judged_writes, transactions
 from dualtable._production.judged_writes import Change
-from dualtable._production.opened import Opened
+from dualtable._production.opened import Opened, operation
 from dualtable._reading.iteration import ItemIterator, Source
 from dualtable._reading.queries import Query, open_query
 from dualtable._reading.scans import Scan, ScanReader
@@ -137,6 +137,7 @@ class DualTableRepository(Opened[Model]):
             connection=connection,
         )
 
+    @operation
     async def get(self, key: Key, *, consistent_read: bool = False) -> Model | None:
         """Return the item with a key, or None.
 
@@ -149,6 +150,7 @@ class DualTableRepository(Opened[Model]):
         wire = self._exchange.key(key)
         return self._exchange.loaded(await tables.get(wire, consistent_read=consistent_read))
 
+    @operation
     async def batch_get(
         self, keys: Iterable[Key], *, consistent_read: bool = False
     ) -> list[Model | None]:
@@ -164,6 +166,7 @@ class DualTableRepository(Opened[Model]):
         found = await tables.batch_get(unique, consistent_read=consistent_read)
         return [self._exchange.loaded(found.get(identity(key))) for key in wire]
 
+    @operation
     async def put(
         self,
         item: Model,
@@ -201,6 +204,7 @@ class DualTableRepository(Opened[Model]):
         else:
             raise RequestRefusedError("if_absent is a condition itself; give one of the two")
 
+    @operation
     async def batch_put(self, items: Iterable[Model]) -> None:
         """Put any number of items, replacing those with the same keys; not as one transaction.
 
@@ -214,10 +218,10 @@ class DualTableRepository(Opened[Model]):
         """
         tables = await self._tables()
         stamped = [self._exchange.stamped(item) for item in items]
-        last = {identity(key): item for key, item in stamped}
+        last = {identity(key): (key, item) for key, item in stamped}
         for number, batch in enumerate(batches(last.values(), MAX_BATCH_WRITE)):
             try:
-                await tables.gateway.batch_put(tables.new.table, batch)
+                await tables.batch_put(batch)
             except GatewayError as error:
                 put = number * MAX_BATCH_WRITE
                 error.args = (
@@ -225,6 +229,7 @@ class DualTableRepository(Opened[Model]):
                 )
                 raise
 
+    @operation
     async def update(self, key: Key, change: Change[Model], *, create: bool = False) -> Model:
         """Read an item, change it, and write it back unless somebody else wrote it meanwhile.
 
@@ -245,6 +250,7 @@ class DualTableRepository(Opened[Model]):
         """
         return await judged_writes.modify(self._tables, self._exchange, key, change, create=create)
 
+    @operation
     async def update_item(
         self,
         key: Key,
@@ -290,6 +296,7 @@ class DualTableRepository(Opened[Model]):
         found = await judged_writes.update(tables, self._exchange.update_step(asked), ReturnValues)
         return None if found is None else codec.decode(found)
 
+    @operation
     async def delete(
         self,
         key: Key,
@@ -450,6 +457,7 @@ class DualTableRepository(Opened[Model]):
             token=token,
         )
 
+    @operation
     async def transact_write(self, actions: Iterable[Action]) -> None:
         """Write several items, all of them or none.
 
@@ -469,6 +477,7 @@ class DualTableRepository(Opened[Model]):
         steps = [self._exchange.step(action) for action in actions]
         await transactions.write(tables, steps)
 
+    @operation
     async def transact_get(self, keys: Iterable[Key]) -> list[Model | None]:
         """Return up to 100 items as they are at one moment, None where there is none.
 

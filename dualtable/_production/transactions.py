@@ -9,7 +9,9 @@ What a step does not depend on is not looked at.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cached_property
+from itertools import islice
 from typing import Any, NoReturn
 
 import attrs
@@ -39,7 +41,8 @@ from dualtable._expressions.requests import (
 from dualtable._expressions.texts import Condition, Update
 from dualtable._production.judged_writes import updated
 from dualtable._production.logical import Keys, LogicalTable
-from dualtable._production.overlay import Seen
+from dualtable._production.old_writes import OldWrite
+from dualtable._production.overlay import Origin, Seen
 from dualtable._wire.keys import identity, plain
 from dualtable._wire.marks import new_token
 from dualtable._wire.types import WireItem
@@ -69,22 +72,30 @@ async def write(tables: LogicalTable, steps: Sequence[Step]) -> None:
     """
     keys = {identity(step.key): step.key for step in steps}
     check_size(len(steps), distinct=len(keys))
-    built_upon = {identity(s.key): s.key for s in steps if not is_blind(s)}
+    begun = tables
 
     async def attempt() -> None:
-        seen = await tables.see_all(built_upon)
+        tables = await begun.current()
+        blind = [is_blind(step) and not tables.route.writes_old for step in steps]
+        looked_at = [step.key for step, is_not in zip(steps, blind, strict=True) if not is_not]
+        seen = await tables.see_all({identity(key): key for key in looked_at})
         plans = [
-            _Blind(tables, step)
-            if is_blind(step)
+            _Blind(tables, step)  # type: ignore[arg-type]
+            if is_not_looked_at
             else _Judged(tables, step, seen[identity(step.key)])
-            for step in steps
+            for step, is_not_looked_at in zip(steps, blind, strict=True)
         ]
         if any(not plan.by_server and not plan.holds for plan in plans):
             _raise_failed(plans, ["None" if plan.holds else _DOES_NOT_HOLD for plan in plans])
+        actions = [plan.actions() for plan in plans]
+        _check_room(tables, sum(map(len, actions)))
         try:
-            await tables.gateway.transact_write([plan.action() for plan in plans])
+            with tables.fence() if any(plan.needs_old for plan in plans) else nullcontext():
+                await tables.gateway.transact_write([each for some in actions for each in some])
         except TransactionCancelled as cancelled:
-            codes = [p.code(r) for p, r in zip(plans, cancelled.reasons, strict=True)]
+            reasons = iter(cancelled.reasons)
+            given = [list(islice(reasons, len(some))) for some in actions]
+            codes = [plan.code(some) for plan, some in zip(plans, given, strict=True)]
             if _DOES_NOT_HOLD in codes:
                 _raise_failed(plans, codes)
             raise ConcurrentUpdateError(
@@ -103,14 +114,15 @@ class _Blind:
 
     by_server = False
     holds = True
+    needs_old = False
 
-    def action(self) -> TransactAction:
+    def actions(self) -> list[TransactAction]:
         """Return what is sent for the step."""
-        return _replacing(self.tables, self.step, None)
+        return [_replacing(self.tables, self.step, None)]
 
-    def code(self, reason: Reason) -> str:
+    def code(self, reasons: Sequence[Reason]) -> str:
         """Return why the transaction was cancelled, as far as this step goes."""
-        return _CODES[reason.verdict]
+        return _CODES[reasons[0].verdict]
 
 
 @attrs.define(frozen=True, slots=False)
@@ -134,8 +146,37 @@ class _Judged:
         has_all = has_room(self._beside_live) and (update is None or has_room(update))
         return self.seen.live and has_all
 
-    def action(self) -> TransactAction:
+    @property
+    def needs_old(self) -> bool:
+        """Whether it builds on `old`."""
+        return self.seen.in_old or self.seen.origin is not None
+
+    def actions(self) -> list[TransactAction]:
         """Return what is sent for the step; what the server cannot judge has been judged here."""
+        origin = self.seen.origin
+        if origin is None:
+            return [self._in_new()]
+        writes = self.tables.old_writes
+        checks: list[TransactAction] = [] if origin.key is None else [writes.check(origin)]
+        if not self.tables.route.writes_old:
+            return [self._in_new(), *checks]
+        lacking = TransactCheck(self.tables.new.table, self.step.key, self.tables.overlay.absent())
+        beside = [lacking] if self.tables.route.asks_new else []
+        write = self._in_old(origin)
+        return [*beside, *(checks if write is None else [write])]
+
+    def _in_old(self, origin: Origin) -> OldWrite | None:
+        """Return what is written to `old`, None for nothing."""
+        writes, step = self.tables.old_writes, self.step
+        if isinstance(step, PutStep):
+            return writes.write(origin, self.seen.item, step.stamped)
+        if isinstance(step, UpdateStep):
+            after = updated(self.tables, step, self.seen, new_token())
+            return None if after is None else writes.write(origin, self.seen.item, after)
+        deletes = isinstance(step, DeleteStep) and self.seen.item is not None
+        return writes.delete(origin) if deletes else None
+
+    def _in_new(self) -> TransactAction:
         guard = self._beside_live if self.by_server else self.seen.unchanged
         table, step = self.tables.new.table, self.step
         if isinstance(step, CheckStep):
@@ -149,8 +190,9 @@ class _Judged:
             return TransactCheck(table, step.key, guard)
         return TransactPut(table, after, guard)
 
-    def code(self, reason: Reason) -> str:
+    def code(self, reasons: Sequence[Reason]) -> str:
         """Return why the transaction was cancelled, as far as this step goes."""
+        reason = next((r for r in reasons if r.verdict is not Verdict.FINE), reasons[0])
         found, marks = reason.item, self.tables.marks
         is_live = found is not None and not marks.is_tombstone(found)
         if reason.verdict is Verdict.CONDITION_FAILED and self.by_server and is_live:
@@ -201,13 +243,45 @@ def _conditions(failed: Sequence[int]) -> str:
 async def read(tables: LogicalTable, keys: Keys) -> dict[Any, WireItem]:
     """Return what is under up to 100 keys at one moment, tombstones included.
 
-    What `new` does not have at that moment is looked up in `old`, which never changes.
+    What `new` does not have at that moment is looked up in `old`; where that may still change, both
+    are read together.
     """
+    if tables.route.old_moves:
+        return await _read_both(tables, keys)
     gets = [TransactGet(tables.new.table, key) for key in keys.values()]
     items = await tables.gateway.transact_get(gets)
     found = {name: item for name, item in zip(keys, items, strict=True) if item is not None}
     missing = {name: key for name, key in keys.items() if name not in found}
     return found | await tables.fall_back(missing, confirmed=True)
+
+
+async def _read_both(tables: LogicalTable, keys: Keys) -> dict[Any, WireItem]:
+    """Return what is under some keys at one moment of both tables."""
+    await tables.confirm()
+    origins = {name: tables.lineage.old_key(key) for name, key in keys.items()}
+    news = dict(keys) if tables.route.asks_new else {}
+    olds = {name: key for name, key in origins.items() if key is not None}
+    _check_room(tables, len(news) + len(olds))
+    gets = [
+        *(TransactGet(tables.new.table, key) for key in news.values()),
+        *(TransactGet(tables.old.table, key) for key in olds.values()),
+    ]
+    answers = iter(await tables.gateway.transact_get(gets))
+    found = dict(zip(news, answers, strict=False))
+    await tables.confirm()
+    for name, old_item in zip(olds, answers, strict=True):
+        if found.get(name) is None:
+            found[name] = old_item and tables.lineage.new_item(old_item, keys[name])
+    return {name: item for name, item in found.items() if item is not None}
+
+
+def _check_room(tables: LogicalTable, number: int) -> None:
+    if number > MAX_TRANSACTION:
+        raise InvalidKeyError(
+            f"in phase {tables.sighting.phase} a key may take two of the {MAX_TRANSACTION} actions"
+            f" that DynamoDB allows, one in each table, and these take {number}; split the"
+            " transaction"
+        )
 
 
 def check_size(number: int, *, distinct: int | None = None) -> None:

@@ -51,7 +51,7 @@ async def open_query(tables: Tables, query: Query, position: Position | None) ->
         TransformError: The partition cannot be mapped back to one of the old table.
     """
     reader = _Reader(tables, query, **(position or {"after_new": None, "after_old": None}))
-    if tables.route.falls_back and query.index is not None:
+    if tables.route.asks_old and query.index is not None:
         new, old = await reader.completed_index(query.index)
     else:
         reader = reader.at_one_place()
@@ -81,6 +81,8 @@ class _Reader:
 
     def new(self, hidden: frozenset[Hashable] = frozenset()) -> Stream:
         """Return what the new table or its index holds, but for the hidden keys."""
+        if not self.tables.route.asks_new:
+            return self.listed([])
         index = None if self.query.index is None else self.query.index.name
 
         async def read(start_key: WireKey | None) -> Page:
@@ -102,7 +104,7 @@ class _Reader:
 
     async def old(self) -> Stream:
         """Return what the old table yields: page by page where its keys are the new ones."""
-        if not self.tables.route.falls_back:
+        if not self.tables.route.asks_old:
             return self.listed([])
         if not self.tables.lineage.keeps_keys:
             return self.listed(self._asked_for(self._yielded(await self._read_old_partition())))
@@ -121,7 +123,7 @@ class _Reader:
         """
         yielded = {self._identity(item): item for item in await self._yielded_for(index)}
         keys = {name: key_of(item, *self._base) for name, item in yielded.items()}
-        arrived = await self.tables.fetch(self.tables.new, keys, consistent_read=True)
+        arrived = await self.tables.newer(keys, consistent_read=True)
         await self.tables.confirm()
         live = [i for i in (yielded | arrived).values() if not self.tables.marks.is_tombstone(i)]
         shown = [self._projected(item, index) for item in self._asked_for(live)]
@@ -197,7 +199,7 @@ class _Reader:
             descending=descending,
             consistent_read=self.query.consistent_read,
         )
-        if self.tables.route.falls_back:
+        if self.tables.route.asks_old:
             await self.tables.confirm()  # an item of old may go by what this page does not have
         return page
 

@@ -49,7 +49,7 @@ class ScanReader:
     """The logical items of a scan, from a position on."""
 
     def __init__(self, tables: Tables, scan: Scan, position: Position | None) -> None:
-        overlaid = tables.route.falls_back
+        overlaid = tables.route.asks_old
         begin = {"source": _OLD if overlaid else _NEW, "overlaid": overlaid}
         self._tables = tables
         self._scan = scan
@@ -99,14 +99,15 @@ class ScanReader:
     def _following(self, place: _Place, last_key: WireKey | None) -> _Place | None:
         if last_key is not None:
             return attrs.evolve(place, after=last_key, outputs=0)
-        return _Place(source=_NEW, overlaid=True) if place.source == _OLD else None
+        goes_on = place.source == _OLD and self._tables.route.asks_new
+        return _Place(source=_NEW, overlaid=True) if goes_on else None
 
     async def _overlay(self, old_items: Sequence[WireItem]) -> list[list[WireItem | None]]:
         """Return what each old item yields, or what `new` has instead."""
         yielded = [self._tables.lineage.new_items(old_item) for old_item in old_items]
         keys = {identity(key): key for outputs in yielded for key, _ in outputs}
         found = await self._tables.newer(keys, consistent_read=self._scan.consistent_read)
-        believed = self._tables.route.falls_back  # else all has been copied, and deletes are real
+        believed = self._tables.route.asks_old  # else all has been copied, and deletes are real
         if believed:
             await self._tables.confirm()
         return [

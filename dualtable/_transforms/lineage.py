@@ -141,16 +141,25 @@ class Lineage:
             TransformError: There is no way back for this item, the way back is not deterministic,
                 or what it leads to does not yield just this item again under this key.
         """
+        old = self.way_back(new_item)
+        self.check_comes_back(old, new_item)
+        return old
+
+    def way_back(self, new_item: WireItem) -> WireItem:
+        """Return what the transform makes of a new item on the way back; nobody checks it here.
+
+        Raises:
+            TransformError: There is no way back for this item, or it is not deterministic.
+        """
         item = self.marks.strip(new_item)
-        key = key_of(item, self.new.key, self.new.table)
         try:
             old = backward_wire(self.transform, item)
             if not equal_items(old, backward_wire(self.transform, item)):
                 raise TransformError("its way back gave two results for one item")
             self.marks.check_free(old)
         except DualTableError as error:
+            key = key_of(item, self.new.key, self.new.table)
             raise self._no_way_back(key, error) from error
-        self.check_comes_back(old, item)
         return old
 
     def check_comes_back(self, old_item: WireItem, new_item: WireItem) -> None:

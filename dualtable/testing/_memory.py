@@ -12,6 +12,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from dualtable._dynamodb.fence import check_fence
 from dualtable._dynamodb.gateway import (
     MAX_BATCH_GET,
     MAX_BATCH_WRITE,
@@ -81,7 +82,7 @@ class MemoryGateway:
         self._transactions: dict[str, Sequence[TransactAction]] = {}  # by their tokens
 
     async def describe_table(self, table: str) -> Description:
-        await self.faults.before("describe_table", table)
+        await self._begin("describe_table", table)
         found = self._table(table)
         sizes = [item_bytes(item) for item in found.items()]
         return {
@@ -92,16 +93,16 @@ class MemoryGateway:
 
     async def create_table(self, definition: Definition) -> None:
         name = definition["TableName"]
-        await self.faults.before("create_table", name)
+        await self._begin("create_table", name)
         if name not in self._tables:
             self._tables[name] = StoredTable(copy.deepcopy(_described(definition)))
 
     async def describe_extras(self, table: str) -> dict[str, Any]:
-        await self.faults.before("describe_extras", table)
+        await self._begin("describe_extras", table)
         return {"tags": copy.deepcopy(self._table(table).description.get("Tags", []))}
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
-        await self.faults.before("get", table)
+        await self._begin("get", table)
         found = self._table(table)
         item = self._seen(found, consistent_read)(found.versions(found.checked_key(key)))
         await self.faults.after("get", table)
@@ -115,7 +116,7 @@ class MemoryGateway:
         consistent_read: bool,
         attributes: Sequence[str] | None = None,
     ) -> BatchGet:
-        await self.faults.before("batch_get", table)
+        await self._begin("batch_get", table)
         found = self._table(table)
         checked = [found.checked_key(key) for key in keys]
         _check_batch(checked, MAX_BATCH_GET)
@@ -170,7 +171,7 @@ class MemoryGateway:
         return write.returned("ALL_OLD" if return_old else "NONE")
 
     async def batch_put(self, table: str, items: Sequence[WireItem]) -> Sequence[WireItem]:
-        await self.faults.before("batch_put", table)
+        await self._begin("batch_put", table)
         found = self._table(table)
         checked = [found.checked_item(item) for item in items]
         _check_batch([key for key, _ in checked], MAX_BATCH_WRITE)
@@ -184,7 +185,7 @@ class MemoryGateway:
     async def insert(
         self, table: str, items: Sequence[PackedItem], *, key_name: str
     ) -> InsertBatch:
-        await self.faults.before("insert", table)
+        await self._begin("insert", table)
         found = self._table(table)
         if not 0 < len(items) <= MAX_BATCH_WRITE:
             raise refused(f"{len(items)} statements, 1 to {MAX_BATCH_WRITE} are allowed")
@@ -208,7 +209,7 @@ class MemoryGateway:
         limit: int | None = None,
         consistent_read: bool = False,
     ) -> Page:
-        await self.faults.before("scan", table)
+        await self._begin("scan", table)
         found = self._table(table)
         _check_limit(limit)
         if not 0 <= segment < total_segments <= _MAX_TOTAL_SEGMENTS:
@@ -236,7 +237,7 @@ class MemoryGateway:
         descending: bool = False,
         consistent_read: bool = True,
     ) -> Page:
-        await self.faults.before("query", table)
+        await self._begin("query", table)
         found = self._table(table)
         _check_limit(limit)
         kept = found.order_of(index, consistent_read=consistent_read)
@@ -263,7 +264,7 @@ class MemoryGateway:
         self, actions: Sequence[TransactAction], *, token: str | None = None
     ) -> None:
         names = ",".join(sorted({action.table for action in actions}))
-        await self.faults.before("transact_write", names)
+        await self._begin("transact_write", names)
         if not self._was_taken(token, actions):
             for write in self._all_writes(actions):
                 write.take_effect()
@@ -273,7 +274,7 @@ class MemoryGateway:
 
     async def transact_get(self, gets: Sequence[TransactGet]) -> Sequence[WireItem | None]:
         names = ",".join(sorted({get.table for get in gets}))
-        await self.faults.before("transact_get", names)
+        await self._begin("transact_get", names)
         self._check_transaction(gets)
         items = []
         for get in gets:
@@ -283,7 +284,7 @@ class MemoryGateway:
         return items
 
     async def _write(self, operation: str, action: TransactAction) -> Write:
-        await self.faults.before(operation, action.table)
+        await self._begin(operation, action.table)
         write = prepared(self._table(action.table), action)
         write.take_effect()
         await self.faults.after(operation, action.table)
@@ -335,6 +336,11 @@ class MemoryGateway:
         if consistent_read:
             return lambda versions: versions[-1]
         return lambda versions: self.faults.stale(table.name, versions)
+
+    async def _begin(self, operation: str, table: str) -> None:
+        """Let come what comes before an operation takes effect, and ask the fence after that."""
+        await self.faults.before(operation, table)
+        check_fence()
 
     def _table(self, name: str) -> StoredTable:
         if name not in self._tables:

@@ -11,8 +11,9 @@ import pytest
 from clocks import HandClock
 
 from dualtable import Migrator, Phase
-from dualtable._control.control_table import Control, Heartbeat, State
+from dualtable._control.control_table import Control, Heartbeat
 from dualtable._control.phases import ROUTES, TRANSITIONS, next_phase
+from dualtable._control.state import State
 from dualtable.errors import MigrationMismatchError
 from dualtable.testing import Faults, MemoryGateway
 

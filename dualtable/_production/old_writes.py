@@ -1,0 +1,169 @@
+"""What a write to `old` is, in the phases in which it is still the table of record.
+
+The rule: it is the way back of the new item (I9), it sends what has changed and nothing else, and
+it holds only while `old` is as it was read. So what old code adds meanwhile, and what the transform
+drops, stays; and since old code keeps no token, every value that was read is compared, and the
+absence of every attribute that is set.
+
+What the caller's function concluded from the absence of another attribute cannot be known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+import attrs
+
+from dualtable._dynamodb.gateway import (
+    Gateway,
+    TransactCheck,
+    TransactDelete,
+    TransactPut,
+    TransactUpdate,
+)
+from dualtable._expressions.texts import Condition, Update
+from dualtable._production.overlay import Origin
+from dualtable._transforms.lineage import Lineage
+from dualtable._wire.differences import changed
+from dualtable._wire.keys import plain
+from dualtable._wire.layouts import Layout
+from dualtable._wire.marks import Marks
+from dualtable._wire.types import WireItem, WireValue
+from dualtable._wire.values import equal
+from dualtable.errors import InvalidItemError
+
+OldWrite: TypeAlias = TransactPut | TransactUpdate | TransactDelete
+
+# An expression has at most 300 operators, and each comparison but the first takes two.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+_MOST_COMPARED = 140
+
+
+@attrs.frozen
+class OldWrites:
+    """Writes to `old`, and checks of it; `old_code` tells whether others may write beside us."""
+
+    lineage: Lineage
+    old_code: bool
+
+    @property
+    def _old(self) -> Layout:
+        return self.lineage.old
+
+    @property
+    def _marks(self) -> Marks:
+        return self.lineage.marks
+
+    def put(self, stamped: WireItem) -> TransactPut:
+        """Put the way back of a new item, whatever is there.
+
+        Raises:
+            TransformError: It does not come back as it is (I9).
+        """
+        return TransactPut(self._old.table, self._back(stamped))
+
+    def write(self, origin: Origin, before: WireItem | None, stamped: WireItem) -> OldWrite:
+        """Make a new item of the one that was seen, where there was one.
+
+        Raises:
+            TransformError: It does not come back as it is (I9).
+            InvalidItemError: `old` has more attributes than can be compared.
+        """
+        if origin.item is None or before is None:
+            return TransactPut(self._old.table, self._back(stamped), self.unchanged(origin))
+        way_back = self.lineage.way_back
+        there = self._marks.strip(origin.item)
+        wanted = changed(there, way_back(before), way_back(stamped))
+        self.lineage.check_comes_back(wanted, stamped)
+        return self._update(origin.item, self._stamped(wanted, stamped))
+
+    def delete(self, origin: Origin) -> TransactDelete:
+        """Delete what was read."""
+        return TransactDelete(self._old.table, origin.key or {}, self.unchanged(origin))
+
+    def check(self, origin: Origin) -> TransactCheck:
+        """Let a transaction depend on what was read."""
+        return TransactCheck(self._old.table, origin.key or {}, self.unchanged(origin))
+
+    def unchanged(self, origin: Origin) -> Condition:
+        """`old` still has what was read."""
+        if origin.item is None:
+            return Condition("attribute_not_exists(#k)", {"#k": self._old.key.partition.name})
+        return self._as_read(origin.item)
+
+    def _back(self, stamped: WireItem) -> WireItem:
+        return self._stamped(self.lineage.old_item(stamped), stamped)
+
+    def _stamped(self, old_item: WireItem, stamped: WireItem) -> WireItem:
+        return self._marks.stamp(old_item, self._marks.token_of(stamped) or "")
+
+    def _update(self, there: WireItem, wanted: WireItem) -> TransactUpdate:
+        key = {name: wanted[name] for name in self._old.key.names}
+        setting = {
+            name: value
+            for name, value in wanted.items()
+            if name not in there or not equal(there[name], value)
+        }
+        removing = [name for name in there if name not in wanted]
+        guard = self._as_read(there, [name for name in setting if name not in there])
+        return TransactUpdate(self._old.table, key, _changes(setting, removing), guard)
+
+    def _as_read(self, item: WireItem, absent: Iterable[str] = ()) -> Condition:
+        """All of an item is as it was read, and nothing is under the absent names.
+
+        Without old code beside us, whoever writes gives a new token: then that is enough.
+        """
+        marks, key = self._marks, self._old.key.names
+        token = marks.token_of(item)
+        if not self.old_code and token is not None:
+            return Condition("#t = :t", {"#t": marks.token}, {":t": {"S": token}})
+        missing = {*absent, marks.token, marks.tombstone} - item.keys()
+        present = {name: value for name, value in item.items() if name not in key}
+        if len(present) + len(missing) > _MOST_COMPARED:
+            raise InvalidItemError(
+                f"an item of {self._old.table} has {len(item)} attributes, more than can be"
+                f" compared in one request ({_MOST_COMPARED}), as this phase of the migration"
+                " needs; put it as a whole",
+                key=plain({name: item[name] for name in key}),
+            )
+        return _comparing(key[0], present, missing)
+
+
+def _comparing(key: str, present: Mapping[str, WireValue], missing: Iterable[str]) -> Condition:
+    parts = ["attribute_exists(#k)"]
+    names, values = {"#k": key}, {}
+    for number, (name, value) in enumerate(sorted(present.items())):
+        parts.append(f"#p{number} = :p{number}")
+        names[f"#p{number}"], values[f":p{number}"] = name, value
+    for number, name in enumerate(sorted(missing)):
+        parts.append(f"attribute_not_exists(#m{number})")
+        names[f"#m{number}"] = name
+    return Condition(" AND ".join(parts), names, values)
+
+
+def _changes(setting: Mapping[str, WireValue], removing: Iterable[str]) -> Update:
+    names = {f"#s{number}": name for number, name in enumerate(setting)}
+    values = {f":s{number}": value for number, value in enumerate(setting.values())}
+    taken = {f"#r{number}": name for number, name in enumerate(removing)}
+    text = "SET " + ", ".join(f"{name} = :{name[1:]}" for name in names)
+    if taken:
+        text += " REMOVE " + ", ".join(taken)
+    return Update(text, names | taken, values)
+
+
+async def send(gateway: Gateway, write: OldWrite) -> WireItem | None:
+    """Send a write by itself; return what the table has then, where it says so.
+
+    Raises:
+        ConditionFailed: `old` is not as it was read.
+    """
+    if isinstance(write, TransactPut):
+        await gateway.put(write.table, write.item, write.condition)
+        return write.item
+    if isinstance(write, TransactUpdate):
+        return await gateway.update(
+            write.table, write.key, write.update, write.condition, return_values="ALL_NEW"
+        )
+    await gateway.delete(write.table, write.key, write.condition)
+    return None
