@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from itertools import chain
+from itertools import chain, combinations_with_replacement
 from pathlib import Path
 
 import attrs
@@ -23,11 +23,12 @@ from conftest import pytest_configure
 from servers import SERVERS, ServerUnavailable
 
 from proof import fleet
-from proof.casts import WORLDS, Cast, casts, finishing, hanging, with_text_keys
+from proof.casts import WORLDS, Cast, casts, finishing, hanging, paired, with_text_keys
 from proof.explorer import Exploration, explore
 from proof.fleet import Fleet
 from proof.guards import GUARDS
 from proof.machine import Connect, at, compare, memory
+from proof.pairs import PAIRED
 from proof.roles import CORE, CREATOR, DELETER, GLANCER, PUTTER, READER, ROLES, UPDATER
 from proof.stage import Budget
 
@@ -66,6 +67,8 @@ def every_cast() -> Iterator[Cast]:
     for world in (ONLY_OLD, DELETED):
         yield from (hanging(role, UPDATER, world=world) for role in ROLES)
         yield from (hanging(role, world=world, moves_on=True) for role in ROLES)
+    for roles in combinations_with_replacement(PAIRED, 2):
+        yield from (paired(*roles, world=world) for world in WORLDS)
     for scripts in (
         ((DELETER, CREATOR), (UPDATER,)),
         ((PUTTER, READER), (DELETER, READER)),

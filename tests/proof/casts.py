@@ -25,6 +25,7 @@ from dualtable._dynamodb.tables import identity
 from dualtable._wire import codec
 from dualtable.errors import StalePhaseError
 from proof.history import History, Key, Logical, Operation, Repository, Role
+from proof.pairs import SEER_OF_BOTH
 from proof.roles import DELETER, READER, ROLES
 from proof.stage import LEASE_SECONDS, OPERATION, PROCESS, Budget, Stage, StageGateway
 from proof.tables import (
@@ -76,6 +77,8 @@ class Cast:
     budget: Budget = attrs.field(factory=Budget)
     others: bool = True
     """The old table has another item, whose page comes first."""
+    paired: bool = False
+    """The roles are of two keys, so the other item is watched as well."""
     hangs: bool = False
     """What the repository knows of the phase is old, and the control table does not answer it."""
     moves_on: bool = False
@@ -97,7 +100,13 @@ class Cast:
         """Return the empty history of a run."""
         states = [record_of(state) for state in (None, *self.world.in_new)]
         yielded = self.yielded if self.world.in_old else None
-        return History(self.title, yielded, tuple(states), shared=self.migrators > 1)
+        return History(
+            self.title,
+            yielded,
+            tuple(states),
+            shared=self.migrators > 1,
+            paired=self.paired,
+        )
 
 
 async def play(cast: Cast, stage: Stage) -> None:
@@ -117,7 +126,7 @@ async def play(cast: Cast, stage: Stage) -> None:
         stage.playing = True
         await asyncio.gather(*(asyncio.create_task(part) for part in (*actors, *migrators)))
         stage.playing = False
-        await _audit(stage, plain)
+        await _audit(stage, plain, SEER_OF_BOTH if cast.paired else READER)
     await _take_stock(cast, stage)
 
 
@@ -185,9 +194,9 @@ async def _act(stage: Stage, repository: Repository, number: int, script: Sequen
         await _perform(stage, repository, Operation(actor, word, role), key)
 
 
-async def _audit(stage: Stage, repository: Repository) -> None:
+async def _audit(stage: Stage, repository: Repository, role: Role) -> None:
     end = len(stage.history.steps)
-    await _perform(stage, repository, Operation("audit", "", READER, first=end, last=end))
+    await _perform(stage, repository, Operation("audit", "", role, first=end, last=end))
 
 
 async def _perform(
@@ -246,6 +255,11 @@ def _migrator(cast: Cast, stage: Stage, gateway: Any) -> Migrator:
         dead_letters=_dead_letters(),
         clock=stage,
     )
+
+
+def paired(*roles: Role, world: World = WORLDS[0], **settings: Any) -> Cast:
+    """Return a cast of actors with one operation on both keys each."""
+    return Cast(tuple((role,) for role in roles), world, paired=True, **settings)
 
 
 def finishing(role: Role, world: World) -> Cast:

@@ -212,5 +212,5 @@ def _state(stage: Stage) -> int:
     if not stage.history.shared:
         minds = {actor: mind for actor, mind in minds.items() if not is_migrator(actor)}
         waiting = str([call.arguments for call in stage.pending if is_migrator(call.actor)])
-    known = (sorted(minds.items()), stage.seconds, stage.budget, repr(stage.versions()))
+    known = (sorted(minds.items()), stage.seconds, stage.budget, repr(stage.states()))
     return hash((str(known), _REVISION.sub("", f"{control} {waiting}")))

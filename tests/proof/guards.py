@@ -26,10 +26,11 @@ from dualtable._control.segments import Progress
 from dualtable._copy.run import Run
 from dualtable._copy.segment_copy import SegmentCopy
 from dualtable._copy.shuffle import Outgoing, RangePace
-from dualtable._dynamodb.gateway import Insert, Outcome
+from dualtable._dynamodb.gateway import Insert, Outcome, TransactCheck
 from dualtable._expressions.requests import Changes
 from dualtable._expressions.texts import Condition, apart
-from dualtable._production import judged_writes, logical
+from dualtable._expressions.updates import UpdateTree
+from dualtable._production import judged_writes, logical, transactions
 from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Overlay, Seen
 from dualtable._transforms.lineage import Lineage, Output
@@ -38,7 +39,8 @@ from dualtable._wire.items import check_item
 from dualtable._wire.marks import new_token
 from dualtable._wire.packed import PackedItem
 from dualtable.testing import _memory
-from proof.casts import WORLDS, Cast, hanging, with_text_keys
+from proof.casts import WORLDS, Cast, hanging, paired, with_text_keys
+from proof.pairs import APPENDER_TO_BOTH, OTHER_PUTTER_IF, PUTTER_IF_OTHER, SEER_OF_BOTH
 from proof.roles import (
     APPENDER,
     CONDITIONAL_DELETER,
@@ -47,9 +49,12 @@ from proof.roles import (
     DELETER,
     FOUNDER,
     GLANCER,
+    LONG_APPENDER,
     PUTTER,
     READER,
+    REMOVER,
     SCANNER,
+    TAKER,
     TRANSACTOR,
     UPDATER,
 )
@@ -181,12 +186,29 @@ REAL_DELETES = {**ROUTES, Phase.MIGRATING: attrs.evolve(ROUTES[Phase.MIGRATING],
 _delete = judged_writes.delete
 
 
-async def delete_in_both(tables: Any, step: Any, *, return_old: bool) -> Any:
+async def delete_in_both(tables: Any, exchange: Any, step: Any, *, return_old: bool) -> Any:
     await tables.gateway.delete(OLD, step.key)
-    return await _delete(tables, step, return_old=return_old)
+    return await _delete(tables, exchange, step, return_old=return_old)
 
 
 _stamped = Changes.stamped
+
+
+def same_unguarded(self: Overlay, item: Any) -> Condition:
+    return ANYTHING
+
+
+def made_of_nothing(self: Any, key: Any, item: Any) -> Any:
+    return self.apply(item or key)
+
+
+def check_nothing(table: str, key: Any, guard: Condition) -> TransactCheck:
+    return TransactCheck(table, key, ANYTHING)
+
+
+async def read_one_by_one(tables: Any, keys: Any) -> Any:
+    found = {name: await tables.get(key, consistent_read=True) for name, key in keys.items()}
+    return {name: item for name, item in found.items() if item is not None}
 
 
 def stamped_alike(self: Any, marks: Any, token: str) -> Any:
@@ -368,6 +390,36 @@ GUARDS = (
         "a transaction carries along what only old has, if it is still so",
         replaced(Overlay, "missing", missing_unguarded),
         cast(TRANSACTOR, PUTTER),
+        "Linearizability",
+    ),
+    Guard(
+        "a delete that returns what was there deletes just that",
+        replaced(Overlay, "missing", missing_unguarded),
+        cast(TAKER, PUTTER, migrators=0),
+        "Linearizability",
+    ),
+    Guard(
+        "an update that leaves no room for a guard is compare-and-set",
+        replaced(Overlay, "_same", same_unguarded),
+        cast(LONG_APPENDER, PUTTER, world=WRITTEN, migrators=0),
+        "I4",
+    ),
+    Guard(
+        "taking away from nothing makes nothing",
+        replaced(UpdateTree, "make", made_of_nothing),
+        cast(REMOVER, world=DELETED, migrators=0),
+        "Linearizability",
+    ),
+    Guard(
+        "a transaction is taken only while what it builds on is so, also of keys that it leaves",
+        replaced(transactions, "TransactCheck", check_nothing),
+        paired(PUTTER_IF_OTHER, OTHER_PUTTER_IF, migrators=0),
+        "Linearizability",
+    ),
+    Guard(
+        "a transaction of reads sees all keys at one moment",
+        replaced(transactions, "read", read_one_by_one),
+        paired(APPENDER_TO_BOTH, SEER_OF_BOTH),
         "Linearizability",
     ),
     Guard(

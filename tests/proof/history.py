@@ -142,6 +142,13 @@ class History:
     old_items: int = 0
     not_in_new: list[str] = attrs.field(factory=list)
     finished: bool = False
+    paired: bool = False
+    """The other key is watched as well; it begins as the old table's."""
+
+    def begun(self) -> Answer:
+        """Return the logical state at the beginning, of both keys where both are watched."""
+        watched = self.initial[-1].logical(self.yielded)
+        return (watched, ("old",)) if self.paired else watched
 
     def timeline(self) -> list[Record]:
         """Return the record before each step, and after the last one."""
@@ -168,7 +175,7 @@ class History:
 def show(answer: Answer) -> str:
     """Return an answer for readers."""
     if isinstance(answer, tuple):
-        return f"[{' '.join(answer)}]"
+        return f"[{' '.join(each if isinstance(each, str) else show(each) for each in answer)}]"
     return "nothing" if answer is None else str(answer)
 
 

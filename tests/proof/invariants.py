@@ -207,7 +207,7 @@ def nobody_waits_for_the_control_table(history: History) -> None:
 
 def one_table_would_have_answered_the_same(history: History) -> None:
     """All answers together are those of one DynamoDB item, in an order that respects time."""
-    initial = history.initial[-1].logical(history.yielded)
+    initial = history.begun()
     judged = [op for op in history.operations if not op.role.eventual]
     if not linearizable(initial, judged):
         raise Violation(

@@ -78,6 +78,24 @@ totals = st.integers(0, 99)
 numbers = st.integers(0, len(SETTINGS) - 1)
 limits = st.none() | st.integers(1, 3)
 
+Spelling = Callable[[int], dict[str, Any]]
+"""How a caller asks for a total of at least so much: what `put` and `delete` take for it."""
+
+
+def in_text(name: str, value: str, *, padded: int = 0) -> Spelling:
+    """Ask in text, with these placeholders."""
+    text = f"{name} {'>=':<{padded}} {value}"
+    return lambda least: {"condition": text, "names": {name: "total"}, "values": {value: least}}
+
+
+spellings = st.sampled_from(
+    [
+        lambda least: {"condition": Attr("total").gte(least)},
+        *map(in_text, ("#k", "#d", "#t", "#_t", "#d2"), (":k", ":t", ":t", ":_t", ":t2")),
+        in_text("#k", ":t", padded=4000),
+    ]
+)
+
 
 class Killed(Exception):
     """The migrator's process has died."""
@@ -283,10 +301,10 @@ class DictMachine(RuleBasedStateMachine):
         )
         self.model.setdefault(name_of(key), _new(key, total))
 
-    @rule(n=numbers, key=keys, total=totals, least=totals)
-    def put_if(self, n: int, key: Item, total: int, least: int) -> None:
+    @rule(n=numbers, key=keys, total=totals, least=totals, spelt=spellings)
+    def put_if(self, n: int, key: Item, total: int, least: int, spelt: Spelling) -> None:
         holds = self._has_total(key, least)
-        call = self.repositories[n].put(_new(key, total), condition=Attr("total").gte(least))
+        call = self.repositories[n].put(_new(key, total), **spelt(least))
         self._expect(call, None if holds else ConditionFailedError)
         if holds:
             self.model[name_of(key)] = _new(key, total)
@@ -326,10 +344,20 @@ class DictMachine(RuleBasedStateMachine):
         there = self.model.pop(name_of(key), None)
         assert found == (there if return_old else None)
 
-    @rule(n=numbers, key=keys, least=totals)
-    def delete_if(self, n: int, key: Item, least: int) -> None:
+    @rule(n=numbers, key=keys)
+    def take_away(self, n: int, key: Item) -> None:
+        """Where there is nothing, nothing is made."""
+        call = self.repositories[n].update_item(
+            key, UpdateExpression="REMOVE changed, #n", ExpressionAttributeNames={"#n": "name"}
+        )
+        self.run(call)
+        for name in ("changed", "name"):
+            self.model.get(name_of(key), {}).pop(name, None)
+
+    @rule(n=numbers, key=keys, least=totals, spelt=spellings)
+    def delete_if(self, n: int, key: Item, least: int, spelt: Spelling) -> None:
         holds = self._has_total(key, least)
-        call = self.repositories[n].delete(key, condition=Attr("total").gte(least))
+        call = self.repositories[n].delete(key, **spelt(least))
         self._expect(call, None if holds else ConditionFailedError)
         if holds:
             del self.model[name_of(key)]

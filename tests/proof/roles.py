@@ -151,6 +151,25 @@ async def append_if(repository: Repository, key: Key, word: str) -> Answer:
     return logical_of(found)
 
 
+@told(ConditionFailedError, "condition failed")
+async def append_at_length(repository: Repository, key: Key, word: str) -> Answer:
+    """Update under an expression that leaves no room for anything beside it."""
+    found = await repository.update_item(
+        key,
+        UpdateExpression=APPEND,
+        ConditionExpression=f"attribute_exists({'id':>4078})",
+        ExpressionAttributeNames={"#l": "log"},
+        ExpressionAttributeValues=appending(word),
+        ReturnValues="ALL_NEW",
+    )
+    return logical_of(found)
+
+
+async def take_away(repository: Repository, key: Key, word: str) -> Answer:
+    await repository.update_item(key, UpdateExpression="REMOVE held")
+    return "done"
+
+
 async def transact(repository: Repository, key: Key, word: str) -> Answer:
     change = Update(key, APPEND, names={"#l": "log"}, values=appending(word))
     await repository.transact_write([change])
@@ -215,6 +234,13 @@ CONDITIONAL_APPENDER = Role(
     updates=True,
     repeats=True,
 )
+LONG_APPENDER = Role(
+    "update item at length",
+    append_at_length,
+    when(_is_there, added, "condition failed"),
+    updates=True,
+)
+REMOVER = Role("update item that takes away", take_away, lambda state, _: (state, "done"))
 TRANSACTOR = Role("transaction", transact, lambda state, word: (added(state, word)[0], "done"))
 READER = Role("get strongly", read, seen, reads=True)
 GLANCER = Role("get", glance, seen, reads=True, eventual=True)
@@ -233,6 +259,8 @@ ROLES = (
     CONDITIONAL_DELETER,
     APPENDER,
     CONDITIONAL_APPENDER,
+    LONG_APPENDER,
+    REMOVER,
     TRANSACTOR,
     SNAPSHOT,
     QUERIER,

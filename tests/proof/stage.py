@@ -50,6 +50,8 @@ from proof.tables import (
     KEY,
     NEW,
     OLD,
+    OTHER,
+    OTHER_KEY,
     STATE,
     WATCHED,
     called,
@@ -62,7 +64,7 @@ from proof.tables import (
 LEASE_SECONDS = 30.0
 _READS = ("get", "batch_get", "scan", "query")
 _WRITES = ("put", "delete", "insert", "batch_put", "update", "transact_write")
-_KEY = codec.encode(WATCHED)
+_KEY, _OTHER = codec.encode(WATCHED), codec.encode(OTHER)
 _NAMES = {OLD: "old", NEW: "new", CONTROL: "control"}
 
 OPERATION: ContextVar[Operation | None] = ContextVar("operation", default=None)
@@ -232,6 +234,14 @@ class Stage(Faults):
         """Return every state that the item has had in the new table."""
         return self.gateway._tables[NEW].versions(_KEY)
 
+    def states(self) -> Sequence[Any]:
+        """Return every state that each watched item has had in the new table."""
+        keys = [_KEY, _OTHER] if self.history.paired else [_KEY]
+        return [self.gateway._tables[NEW].versions(key) for key in keys]
+
+    def _watched(self) -> set[Any]:
+        return {KEY, OTHER_KEY} if self.history.paired else {KEY}
+
     # -- moves -------------------------------------------------------------------------------------
 
     def _local_moves(self) -> list[Move]:
@@ -309,7 +319,7 @@ class Stage(Faults):
                 return self._moves_on
             return self._shared_control and record != "run"  # that one has been fixed before
         keys = keys_of(call.arguments)
-        return not keys or KEY in keys
+        return not keys or not keys.isdisjoint(self._watched())
 
     def _lose(self, call: Pending) -> None:
         self.budget = self.budget.less("losses")
@@ -413,7 +423,8 @@ class Stage(Faults):
             )
         )
         if not is_about_rates(call.arguments):
-            self._remember(actor, (text, repr(answer), len(self.versions())))
+            ages = tuple(len(states) for states in self.states())
+            self._remember(actor, (text, repr(answer), ages))
 
     def _remember(self, actor: str, what: object) -> None:
         looks_at_the_clock = self._moves_on or self._hangs or is_migrator(actor)

@@ -6,6 +6,8 @@ pages, and is nobody's business but the migrator's.
 
 The key is a number, and every actor spells it in its own way. The old table may hold it as text,
 which has one spelling of its own that the number must lead back to.
+
+Where transactions of two keys play (`pairs`), the second key is watched as well.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ SPELLINGS = [{"id": Decimal(text)} for text in ("12.50", "125E-1", "12.5", "12.5
 KEY = identity(codec.encode(WATCHED))
 STATE = {"migration": {"S": "proof"}, "record": {"S": "state"}}
 OTHER = {"id": Decimal(20)}  # comes first in a scan
+OTHER_KEY = identity(codec.encode(OTHER))
 
 
 def upgrade(item: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +75,7 @@ def record_of(item: Mapping[str, Any] | None, *, final: bool = False) -> Record:
 
 def logical_of(item: Mapping[str, Any] | None) -> Logical:
     """Return the words of an item as a repository returns it."""
-    return None if item is None else tuple(item["log"])
+    return None if item is None else tuple(item.get("log", ()))
 
 
 async def create_tables(gateway: MemoryGateway, old_key: Mapping[str, Any]) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
 
 import attrs
 import pytest
 
-from proof.casts import WORLDS, Cast, World, casts, hanging, with_text_keys
+from proof.casts import WORLDS, Cast, World, casts, hanging, paired, with_text_keys
 from proof.explorer import Exploration, explore
 from proof.guards import GUARDS, Guard
 from proof.history import Operation, Role
 from proof.linearizability import linearizable
+from proof.pairs import OTHER_PUTTER_IF, PAIRED, PUTTER_IF_OTHER, SEER_OF_BOTH
 from proof.roles import (
     DELETER,
     GLANCER,
@@ -83,6 +86,21 @@ def test_an_update_beside_others(other: Role) -> None:
     assert found.interleavings > found.states > 10
 
 
+@pytest.mark.parametrize(
+    "roles",
+    [*combinations_with_replacement(PAIRED, 2)],
+    ids=lambda roles: ", ".join(role.name for role in roles),
+)
+def test_transactions_of_two_keys(roles: Sequence[Role]) -> None:
+    """Both keys are written and seen at one moment, beside a migrator that copies both."""
+    sound(paired(*roles))
+
+
+def test_transactions_of_two_keys_that_somebody_sees() -> None:
+    """What two transactions that build on each other's key have done is never seen halfway."""
+    sound(paired(PUTTER_IF_OTHER, OTHER_PUTTER_IF, SEER_OF_BOTH, world=COPIED, migrators=0))
+
+
 @pytest.mark.timeout(600)  # two migrators with leases that expire take half a minute
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
 def test_no_guard_is_in_vain(guard: Guard) -> None:
@@ -91,7 +109,7 @@ def test_no_guard_is_in_vain(guard: Guard) -> None:
         found = explore(guard.cast)
     assert found.violation is not None
     assert found.violation.rule.startswith(guard.rule)
-    assert re.search(r"\n +\d+  [\w-]+-1", str(found.violation))
+    assert re.search(r"\n +\d+  \S+-1", str(found.violation))
     if guard.cast.migrators < 2:
         sound(guard.cast)
 
