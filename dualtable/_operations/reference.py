@@ -9,8 +9,8 @@ import importlib
 import logging
 import os
 import sys
-import traceback
 
+from dualtable._transforms.guarded import place_of
 from dualtable._transforms.migration import Migration
 from dualtable.errors import DualTableError
 
@@ -54,8 +54,6 @@ def _import(name: str) -> object:
 def _import_failure(name: str, folder: str, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
         return f"there is no module {name!r} in {folder} or elsewhere on the Python path"
-    frames = [
-        f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<")
-    ]
-    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    place = place_of(error)
+    where = "" if place is None else f" ({place[0]}:{place[1]})"
     return f"cannot import {name!r}: {type(error).__name__}: {error}{where}"

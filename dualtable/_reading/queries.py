@@ -20,11 +20,12 @@ from dualtable._expressions.texts import Condition
 from dualtable._reading.streams import Merged, Stream, listed
 from dualtable._reading.tables import Tables
 from dualtable._reading.tokens import Position
+from dualtable._transforms.guarded import guarded
 from dualtable._wire import codec
 from dualtable._wire.keys import identity, key_of, order
 from dualtable._wire.layouts import Index, KeySchema, Layout
 from dualtable._wire.types import WireItem, WireKey, WireValue
-from dualtable.errors import IndexNotReadyError, UnknownIndexError
+from dualtable.errors import IndexNotReadyError, InvalidItemError, TransformError, UnknownIndexError
 
 
 @attrs.frozen(kw_only=True)
@@ -151,9 +152,10 @@ class _Reader:
         old = self.tables.old
         if old_index not in old.indexes:
             raise UnknownIndexError(f"{old.table} has no index {old_index!r} (old_index)")
-        value = codec.decode_value(self.query.condition.partition)
-        old_value = codec.encode_value(index.old_value(value) if index.old_value else value)
-        condition = _equals(old.indexes[old_index].key.partition.name, old_value)
+        condition = _equals(
+            old.indexes[old_index].key.partition.name,
+            _old_value(index, self.query.condition.partition),
+        )
         entries = await self._read_all(condition, old_index)
         keys = (key_of(entry, old.key, old.table) for entry in entries)
         olds = await self.tables.fetch(
@@ -234,6 +236,19 @@ class _Reader:
     @property
     def _base(self) -> tuple[KeySchema, str]:
         return self.tables.new.key, self.tables.new.table
+
+
+def _old_value(index: Index, partition: WireValue) -> WireValue:
+    """Return the partition of the old index that completes one of the new index."""
+    lead = index.old_value
+    if lead is None:
+        return partition
+    value = codec.decode_value(partition)
+    found = guarded(lambda: lead(value), index.name, "old_value of index {!r}", lead)
+    try:
+        return codec.encode_value(found)
+    except InvalidItemError as error:
+        raise TransformError(f"old_value of index {index.name!r}: {error}") from error
 
 
 def _equals(name: str, value: WireValue) -> Condition:

@@ -5,6 +5,7 @@ Pure: a transform never sees a table. A new step goes into `steps`; nothing else
 In reading order:
 
 - `transform`: what a transform is, and what is accepted as one
+- `guarded`: a user's code, whose errors are told by name and place
 - `applying`: how one is run on an item in wire form, by the shortest way
 - `paths`: where in an item a step works
 - `steps`: `Move`, `Rename`, `Convert`, `Drop`, `Default`

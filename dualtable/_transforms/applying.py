@@ -1,30 +1,26 @@
 """Run a transform on an item in wire form, by the shortest way that its author has written.
 
-The rule: a quick way counts only where one module has written both it and the long one, and what a
-user's code raises is told by name and place, never by its text, which may quote values.
+The rule: a quick way counts only where one module has written both it and the long one.
 """
 
 from __future__ import annotations
 
 import functools
-import os
-import traceback
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
+from dualtable._transforms.guarded import guarded
 from dualtable._transforms.transform import Outputs, Transform
 from dualtable._wire.lazy import SettledDict, decode, encode
 from dualtable._wire.types import Item, Key, WireItem
-from dualtable.errors import DualTableError, TransformError
-
-_T = TypeVar("_T")
+from dualtable.errors import TransformError
 
 
 def forward_wire(transform: Transform, item: WireItem) -> list[WireItem]:
     """Return the new items of an old one in wire form; the given one stays as it is."""
     on_wire = quick_way(transform)
     if on_wire is not None:
-        return on_wire(transform, item)
+        return guarded(lambda: on_wire(transform, item), transform)
     return _forward_plain(transform, decode(item))
 
 
@@ -34,7 +30,7 @@ def forward_wire_twice(
     """Return what `forward_wire` returns of two calls; what is decoded for one serves both."""
     on_wire = quick_way(transform)
     if on_wire is not None:
-        return on_wire(transform, item), on_wire(transform, item)
+        return guarded(lambda: (on_wire(transform, item), on_wire(transform, item)), transform)
     given = decode(item)
     return _forward_plain(transform, given), _forward_plain(transform, given.again())
 
@@ -49,7 +45,7 @@ def backward_wire(transform: Transform, item: WireItem) -> WireItem:
     """
     on_wire = _shortcut(type(transform), "backward_wire", "backward")
     if on_wire is not None:
-        old: WireItem = on_wire(transform, item)
+        old: WireItem = guarded(lambda: on_wire(transform, item), transform)
         return old
     given = decode(item)
     return encode(_backward_plain(transform, given), given)
@@ -152,15 +148,3 @@ def _as_list(result: Outputs, name: object) -> list[Item]:
                 f"{name!r} returned a {type(output).__name__} among its items; each must be a dict"
             )
     return outputs
-
-
-def guarded(call: Callable[[], _T], name: object) -> _T:
-    """Run a user's code; name where it failed, but not its message, which may quote values."""
-    try:
-        return call()
-    except DualTableError:
-        raise
-    except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
-        raise TransformError(f"{name!r} raised {type(error).__name__} at {place}") from error

@@ -19,6 +19,7 @@ from dualtable._transforms.applying import (
     keeps_key,
     old_name,
 )
+from dualtable._transforms.guarded import guarded, told
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.reversal import Reversed
 from dualtable._transforms.transform import Transform
@@ -79,7 +80,7 @@ class Lineage:
         except Exception as error:
             raise TransformError(
                 f"old_key of {self.transform!r} cannot map a partition of {self.new.table} back to"
-                f" one of {self.old.table} ({type(error).__name__}), so it can only be queried once"
+                f" one of {self.old.table} ({_reason(error)}), so it can only be queried once"
                 " the cut-over; get items by their keys, or scan",
                 key=plain(partition),
             ) from error
@@ -108,14 +109,12 @@ class Lineage:
 
     def _call_old_key(self, new_key: dict[str, object]) -> dict[str, object] | None:
         try:
-            return self.transform.old_key(dict(new_key))
+            return guarded(
+                lambda: self.transform.old_key(dict(new_key)), self.transform, "old_key of {!r}"
+            )
         except DualTableError as error:
             error.key = new_key
             raise
-        except Exception as error:
-            raise TransformError(
-                f"old_key of {self.transform!r} raised {type(error).__name__}", key=new_key
-            ) from error
 
     def new_items(self, old_item: WireItem) -> list[tuple[WireKey, WireItem]]:
         """Return what an old item yields, each with its key, after every check of I8.
@@ -273,6 +272,10 @@ class _PartitionKey(dict[str, Any]):
 
     def get(self, name: str, default: Any = None) -> Any:
         return super().get(name, default) if name in self else default
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, DualTableError) else told(error)
 
 
 def _check_just(found: Sequence[Output], key: WireKey, wanted: WireItem) -> None:

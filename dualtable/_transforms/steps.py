@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from dualtable._transforms.applying import guarded
+from dualtable._transforms.guarded import guarded
 from dualtable._transforms.paths import (
     Path,
     check_apart,
@@ -228,10 +228,11 @@ class Convert(Step):
 
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key with the value converted back."""
-        name = self.path[0]
+        name = str(self.path[0])
         if len(self.path) > 1 or name not in new_key:
             return new_key
-        return {**new_key, str(name): guarded(lambda: self._way_back()(new_key[name]), self)}
+        back = self._way_back()
+        return {**new_key, name: guarded(lambda: back(new_key[name]), self, function=back)}
 
     def change(self, draft: WireItem) -> None:
         """Convert the value."""
@@ -254,7 +255,7 @@ class Convert(Step):
         value = get_at(draft, self.path)
         if value is None:
             return
-        result = guarded(lambda: function(codec.decode_value(value)), self)
+        result = guarded(lambda: function(codec.decode_value(value)), self, function=function)
         try:
             put_at(draft, self.path, codec.encode_value(result))
         except InvalidItemError as error:
@@ -304,7 +305,7 @@ class Drop(Step):
         back = self.back
         if back is None or not has_place(draft, self.path):
             return
-        restored = guarded(lambda: back(codec.decode(draft)), self)
+        restored = guarded(lambda: back(codec.decode(draft)), self, function=back)
         try:
             put_at(draft, self.path, codec.encode_value(restored), make_room=True)
         except InvalidItemError as error:

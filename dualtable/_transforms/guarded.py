@@ -1,0 +1,82 @@
+"""A user's code, run so that whatever it raises is told by name and place.
+
+The rule: the place is where the user's own code was, never inside Python, this library or another
+that the code called; and the message is never passed on, since it may quote values.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TypeAlias, TypeVar
+
+from dualtable.errors import DualTableError, TransformError
+
+_T = TypeVar("_T")
+_Place: TypeAlias = tuple[str, int]  # file name and line
+
+_PYTHON = os.path.dirname(os.__file__) + os.sep
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_GENERATED = ("<frozen ", "<attrs ", "<cattrs ", "<string>")
+_INSTALLED = ("site-packages", "dist-packages")
+_BETWEEN = ("attr", "attrs", "cattr", "cattrs")  # call the user's code on our behalf
+
+
+def guarded(
+    call: Callable[[], _T], what: object, said: str = "{!r}", function: object = None
+) -> _T:
+    """Run a user's code, by the name that is made of `what` and `said`.
+
+    Raises:
+        TransformError: It raised. Where no place can be told, since `function` is Python's own or
+            another library's, that one is.
+    """
+    try:
+        return call()
+    except DualTableError:
+        raise
+    except Exception as error:
+        where = "" if function is None or place_of(error) else f" in {_name(function)}"
+        raise TransformError(f"{said.format(what)} raised {told(error)}{where}") from error
+
+
+def told(error: BaseException) -> str:
+    """Return what may be told of an error: its class, and where the user's code was."""
+    place = place_of(error)
+    kind = type(error).__name__
+    return kind if place is None else f"{kind} at {os.path.basename(place[0])}:{place[1]}"
+
+
+def place_of(error: BaseException) -> _Place | None:
+    """Return the last place in the user's code that an error has come through, if there is one."""
+    places = list(_users(error.__traceback__))
+    own = [place for place in places if _installed_in(place[0]) is None]
+    if not own and places:  # the user's code is installed itself, and entered first
+        home = _installed_in(places[0][0])
+        own = [place for place in places if _installed_in(place[0]) == home]
+    return own[-1] if own else None
+
+
+def _name(function: object) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _users(tb: TracebackType | None) -> Iterator[_Place]:
+    """Yield the places of code that is neither Python's nor ours, outermost first."""
+    for frame, line in traceback.walk_tb(tb):
+        name = frame.f_code.co_filename
+        home = _installed_in(name)
+        is_python = home is None and name.startswith(_PYTHON)
+        if not (is_python or home in _BETWEEN or name.startswith((_OURS, *_GENERATED))):
+            yield name, line
+
+
+def _installed_in(name: str) -> str | None:
+    """Return the package, or module, that an installed file belongs to; None for any other."""
+    parts = name.split(os.sep)
+    for folder in _INSTALLED:
+        if folder in parts[:-1]:
+            return parts[parts.index(folder) + 1]
+    return None
