@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import orders
 import pytest
 from boto3.dynamodb.conditions import Attr, Key
@@ -286,6 +287,26 @@ async def indexed() -> tuple[Migration, MemoryGateway]:
     days = [old_day(n, state="OPEN" if n % 2 else "DONE") for n in range(8)]
     await orders.fill(gateway, plan.old, days)
     return plan, gateway
+
+
+@pytest.mark.parametrize(
+    ("lead", "reason"),
+    [
+        (lambda state: {"open": "OPEN"}[state], r"KeyError at test_queries\.py:\d+"),
+        (Decimal, r"raised InvalidOperation in Decimal"),
+        (lambda state: 1.5, "float is not a"),
+    ],
+)
+async def test_an_old_value_that_fails_is_told(
+    indexed: tuple[Migration, MemoryGateway], lead: Any, reason: str
+) -> None:
+    """It is the user's code, and no reason for a raw error."""
+    plan, gateway = indexed
+    index = attrs.evolve(plan.indexes[0], old_value=lead)  # type: ignore[index]
+    plan = attrs.evolve(plan, indexes=[index])
+    async with DualTableRepository(plan, gateway=gateway) as days:
+        with pytest.raises(TransformError, match=f"old_value of index 'by-state'.*{reason}"):
+            await names(days.query(Key("state").eq("closed"), index="by-state"))
 
 
 async def test_an_index_is_completed_by_one_of_the_old_table(
