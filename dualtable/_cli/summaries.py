@@ -74,6 +74,10 @@ def creation_text(report: CreationReport, migration: Migration, reference: str) 
             f"TTL is on in {migration.old} ({report.ttl_attribute}); it stays off in {report.table}"
             " until the cut-over, or what expires there would come back from the old table."
         )
+    if report.queries_wait:
+        lines.append(
+            f"Can production do without query() until the cut-over? {report.queries_wait}."
+        )
     if report.ok:
         lines.append(
             f"Next: let production use DualTableRepository, then: dualtable migrate {reference}"

@@ -17,7 +17,10 @@ from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._dynamodb.tables import differences, index_names, new_table
+from dualtable._operations.queries_wait import queries_wait
+from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration
+from dualtable._wire.layouts import layout
 from dualtable._wire.types import Definition
 from dualtable.errors import TableNotFoundError
 
@@ -34,6 +37,9 @@ class CreationReport:
         ttl_attribute: The TTL attribute of the old table, None where TTL is off. In the new table
             it stays off until the cut-over: an item that expired there would come back from the
             old table.
+        queries_wait: Why `query` of the new table is refused until the cut-over, or would miss
+            items, as far as 100 items of the old table tell; None where it works at once. A key
+            change that gathers many old partitions in one new one is such a reason.
 
     Example:
         >>> from dualtable import CreationReport
@@ -46,6 +52,7 @@ class CreationReport:
     differences: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     ttl_attribute: str | None = None
+    queries_wait: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -57,7 +64,8 @@ async def create_table(migration: Migration, **connection: Unpack[Connection]) -
     """Create the new table like the old one, with the migration's keys and indexes.
 
     Billing, stream, encryption, table class and tags are those of the old table. A table that
-    exists is not changed. The control table is created where it does not exist.
+    exists is not changed. The control table is created where it does not exist. Where the partition
+    key changes, some items of the old table are read to see whether production can query meanwhile.
 
     Args:
         migration: What will be migrated. The old table must exist.
@@ -94,6 +102,8 @@ async def create_table(migration: Migration, **connection: Unpack[Connection]) -
         wanted = new_table(old, name=migration.new, key=migration.key, indexes=migration.indexes)
         if extras.get("tags"):
             wanted["Tags"] = extras["tags"]
+        lineage = Lineage.of(migration, layout(old), layout(wanted))
+        waiting = await queries_wait(gateway, lineage)
         created, found = await _make(gateway, wanted)
         control = Control(gateway, migration.control_table, migration.name)
         with begun():
@@ -111,6 +121,7 @@ async def create_table(migration: Migration, **connection: Unpack[Connection]) -
             differences=tuple(found),
             left_out=tuple(sorted(index_names(old) - index_names(wanted))),
             ttl_attribute=extras.get("ttl_attribute"),
+            queries_wait=waiting,
         )
 
 
