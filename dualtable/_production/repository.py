@@ -8,6 +8,7 @@ delete leaves a tombstone there (I3), and `old` is never written (I5).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from types import UnionType
 from typing import Any, Unpack, overload
 
 from dualtable._clock import Clock
@@ -43,8 +44,9 @@ class DualTableRepository(Opened[Model]):
 
     Args:
         migration: What is migrated. Both tables must exist; after the cut-over, the new one.
-        model: An attrs class; then all methods return and take instances of it, as
-            `ModelTransform` does. Default: items as dicts.
+        model: An attrs class, or a union of some where the table holds several kinds of items; then
+            all methods return and take instances of it, as `ModelTransform` does. Default: items as
+            dicts.
         one_round_trip: Let `get` and `batch_get` ask both tables at once, where latency matters
             more than read units: each read is a strongly consistent one of the new table and one
             of the old table. A hit does not wait for the old table. Counts until the cut-over.
@@ -65,8 +67,8 @@ class DualTableRepository(Opened[Model]):
         GatewayError: DynamoDB refused a request or could not be reached (from every method). After
             an `UnavailableError` a write may have been made: its answer may be what got lost.
         InvalidKeyError: A key does not fit the new table (from every method).
-        InvalidItemError: `model` is no attrs class, or an item does not fit it (from every method
-            that returns one); the message has the path to each misfit.
+        InvalidItemError: `model` is no attrs class and no union of some, or an item does not fit it
+            (from every method that returns one); the message has the path to each misfit.
         TransformError: The transform fails on an item of the old table (from every method that
             falls back to it).
         StalePhaseError: The phase could not be read for 5 minutes, so the old table cannot be
@@ -111,7 +113,7 @@ class DualTableRepository(Opened[Model]):
         self,
         migration: Migration,
         *,
-        model: type[Model],
+        model: type[Model] | UnionType,
         one_round_trip: bool = False,
         copy_on_read: bool = False,
         clock: Clock | None = None,
@@ -122,7 +124,7 @@ class DualTableRepository(Opened[Model]):
         self,
         migration: Migration,
         *,
-        model: type[Model] | None = None,
+        model: type[Model] | UnionType | None = None,
         one_round_trip: bool = False,
         copy_on_read: bool = False,
         clock: Clock | None = None,

@@ -11,7 +11,10 @@ In reading order:
 - `steps`: `Move`, `Rename`, `Convert`, `Drop`, `Default`
 - `chain`: several transforms, one after the other
 - `reversal`: a transform the other way round
-- `models`: items as attrs classes; owns `cattrs`
+- `fields`: the fields of an attrs class as an item has them, and where two instances differ
+- `unions`: which class of several an item is of
+- `converter`: instances to plain items and back; owns `cattrs`
+- `models`: `ModelTransform`, and the items of a repository as attrs classes
 - `fingerprint`: a transform's source as a short text that every process agrees on
 - `migration`: the one value that production, scripts and the command line share
 - `lineage`: old item to new items and new key to old key, checked (I8), and back (I9)

@@ -30,7 +30,7 @@ import types
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args, get_origin
 
 import attrs
 
@@ -116,8 +116,20 @@ def _describe_object(value: Any, scope: _Scope) -> Iterator[str]:
         yield ascii(value)
     elif isinstance(value, types.ModuleType):
         yield f"module {value.__name__}"
+    elif get_origin(value) is not None:
+        yield from _members("type", _type_parts(value), scope)
     else:
         yield from _describe_instance(value, scope)
+
+
+def _type_parts(value: Any) -> list[Any]:
+    """Return what a type such as ``list[Line]`` or ``Meta | Values`` is made of.
+
+    The names of what only marks a type differ between versions.
+    """
+    origin = get_origin(value)
+    marks_only = getattr(origin, "__module__", "typing") in ("types", "typing")
+    return [None if marks_only else origin, *get_args(value)]
 
 
 _PARTS: tuple[tuple[str, Any, Callable[[Any], Any]], ...] = (

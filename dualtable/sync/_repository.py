@@ -8,7 +8,7 @@ so in the caller's thread, where it may use the repository again.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from types import TracebackType
+from types import TracebackType, UnionType
 from typing import Any, Generic, NoReturn, Self, TypeAlias, TypeVar, Unpack, overload
 
 from dualtable._clock import Clock
@@ -47,7 +47,7 @@ class DualTableRepository(Generic[Model]):
 
     Args:
         migration: As for `dualtable.DualTableRepository`, and so are all others.
-        model: An attrs class; then all methods return and take instances of it.
+        model: An attrs class or a union of some; then all methods return and take instances of it.
         one_round_trip: Let `get` and `batch_get` ask both tables at once.
         copy_on_read: Let `get` and `batch_get` copy what they found in the old table only.
         clock: Where time comes from; for tests.
@@ -96,7 +96,7 @@ class DualTableRepository(Generic[Model]):
         self,
         migration: Migration,
         *,
-        model: type[Model],
+        model: type[Model] | UnionType,
         one_round_trip: bool = False,
         copy_on_read: bool = False,
         clock: Clock | None = None,

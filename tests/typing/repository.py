@@ -4,7 +4,7 @@ from typing import Any, assert_type
 
 import attrs
 
-from dualtable import DualTableRepository, Migration, ModelTransform, sync
+from dualtable import Chain, DualTableRepository, Migration, ModelTransform, sync
 
 
 @attrs.frozen
@@ -24,6 +24,14 @@ async def ship(order: Order) -> Order:
 
 transform = ModelTransform(OldOrder, Order, lambda old: Order(old.id))
 assert_type(transform, ModelTransform[OldOrder, Order])
+several: ModelTransform[OldOrder, OldOrder | Order] = ModelTransform(
+    OldOrder, OldOrder | Order, lambda old: Order(old.id)
+)
+pair = Chain((dict.copy, dict.copy))
+assert_type(
+    Migration("m", "old", "new", pair, rolling=True, settle_seconds=5).reversed(into="restored"),
+    Migration,
+)
 migration = Migration("orders-v2", "orders", "orders-v2", transform)
 
 
@@ -47,6 +55,13 @@ async def models() -> None:
         assert_type(await orders.update({"id": "o-1"}, ship), Order)
         assert_type([order async for order in orders.scan()], list[Order])
         assert_type(await orders.update({"id": "o-1"}, lambda order: order), Order)
+
+
+async def kinds() -> None:
+    async with DualTableRepository[OldOrder | Order](migration, model=OldOrder | Order) as orders:
+        assert_type(await orders.get({"id": "o-1"}), OldOrder | Order | None)
+        await orders.put(OldOrder("o-1"))
+        await orders.put({"id": "o-1"})  # type: ignore[arg-type]
 
 
 def blocking(bare: sync.DualTableRepository) -> None:

@@ -1,0 +1,353 @@
+"""Instances of attrs classes to plain items and back; the only module that knows cattrs.
+
+The rule: what a class cannot hold is an error with the path to it, never a value left behind. So an
+attribute that the class does not declare is refused, not ignored, and no message quotes a value.
+
+In an item, a ``datetime``, ``date`` or ``UUID`` is text, an ``Enum`` its value, ``int`` and
+``float`` are numbers.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import os
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from types import CodeType, TracebackType
+from typing import Any, Literal, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from dualtable._transforms.fields import (
+    attribute_name,
+    check_names,
+    is_left_out,
+    may_be_none,
+    may_be_nothing,
+    members_of,
+    nothing,
+    stored_fields,
+)
+from dualtable._transforms.unions import plain_literal, teller
+from dualtable._wire.types import Item
+from dualtable.errors import InvalidItemError
+
+_UNSET: Any = object()
+
+
+def structure(model: Any, item: Mapping[str, Any]) -> Any:
+    """Return the instance that an item stands for.
+
+    Raises:
+        InvalidItemError: It does not fit; the message names each misfit by its path.
+    """
+    try:
+        return _CONVERTER.structure(item, model)
+    except Exception as error:  # noqa: BLE001 - no cause either: its own words quote values
+        misfits = cattrs.transform_error(error, format_exception=_misfit)
+        raise InvalidItemError("; ".join(misfits)) from None
+
+
+def unstructure(instance: Any) -> Item:
+    """Return the plain item of an instance of an attrs class.
+
+    Raises:
+        InvalidItemError: A field holds what its type does not promise; the message has its path.
+    """
+    try:
+        item: Item = _CONVERTER.unstructure(instance)
+    except Exception:  # noqa: BLE001 - whatever a value raises that is not of its field's type
+        raise InvalidItemError(_unfit(instance)) from None
+    return item
+
+
+def check_class(cls: type) -> None:
+    """Raise `InvalidItemError` for an attrs class that could never be an item."""
+    try:
+        _CONVERTER.get_structure_hook(cls)
+    except NameError as error:
+        raise InvalidItemError(
+            f"a field of {cls.__name__} has a type that cannot be found ({error});"
+            " define both at the level of a module"
+        ) from None
+    except cattrs.StructureHandlerNotFoundError as error:
+        raise InvalidItemError(f"{cls.__name__}: {_misfit(error, None)}") from None
+
+
+# -- what does not fit ---------------------------------------------------------------------------
+
+
+def _misfit(error: BaseException, type_: type | None) -> str:
+    """Say what is wrong without quoting the value, as cattrs' own words may."""
+    if isinstance(error, InvalidItemError):
+        return str(error)
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        return f"unknown attributes {', '.join(sorted(map(str, error.extra_fields)))}"
+    if isinstance(error, cattrs.StructureHandlerNotFoundError):
+        return f"fields of type {error.type_} are not supported"
+    trail = list(traceback.walk_tb(error.__traceback__))
+    if isinstance(error, KeyError) and len(trail) == 1:  # nothing but the lookup itself
+        return "required field missing"
+    if type_ is None:  # no field's own: the class has refused what its fields hold
+        return _broken_rule(trail) or f"{type(error).__name__} at {_place(error.__traceback__)}"
+    return f"{type(error).__name__}, expected {_type_name(type_)}"
+
+
+def _type_name(type_: Any) -> str:
+    """Name a class by its name, and what is made of several by all of it."""
+    return type_.__name__ if isinstance(type_, type) and get_origin(type_) is None else str(type_)
+
+
+def _broken_rule(trail: list[tuple[Any, int]]) -> str | None:
+    """Name the field and the rule of the validator that has refused, if one has.
+
+    attrs calls a validator with the instance, the field and the value; the last to be called so is
+    the one. Its own words may quote the value.
+    """
+    for frame, line in reversed(trail):
+        code: CodeType = frame.f_code
+        arguments = [frame.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
+        for field in arguments:
+            if isinstance(field, attrs.Attribute):
+                rule = _rule(arguments[0], f"{code.co_name} at {_file(code)}:{line}")
+                return f"{field.name!r} is refused by {rule}"
+    return None
+
+
+def _rule(validator: Any, place: str) -> str:
+    """Name a validator that comes with attrs by what it asks for, another by its place."""
+    return repr(validator) if type(validator).__module__ == "attr.validators" else place
+
+
+def _place(trail: TracebackType | None) -> str:
+    frame = traceback.extract_tb(trail)[-1]
+    return f"{os.path.basename(frame.filename)}:{frame.lineno}"
+
+
+def _file(code: CodeType) -> str:
+    return os.path.basename(code.co_filename)
+
+
+def _unfit(instance: Any, path: str = "$") -> str:
+    """Say which field of an instance cannot be unstructured."""
+    for field in stored_fields(type(instance)):
+        value = getattr(instance, field.name, _UNSET)
+        here = f"{path}.{field.name}"
+        if value is _UNSET:
+            return f"never set @ {here}"
+        try:
+            _CONVERTER.unstructure(value, unstructure_as=field.type)
+        except Exception:  # noqa: BLE001 - as above
+            if attrs.has(type(value)):
+                return _unfit(value, here)
+            return f"{type(value).__name__}, expected {_type_name(field.type)} @ {here}"
+    return "a field holds what its type does not promise"
+
+
+# -- values --------------------------------------------------------------------------------------
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
+
+
+def _whole(value: Any, type_: Callable[[int], Any]) -> Any:
+    if not _is_number(value) or value != int(value):
+        raise InvalidItemError("expected a whole number")
+    return type_(int(value))  # int, or an IntEnum
+
+
+def _real(value: Any, _type: object) -> float:
+    if not _is_number(value):
+        raise InvalidItemError("expected a number")
+    return float(value)
+
+
+def _decimal(value: Any, _type: object) -> Decimal:
+    if not _is_number(value):
+        raise InvalidItemError("expected a number")
+    return Decimal(value)
+
+
+def _exactly(kind: type, name: str) -> Callable[[Any, Any], Any]:
+    def check(value: Any, type_: Any) -> Any:
+        if not isinstance(value, kind):
+            raise InvalidItemError(f"expected {name}")
+        return value if type_ is kind else type_(value)  # a StrEnum is text, too
+
+    return check
+
+
+def _is_enum(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, enum.Enum)
+
+
+def _enum_value(member: enum.Enum) -> Any:
+    return _CONVERTER.unstructure(member.value)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other) and isinstance(one, bool) is isinstance(other, bool)
+
+
+def _enum_member(value: Any, type_: type[enum.Enum]) -> enum.Enum:
+    for member in type_:
+        if _same(_enum_value(member), value):
+            return member
+    raise InvalidItemError(f"expected a value of {type_.__name__}")
+
+
+def _is_literal(type_: Any) -> bool:
+    return get_origin(type_) is Literal
+
+
+def _literal(value: Any, type_: Any) -> Any:
+    for member in get_args(type_):
+        if _same(plain_literal(member), value):
+            return member
+    raise InvalidItemError(f"expected one of {', '.join(map(repr, get_args(type_)))}")
+
+
+# -- classes -------------------------------------------------------------------------------------
+
+
+def _unstructure_class(cls: type) -> Callable[[Any], Item]:
+    """Leave out what would come back by itself, and mark as NULL what would not."""
+    _resolve(cls)
+    whole: Callable[[Any], Item] = make_dict_unstructure_fn(
+        cls, _CONVERTER, _cattrs_include_init_false=True, **_names(cls)
+    )
+    left_out = {
+        attribute_name(field): is_left_out(field)
+        for field in stored_fields(cls)
+        if may_be_nothing(field)
+    }
+
+    def unstructure(instance: Any) -> Item:
+        item = whole(instance)
+        for name in left_out.keys() & item.keys():
+            if item[name] is None or item[name] == set():
+                item[name] = None
+                if left_out[name]:
+                    del item[name]
+        return item
+
+    return unstructure
+
+
+def _resolve(cls: type) -> None:
+    attrs.resolve_types(get_origin(cls) or cls)  # of a generic class, the class
+
+
+def _names(cls: type) -> dict[str, Any]:
+    """Return what cattrs must be told of fields that an item has otherwise, or not at all."""
+    stored = {field.name: attribute_name(field) for field in stored_fields(cls)}
+    caches = [field.name for field in attrs.fields(cls) if field.name not in stored]
+    renamed = {own: override(rename=name) for own, name in stored.items() if own != name}
+    return renamed | {name: override(omit=True) for name in caches}
+
+
+def _structure_class(cls: type) -> Callable[[Any, Any], Any]:
+    """Structure strictly, but take what is missing or NULL for the nothing that it stands for."""
+    _resolve(cls)
+    check_names(cls)
+    whole: Callable[[Any, Any], Any] = make_dict_structure_fn(
+        cls,
+        _CONVERTER,
+        _cattrs_forbid_extra_keys=True,
+        _cattrs_detailed_validation=True,
+        **_names(cls),
+    )
+    fields = [field for field in stored_fields(cls) if may_be_nothing(field) and field.init]
+    as_null = {attribute_name(field): nothing(field) for field in fields}
+    required = {attribute_name(f) for f in fields if f.default is attrs.NOTHING}
+    set_later = _set_later(cls)
+
+    def structure(item: Any, type_: Any) -> Any:
+        if not isinstance(item, Mapping):
+            raise InvalidItemError("expected a map")
+        absent = {name: as_null[name] for name in required - item.keys()}
+        null = {name: as_null[name] for name in as_null.keys() & item.keys() if item[name] is None}
+        taken = {**item, **absent, **null}
+        later = {name: taken.pop(name) for name in set_later.keys() & taken.keys()}
+        return _with(whole(taken, type_), later)
+
+    def _with(instance: Any, later: Item) -> Any:
+        if later:
+            values = structure_rest(later, rest)
+            for name in later:
+                field = set_later[name]
+                object.__setattr__(instance, field, getattr(values, field))  # even if it is frozen
+        return instance
+
+    if set_later:
+        rest = _class_of_rest(cls)
+        structure_rest = _CONVERTER.get_structure_hook(rest)
+    return structure
+
+
+def _set_later(cls: type) -> dict[str, str]:
+    """Return the fields that the constructor does not take, by their names in an item."""
+    return {attribute_name(field): field.name for field in stored_fields(cls) if not field.init}
+
+
+def _class_of_rest(cls: type) -> type:
+    """Return a class of the fields that the constructor of another does not take."""
+    rest = {
+        field.name: attrs.field(
+            default=_UNSET, type=field.type, alias=field.name, metadata=field.metadata
+        )
+        for field in stored_fields(cls)
+        if not field.init
+    }
+    return attrs.make_class(cls.__name__, rest)
+
+
+def _is_union_of_classes(type_: Any) -> bool:
+    members = members_of(type_)
+    return len(members) > 1 and all(map(attrs.has, members))
+
+
+def _structure_union(type_: Any) -> Callable[[Any, Any], Any]:
+    tell = teller(members_of(type_))
+    none = may_be_none(type_)
+
+    def structure(item: Any, _type: Any) -> Any:
+        if item is None and none:
+            return None
+        if not isinstance(item, Mapping):
+            raise InvalidItemError("expected a map")
+        return _CONVERTER.structure(item, tell(item))
+
+    return structure
+
+
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter(prefer_attrib_converters=False, forbid_extra_keys=True)
+    for kind, name in ((str, "text"), (bytes, "binary"), (bool, "true or false")):
+        converter.register_structure_hook(kind, _exactly(kind, name))
+    converter.register_structure_hook(int, _whole)
+    converter.register_structure_hook(float, _real)
+    converter.register_structure_hook(Decimal, _decimal)
+    converter.register_unstructure_hook(float, lambda value: Decimal(str(value)))
+    for dated in (datetime.datetime, datetime.date):
+        converter.register_unstructure_hook(dated, lambda value: value.isoformat())
+        converter.register_structure_hook(dated, lambda value, type_: type_.fromisoformat(value))
+    converter.register_unstructure_hook(uuid.UUID, str)
+    converter.register_structure_hook(uuid.UUID, lambda value, _: uuid.UUID(value))
+    converter.register_unstructure_hook_func(_is_enum, _enum_value)
+    converter.register_structure_hook(enum.Enum, _enum_member)
+    converter.register_unstructure_hook_func(_is_literal, plain_literal)
+    converter.register_structure_hook_func(_is_literal, _literal)
+    converter.register_unstructure_hook_factory(attrs.has, _unstructure_class)
+    converter.register_structure_hook_factory(attrs.has, _structure_class)
+    converter.register_structure_hook_factory(_is_union_of_classes, _structure_union)
+    return converter
+
+
+_CONVERTER = _make_converter()
