@@ -199,7 +199,7 @@ class TableNotFoundError(GatewayError, LookupError):
 
 
 class RequestRefusedError(GatewayError, ValueError):
-    """DynamoDB called the request invalid; sending it again would not help."""
+    """DynamoDB called the request invalid, or the SDK a setting; trying again would not help."""
 
 
 class RetryableError(GatewayError):

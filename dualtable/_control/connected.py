@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 
 from dualtable._clock import Clock, SystemClock
 from dualtable._control.phases import Times
-from dualtable._dynamodb.connect import Connection, connect
+from dualtable._dynamodb.connect import Connection, check_connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import OnRetry, RetryPolicy
 from dualtable._transforms.migration import Migration
@@ -21,6 +21,11 @@ class Connected:
     """Something that works on the two tables of a migration."""
 
     def __init__(self, migration: Migration, clock: Clock | None, connection: Connection) -> None:
+        if not isinstance(migration, Migration):
+            raise DualTableError(
+                f"migration must be a dualtable.Migration, not a {type(migration).__qualname__}"
+            )
+        check_connection(connection)
         self._migration = migration
         self._clock = clock or SystemClock()
         self._connection = connection

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import aioboto3
 import aiobotocore.session
@@ -30,6 +31,7 @@ from botocore.parsers import ResponseParserError
 from dualtable._dynamodb.answers import RAW
 from dualtable._dynamodb.fence import check_fence
 from dualtable._dynamodb.refusals import translated
+from dualtable.errors import RequestRefusedError
 
 _CONNECTIONS = 64
 
@@ -46,10 +48,63 @@ _CONFIG = Config(
 )
 
 
+# Name of a setting -> its type, and how that reads in an error.
+_SETTINGS: dict[str, tuple[type, str]] = {
+    "session": (
+        aioboto3.Session,
+        "an aioboto3.Session, which takes the same arguments as one of boto3",
+    ),
+    "profile_name": (str, "the name of a profile"),
+    "endpoint_url": (str, "a URL such as http://localhost:8000"),
+    "region_name": (str, "a name such as eu-west-1"),
+    "config": (Config, "a botocore.config.Config, such as Config(read_timeout=5)"),
+}
+
+
 _LOOKED_THROUGH: dict[str, type] = {"RequestItems": dict, "TransactItems": list}
 
 
 _BODY = "dualtable_body"
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Check the types of settings, and where an endpoint leads to.
+
+    Raises:
+        RequestRefusedError: One is not what the SDK needs, or is none of its settings.
+    """
+    for name, value in settings.items():
+        if name not in _SETTINGS:
+            raise RequestRefusedError(
+                f"{name!r} is no setting of a connection; there are {', '.join(_SETTINGS)} and"
+                " gateway, and anything else is an aioboto3.Session's or a Config's"
+            )
+        kind, wanted = _SETTINGS[name]
+        if value is not None and not isinstance(value, kind):
+            raise RequestRefusedError(f"{name} must be {wanted}, not {shown_type(value)}")
+    if settings.get("endpoint_url") is not None:
+        _check_endpoint(settings["endpoint_url"])
+
+
+def _check_endpoint(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        leads_somewhere = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        leads_somewhere = False
+    if not leads_somewhere:
+        raise RequestRefusedError(
+            f"endpoint_url={url!r} is no endpoint; give scheme and host, as in"
+            " http://localhost:8000"
+        )
+
+
+def shown_type(value: object) -> str:
+    """Return what a value is, and nothing of what is in it."""
+    kind = value if isinstance(value, type) else type(value)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    name = f"{module}{kind.__qualname__}"
+    return f"the class {name} itself" if isinstance(value, type) else f"a {name}"
 
 
 @asynccontextmanager

@@ -10,9 +10,12 @@ from contextlib import asynccontextmanager
 from typing import Any, TypedDict, cast
 
 from dualtable._dynamodb.aws import open_gateway
-from dualtable._dynamodb.client import local_settings
+from dualtable._dynamodb.client import check_settings, local_settings, shown_type
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import OnRetry, RetryingGateway, RetryPolicy
+from dualtable.errors import RequestRefusedError
+
+_PORT = [name for name in vars(Gateway) if not name.startswith("_")]
 
 
 class Connection(TypedDict, total=False):
@@ -36,11 +39,29 @@ class Connection(TypedDict, total=False):
     gateway: Gateway | None
 
 
+def check_connection(connection: Connection) -> None:
+    """Check settings by themselves, before anything is made of them.
+
+    Raises:
+        RequestRefusedError: One has a wrong type, is unknown, or cannot lead anywhere.
+    """
+    settings: dict[str, Any] = dict(connection)
+    gateway = settings.pop("gateway", None)
+    check_settings(settings)
+    is_one = not isinstance(gateway, type) and all(hasattr(gateway, name) for name in _PORT)
+    if gateway is not None and not is_one:
+        raise RequestRefusedError(
+            "gateway must be one such as dualtable.testing.MemoryGateway(), not"
+            f" {shown_type(gateway)}"
+        )
+
+
 @asynccontextmanager
 async def connect(
     connection: Connection, policy: RetryPolicy, on_retry: OnRetry = lambda _: None
 ) -> AsyncIterator[Gateway]:
     """Yield a gateway that retries by the policy; close what was opened for it."""
+    check_connection(connection)
     settings: dict[str, Any] = dict(connection)
     given = settings.pop("gateway", None)
     if given is not None:

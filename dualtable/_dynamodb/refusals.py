@@ -5,6 +5,7 @@ The rule: no error of the SDK gets past this module, and each code has its class
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -83,6 +84,13 @@ _VERDICTS = {
 }
 
 
+# What these say themselves is nothing, or may be a secret.
+_SAID: dict[type[Exception], str] = {
+    json.JSONDecodeError: "what should be credentials is no JSON",
+    EOFError: "the profile needs a code (MFA), and nobody is there to enter one",
+}
+
+
 def insert_of(table: str, member: dict[str, Any]) -> Insert:
     error = member.get("Error")
     if error is None:
@@ -117,11 +125,22 @@ def translated(what: str) -> Iterator[None]:
         botocore.exceptions.CredentialRetrievalError,
         botocore.exceptions.TokenRetrievalError,
         botocore.exceptions.ProfileNotFound,
+        botocore.exceptions.SSOError,
+        botocore.exceptions.NoAuthTokenError,
+        botocore.exceptions.MetadataRetrievalError,
+        botocore.exceptions.RefreshWithMFAUnsupportedError,
+        botocore.exceptions.UnknownCredentialError,
+        botocore.exceptions.ConfigNotFound,
+        botocore.exceptions.ConfigParseError,
+        botocore.exceptions.InvalidConfigError,
+        botocore.exceptions.MissingDependencyException,
+        botocore.exceptions.ParamValidationError,  # of a role: our own requests are not looked at
+        json.JSONDecodeError,  # of what a credential_process says
+        FileNotFoundError,  # a web identity token, a credential_process
+        PermissionError,
+        EOFError,  # a code for MFA is asked for, and nobody is there
     ) as error:
-        raise AccessError(
-            f"{what}: {error}; set credentials as for any AWS SDK (AWS_PROFILE, a role, …)",
-            code=type(error).__name__,
-        ) from error
+        raise _unanswered(what, error) from error
     except botocore.exceptions.NoRegionError as error:
         raise AccessError(
             f"{what}: no region; set AWS_DEFAULT_REGION or region_name=", code="NoRegionError"
@@ -136,9 +155,32 @@ def translated(what: str) -> Iterator[None]:
         raise RequestRefusedError(f"{what}: {error}", code=type(error).__name__) from error
 
 
+def _unanswered(what: str, error: Exception, code: str = "") -> AccessError:
+    """Return the error of a request for which there were no credentials to be had."""
+    said = next((said for kind, said in _SAID.items() if isinstance(error, kind)), str(error))
+    return AccessError(
+        f"{what}: {said}; set credentials as for any AWS SDK (AWS_PROFILE, a role, …)",
+        code=code or type(error).__name__,
+    )
+
+
+def _from_others(what: str, error: botocore.exceptions.ClientError) -> GatewayError:
+    """Return the error of a request for which another service gave no credentials: STS, SSO."""
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    kind = _ERRORS.get(code) or _STATUSES.get(status) or AccessError
+    if status >= 500 or code == "IDPCommunicationError":
+        kind = UnavailableError
+    if not issubclass(kind, RetryableError):
+        return _unanswered(what, error, code)
+    return kind(f"{what}: {error}", code=code)
+
+
 def _from_response(what: str, error: botocore.exceptions.ClientError) -> Exception:
     response: dict[str, Any] = {**error.response}
-    raw = response.get(RAW, {})
+    if RAW not in response:  # each answer of DynamoDB has it
+        return _from_others(what, error)
+    raw = response[RAW]
     details = response.get("Error", {})
     code = details.get("Code", "")
     if code == "ConditionalCheckFailedException":
