@@ -8,7 +8,7 @@ lacks the key, as soon as somebody may write there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import attrs
@@ -51,6 +51,16 @@ class LogicalTable(LogicalReads):
             key, self.old_writes.put(stamped), stamped
         ):
             await self.gateway.put(self.new.table, stamped)
+
+    def check(self, items: Iterable[WireItem]) -> None:
+        """Check that items may be written in this phase, before the first one is.
+
+        Raises:
+            TransformError: One does not come back as it is (I9).
+        """
+        if self.route.writes_old:
+            for stamped in items:
+                self.old_writes.put(stamped)
 
     async def batch_put(self, batch: Sequence[tuple[WireKey, WireItem]]) -> None:
         """Put up to 25 items with different keys, whatever is there."""

@@ -221,6 +221,7 @@ class DualTableRepository(Opened[Model]):
         tables = await self._tables()
         stamped = [self._exchange.stamped(item) for item in items]
         last = {identity(key): (key, item) for key, item in stamped}
+        tables.check(item for _, item in last.values())
         for number, batch in enumerate(batches(last.values(), MAX_BATCH_WRITE)):
             try:
                 await tables.batch_put(batch)
