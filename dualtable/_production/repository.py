@@ -24,8 +24,10 @@ from dualtable._production import judged_writes, transactions
 from dualtable._production.judged_writes import Change
 from dualtable._production.opened import Opened, operation
 from dualtable._reading.iteration import ItemIterator, Source
-from dualtable._reading.queries import Query, open_query
-from dualtable._reading.scans import Scan, ScanReader
+from dualtable._reading.offers import Failures, OnError
+from dualtable._reading.places import Scan, ScanPlace
+from dualtable._reading.queries import Query, QueryPlace, open_query
+from dualtable._reading.scans import ScanReader
 from dualtable._reading.tokens import digest, from_token
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._transforms.models import PLAIN, Model, form_of
@@ -351,6 +353,7 @@ class DualTableRepository(Opened[Model]):
         descending: bool = False,
         consistent_read: bool = False,
         token: str | None = None,
+        on_error: OnError | None = None,
     ) -> ItemIterator[Model]:
         """Iterate over the items of one partition, in the order of the sort key.
 
@@ -369,7 +372,13 @@ class DualTableRepository(Opened[Model]):
             descending: From the last sort key to the first.
             consistent_read: See every write that was acknowledged before a page is read. Without
                 it, a page may have an older version of an item, as on one table.
-            token: Where to go on: the `token` of an earlier iterator for the same query.
+            token: Where to go on: the `token` of an earlier iterator for the same query. It names
+                the item that came last: what is written or copied meanwhile lets none come twice
+                or be left out that exists throughout.
+            on_error: Is called with the error of each item that cannot be read: a `TransformError`
+                for one of the old table that the transform fails on, its key in ``error.key``, an
+                `InvalidItemError` for one that does not fit the `model`. Then the iteration goes
+                on, and counts it in `failed`; to raise ends it. Without it, the error is raised.
 
         Raises:
             InvalidKeyError: The condition does not fit the key of the table or index.
@@ -378,7 +387,7 @@ class DualTableRepository(Opened[Model]):
             RequestRefusedError: A filter or projection is malformed.
             IndexNotReadyError: The index is not complete yet (while iterating).
             TransformError: The partition cannot be mapped back to one of the old table, or the
-                transform fails on an item (while iterating).
+                transform fails on an item (while iterating; the latter unless there is `on_error`).
         """
         found = self._exchange.index(index, self._migration.indexes or ())
         asked = Query(
@@ -392,10 +401,12 @@ class DualTableRepository(Opened[Model]):
         question = digest(
             ["query", index, sent.expression, sent.names, sent.values, descending, *self._identity]
         )
-        position = None if token is None else from_token(token, question)
+        place = None
+        if token is not None:
+            place = QueryPlace.of(from_token(token, question), asked, self._exchange.new.key)
 
-        async def open_source() -> Source:
-            return await open_query(await self._tables(), asked, position)
+        async def open_source(failures: Failures) -> Source:
+            return await open_query(await self._tables(), asked, place, failures)
 
         return self._iterate(
             open_source,
@@ -404,6 +415,7 @@ class DualTableRepository(Opened[Model]):
             limit=limit,
             question=question,
             token=token,
+            on_error=on_error,
         )
 
     def scan(
@@ -416,10 +428,12 @@ class DualTableRepository(Opened[Model]):
         total_segments: int = 1,
         consistent_read: bool = False,
         token: str | None = None,
+        on_error: OnError | None = None,
     ) -> ItemIterator[Model]:
         """Iterate over all items; each key that exists throughout comes exactly once.
 
-        Until the cut-over, both tables are read whole.
+        Until the cut-over, both tables are read whole. The items of one partition come in the order
+        of the sort key, as on one table, if both tables have the same keys.
 
         Args:
             filter: As for `query`.
@@ -428,15 +442,17 @@ class DualTableRepository(Opened[Model]):
             segment: Which of the `total_segments` parts to read, from 0; run one scan for each.
             total_segments: Parts that both tables are divided into.
             consistent_read: As for `query`.
-            token: Where to go on: the `token` of an earlier iterator for the same scan.
+            token: As for `query`.
+            on_error: As for `query`.
 
         Raises:
             DualTableError: A setting is out of range.
             InvalidTokenError: The token is damaged or of another scan.
             RequestRefusedError: A filter or projection is malformed.
-            TransformError: The transform fails on an item (while iterating).
+            TransformError: The transform fails on an item (while iterating, unless there is
+                `on_error`).
         """
-        self._open()
+        tables, _ = self._open()
         check_range("total_segments", total_segments, 1, 1_000_000)
         check_range("segment", segment, 0, total_segments - 1)
         asked = Scan(
@@ -446,10 +462,10 @@ class DualTableRepository(Opened[Model]):
             page_items=limit if filter is None else None,
         )
         question = digest(["scan", segment, total_segments, *self._identity])
-        position = None if token is None else from_token(token, question)
+        place = None if token is None else ScanPlace.of(from_token(token, question), tables)
 
-        async def open_source() -> Source:
-            return ScanReader(await self._tables(), asked, position)
+        async def open_source(failures: Failures) -> Source:
+            return ScanReader(await self._tables(), asked, place, failures)
 
         return self._iterate(
             open_source,
@@ -458,6 +474,7 @@ class DualTableRepository(Opened[Model]):
             limit=limit,
             question=question,
             token=token,
+            on_error=on_error,
         )
 
     @operation
@@ -499,13 +516,14 @@ class DualTableRepository(Opened[Model]):
 
     def _iterate(
         self,
-        open_source: Callable[[], Awaitable[Source]],
+        open_source: Callable[[Failures], Awaitable[Source]],
         *,
         condition: ConditionBase | None,
         projection: Sequence[str] | None,
         limit: int | None,
         question: str,
         token: str | None,
+        on_error: OnError | None,
     ) -> ItemIterator[Model]:
         check_range("limit", limit, 1, float("inf"))
         return ItemIterator(
@@ -515,4 +533,5 @@ class DualTableRepository(Opened[Model]):
             limit=limit,
             question=question,
             token=token,
+            on_error=on_error,
         )

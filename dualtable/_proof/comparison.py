@@ -129,12 +129,12 @@ class Comparison:
         origins = {}
         for item in copied:
             key = key_of(item, table.key, table.table)
-            origins[identity(key)] = (key, self._origin(key))
+            origins[identity(key)] = (key, self.lineage.origin(key))
         wanted = {identity(old): old for _, old in origins.values() if old is not None}
         olds = await self.old.fetch(wanted, consistent_read=True)
         for key, old in origins.values():
             old_item = None if old is None else olds.get(identity(old))
-            if old_item is None or not self._yields(old_item, key):
+            if old_item is None or key not in self.lineage.new_keys(old_item):
                 self._note(Kind.EXTRA, key, f"nothing in {self.old.layout.table} yields it")
 
     def report(self) -> VerificationReport:
@@ -170,18 +170,6 @@ class Comparison:
         if self.level == "content" and not equal_items(wanted.item, found):
             return Kind.DIFFERENT
         return Kind.SAME
-
-    def _origin(self, new_key: WireKey) -> WireKey | None:
-        try:
-            return self.lineage.old_key(new_key)
-        except DualTableError:
-            return None
-
-    def _yields(self, old_item: WireItem, new_key: WireKey) -> bool:
-        try:
-            return self.lineage.new_item(old_item, new_key) is not None
-        except DualTableError:
-            return False
 
     def _key_attributes(self) -> tuple[str, ...]:
         marks = self.lineage.marks

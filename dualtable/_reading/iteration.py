@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Generic, NoReturn, Protocol, Self, TypeVar
 
+import attrs
+
 from dualtable._home import Home, stays
-from dualtable._reading.tokens import Position, to_token
+from dualtable._reading.offers import Failures, OnError
+from dualtable._reading.tokens import to_token
 from dualtable._wire.types import WireItem
-from dualtable.errors import DualTableError
+from dualtable.errors import DualTableError, InvalidItemError
 
 Model = TypeVar("Model")
 
@@ -23,7 +26,7 @@ class Source(Protocol):
     async def next(self) -> WireItem | None:
         """Return the next item; None at the end."""
 
-    def position(self) -> Position:
+    def place(self) -> attrs.AttrsInstance:
         """Return where to go on after the last item."""
 
 
@@ -67,13 +70,14 @@ class ItemIterator(Generic[Model]):
 
     def __init__(
         self,
-        open_source: Callable[[], Awaitable[Source]],
+        open_source: Callable[[Failures], Awaitable[Source]],
         *,
         keep: Callable[[WireItem], bool],
         show: Callable[[WireItem], Model],
         limit: int | None,
         question: str,
         token: str | None,
+        on_error: OnError | None,
     ) -> None:
         self._open_source = open_source
         self._keep = keep
@@ -81,7 +85,9 @@ class ItemIterator(Generic[Model]):
         self._left = limit
         self._question = question
         self._token = token
+        self._failures = Failures(on_error)
         self._source: Source | None = None
+        self._place: attrs.AttrsInstance | None = None
         self._ended = False
         self._home: Home | None = None
         self._is_read = False
@@ -90,12 +96,17 @@ class ItemIterator(Generic[Model]):
     def token(self) -> str | None:
         """Where to go on, as text that survives a process, JSON and URLs; None at the end.
 
-        Pass it as ``token=`` to the same query or scan. It holds keys and no other value of an
-        item.
+        Pass it as ``token=`` to the same query or scan. It names the key that came last, and holds
+        no other value of an item.
         """
-        if self._ended or self._source is None:
+        if self._ended or self._place is None:
             return None if self._ended else self._token
-        return to_token(self._source.position(), self._question)
+        return to_token(attrs.asdict(self._place), self._question)
+
+    @property
+    def failed(self) -> int:
+        """How many items could not be read so far; ``on_error`` was told of each."""
+        return self._failures.count
 
     def __aiter__(self) -> Self:
         """Return itself."""
@@ -103,16 +114,11 @@ class ItemIterator(Generic[Model]):
 
     async def __anext__(self) -> Model:
         """Return the next item."""
-        if self._left == 0:
-            raise StopAsyncIteration
         self._take_turn()
         try:
-            item = await self._next()
+            return await self._next()
         finally:
             self._is_read = False
-        if self._left is not None:
-            self._left -= 1
-        return self._show(item)
 
     def __reduce__(self) -> NoReturn:
         stays("an iterator of items")
@@ -128,11 +134,24 @@ class ItemIterator(Generic[Model]):
             )
         self._is_read = True
 
-    async def _next(self) -> WireItem:
+    async def _next(self) -> Model:
         if self._source is None:
-            self._source = await self._open_source()
-        while (item := await self._source.next()) is not None:
-            if self._keep(item):
-                return item
-        self._ended = True
+            self._source = await self._open_source(self._failures)
+        while self._left != 0 and (item := await self._source.next()) is not None:
+            shown = await self._shown(item)
+            self._place = self._source.place()
+            if shown:
+                self._left = None if self._left is None else self._left - 1
+                return shown[0]
+        self._ended = self._ended or self._left != 0
         raise StopAsyncIteration
+
+    async def _shown(self, item: WireItem) -> tuple[Model, ...]:
+        """Return what the caller sees of an item, nothing where he wants or can see none of it."""
+        if not self._keep(item):
+            return ()
+        try:
+            return (self._show(item),)
+        except InvalidItemError as error:
+            await self._failures.meet(error)
+            return ()

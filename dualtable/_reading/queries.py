@@ -10,22 +10,30 @@ the query is refused.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any, Self
+from functools import partial
+from typing import Any
 
 import attrs
 
 from dualtable._dynamodb.gateway import Page
 from dualtable._expressions.key_conditions import KeyCondition
 from dualtable._expressions.texts import Condition
+from dualtable._reading.offers import Failures, Offer, offers_of
 from dualtable._reading.streams import Merged, Stream, listed
 from dualtable._reading.tables import Tables
-from dualtable._reading.tokens import Position
+from dualtable._reading.tokens import Position, checked_names, damaged, key_in
 from dualtable._transforms.guarded import guarded
 from dualtable._wire import codec
 from dualtable._wire.keys import identity, key_of, order
 from dualtable._wire.layouts import Index, KeySchema, Layout
 from dualtable._wire.types import WireItem, WireKey, WireValue
-from dualtable.errors import IndexNotReadyError, InvalidItemError, TransformError, UnknownIndexError
+from dualtable.errors import (
+    IndexNotReadyError,
+    InvalidItemError,
+    InvalidTokenError,
+    TransformError,
+    UnknownIndexError,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -38,26 +46,99 @@ class Query:
     consistent_read: bool = False
     page_items: int | None = None
 
-    def rank(self, item: WireItem) -> Any:
+    def rank(self, key: WireKey) -> Any:
         """Return what the items of one partition are sorted by."""
         sort = self.condition.schema.sort
-        return () if sort is None else order(item[sort.name])
+        return () if sort is None else order(key[sort.name])
 
 
-async def open_query(tables: Tables, query: Query, position: Position | None) -> Merged:
-    """Return the items that a query finds after a position, all of them where it is None.
+def partition_of(schema: KeySchema, value: WireValue) -> KeyCondition:
+    """Return the condition that asks for one whole partition."""
+    return KeyCondition(schema, value, None, _equals(schema.partition.name, value))
+
+
+@attrs.frozen
+class QueryPlace:
+    """Behind the key that was yielded last.
+
+    An index that was `overlaid` is read in two streams of one rank, which are in no order among
+    each other: there, `new` and `old` are the keys that came last of each. It is read so to the
+    end, whatever the phase has become.
+    """
+
+    new: WireKey | None = None
+    old: WireKey | None = None
+    overlaid: bool = False
+
+    @classmethod
+    def of(cls, position: Position, query: Query, table_key: KeySchema) -> QueryPlace:
+        """Return the place that a token holds.
+
+        Raises:
+            InvalidTokenError: It holds none in the answer to this query.
+        """
+        checked_names(position, {"new", "old", "overlaid"})
+        schemas = (table_key, query.condition.schema)
+        new, old = (key_in(position, name, *schemas) for name in ("new", "old"))
+        overlaid, held = position["overlaid"], [key for key in (new, old) if key is not None]
+        if type(overlaid) is not bool or (overlaid and query.index is None):
+            raise damaged()
+        if not held or (old and not overlaid) or not all(map(query.condition.holds, held)):
+            raise damaged()
+        return cls(new, old, overlaid)
+
+
+class QueryReader:
+    """The logical items of a query, one after the other; use `open_query` to get one."""
+
+    def __init__(self, merged: Merged, *, overlaid: bool) -> None:
+        self._merged = merged
+        self._overlaid = overlaid
+
+    async def next(self) -> WireItem | None:
+        """Return the next item; None at the end."""
+        return await self._merged.next()
+
+    @property
+    def old_last(self) -> WireKey | None:
+        """The key of the old item that came last; None where none has come."""
+        old = self._merged.old
+        return None if old.is_at_its_beginning else old.last
+
+    def place(self) -> QueryPlace:
+        """Return where the query is."""
+        if not self._overlaid:
+            return QueryPlace(self._merged.last)
+        return QueryPlace(self._merged.new.last, self._merged.old.last, overlaid=True)
+
+
+async def open_query(
+    tables: Tables,
+    query: Query,
+    place: QueryPlace | None,
+    failures: Failures,
+    offers: Sequence[Offer] | None = None,
+) -> QueryReader:
+    """Return the items that a query finds after a place, all of them where it is None.
+
+    Where `offers` are given, they are all that `old` has for it after that place.
 
     Raises:
         IndexNotReadyError: The index is not complete yet, and nothing is known to complete it.
         TransformError: The partition cannot be mapped back to one of the old table.
     """
-    reader = _Reader(tables, query, **(position or {"after_new": None, "after_old": None}))
-    if tables.route.asks_old and query.index is not None:
+    overlaid = query.index is not None and (place.overlaid if place else tables.route.asks_old)
+    reader = _Reader(tables, query, place or QueryPlace(), failures)
+    if query.index is not None and overlaid:
         new, old = await reader.completed_index(query.index)
+    elif query.index is not None:
+        new, old = reader.new(), reader.listed([])
     else:
-        reader = reader.at_one_place()
-        new, old = reader.new(), await reader.old()
-    return Merged(new, old, query.rank, tables.marks, descending=query.descending)
+        new = reader.new()
+        old = reader.listed(offers) if offers is not None else await reader.old()
+    merged = Merged(new, old, query.rank, tables.marks, failures, descending=query.descending)
+    await merged.begin()
+    return QueryReader(merged, overlaid=overlaid)
 
 
 @attrs.frozen
@@ -66,32 +147,21 @@ class _Reader:
 
     tables: Tables
     query: Query
-    after_new: WireKey | None
-    after_old: WireKey | None
+    place: QueryPlace
+    failures: Failures
 
-    def at_one_place(self) -> Self:
-        """Let both streams begin after the later place: up to there, all has been passed on.
-
-        An item that was passed on from `old` may have been copied since.
-        """
-        places = [key for key in (self.after_new, self.after_old) if key is not None]
-        if not places:
-            return self
-        last = (min if self.query.descending else max)(places, key=self._place)
-        return attrs.evolve(self, after_new=last, after_old=last)
-
-    def new(self, hidden: frozenset[Hashable] = frozenset()) -> Stream:
+    def new(self, hidden: frozenset[Hashable] = frozenset()) -> Stream[WireItem]:
         """Return what the new table or its index holds, but for the hidden keys."""
         if not self.tables.route.asks_new:
-            return self.listed([])
+            return listed([], self._key)
         index = None if self.query.index is None else self.query.index.name
 
-        async def read(start_key: WireKey | None) -> Page:
+        async def read(start_key: WireKey | None) -> tuple[Sequence[WireItem], WireKey | None]:
             page = await self._read_page(self.tables.new, index, start_key)
             shown = [item for item in page.items if self._identity(item) not in hidden]
-            return attrs.evolve(page, items=await self._alive(shown))
+            return await self._alive(shown), page.last_key
 
-        return Stream(read, self._key, self.after_new)
+        return Stream(read, self._key, self.place.new)
 
     async def _alive(self, items: list[WireItem]) -> list[WireItem]:
         """Leave out tombstones that the index shows without their marker."""
@@ -103,53 +173,68 @@ class _Reader:
         dead = {name for name, item in found.items() if marks.is_tombstone(item)}
         return [item for item in items if self._identity(item) not in dead]
 
-    async def old(self) -> Stream:
+    async def old(self) -> Stream[Offer]:
         """Return what the old table yields: page by page where its keys are the new ones."""
         if not self.tables.route.asks_old:
             return self.listed([])
         if not self.tables.lineage.keeps_keys:
-            return self.listed(self._asked_for(self._yielded(await self._read_old_partition())))
+            offers = offers_of(self.tables.lineage, await self._read_old_partition())
+            items = await self._made(offers)
+            return self.listed(self._offered(self._asked_for(items)))
 
-        async def read(start_key: WireKey | None) -> Page:
+        async def read(start_key: WireKey | None) -> tuple[Sequence[Offer], WireKey | None]:
             page = await self._read_page(self.tables.old, None, start_key)
-            return attrs.evolve(page, items=self._asked_for(self._yielded(page.items)))
+            return offers_of(self.tables.lineage, page.items), page.last_key
 
-        return Stream(read, self._key, self.after_old)
+        return Stream(read, self._offered_key, self.place.new)
 
-    async def completed_index(self, index: Index) -> tuple[Stream, Stream]:
+    async def completed_index(self, index: Index) -> tuple[Stream[WireItem], Stream[Offer]]:
         """Return the new index and what completes it, with no key in both.
 
-        What the old items yield is looked up in the new table: an item may have been written there
+        What the old items offer is looked up in the new table: an item may have been written there
         since, to another place in the index or to one where the index does not show it yet.
         """
-        yielded = {self._identity(item): item for item in await self._yielded_for(index)}
-        keys = {name: key_of(item, *self._base) for name, item in yielded.items()}
+        offers = offers_of(self.tables.lineage, await self._old_items_for(index))
+        keys = {identity(offer.key): offer.key for offer in offers if offer.key is not None}
         arrived = await self.tables.newer(keys, consistent_read=True)
-        await self.tables.confirm()
-        live = [i for i in (yielded | arrived).values() if not self.tables.marks.is_tombstone(i)]
-        shown = [self._projected(item, index) for item in self._asked_for(live)]
-        return self.new(hidden=frozenset(yielded)), self.listed(shown)
+        left = [o for o in offers if o.key is None or identity(o.key) not in arrived]
+        if self.tables.route.asks_old:
+            await self.tables.confirm()
+        else:
+            left = []  # all has been copied, and deletes may be real
+        live = [i for i in arrived.values() if not self.tables.marks.is_tombstone(i)]
+        wanted = self._asked_for([*live, *await self._made(left)])
+        shown = [self._projected(item, index) for item in wanted]
+        return self.new(hidden=frozenset(keys)), self.listed(self._offered(shown))
 
-    def listed(self, items: Sequence[WireItem]) -> Stream:
-        """Return items in order, those that come after the position."""
-        last = self.after_old
-        ranked = sorted(items, key=self._place, reverse=self.query.descending)
-        return listed([item for item in ranked if self._is_after(item, last)], self._key, last)
+    def listed(self, offers: Iterable[Offer]) -> Stream[Offer]:
+        """Return offers in order, those that come after the place."""
+        last = self.place.old if self.place.overlaid else self.place.new
+        keyed = [(self._rank(offer.key), offer) for offer in offers if offer.key is not None]
+        keyed.sort(key=lambda each: each[0], reverse=self.query.descending)
+        after = [offer for rank, offer in keyed if self._is_after(rank, last)]
+        return listed(after, self._offered_key, last)
 
-    async def _yielded_for(self, index: Index) -> list[WireItem]:
+    async def _old_items_for(self, index: Index) -> list[WireItem]:
+        """Return the old items that complete an index, whole."""
         if index.local:
-            return self._yielded(await self._read_old_partition())
+            return await self._read_old_partition()
         if index.old_index is None:
             raise IndexNotReadyError(
                 f"index {index.name} of {self.tables.new.table} is not known to be complete before"
                 " the cut-over, not even when the copy is; query it later, or name an index of the"
                 " old table that completes it: Index(…, old_index=…)"
             )
-        return self._yielded(await self._read_old_index(index, index.old_index))
+        return await self._read_old_index(index, index.old_index)
 
     async def _read_old_index(self, index: Index, old_index: str) -> list[WireItem]:
         """Return the whole items that an index of the old table has for the partition."""
         old = self.tables.old
+        if old_index not in old.indexes and not self.tables.route.asks_old:
+            raise InvalidTokenError(
+                "the page token was given out before the cut-over, and the old table is not known"
+                " here any more; begin anew without it"
+            )
         if old_index not in old.indexes:
             raise UnknownIndexError(f"{old.table} has no index {old_index!r} (old_index)")
         condition = _equals(
@@ -205,30 +290,35 @@ class _Reader:
             await self.tables.confirm()  # an item of old may go by what this page does not have
         return page
 
-    def _yielded(self, old_items: Iterable[WireItem]) -> list[WireItem]:
-        new_items = self.tables.lineage.new_items
-        return [item for old_item in old_items for _, item in new_items(old_item)]
+    async def _made(self, offers: Iterable[Offer]) -> list[WireItem]:
+        made = [await offer.taken(self.failures) for offer in offers]
+        return [item for item in made if item is not None]
 
     def _asked_for(self, items: Iterable[WireItem]) -> list[WireItem]:
         return [item for item in items if self.query.condition.holds(item)]
+
+    def _offered(self, items: Iterable[WireItem]) -> list[Offer]:
+        return [Offer(key := self._key(item), key, partial(_given, item)) for item in items]
 
     def _projected(self, item: WireItem, index: Index) -> WireItem:
         table_key = self.tables.new.key
         return {name: value for name, value in item.items() if index.projects(name, table_key)}
 
-    def _is_after(self, item: WireItem, last: WireKey | None) -> bool:
+    def _is_after(self, rank: Any, last: WireKey | None) -> bool:
         if last is None:
             return True
-        place, before = self._place(item), self._place(last)
-        return bool(place < before if self.query.descending else place > before)
+        return bool(rank < self._rank(last) if self.query.descending else rank > self._rank(last))
 
-    def _place(self, item: WireItem) -> Any:
-        return self.query.rank(item), self._identity(item)
+    def _rank(self, key: WireKey) -> Any:
+        return self.query.rank(key), self._identity(key)
 
     def _key(self, item: WireItem) -> WireKey:
         """Return the key that a page of the table or index may begin after."""
-        names = (*self.tables.new.key.names, *self.query.condition.schema.names)
-        return {name: item[name] for name in names}
+        schema, table = self._base
+        return key_of(item, schema, table) | key_of(item, self.query.condition.schema, table)
+
+    def _offered_key(self, offer: Offer) -> WireKey:
+        return offer.key or {}
 
     def _identity(self, item: WireItem) -> Hashable:
         return identity(key_of(item, *self._base))
@@ -236,6 +326,10 @@ class _Reader:
     @property
     def _base(self) -> tuple[KeySchema, str]:
         return self.tables.new.key, self.tables.new.table
+
+
+def _given(item: WireItem) -> WireItem:
+    return item
 
 
 def _old_value(index: Index, partition: WireValue) -> WireValue:

@@ -1,138 +1,77 @@
 """A scan of the logical table: every key that exists throughout comes exactly once.
 
-The rule: `old` is frozen, so its key set is fixed. First `old` is read, and each of its items gives
-way to what `new` has under the same key, a tombstone included; then `new` is read, and what `old`
-yields is left out, because it has been there already. Who writes or copies meanwhile changes which
-version comes, never whether one does.
+The rule: in which pass a key is yielded depends on what `old` has, and on nothing else. First `old`
+is read, and each of its items gives way to what `new` has under the same key, a tombstone included;
+then `new` is read, and what the pass over `old` has brought is left out. Who writes or copies
+meanwhile changes which version comes, never whether one does.
+
+Where the keys stay and have a sort key, the pass over `old` goes by partitions: each is read as a
+query reads it, so its items come in the order of the sort key, as on one table, whichever table
+they are in. It has then brought every partition of which `old` has an item. Else it goes by keys.
+It goes by keys too as long as `old` is not frozen: an item of a partition might come to be there
+behind the scan's back.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Hashable, Sequence
+from typing import Protocol, TypeAlias
 
 import attrs
 
+from dualtable._reading.offers import Failures
+from dualtable._reading.pass_by_keys import ByKeys
+from dualtable._reading.pass_by_partitions import ByPartitions
+from dualtable._reading.pass_over_new import OverNew
+from dualtable._reading.places import Scan, ScanPlace
 from dualtable._reading.tables import Tables
-from dualtable._reading.tokens import Position
-from dualtable._wire.keys import identity, key_of
-from dualtable._wire.types import WireItem, WireKey
+from dualtable._wire.types import WireItem
 
-_OLD, _NEW = "old", "new"
-
-
-@attrs.frozen(kw_only=True)
-class Scan:
-    """Which part of both tables is read, and how."""
-
-    segment: int = 0
-    total_segments: int = 1
-    consistent_read: bool = False
-    page_items: int | None = None
+Step: TypeAlias = tuple[WireItem, ScanPlace]
+"""A logical item, and the place behind it."""
 
 
-@attrs.define(kw_only=True)
-class _Place:
-    """Behind the source item `after`, and behind so many outputs of the one that follows it.
+class Pass(Protocol):
+    """One of the two tables, read to its end."""
 
-    `overlaid` tells whether the scan began with a pass over `old`: then the pass over `new` leaves
-    out what `old` yields, whatever the phase has become.
-    """
-
-    source: str
-    overlaid: bool
-    after: WireKey | None = None
-    outputs: int = 0
+    async def next(self) -> Step | None:
+        """Return the next logical item, and the place behind it; None at the end."""
 
 
 class ScanReader:
-    """The logical items of a scan, from a position on."""
+    """The logical items of a scan, from a place on."""
 
-    def __init__(self, tables: Tables, scan: Scan, position: Position | None) -> None:
-        overlaid = tables.route.asks_old
-        begin = {"source": _OLD if overlaid else _NEW, "overlaid": overlaid}
+    def __init__(
+        self, tables: Tables, scan: Scan, place: ScanPlace | None, failures: Failures
+    ) -> None:
         self._tables = tables
         self._scan = scan
-        self._position: Position = position or begin
-        self._next_page: _Place | None = _Place(**self._position)
-        self._steps: deque[tuple[WireItem, Position]] = deque()
+        self._failures = failures
+        self._place = place or ScanPlace.first(tables)
+        self._pass = self._begun(self._place)
 
     async def next(self) -> WireItem | None:
         """Return the next logical item; None at the end."""
-        while not self._steps:
-            if self._next_page is None:
-                return None
-            await self._read_page(self._next_page)
-        item, self._position = self._steps.popleft()
+        step = await self._pass.next()
+        if step is None and not self._place.passed and await self._goes_on():
+            self._place = attrs.evolve(self._place, passed=True, after=None, last=None)
+            self._pass = self._begun(self._place)
+            step = await self._pass.next()
+        if step is None:
+            return None
+        item, self._place = step
         return item
 
-    def position(self) -> Position:
-        """Return where the scan is."""
-        return self._position
-
-    async def _read_page(self, place: _Place) -> None:
+    async def _goes_on(self) -> bool:
+        """Tell whether `new` may have an item by now."""
         self._tables = await self._tables.current()
-        in_old = place.source == _OLD
-        source = self._tables.old if in_old else self._tables.new
-        page = await self._tables.gateway.scan(
-            source.table,
-            segment=self._scan.segment,
-            total_segments=self._scan.total_segments,
-            start_key=place.after,
-            limit=self._scan.page_items,
-            consistent_read=self._scan.consistent_read,
-        )
-        outputs = await (self._overlay(page.items) if in_old else self._rest(page.items, place))
-        for source_item, items in zip(page.items, outputs, strict=True):
-            self._note(items, place)
-            key = key_of(source_item, source.key, source.table)
-            place = attrs.evolve(place, after=key, outputs=0)
-        self._next_page = self._following(place, page.last_key)
+        return self._tables.route.asks_new
 
-    def _note(self, items: Sequence[WireItem | None], place: _Place) -> None:
-        """Line up what one source item yields, None where the key has nothing or comes later."""
-        for number, item in enumerate(items, 1):
-            if item is not None and number > place.outputs:
-                position = attrs.asdict(attrs.evolve(place, outputs=number))
-                self._steps.append((item, position))
+    def place(self) -> ScanPlace:
+        """Return where the scan is."""
+        return self._place
 
-    def _following(self, place: _Place, last_key: WireKey | None) -> _Place | None:
-        if last_key is not None:
-            return attrs.evolve(place, after=last_key, outputs=0)
-        goes_on = place.source == _OLD and self._tables.route.asks_new
-        return _Place(source=_NEW, overlaid=True) if goes_on else None
-
-    async def _overlay(self, old_items: Sequence[WireItem]) -> list[list[WireItem | None]]:
-        """Return what each old item yields, or what `new` has instead."""
-        yielded = [self._tables.lineage.new_items(old_item) for old_item in old_items]
-        keys = {identity(key): key for outputs in yielded for key, _ in outputs}
-        found = await self._tables.newer(keys, consistent_read=self._scan.consistent_read)
-        believed = self._tables.route.asks_old  # else all has been copied, and deletes are real
-        if believed:
-            await self._tables.confirm()
-        return [
-            [
-                self._shown(found.get(identity(key), item if believed else None))
-                for key, item in outputs
-            ]
-            for outputs in yielded
-        ]
-
-    async def _rest(
-        self, new_items: Sequence[WireItem], place: _Place
-    ) -> list[list[WireItem | None]]:
-        """Return the items of `new`, but for those that the pass over `old` has brought."""
-        new = self._tables.new
-        names = [identity(key_of(item, new.key, new.table)) for item in new_items]
-        brought: dict[Hashable, WireItem] = {}
-        if place.overlaid:
-            keys = [key_of(item, new.key, new.table) for item in new_items]
-            brought = await self._tables.yielded(dict(zip(names, keys, strict=True)))
-        return [
-            [None if name in brought else self._shown(item)]
-            for name, item in zip(names, new_items, strict=True)
-        ]
-
-    def _shown(self, item: WireItem | None) -> WireItem | None:
-        marks = self._tables.marks
-        return None if item is None or marks.is_tombstone(item) else marks.strip(item)
+    def _begun(self, place: ScanPlace) -> Pass:
+        if place.passed:
+            return OverNew(self._tables, self._scan, place)
+        over_old = ByPartitions if place.mode == "partitions" else ByKeys
+        return over_old(self._tables, self._scan, place, self._failures)

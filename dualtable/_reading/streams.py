@@ -8,97 +8,115 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
-from dualtable._dynamodb.gateway import Page
-from dualtable._reading.tokens import Position
+from dualtable._reading.offers import Failures, Offer
 from dualtable._tasks import run_all
 from dualtable._wire.marks import Marks
 from dualtable._wire.types import WireItem, WireKey
 
-Read: TypeAlias = Callable[[WireKey | None], Awaitable[Page]]
-"""Reads the page that begins after a key."""
+_T = TypeVar("_T")
 
-Rank: TypeAlias = Callable[[WireItem], Any]
-"""Returns what items are sorted by."""
+Read: TypeAlias = Callable[[WireKey | None], Awaitable[tuple[Sequence[_T], WireKey | None]]]
+"""Reads the page that begins after a key; returns its members, and the key to go on after."""
 
-KeyOf: TypeAlias = Callable[[WireItem], WireKey]
-"""Returns the key that a page may begin after."""
+Rank: TypeAlias = Callable[[WireKey], Any]
+"""Returns what keys are sorted by."""
 
 
-class Stream:
-    """The items of all pages that `read` gives, empty pages passed over; `last` was taken last."""
+class Stream(Generic[_T]):
+    """The members of all pages that `read` gives after a key, empty pages passed over."""
 
-    def __init__(self, read: Read, key: KeyOf, last: WireKey | None = None) -> None:
+    def __init__(
+        self, read: Read[_T], key: Callable[[_T], WireKey], after: WireKey | None = None
+    ) -> None:
         self.key = key
-        self.last = last
+        self.last = after
+        """The key of the member that was taken last."""
+        self.is_at_its_beginning = True
         self._read = read
-        self._start_key = last
-        self._items: deque[WireItem] = deque()
+        self._start_key = after
+        self._members: deque[_T] = deque()
         self._ended = False
 
-    async def head(self) -> WireItem | None:
-        """Return the next item without taking it; None at the end."""
-        while not self._items and not self._ended:
-            page = await self._read(self._start_key)
-            self._items.extend(page.items)
-            self._start_key = page.last_key
-            self._ended = page.last_key is None
-        return self._items[0] if self._items else None
+    async def head(self) -> _T | None:
+        """Return the next member without taking it; None at the end."""
+        while not self._members and not self._ended:
+            members, self._start_key = await self._read(self._start_key)
+            self._members.extend(members)
+            self._ended = self._start_key is None
+        return self._members[0] if self._members else None
 
-    def take(self) -> WireItem:
-        """Take the item that `head` gave."""
-        item = self._items.popleft()
-        self.last = self.key(item)
-        return item
+    def take(self) -> _T:
+        """Take the member that `head` gave."""
+        member = self._members.popleft()
+        self.last = self.key(member)
+        self.is_at_its_beginning = False
+        return member
 
 
-def listed(items: Sequence[WireItem], key: KeyOf, last: WireKey | None = None) -> Stream:
-    """Return a stream of what is at hand already."""
+def listed(
+    members: Sequence[_T], key: Callable[[_T], WireKey], after: WireKey | None = None
+) -> Stream[_T]:
+    """Return a stream of what is at hand already, which begins behind `after`."""
 
-    async def read(_start_key: WireKey | None) -> Page:
-        return Page(list(items), None, 0.0)
+    async def read(_start_key: WireKey | None) -> tuple[Sequence[_T], None]:
+        return members, None
 
-    return Stream(read, key, last)
+    return Stream(read, key, after)
 
 
 class Merged:
-    """Two streams of one order as one; where both have a key, `new` has the say.
+    """Items of `new` and offers of `old` in one order; where both have a key, `new` has the say.
 
     Where `new` has a tombstone, there is nothing. The library's attributes are taken off.
     """
 
     def __init__(
-        self, new: Stream, old: Stream, rank: Rank, marks: Marks, *, descending: bool
+        self,
+        new: Stream[WireItem],
+        old: Stream[Offer],
+        rank: Rank,
+        marks: Marks,
+        failures: Failures,
+        *,
+        descending: bool,
     ) -> None:
-        self._new = new
-        self._old = old
+        self.new = new
+        self.old = old
+        self.last: WireKey | None = None
+        """The key of what was taken last of both."""
         self._rank = rank
         self._marks = marks
+        self._failures = failures
         self._descending = descending
-        self._begun = False
+
+    async def begin(self) -> None:
+        """Read the first pages at once."""
+        await run_all((self.new.head(), self.old.head()))
 
     async def next(self) -> WireItem | None:
         """Return the next logical item; None at the end."""
-        if not self._begun:
-            await run_all((self._new.head(), self._old.head()))  # the first pages at once
-            self._begun = True
         while True:
-            newer, older = await self._new.head(), await self._old.head()
+            newer, older = await self.new.head(), await self.old.head()
             if older is not None and (newer is None or self._is_before(older, newer)):
-                return self._marks.strip(self._old.take())
-            if newer is None:
+                item = await older.taken(self._failures)
+                self.old.take()
+                self.last = self.old.last
+            elif newer is not None:
+                item = self._take_new(older)
+            else:
                 return None
-            self._new.take()
-            if older is not None and self._old.key(older) == self._new.key(newer):
-                self._old.take()
-            if not self._marks.is_tombstone(newer):
-                return self._marks.strip(newer)
+            if item is not None and not self._marks.is_tombstone(item):
+                return self._marks.strip(item)
 
-    def position(self) -> Position:
-        """Return where both streams are."""
-        return {"after_new": self._new.last, "after_old": self._old.last}
+    def _take_new(self, older: Offer | None) -> WireItem:
+        item = self.new.take()
+        self.last = self.new.last
+        if older is not None and self.old.key(older) == self.last:
+            self.old.take()
+        return item
 
-    def _is_before(self, one: WireItem, other: WireItem) -> bool:
-        first, second = self._rank(one), self._rank(other)
+    def _is_before(self, older: Offer, newer: WireItem) -> bool:
+        first, second = self._rank(self.old.key(older)), self._rank(self.new.key(newer))
         return bool(first > second if self._descending else first < second)

@@ -53,6 +53,3 @@ class Tables(Protocol):
         self, layout: Layout, keys: Mapping[Hashable, WireKey], *, consistent_read: bool
     ) -> dict[Hashable, WireItem]:
         """Read any number of different keys of one of the two tables."""
-
-    async def yielded(self, keys: Mapping[Hashable, WireKey]) -> dict[Hashable, WireItem]:
-        """Return what `old` yields for keys, whatever `new` holds."""

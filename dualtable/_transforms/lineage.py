@@ -116,20 +116,34 @@ class Lineage:
             error.key = new_key
             raise
 
-    def new_items(self, old_item: WireItem) -> list[tuple[WireKey, WireItem]]:
-        """Return what an old item yields, each with its key, after every check of I8.
+    def origin(self, new_key: WireKey) -> WireKey | None:
+        """Return what `old_key` does; None too where it fails: then no item has come from there."""
+        try:
+            return self.old_key(new_key)
+        except DualTableError:
+            return None
 
-        A tombstone that an earlier migration left in `old` is no item and yields nothing; its
-        write tokens are dropped before the transform sees an item.
+    def new_items(self, old_item: WireItem) -> list[tuple[WireKey, WireItem]]:
+        """Return what an old item yields to those who read, each with its key.
 
         Raises:
-            TransformError: The transform raised, returned what is no item, changed the key without
-                an `old_key` that leads back, is not deterministic, or made two items of one key.
-            InvalidItemError: An output is something that the new table would refuse.
-            InvalidKeyError: An output lacks a key attribute or has it in the wrong type.
+            TransformError: The item is a dead letter, whatever its kind; see `outputs`.
         """
         source = key_of(old_item, self.old.key, self.old.table)
-        return [(output.key, output.item) for output in self.outputs(old_item, source)]
+        try:
+            return [(output.key, output.item) for output in self.outputs(old_item, source)]
+        except (InvalidItemError, InvalidKeyError) as error:
+            raise TransformError(
+                f"{self.transform!r} yields what {self.new.table} would refuse: {error}",
+                key=error.key,
+            ) from error
+
+    def new_keys(self, old_item: WireItem) -> list[WireKey]:
+        """Return the keys that an old item yields; none where it is a dead letter."""
+        try:
+            return [key for key, _ in self.new_items(old_item)]
+        except TransformError:
+            return []
 
     def old_item(self, new_item: WireItem) -> WireItem:
         """Return the old item that a new one is written to `old` as, after every check of I9.
@@ -213,7 +227,17 @@ class Lineage:
         return None
 
     def outputs(self, old_item: WireItem, source: WireKey) -> list[Output]:
-        """Return what an old item with this key yields, as `new_items` does, ready to be sent."""
+        """Return what an old item with this key yields, ready to be sent, after every check of I8.
+
+        A tombstone that an earlier migration left in `old` is no item and yields nothing; its
+        write tokens are dropped before the transform sees an item.
+
+        Raises:
+            TransformError: The transform raised, returned what is no item, changed the key without
+                an `old_key` that leads back, is not deterministic, or made two items of one key.
+            InvalidItemError: An output is something that the new table would refuse.
+            InvalidKeyError: An output lacks a key attribute or has it in the wrong type.
+        """
         if self.marks.is_tombstone(old_item):
             return []
         try:

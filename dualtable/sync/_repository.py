@@ -7,9 +7,11 @@ so in the caller's thread, where it may use the repository again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType, UnionType
 from typing import Any, Generic, NoReturn, Self, TypeAlias, TypeVar, Unpack, overload
+
+import attrs
 
 from dualtable._clock import Clock
 from dualtable._dynamodb.connect import Connection
@@ -22,6 +24,7 @@ from dualtable._reading import iteration
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import Model
 from dualtable._wire.types import Item, Key
+from dualtable.errors import DualTableError
 from dualtable.sync._loop_thread import LoopThread
 
 _T = TypeVar("_T")
@@ -29,6 +32,8 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 _Asynchronous = repository.DualTableRepository
 
 Change: TypeAlias = Callable[[Model], Model]
+OnError: TypeAlias = Callable[[DualTableError], object]
+Relayed: TypeAlias = Callable[[DualTableError], Awaitable[object]]
 
 
 def _documented(method: _Method) -> _Method:
@@ -216,7 +221,9 @@ class DualTableRepository(Generic[Model]):
         descending: bool = False,
         consistent_read: bool = False,
         token: str | None = None,
+        on_error: OnError | None = None,
     ) -> ItemIterator[Model]:
+        told = None if on_error is None else _Told(on_error)
         items = self._repository.query(
             key_condition,
             index=index,
@@ -226,8 +233,9 @@ class DualTableRepository(Generic[Model]):
             descending=descending,
             consistent_read=consistent_read,
             token=token,
+            on_error=told,
         )
-        return ItemIterator(items, self._thread)
+        return ItemIterator(items, self._thread, told)
 
     @_documented
     def scan(
@@ -240,7 +248,9 @@ class DualTableRepository(Generic[Model]):
         total_segments: int = 1,
         consistent_read: bool = False,
         token: str | None = None,
+        on_error: OnError | None = None,
     ) -> ItemIterator[Model]:
+        told = None if on_error is None else _Told(on_error)
         items = self._repository.scan(
             filter=filter,
             projection=projection,
@@ -249,8 +259,9 @@ class DualTableRepository(Generic[Model]):
             total_segments=total_segments,
             consistent_read=consistent_read,
             token=token,
+            on_error=told,
         )
-        return ItemIterator(items, self._thread)
+        return ItemIterator(items, self._thread, told)
 
     @_documented
     def transact_write(self, actions: Iterable[Action]) -> None:
@@ -278,18 +289,26 @@ class ItemIterator(Generic[Model]):
         ...     return list(items), items.token
     """
 
-    def __init__(self, items: iteration.ItemIterator[Model], thread: LoopThread) -> None:
+    def __init__(
+        self, items: iteration.ItemIterator[Model], thread: LoopThread, told: _Told | None = None
+    ) -> None:
         self._items = items
         self._thread = thread
+        self._told = told
 
     @property
     def token(self) -> str | None:
         """Where to go on, as text that survives a process, JSON and URLs; None at the end.
 
-        Pass it as ``token=`` to the same query or scan. It holds keys and no other value of an
-        item.
+        Pass it as ``token=`` to the same query or scan. It names the key that came last, and holds
+        no other value of an item.
         """
         return self._items.token
+
+    @property
+    def failed(self) -> int:
+        """How many items could not be read so far; ``on_error`` was told of each."""
+        return self._items.failed
 
     def __iter__(self) -> Self:
         """Return itself."""
@@ -298,9 +317,28 @@ class ItemIterator(Generic[Model]):
     def __next__(self) -> Model:
         """Return the next item."""
         try:
-            return self._thread.run(self._items.__anext__())
+            if self._told is None:
+                return self._thread.run(self._items.__anext__())
+            return self._thread.run_calling(self._told.on_error, self._telling)
         except StopAsyncIteration:
             raise StopIteration from None
 
     def __reduce__(self) -> NoReturn:
         stays("an iterator of items")
+
+    async def _telling(self, relayed: Relayed) -> Model:
+        if self._told is not None:
+            self._told.relayed = relayed
+        return await self._items.__anext__()
+
+
+@attrs.define
+class _Told:
+    """Tells the caller, in his own thread, of an item that cannot be read."""
+
+    on_error: OnError
+    relayed: Relayed | None = None
+
+    async def __call__(self, error: DualTableError) -> None:
+        if self.relayed is not None:
+            await self.relayed(error)

@@ -248,9 +248,10 @@ class MemoryGateway:
             at_end = index is None and condition.ends_at(start_key, descending=descending)
             if at_end or not condition.holds(start_key):
                 raise refused("the starting key does not match the key condition")
+        places = kept.partition(partition, start_key, descending=descending)
         page = found.page(
             kept,
-            kept.partition(partition, start_key, descending=descending),
+            (place for place in places if condition.holds(kept.key_at(place))),
             self._seen(found, consistent_read),
             is_wanted=condition.holds,
             limit=limit,

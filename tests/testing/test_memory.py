@@ -220,6 +220,22 @@ async def test_a_page_sees_each_item_in_one_version() -> None:
         assert len(await of_region(gateway, "eu")) <= 1
 
 
+async def test_a_page_ends_within_the_range_that_is_asked_for() -> None:
+    """Its last key is where the next one may begin."""
+
+    class ShortPages(Faults):
+        def page_places(self, operation: str, table: str) -> int | None:
+            return 1
+
+    gateway = await filled(ShortPages(), days=7)
+    range_of_days = Condition(
+        "id = :id AND #d >= :low", {"#d": "day"}, {":id": S("a"), ":low": N("5")}
+    )
+    first = await gateway.query("t", range_of_days)
+    assert days(first.items) == [5]
+    assert days((await gateway.query("t", range_of_days, start_key=first.last_key)).items) == [6]
+
+
 async def test_pages_that_pass_only_deleted_items_are_empty() -> None:
     """They carry a last key, and are not the end."""
 

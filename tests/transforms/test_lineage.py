@@ -152,11 +152,16 @@ def test_a_broken_contract_is_an_error_with_the_old_key(
 ) -> None:
     """Never a silent copy: the error names the old item by its key, and none of its values."""
     item = {**ITEM, "x": {"id": "o-9"}} if "Move" in repr(transform) else ITEM
-    with pytest.raises(error) as caught:
-        yielded(lineage(transform), item)
-    assert reason in str(caught.value)
-    assert caught.value.key == {"id": "o-1"}
-    assert "tell nobody" not in str(caught.value)
+    found, wire = lineage(transform), codec.encode(item)
+    with pytest.raises(error) as for_the_copy:
+        found.outputs(wire, {"id": wire["id"]})
+    with pytest.raises(TransformError) as for_readers:
+        found.new_items(wire)
+    for caught in (for_the_copy, for_readers):
+        assert reason in str(caught.value)
+        assert caught.value.key == {"id": "o-1"}
+        assert "tell nobody" not in str(caught.value)
+    assert found.new_keys(wire) == []
 
 
 def test_the_second_call_sees_nothing_of_the_first() -> None:
