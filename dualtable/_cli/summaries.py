@@ -252,6 +252,11 @@ def _how_far(status: MigrationStatus) -> str:
 
 
 def _after_status(status: MigrationStatus, reference: str) -> list[str]:
+    if status.made_anew:
+        return [
+            f"{' and '.join(status.made_anew)} has been made anew since the copy began, so it"
+            f" counts no more. Next: dualtable migrate {reference} --restart"
+        ]
     if status.complete and status.dead_letters:
         return [
             f"{count(status.dead_letters)} old items could not be copied. Next: read keys and"
@@ -260,7 +265,7 @@ def _after_status(status: MigrationStatus, reference: str) -> list[str]:
         ]
     if status.complete:
         return [f"The copy is complete. Next: dualtable verify {reference}"]
-    if status.segments_held:
+    if status.workers:
         return []
     return [f"Nobody is at work. Next: dualtable migrate {reference}"]
 

@@ -7,7 +7,10 @@ In reading order:
 - `phases`: what a phase means and what leads to the next; two tables
 - `state`: where a migration stands: its phase and since when
 - `segments`: a part of the scan: lease, checkpoint, progress, and who may take it over
-- `control_table`: the records of a migration in the control table
+- `records`: the records of one migration, as they are stored and read
+- `run_records`: those of one run: its segments, and who is at work
+- `control_table`: those of the migration: phase, run, ceilings, heartbeats
+- `membership`: that a migrator still belongs to the run with which it began
 - `phase_watch`: how a running repository knows the phase, and for how long it believes it
 - `capacity`: units a second: what a table gives, and buckets that keep to it
 - `limits`: the ceilings that all migrators share, changed while they run

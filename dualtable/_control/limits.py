@@ -2,7 +2,8 @@
 
 The rule: the control table holds what is in force. A migrator that is given a ceiling stores it
 there; all read it every few seconds, and each takes an equal part: as many parts as there are
-migrators that have said lately that they are at work.
+migrators that have said lately that they are at work. Who comes to others waits until they have
+made room, and who comes out of a pause looks first whether all is as it was.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ import attrs
 from dualtable._clock import Clock
 from dualtable._control.capacity import Paces
 from dualtable._control.control_table import Control, Limits
+from dualtable._control.membership import Membership
 
 _log = logging.getLogger("dualtable.migrator")
 
 _REFRESH_SECONDS = 2.0
-_PRESENCE_SECONDS = 20.0
-"""How long a migrator counts after it was last heard of; it is heard of twice in that time."""
 
 
 @attrs.define(eq=False)
@@ -27,40 +27,39 @@ class SharedLimits:
     """Keeps the paces of one migrator to its part of the ceilings."""
 
     control: Control
-    migrator: str
+    membership: Membership
     clock: Clock
     paces: Paces
-    _said_at: float = attrs.field(init=False, default=float("-inf"))
-    _in_force: Limits | None = attrs.field(init=False, default=None)
+    _in_force: Limits = attrs.field(init=False, factory=Limits)
 
     async def join(self, given: Limits) -> None:
-        """Say that this migrator is at work, store the ceilings it is given, and go by them."""
-        await self._say_present()
+        """Store the ceilings that this migrator is given, and go by those in force."""
         changes = {name: value for name, value in attrs.asdict(given).items() if value is not None}
         if changes:
-            in_force = (await self.control.sharing(self.clock.now())).limits
-            await self.control.set_limits(attrs.evolve(in_force, **changes))
-        await self._refresh()
+            await self.control.set_limits(attrs.evolve(await self.control.limits(), **changes))
+        self._in_force = await self.control.limits()
+        others = await self.membership.others()
+        if others and self._in_force != Limits():
+            self.paces.limit(0.0, 0.0)  # until they have noticed that there is one more
+        else:
+            self._go_by(self._in_force, others)
 
     async def follow(self) -> None:
         """Go by the ceilings in force until cancelled."""
         while True:
             await self.clock.sleep(_REFRESH_SECONDS)
-            if self.clock.monotonic() >= self._said_at + _PRESENCE_SECONDS / 2:
-                await self._say_present()
-            await self._refresh()
+            await self.membership.renew_if_due()
+            limits = await self.control.limits()
+            if limits != self._in_force:
+                _log.info("ceilings", extra=attrs.asdict(limits))
+                if _is_pause(self._in_force) and not _is_pause(limits):
+                    await self.membership.renew()
+            self._go_by(limits, await self.membership.others())
 
-    async def leave(self) -> None:
-        """Leave the ceilings to the others."""
-        await self.control.forget_migrator(self.migrator)
+    def _go_by(self, limits: Limits, others: int) -> None:
+        self._in_force = limits
+        self.paces.limit(**attrs.asdict(limits), migrators=others + 1)
 
-    async def _say_present(self) -> None:
-        self._said_at = self.clock.monotonic()
-        await self.control.note_migrator(self.migrator, self.clock.now() + _PRESENCE_SECONDS)
 
-    async def _refresh(self) -> None:
-        sharing = await self.control.sharing(self.clock.now())
-        if sharing.limits != self._in_force:
-            _log.info("ceilings", extra=attrs.asdict(sharing.limits))
-        self._in_force = sharing.limits
-        self.paces.limit(**attrs.asdict(sharing.limits), migrators=sharing.migrators)
+def _is_pause(limits: Limits) -> bool:
+    return 0 in (limits.max_read_units, limits.max_write_units)

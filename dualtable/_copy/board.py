@@ -1,7 +1,7 @@
 """Which segment is worked on next, and by whom.
 
 The rule: a segment is worked on by whoever holds its lease; every change goes through the board,
-which stores it before it counts.
+which stores it before it counts, and only for the run that this migrator still belongs to.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import secrets
 import socket
 from typing import Protocol
 
-from dualtable._clock import Clock
 from dualtable._control import segments
-from dualtable._control.control_table import Control
+from dualtable._control.membership import Membership
 from dualtable._control.segments import Lease, Progress, Segment
 from dualtable._wire.types import WireKey
 from dualtable.errors import LeaseLostError
@@ -53,22 +52,20 @@ class Board(Protocol):
 class ControlBoard:
     """The segments of the control table, shared with all migrators of the migration."""
 
-    def __init__(
-        self, control: Control, total_segments: int, clock: Clock, lease_seconds: float
-    ) -> None:
-        self.total_segments = total_segments
-        self._control = control
-        self._clock = clock
-        self._lease_seconds = lease_seconds
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    def __init__(self, membership: Membership) -> None:
+        self.total_segments = membership.run.total_segments
+        self._membership = membership
+        self._records = membership.records
+        self._clock = membership.clock
+        self._lease_seconds = membership.lease_seconds
+        self._owner = membership.migrator
         self._known: dict[int, Segment] = {}
         self._candidates: list[Segment] = []
-        self._refreshed_at = self._checked_at = -_REFRESH_SECONDS
+        self._refreshed_at = -_REFRESH_SECONDS
         self._taking = asyncio.Lock()
 
     async def take(self) -> Segment | None:
         async with self._taking:
-            await self._check_phase()
             if not self._candidates:
                 await self._refresh()
             while self._candidates:
@@ -101,20 +98,14 @@ class ControlBoard:
         return finished + len(self._mine()) < self.total_segments
 
     def _mine(self) -> list[int]:
-        return [s.number for s in self.known() if s.lease and s.lease.owner == self.owner]
-
-    async def _check_phase(self) -> None:
-        now = self._clock.monotonic()
-        if now >= self._checked_at + _REFRESH_SECONDS:
-            await self._control.check_copying()
-            self._checked_at = now
+        return [s.number for s in self.known() if s.lease and s.lease.owner == self._owner]
 
     async def _refresh(self) -> None:
         now = self._clock.monotonic()
         if now < self._refreshed_at + _REFRESH_SECONDS:
             return
         self._refreshed_at = now
-        for segment in await self._control.segments():
+        for segment in await self._records.segments():
             known = self._known.get(segment.number)
             if known is None or known.revision < segment.revision:  # not what we stored meanwhile
                 self._known[segment.number] = segment
@@ -122,12 +113,17 @@ class ControlBoard:
         self._candidates = [s for s in all_segments if segments.is_claimable(s, self._clock.now())]
 
     async def _store(self, segment: Segment) -> Segment:
-        await self._control.store(segment)
+        await self._membership.acting(lambda: self._records.store(segment))
         self._known[segment.number] = segment
         return segment
 
     def _lease(self) -> Lease:
-        return Lease(self.owner, self._clock.now() + self._lease_seconds)
+        return Lease(self._owner, self._clock.now() + self._lease_seconds)
+
+
+def name_of_migrator() -> str:
+    """Return a name for a migrator that tells an operator where it is at work."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 class MemoryBoard:

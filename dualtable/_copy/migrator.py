@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import secrets
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -24,9 +25,10 @@ from dualtable._clock import Clock
 from dualtable._control.capacity import Paces
 from dualtable._control.connected import Connected, begun
 from dualtable._control.control_table import Control, Limits
-from dualtable._control.control_table import Run as RunRecord
 from dualtable._control.limits import SharedLimits
-from dualtable._copy.board import Board, ControlBoard, MemoryBoard
+from dualtable._control.membership import Membership, check_tables, end_run
+from dualtable._control.run_records import Run as RunRecord
+from dualtable._copy.board import Board, ControlBoard, MemoryBoard, name_of_migrator
 from dualtable._copy.dead_letters import DeadLetterFile
 from dualtable._copy.look_first import LookFirst
 from dualtable._copy.page_size import PageSize, average_item_bytes
@@ -163,8 +165,9 @@ class Migrator(Connected):
 
         Raises:
             TableNotFoundError: One of the tables does not exist.
-            MigrationMismatchError: An earlier run had another transform or number of segments, or
-                the phase allows no copy.
+            MigrationMismatchError: An earlier run had another transform or number of segments; the
+                phase allows no copy; or, in mid-run, somebody has begun anew, or a table has been
+                made anew.
             GatewayError: DynamoDB refused a request or stayed out of reach; what is settled stays.
         """
         retries = Retries()
@@ -180,32 +183,43 @@ class Migrator(Connected):
         tables.paces.limit(self._limits.max_read_units, self._limits.max_write_units)
         board = MemoryBoard(self._wanted_segments(tables.old))
         with begun():
-            return await self._run(tables, board, None).work()
+            report = await self._run(tables, board, None).work()
+            await check_tables(tables.gateway, self._migration, *tables.identities)
+            return report
 
     async def _copy(self, tables: _Tables) -> MigrationReport:
         control = Control(tables.gateway, self._migration.control_table, self._migration.name)
         await control.ensure_table()
         await control.check_copying()
-        if self._restart:
-            await self._forget(control)
-        earlier = await control.run()
-        mine = RunRecord(
-            self._migration.fingerprint,
-            self._wanted_segments(tables.old),
-            identity(tables.old),
-            identity(tables.new),
+        earlier = await self._earlier(control)
+        run = await self._agreed(control, tables, earlier)
+        membership = Membership(
+            tables.gateway,
+            self._migration,
+            control,
+            run,
+            name_of_migrator(),
+            self._clock,
+            self._lease_seconds,
         )
-        record = await self._agreed(control, earlier or await control.begin(mine), mine)
-        board = ControlBoard(control, record.total_segments, self._clock, self._lease_seconds)
-        limits = SharedLimits(control, board.owner, self._clock, tables.paces)
         with begun():
-            await limits.join(self._limits)
-            to = self._destination(tables, fresh=earlier is None and not self._restart)
-            report = await self._run(tables, board, to).work(to.writer.run(), limits.follow())
-            await limits.leave()
-            return report
+            return await self._copy_as(membership, tables, fresh=earlier is None)
 
-    def _destination(self, tables: _Tables, *, fresh: bool) -> Destination:
+    async def _copy_as(
+        self, membership: Membership, tables: _Tables, *, fresh: bool
+    ) -> MigrationReport:
+        """Do this migrator's part of a run."""
+        await membership.confirm()
+        limits = SharedLimits(membership.control, membership, self._clock, tables.paces)
+        await limits.join(self._limits)
+        to = self._destination(tables, membership, fresh=fresh and not self._restart)
+        run = self._run(tables, ControlBoard(membership), to)
+        report = await run.work(to.writer.run(), limits.follow())
+        await membership.renew()  # what has been copied into another table is not complete
+        await membership.leave()
+        return report
+
+    def _destination(self, tables: _Tables, membership: Membership, *, fresh: bool) -> Destination:
         new = layout(tables.new)
         return Destination(
             LookFirst(tables.gateway, new, tables.paces.looks, expected=False if fresh else None),
@@ -216,6 +230,7 @@ class Migrator(Connected):
                 tables.retries,
                 self._clock,
                 self._concurrency,
+                membership.acting,
             ),
         )
 
@@ -250,9 +265,38 @@ class Migrator(Connected):
         wanted = max(_LEAST_SEGMENTS_EACH * self._concurrency, handy, -(-size // _GIGABYTE))
         return min(_MOST_SEGMENTS, wanted)
 
-    async def _agreed(self, control: Control, run: RunRecord, mine: RunRecord) -> RunRecord:
+    async def _earlier(self, control: Control) -> RunRecord | None:
+        """Return the run that was begun earlier and goes on; None where one is to be begun."""
+        earlier = await control.run()
+        if earlier is None or not (self._restart or earlier.ended):
+            return earlier
+        if not earlier.ended:
+            await self._check_nobody_works(control, earlier)
+        with begun():
+            await end_run(control, earlier, self._clock)
+        return None
+
+    async def _check_nobody_works(self, control: Control, run: RunRecord) -> None:
+        now = self._clock.now()
+        if at_work := [word for word in await control.of(run).words() if word.counts(now)]:
+            raise MigrationMismatchError(
+                f"{self._migration.name} is being worked on by {len(at_work)} migrators; stop them,"
+                f" or wait {self._lease_seconds:g} s after one was killed"
+            )
+
+    async def _agreed(
+        self, control: Control, tables: _Tables, earlier: RunRecord | None
+    ) -> RunRecord:
         """Return what was fixed first, unless this migrator would do something else."""
-        name = self._migration.name
+        old, new = tables.identities
+        mine = RunRecord(
+            id=secrets.token_hex(8),
+            fingerprint=self._migration.fingerprint,
+            total_segments=self._wanted_segments(tables.old),
+            old=old,
+            new=new,
+        )
+        run, name = earlier or await control.begin(mine), self._migration.name
         if (run.old, run.new) != (mine.old, mine.new):
             raise MigrationMismatchError(
                 f"{name} was begun from {run.old} to {run.new}, and these tables are {mine.old} and"
@@ -274,15 +318,6 @@ class Migrator(Connected):
             )
         return run
 
-    async def _forget(self, control: Control) -> None:
-        now = self._clock.now()
-        if held := [s for s in await control.segments() if s.lease and s.lease.until > now]:
-            raise MigrationMismatchError(
-                f"{len(held)} segments of {self._migration.name} are being worked on; stop the"
-                f" other migrators, or wait {self._lease_seconds:g} s after one was killed"
-            )
-        await control.forget_run()
-
 
 @attrs.frozen
 class _Tables:
@@ -293,6 +328,11 @@ class _Tables:
     new: Description
     paces: Paces
     retries: Retries
+
+    @property
+    def identities(self) -> tuple[str, str]:
+        """What tells both tables from others that may have their names later."""
+        return identity(self.old), identity(self.new)
 
 
 @contextmanager

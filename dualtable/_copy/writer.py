@@ -9,14 +9,14 @@ the others of its batch.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 
 from dualtable._clock import Clock
 from dualtable._control.capacity import Pace, Paces
 from dualtable._copy.shuffle import TICK_SECONDS, Batch, Outgoing, Shuffle
-from dualtable._dynamodb.gateway import MAX_BATCH_WRITE, Gateway, Insert, Outcome
+from dualtable._dynamodb.gateway import MAX_BATCH_WRITE, Gateway, Insert, InsertBatch, Outcome
 from dualtable._tasks import first_error
 from dualtable._wire.layouts import Layout
 from dualtable._wire.packed import batch_write_units
@@ -58,7 +58,10 @@ def _is_tables(reasons: Sequence[str], kind: str) -> bool:
 
 @attrs.define(eq=False)
 class Writer:
-    """The way of one run into the new table."""
+    """The way of one run into the new table.
+
+    It sends by way of `acting`, which lets no request leave for a run that is over.
+    """
 
     gateway: Gateway
     table: Layout
@@ -66,6 +69,7 @@ class Writer:
     retries: Retries
     clock: Clock
     concurrency: int
+    acting: Callable[[Callable[[], Awaitable[InsertBatch]]], Awaitable[InsertBatch]]
     _shuffle: Shuffle = attrs.field(init=False, factory=Shuffle)
     _units_each: float = attrs.field(init=False, default=1.0)
 
@@ -107,10 +111,11 @@ class Writer:
         return max(1, affordable)
 
     async def _send(self, batch: Batch, expected: float) -> None:
-        result = await self.gateway.insert(
-            self.table.table,
-            [copy.item for _, copy in batch],
-            key_name=self.table.key.partition.name,
+        items = [copy.item for _, copy in batch]
+        result = await self.acting(
+            lambda: self.gateway.insert(
+                self.table.table, items, key_name=self.table.key.partition.name
+            )
         )
         taken = sum(answer.outcome is not Outcome.RETRY for answer in result.outcomes)
         units = result.write_units or _estimated(batch, result.outcomes)

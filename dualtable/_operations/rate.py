@@ -34,7 +34,7 @@ async def change_limits(
     """
     async with connect(connection, ONE_OFF) as gateway:
         control = Control(gateway, migration.control_table, migration.name)
-        in_force = (await control.sharing(0.0)).limits
+        in_force = await control.limits()
         if changes:
             await control.ensure_table()
             in_force = attrs.evolve(in_force, **changes)

@@ -5,6 +5,7 @@ The rule: it only reads, and what it says is what has been settled, by all runs 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Unpack
 
 import attrs
@@ -12,10 +13,15 @@ import attrs
 from dualtable._clock import Clock, SystemClock
 from dualtable._control.control_table import Control
 from dualtable._control.phases import Phase
+from dualtable._control.run_records import Run
 from dualtable._control.segments import Segment, total
 from dualtable._dynamodb.connect import Connection, connect
+from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._dynamodb.tables import identity
 from dualtable._transforms.migration import Migration
+from dualtable._wire.types import Description
+from dualtable.errors import TableNotFoundError
 
 
 @attrs.frozen(kw_only=True)
@@ -28,7 +34,10 @@ class MigrationStatus:
         total_segments: Segments of the scan; 0 before the first run.
         segments_done: Those that are done.
         segments_held: Those that a migrator is working on now.
-        workers: The migrators that hold them.
+        workers: The migrators that are at work; one that was killed is missing here as soon as
+            half a minute has passed without a word of it.
+        made_anew: Names of the tables that have been made anew since the run began; what was done
+            with them counts no more.
         scanned: Old items settled by all runs; the next five say what became of them.
         written: New items put.
         already_present: New items whose key was there.
@@ -52,6 +61,7 @@ class MigrationStatus:
     segments_done: int = 0
     segments_held: int = 0
     workers: tuple[str, ...] = ()
+    made_anew: tuple[str, ...] = ()
     scanned: int = 0
     written: int = 0
     already_present: int = 0
@@ -65,7 +75,7 @@ class MigrationStatus:
     @property
     def complete(self) -> bool:
         """Whether every segment is done; the dead letters are not copied all the same."""
-        return 0 < self.total_segments == self.segments_done
+        return 0 < self.total_segments == self.segments_done and not self.made_anew
 
     @property
     def ok(self) -> bool:
@@ -108,27 +118,47 @@ async def read_status(
     async with connect(connection, ONE_OFF) as gateway:
         old = await gateway.describe_table(migration.old)
         control = Control(gateway, migration.control_table, migration.name)
-        state, run, segments = await control.state(), await control.run(), await control.segments()
+        state, limits = await control.state(), await control.limits()
+        run = await control.run()
+        segments = await control.of(run).segments() if run else []
+        words = await control.of(run).words() if run else []
         now = (clock or SystemClock()).now()
-        held = [s for s in segments if _is_held(s, now)]
+        alive = {word.migrator for word in words if word.is_fresh(now)}
         done = total(segments)
         return MigrationStatus(
             name=migration.name,
             phase=state.phase,
             total_segments=run.total_segments if run else 0,
             segments_done=sum(segment.checkpoint.done for segment in segments),
-            segments_held=len(held),
-            workers=tuple(sorted({s.lease.owner for s in held if s.lease})),
+            segments_held=sum(is_held(segment, now, alive) for segment in segments),
+            workers=tuple(sorted(alive)),
+            made_anew=await _made_anew(gateway, migration, run, old),
             scanned=done.scanned,
             written=done.written,
             already_present=done.already_present,
             dropped=done.dropped,
             dead_letters=done.failed,
             estimated_items=old.get("ItemCount", 0),
-            **attrs.asdict((await control.sharing(now)).limits),
+            **attrs.asdict(limits),
             ttl_attribute=state.ttl_attribute,
         )
 
 
-def _is_held(segment: Segment, now: float) -> bool:
-    return segment.lease is not None and segment.lease.until > now
+async def _made_anew(
+    gateway: Gateway, migration: Migration, run: Run | None, old: Description
+) -> tuple[str, ...]:
+    """Return the names of the tables that are not those that the run began with."""
+    if run is None:
+        return ()
+    try:
+        new = identity(await gateway.describe_table(migration.new))
+    except TableNotFoundError:
+        new = ""
+    pairs = ((migration.old, run.old, identity(old)), (migration.new, run.new, new))
+    return tuple(name for name, before, now in pairs if before != now)
+
+
+def is_held(segment: Segment, now: float, alive: Collection[str]) -> bool:
+    """Tell whether a migrator that is alive works on a segment."""
+    lease = segment.lease
+    return lease is not None and lease.until > now and lease.owner in alive

@@ -13,8 +13,10 @@ from typing import Unpack
 from dualtable._clock import Clock
 from dualtable._control.capacity import TokenBucket
 from dualtable._control.connected import Connected, begun
+from dualtable._control.membership import check_tables
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._dynamodb.tables import identity
 from dualtable._proof.comparison import Comparison, Reader
 from dualtable._proof.findings import Level, VerificationReport
 from dualtable._transforms.lineage import Lineage
@@ -94,11 +96,15 @@ class Verifier(Connected):
 
         Raises:
             TableNotFoundError: One of the tables does not exist.
+            MigrationMismatchError: One of them was made anew while it was read.
             GatewayError: DynamoDB refused a request or stayed out of reach.
         """
         async with self._connect(ONE_OFF) as gateway:
-            old = layout(await gateway.describe_table(self._migration.old))
-            new = layout(await gateway.describe_table(self._migration.new))
+            seen = [
+                await gateway.describe_table(name)
+                for name in (self._migration.old, self._migration.new)
+            ]
+            old, new = map(layout, seen)
             run = Comparison(
                 level=self._level,
                 lineage=Lineage.of(self._migration, old, new),
@@ -113,4 +119,5 @@ class Verifier(Connected):
                     await run.each_page(
                         run.new, run.find_extra, self._total_segments, self._concurrency
                     )
+                await check_tables(gateway, self._migration, *map(identity, seen))
                 return run.report()

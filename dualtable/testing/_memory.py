@@ -42,7 +42,7 @@ from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable._wire.values import copied, refused
 from dualtable.errors import InvalidKeyError, RequestRefusedError, TableNotFoundError
 from dualtable.testing._faults import Faults
-from dualtable.testing._stored import Order, Seen, StoredTable
+from dualtable.testing._stored import Order, Seen, StoredTable, described
 from dualtable.testing._writes import Write, prepared
 
 _BATCH_GET_BYTES = 16 * 1024 * 1024  # a batch read stops there and leaves the rest
@@ -79,6 +79,7 @@ class MemoryGateway:
     def __init__(self, faults: Faults | None = None) -> None:
         self.faults: Faults = faults or Faults()
         self._tables: dict[str, StoredTable] = {}
+        self._made = 0
         self._transactions: dict[str, Sequence[TransactAction]] = {}  # by their tokens
 
     async def describe_table(self, table: str) -> Description:
@@ -95,7 +96,15 @@ class MemoryGateway:
         name = definition["TableName"]
         await self._begin("create_table", name)
         if name not in self._tables:
-            self._tables[name] = StoredTable(copy.deepcopy(_described(definition)))
+            self._made += 1
+            description = described(copy.deepcopy(definition), self._made)
+            self._tables[name] = StoredTable(description)
+
+    async def delete_table(self, table: str) -> None:
+        """Delete a table with all its items; one of that name that is made later is another."""
+        await self._begin("delete_table", table)
+        self._table(table)
+        del self._tables[table]
 
     async def describe_extras(self, table: str) -> dict[str, Any]:
         await self._begin("describe_extras", table)
@@ -349,14 +358,6 @@ class MemoryGateway:
                 f"table {name} does not exist", code="ResourceNotFoundException"
             )
         return self._tables[name]
-
-
-def _described(definition: Definition) -> Description:
-    description = {**definition, "TableStatus": "ACTIVE"}
-    description["TableArn"] = f"arn:aws:dynamodb:memory:0:table/{definition['TableName']}"
-    if "BillingMode" in description:
-        description["BillingModeSummary"] = {"BillingMode": description.pop("BillingMode")}
-    return description
 
 
 def _insert(table: StoredTable, item: WireItem) -> Insert:

@@ -7,6 +7,7 @@ version. An item or key that comes in is checked as DynamoDB would check it agai
 from __future__ import annotations
 
 import hashlib
+import uuid
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from dualtable._wire.items import check_item
 from dualtable._wire.keys import identity, key_of, order
 from dualtable._wire.layouts import KeySchema, Layout, layout
 from dualtable._wire.sizes import item_bytes, read_units
-from dualtable._wire.types import Description, WireItem, WireKey
+from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable._wire.values import copied, normal_item, refused
 from dualtable.errors import InvalidItemError, InvalidKeyError
 
@@ -239,3 +240,12 @@ def _refusing() -> Iterator[None]:
 def _hash(partition: Any) -> int:
     digest = hashlib.md5(repr(partition).encode(), usedforsecurity=False).digest()
     return int.from_bytes(digest[:4], "big")
+
+
+def described(definition: Definition, number: int) -> Description:
+    """Return what is said of a table; the number tells it from others of the same name."""
+    description = {**definition, "TableStatus": "ACTIVE", "TableId": str(uuid.UUID(int=number))}
+    description["TableArn"] = f"arn:aws:dynamodb:memory:0:table/{definition['TableName']}"
+    if "BillingMode" in description:
+        description["BillingModeSummary"] = {"BillingMode": description.pop("BillingMode")}
+    return description

@@ -22,7 +22,8 @@ import pytest
 from dualtable import Migration, MigrationStatus, read_status
 from dualtable.__main__ import main
 from dualtable._cli.log import logged_to_stderr
-from dualtable._control.control_table import Control, Run
+from dualtable._control.control_table import Control
+from dualtable._control.run_records import Run, Word
 from dualtable._control.segments import Lease, Segment
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION
@@ -257,6 +258,7 @@ def test_status_as_json(shop: Shop) -> None:
         "segments_done": 0,
         "segments_held": 0,
         "workers": [],
+        "made_anew": [],
         "scanned": 0,
         "written": 0,
         "already_present": 0,
@@ -330,8 +332,10 @@ def test_nothing_that_others_wrote_steers_the_terminal(shop: Shop) -> None:
     async def forge() -> None:
         async with connect({"endpoint_url": shop.endpoint}, PRODUCTION) as gateway:
             control = Control(gateway, shop.plan.control_table, shop.plan.name)
-            await control.begin(Run(FORGED, 3, FORGED, FORGED))
-            await control.store(Segment(1, lease=Lease(FORGED, time.time() + 60), revision=1))
+            run = Run(id="r", fingerprint=FORGED, total_segments=3, old=FORGED, new=FORGED)
+            records = control.of(await control.begin(run))
+            await records.give_word(Word(FORGED, time.time(), time.time() + 60))
+            await records.store(Segment(1, lease=Lease(FORGED, time.time() + 60), revision=1))
 
     ended = [shop.run("verify"), shop.run("verify", "--json")]
     asyncio.run(forge())

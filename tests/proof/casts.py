@@ -18,8 +18,9 @@ from typing import Any
 import attrs
 
 from dualtable import DualTableRepository, Migration, Migrator, Phase
-from dualtable._control.control_table import Control, Run
+from dualtable._control.control_table import Control
 from dualtable._control.phases import Times
+from dualtable._control.run_records import Run
 from dualtable._control.segments import total
 from dualtable._dynamodb.tables import identity
 from dualtable._wire import codec
@@ -140,7 +141,15 @@ async def _set(cast: Cast, stage: Stage) -> None:
     if cast.migrators > 1:  # one of them must have come first
         control = Control(stage.gateway, CONTROL, cast.migration.name)
         tables = [identity(await stage.gateway.describe_table(name)) for name in (OLD, NEW)]
-        await control.begin(Run(cast.migration.fingerprint, 1, *tables))
+        await control.begin(
+            Run(
+                id="first",
+                fingerprint=cast.migration.fingerprint,
+                total_segments=1,
+                old=tables[0],
+                new=tables[1],
+            )
+        )
     for state in cast.world.in_new:
         await stage.gateway.put(NEW, state or {})
 
@@ -148,7 +157,9 @@ async def _set(cast: Cast, stage: Stage) -> None:
 async def _take_stock(cast: Cast, stage: Stage) -> None:
     """Note what the checkpoints and the tables say in the end."""
     history, tables = stage.history, stage.gateway
-    segments = await Control(tables, CONTROL, cast.migration.name).segments()
+    control = Control(tables, CONTROL, cast.migration.name)
+    run = await control.run()
+    segments = await control.of(run).segments() if run else []
     old, new = (
         ["".join(item["id"].values()) for item in tables._tables[name].items()]
         for name in (OLD, NEW)

@@ -19,9 +19,9 @@ import attrs
 
 from dualtable import Migration, Phase
 from dualtable._control import phases
-from dualtable._control.control_table import Control
 from dualtable._control.phase_watch import PhaseWatch
 from dualtable._control.phases import ROUTES
+from dualtable._control.run_records import RunRecords
 from dualtable._control.segments import Progress
 from dualtable._copy.run import Run
 from dualtable._copy.segment_copy import SegmentCopy
@@ -245,12 +245,13 @@ async def settle_first(self: Any, held: Any, room: Any) -> None:
 
 
 async def store_over_others(self: Any, segment: Any) -> None:
-    stored = patch.object(self._gateway, "put", _without_condition(self._gateway.put))
+    gateway = self._records.gateway
+    stored = patch.object(gateway, "put", _without_condition(gateway.put))
     with stored:
         await _store(self, segment)
 
 
-_store = Control.store
+_store = RunRecords.store
 
 
 def _without_condition(put: Any) -> Any:
@@ -460,7 +461,7 @@ GUARDS = (
     ),
     Guard(
         "a checkpoint is stored over the one that was read",
-        replaced(Control, "store", store_over_others),
+        replaced(RunRecords, "store", store_over_others),
         cast(migrators=2, budget=Budget(expiries=1), others=False),
         "I7",
     ),

@@ -1,0 +1,107 @@
+"""The records of one migration in the control table, as they are stored and read.
+
+The rule: a record holds keys at most and never an item's values, and carries a schema version. One
+that this code does not know, or that nobody of this library has written so, is refused by its name,
+and never guessed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from dualtable._dynamodb.gateway import Gateway
+from dualtable._expressions.texts import Condition
+from dualtable._wire import codec
+from dualtable._wire.types import Item, WireItem, WireKey
+from dualtable.errors import DualTableError, MigrationMismatchError, TableNotFoundError
+
+SCHEMA_VERSION = 2
+ABSENT = Condition("attribute_not_exists(#m)", {"#m": "migration"})
+
+_T = TypeVar("_T")
+
+
+class Records:
+    """The records of one migration."""
+
+    def __init__(self, gateway: Gateway, table: str, migration: str) -> None:
+        self.gateway = gateway
+        self.table = table
+        self.migration = migration
+
+    async def get(self, record: str, read: Callable[[Item], _T]) -> _T | None:
+        """Return what `read` makes of a record, None where there is none."""
+        try:
+            item = await self.gateway.get(self.table, self.key(record), consistent_read=True)
+        except TableNotFoundError:
+            return None
+        return None if item is None else self._read(item, read)
+
+    async def list(self, prefix: str, read: Callable[[Item], _T]) -> list[_T]:
+        """Return what `read` makes of each record whose name begins so, in order."""
+        condition = Condition(
+            "#m = :m AND begins_with(#r, :r)",
+            {"#m": "migration", "#r": "record"},
+            {":m": {"S": self.migration}, ":r": {"S": prefix}},
+        )
+        found: list[_T] = []
+        start_key: WireKey | None = None
+        while True:
+            try:
+                page = await self.gateway.query(self.table, condition, start_key=start_key)
+            except TableNotFoundError:
+                return []
+            found += [self._read(item, read) for item in page.items]
+            start_key = page.last_key
+            if start_key is None:
+                return found
+
+    async def put(
+        self, record: str, fields: Mapping[str, Any], condition: Condition | None = None
+    ) -> None:
+        """Store a record."""
+        await self.gateway.put(self.table, self.wire(record, fields), condition)
+
+    async def delete(self, record: str, condition: Condition | None = None) -> None:
+        """Delete a record."""
+        await self.gateway.delete(self.table, self.key(record), condition)
+
+    def key(self, record: str) -> WireKey:
+        return {"migration": {"S": self.migration}, "record": {"S": record}}
+
+    def wire(self, record: str, fields: Mapping[str, Any]) -> WireItem:
+        """Return a record as it is stored."""
+        return {**self.key(record), **codec.encode({"schema_version": SCHEMA_VERSION, **fields})}
+
+    def _read(self, wire: WireItem, read: Callable[[Item], _T]) -> _T:
+        try:
+            item = codec.decode(wire)
+            self._check_version(item)
+            return read(item)
+        except DualTableError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise MigrationMismatchError(
+                f"record {wire['record']['S']!r} of {self.migration} in {self.table} is not as"
+                f" dualtable writes it ({type(error).__name__}: {error}); find out what wrote it,"
+                " delete it if nothing needs it, and try again"
+            ) from error
+
+    def _check_version(self, item: Item) -> None:
+        if item["schema_version"] > SCHEMA_VERSION:
+            raise MigrationMismatchError(
+                f"{self.table} holds records of {self.migration} in schema"
+                f" {item['schema_version']}, this dualtable knows {SCHEMA_VERSION}; upgrade it"
+            )
+
+
+def number(value: float) -> Decimal:
+    """Return a number as records hold it."""
+    return Decimal(str(value))
+
+
+def name(item: Item) -> str:
+    """Return the name of a record."""
+    return str(item["record"])
