@@ -93,8 +93,10 @@ def _misfit(error: BaseException, type_: type | None) -> str:
     trail = list(traceback.walk_tb(error.__traceback__))
     if isinstance(error, KeyError) and len(trail) == 1:  # nothing but the lookup itself
         return "required field missing"
+    if (rule := _broken_rule(trail)) is not None:
+        return rule
     if type_ is None:  # no field's own: the class has refused what its fields hold
-        return _broken_rule(trail) or f"{type(error).__name__} at {_place(error.__traceback__)}"
+        return f"{type(error).__name__} at {_place(error.__traceback__)}"
     return f"{type(error).__name__}, expected {_type_name(type_)}"
 
 
@@ -283,6 +285,7 @@ def _structure_class(cls: type) -> Callable[[Any, Any], Any]:
             for name in later:
                 field = set_later[name]
                 object.__setattr__(instance, field, getattr(values, field))  # even if it is frozen
+            attrs.validate(instance)  # the constructor has judged what it has computed
         return instance
 
     if set_later:

@@ -17,8 +17,11 @@ from dualtable._expressions.grammar import Placeholders
 from dualtable._expressions.parser import parse_update
 from dualtable._expressions.projections import projection_of
 from dualtable._transforms.applying import backward_wire, forward_wire, keeps_key, no_way_back
+from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.transform import as_transform
 from dualtable._wire import codec
+from dualtable._wire.layouts import KeySchema, Layout
+from dualtable._wire.marks import Marks
 from dualtable.errors import DualTableError, InvalidItemError, TransformError
 
 SECRET = "tell nobody"
@@ -622,6 +625,21 @@ def test_both_forms_agree(chain: list[Any], item: dict[str, Any]) -> None:
         found = str(error)
     assert found == (plain if isinstance(plain, str) else [plain])
     assert wire == before
+
+
+@given(st.lists(steps, max_size=4), few_names)
+def test_what_goes_back_comes_back(chain: list[Any], item: dict[str, Any]) -> None:
+    """Whatever the steps and the item: one that comes back as it is, or an error by name (I9)."""
+    layouts = (Layout(name, KeySchema("key"), {}) for name in ("old", "new"))
+    found = Lineage(Chain(*chain), Marks("gone", "token"), *layouts)
+    new = codec.encode({**item, "key": "k"})
+    try:
+        old = found.old_item(new)
+    except TransformError as error:
+        back = no_way_back(found.transform)
+        assert back is not None or "does not lead back" in str(error)  # noqa: PT017
+        return
+    assert wire_forward(found.transform, codec.decode(old)) == [codec.decode(new)]
 
 
 @given(few_names, paths, st.data())
