@@ -168,6 +168,7 @@ def test_create_as_json(shop: Shop) -> None:
         "differences": [],
         "left_out": [],
         "ttl_attribute": None,
+        "queries_wait": None,
         "ok": True,
     }
     again = shop.run("create", "--json")

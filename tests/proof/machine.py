@@ -71,8 +71,8 @@ def _scientific(day: int) -> Decimal:
 LEASE_SECONDS = 30.0
 SETTINGS: tuple[dict[str, Any], ...] = ({}, {"copy_on_read": True}, {"one_round_trip": True})
 
-spellings = st.sampled_from([int, Decimal, lambda day: Decimal(f"{day}.00"), _scientific])
-days = st.builds(lambda day, spelled: spelled(day), st.sampled_from(DAYS), spellings)
+numerals = st.sampled_from([int, Decimal, lambda day: Decimal(f"{day}.00"), _scientific])
+days = st.builds(lambda day, spelled: spelled(day), st.sampled_from(DAYS), numerals)
 keys = st.builds(lambda customer, day: {"customer": customer, "day": day}, customers, days)
 totals = st.integers(0, 99)
 numbers = st.integers(0, len(SETTINGS) - 1)
@@ -95,6 +95,12 @@ spellings = st.sampled_from(
         in_text("#k", ":t", padded=4000),
     ]
 )
+
+
+placeholders = st.tuples(
+    st.permutations(("#k", "#d", "#t", "#n")), st.permutations((":k", ":d", ":t", ":by"))
+).map(lambda found: [*found[0][:2], *found[1][:3]])
+"""Two names and three values, called as the library may call its own."""
 
 
 class Killed(Exception):
@@ -321,14 +327,15 @@ class DictMachine(RuleBasedStateMachine):
             self.model[name_of(key)] = change(there or key)
             assert found == self.model[name_of(key)]
 
-    @rule(n=numbers, key=keys, by=totals, least=st.none() | totals)
-    def update_item(self, n: int, key: Item, by: int, least: int | None) -> None:
-        values = {":by": by, ":name": "new"} | ({} if least is None else {":least": least})
+    @rule(n=numbers, key=keys, by=totals, least=st.none() | totals, called=placeholders)
+    def update_item(self, n: int, key: Item, by: int, least: int | None, called: list[str]) -> None:
+        total, name, added, new, limit = called
+        values = {added: by, new: "new"} | ({} if least is None else {limit: least})
         call = self.repositories[n].update_item(
             key,
-            UpdateExpression="ADD #t :by SET #n = :name REMOVE changed",
-            ConditionExpression=None if least is None else "#t >= :least",
-            ExpressionAttributeNames={"#t": "total", "#n": "name"},
+            UpdateExpression=f"ADD {total} {added} SET {name} = {new} REMOVE changed",
+            ConditionExpression=None if least is None else f"{total} >= {limit}",
+            ExpressionAttributeNames={total: "total", name: "name"},
             ExpressionAttributeValues=values,
             ReturnValues="ALL_NEW",
         )
@@ -367,15 +374,19 @@ class DictMachine(RuleBasedStateMachine):
         chosen=st.lists(keys, min_size=3, max_size=3, unique_by=name_of),
         total=totals,
         least=st.none() | totals,
+        called=placeholders,
     )
-    def transact_write(self, n: int, chosen: list[Item], total: int, least: int | None) -> None:
+    def transact_write(
+        self, n: int, chosen: list[Item], total: int, least: int | None, called: list[str]
+    ) -> None:
         """A put, an update and a delete, all or none, under a condition of the put."""
         put, update, delete = chosen
         holds = least is None or self._has_total(put, least)
-        adding = {"names": {"#t": "total", "#n": "name"}, "values": {":by": 2, ":name": "new"}}
+        t, name, added, new, _ = called
+        adding = {"names": {t: "total", name: "name"}, "values": {added: 2, new: "new"}}
         actions = [
             Put(_new(put, total), None if least is None else Attr("total").gte(least)),
-            Update(update, "ADD #t :by SET #n = :name REMOVE changed", **adding),
+            Update(update, f"ADD {t} {added} SET {name} = {new} REMOVE changed", **adding),
             Delete(delete),
         ]
         call = self.repositories[n].transact_write(actions)

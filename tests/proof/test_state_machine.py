@@ -29,6 +29,7 @@ def test_on_a_server(running: Callable[[str], str], name: str) -> None:
         "the tombstone",
         "put if absent asks old too",
         "a key has one spelling when it is mapped back",
+        "the library's placeholders make room for a caller's",
     ],
 )
 def test_it_can_fail(name: str) -> None:
