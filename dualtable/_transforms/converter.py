@@ -16,7 +16,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from types import CodeType, TracebackType
+from types import CodeType
 from typing import Any, Literal, get_args, get_origin
 
 import attrs
@@ -33,6 +33,7 @@ from dualtable._transforms.fields import (
     nothing,
     stored_fields,
 )
+from dualtable._transforms.guarded import told
 from dualtable._transforms.unions import plain_literal, teller
 from dualtable._wire.types import Item
 from dualtable.errors import InvalidItemError
@@ -96,7 +97,7 @@ def _misfit(error: BaseException, type_: type | None) -> str:
     if (rule := _broken_rule(trail)) is not None:
         return rule
     if type_ is None:  # no field's own: the class has refused what its fields hold
-        return f"{type(error).__name__} at {_place(error.__traceback__)}"
+        return told(error)
     return f"{type(error).__name__}, expected {_type_name(type_)}"
 
 
@@ -116,7 +117,9 @@ def _broken_rule(trail: list[tuple[Any, int]]) -> str | None:
         arguments = [frame.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
         for field in arguments:
             if isinstance(field, attrs.Attribute):
-                rule = _rule(arguments[0], f"{code.co_name} at {_file(code)}:{line}")
+                rule = _rule(
+                    arguments[0], f"{code.co_name} at {os.path.basename(code.co_filename)}:{line}"
+                )
                 return f"{field.name!r} is refused by {rule}"
     return None
 
@@ -124,15 +127,6 @@ def _broken_rule(trail: list[tuple[Any, int]]) -> str | None:
 def _rule(validator: Any, place: str) -> str:
     """Name a validator that comes with attrs by what it asks for, another by its place."""
     return repr(validator) if type(validator).__module__ == "attr.validators" else place
-
-
-def _place(trail: TracebackType | None) -> str:
-    frame = traceback.extract_tb(trail)[-1]
-    return f"{os.path.basename(frame.filename)}:{frame.lineno}"
-
-
-def _file(code: CodeType) -> str:
-    return os.path.basename(code.co_filename)
 
 
 def _unfit(instance: Any, path: str = "$") -> str:

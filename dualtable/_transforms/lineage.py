@@ -17,6 +17,8 @@ from dualtable._transforms.applying import (
     backward_wire,
     forward_wire_twice,
     keeps_key,
+    new_key,
+    no_new_key,
     old_name,
 )
 from dualtable._transforms.guarded import guarded, told
@@ -188,9 +190,23 @@ class Lineage:
             back = self.old_key(key)
             if back is None or identity(back) != identity(source):
                 raise TransformError("its way back and old_key lead to two different keys")
+            self._check_only_one(source, key)
             _check_just(self.outputs(old_item, source), key, wanted)
         except DualTableError as error:
             raise self._no_way_back(key, error) from error
+
+    def _check_only_one(self, source: WireKey, key: WireKey) -> None:
+        """Check that the old key leads to this new one alone, where the transform can tell."""
+        if self.keeps_keys or no_new_key(self.transform) is not None:
+            return
+        said = guarded(
+            lambda: new_key(self.transform, plain(source)), self.transform, "new_key of {!r}"
+        )
+        wire = None if said is None else key_of(codec.encode(said), self.new.key, self.new.table)
+        if wire is None or identity(wire) != identity(key):
+            raise TransformError(
+                "its old key is that of another new item, which it would take the place of"
+            )
 
     def _no_way_back(self, key: WireKey, reason: DualTableError) -> TransformError:
         return TransformError(
@@ -202,7 +218,8 @@ class Lineage:
     def check_one_to_one(self) -> None:
         """Check what can be known beforehand of keys that must depend on each other alone.
 
-        A transform with an `old_key` of its own does not tell.
+        A transform with an `old_key` of its own does not tell. With a `new_key`, too, it is judged
+        on each item; without, only its author knows.
 
         Raises:
             TransformError: A put of one new item could erase another one in `old`.

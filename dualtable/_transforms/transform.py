@@ -27,7 +27,8 @@ class Transform(Protocol):
 
     Where a new item can be turned back, ``backward(item)`` returns the old one. It must give the
     same each time, and `forward` of it must be that new item again. To be reversed as a whole, a
-    transform needs ``new_key(old_key)``, too.
+    transform needs ``new_key(old_key)``, too; a migration with ``rolling=True`` makes use of it to
+    see that no item takes the place of another in the old table.
 
     Example:
         >>> class Prefixed:

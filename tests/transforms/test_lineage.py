@@ -6,9 +6,10 @@ import itertools
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
-from dualtable import Chain, Convert, Default, Drop, Index, KeySchema, Move, Rename
+from dualtable import Chain, Convert, Default, Drop, Index, KeySchema, ModelTransform, Move, Rename
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.transform import as_transform
 from dualtable._wire import codec
@@ -266,6 +267,15 @@ def test_values_are_compared_not_their_spelling() -> None:
     found.check_comes_back({"id": {"S": "o-1"}, "n": {"N": "0.500"}, "s": {"SS": ["a", "b"]}}, new)
 
 
+@attrs.frozen
+class Model:
+    id: str
+
+
+def nowhere(key: dict[str, Any]) -> dict[str, Any]:
+    return {"id": "elsewhere"}
+
+
 class Reckless:
     """Says what a way back and a way to the old key are, whatever comes of it."""
 
@@ -329,6 +339,62 @@ def test_what_would_not_come_back_is_never_written(transform: Any, reason: str) 
     assert "cannot be written to old" in str(caught.value)
     assert caught.value.key == {"id": "o-1"}
     assert "tell nobody" not in str(caught.value)
+
+
+class Lines:
+    """Makes a sort key of what is no key in the old table, so two items share one old key."""
+
+    def forward(self, item: dict[str, Any]) -> dict[str, Any]:
+        return {**item, "line": item.get("line", "first")}
+
+    def backward(self, item: dict[str, Any]) -> dict[str, Any]:
+        return item
+
+    def old_key(self, new_key: dict[str, Any]) -> dict[str, Any]:
+        return {"id": new_key["id"]}
+
+
+class KnownLines(Lines):
+    """The same, and its author says which new item an old key stands for."""
+
+    old_key = Lines.old_key
+
+    def new_key(self, old_key: dict[str, Any]) -> dict[str, Any] | None:
+        return None if old_key["id"] == "none" else {**old_key, "line": "first"}
+
+
+@pytest.mark.parametrize(
+    ("transform", "new", "old", "item"),
+    [
+        (KnownLines(), KeySchema("id", "line"), KeySchema("id"), {"id": "1", "line": "second"}),
+        (KnownLines(), KeySchema("id", "line"), KeySchema("id"), {"id": "none", "line": "first"}),
+        (
+            ModelTransform(
+                Model, Model, lambda m: m, downgrade=lambda m: m, old_key=dict.copy, new_key=nowhere
+            ),
+            KeySchema("id"),
+            KeySchema("id"),
+            {"id": "1"},
+        ),
+    ],
+)
+def test_no_item_takes_the_place_of_another(
+    transform: Any, new: KeySchema, old: KeySchema, item: dict[str, Any]
+) -> None:
+    """A blind put would erase it in the old table, and nobody would have read it."""
+    with pytest.raises(TransformError) as caught:
+        put_back(lineage(transform, new, old), item)
+    assert caught.value.key == {name: item[name] for name in new.names}
+    assert "its old key is that of another new item" in str(caught.value)
+
+
+def test_the_one_item_of_an_old_key_passes() -> None:
+    """What the key leads to both ways is one to one; without a new_key only its author knows."""
+    keys = KeySchema("id", "line"), KeySchema("id")
+    first = {"id": "1", "line": "first"}
+    assert put_back(lineage(KnownLines(), *keys), first) == first
+    second = {"id": "1", "line": "second"}
+    assert put_back(lineage(Lines(), *keys), second) == second
 
 
 @pytest.mark.parametrize(
