@@ -108,8 +108,10 @@ async def delete(
 
     async def remove_seen(tables: LogicalTable, seen: Seen) -> Model | None:
         shown = exchange.loaded(seen.item) if return_old else None
-        await tables.remove(step.key, seen)
-        return shown
+        there = await tables.remove(step.key, seen)
+        if shown is None or there is None or there is seen.item:
+            return shown
+        return _loaded(exchange, there, shown)
 
     if step.condition is None and not return_old:
         await tables.delete(step.key)

@@ -104,7 +104,7 @@ class LogicalTable(LogicalReads):
             await self.confirm()
         if origin is not None and self.route.writes_old:
             write = self.old_writes.write(origin, seen.item, stamped)
-            return await self._over_old(key, write, stamped)
+            return await self._over_old(key, write, stamped) or stamped
         put = TransactPut(self.new.table, stamped, seen.unchanged)
         if origin is None or origin.key is None:
             with self.fence() if seen.in_old else nullcontext():
@@ -113,8 +113,10 @@ class LogicalTable(LogicalReads):
             await self._beside_old(put, origin, stamped)
         return stamped
 
-    async def remove(self, key: WireKey, seen: Seen) -> None:
+    async def remove(self, key: WireKey, seen: Seen) -> WireItem | None:
         """Delete what was seen, unless somebody has written the key since (I4).
+
+        Return what is deleted: `old` may have got more in the meantime.
 
         Raises:
             ConditionFailed: Somebody has.
@@ -127,17 +129,20 @@ class LogicalTable(LogicalReads):
             put = TransactPut(self.new.table, tombstone, seen.unchanged)
             await self._beside_old(put, origin, None)
         elif seen.item is not None:
-            await self._over_old(key, self.old_writes.delete(origin), None)
+            return await self._over_old(key, self.old_writes.delete(origin), None) or seen.item
+        return seen.item
 
-    async def _over_old(self, key: WireKey, write: OldWrite, stamped: WireItem | None) -> WireItem:
-        """Write over what was seen in `old`; return what a key has then."""
+    async def _over_old(
+        self, key: WireKey, write: OldWrite, stamped: WireItem | None
+    ) -> WireItem | None:
+        """Write over what was seen in `old`; return what a key has then, or had where it goes."""
         if not self.route.asks_new:
             with self.fence():
                 found = await self._send(write, stamped)
-            return self._came_of(found, key) or stamped or {}
+            return self._came_of(found, key) or stamped
         if not await self._to_old(key, write, stamped):
             raise ConditionFailed(None)  # the key has moved to `new`: look again
-        return stamped or {}
+        return stamped
 
     async def _send(self, write: OldWrite, stamped: WireItem | None) -> WireItem | None:
         """Send a write to `old`; a retry that finds what its first try wrote has succeeded."""

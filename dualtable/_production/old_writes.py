@@ -153,7 +153,7 @@ def _changes(setting: Mapping[str, WireValue], removing: Iterable[str]) -> Updat
 
 
 async def send(gateway: Gateway, write: OldWrite) -> WireItem | None:
-    """Send a write by itself; return what the table has then, where it says so.
+    """Send a write by itself; return what the table has then, or what has been deleted.
 
     Raises:
         ConditionFailed: `old` is not as it was read.
@@ -165,5 +165,4 @@ async def send(gateway: Gateway, write: OldWrite) -> WireItem | None:
         return await gateway.update(
             write.table, write.key, write.update, write.condition, return_values="ALL_NEW"
         )
-    await gateway.delete(write.table, write.key, write.condition)
-    return None
+    return await gateway.delete(write.table, write.key, write.condition, return_old=True)
