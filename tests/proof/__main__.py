@@ -28,9 +28,9 @@ from proof.explorer import Exploration, explore
 from proof.fleet import Fleet
 from proof.guards import GUARDS
 from proof.machine import Connect, at, compare, memory
+from proof.moves import Budget
 from proof.pairs import PAIRED
 from proof.roles import CORE, CREATOR, DELETER, GLANCER, PUTTER, READER, ROLES, UPDATER
-from proof.stage import Budget
 
 ONLY_OLD, COPIED, _, DELETED, *_ = WORLDS
 FLEET = Fleet(seconds=60)

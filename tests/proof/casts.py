@@ -26,9 +26,10 @@ from dualtable._dynamodb.tables import identity
 from dualtable._wire import codec
 from dualtable.errors import StalePhaseError
 from proof.history import History, Key, Logical, Operation, Repository, Role
+from proof.moves import OPERATION, PROCESS, Budget, Gate, StageGateway
 from proof.pairs import SEER_OF_BOTH
 from proof.roles import DELETER, READER, ROLES
-from proof.stage import LEASE_SECONDS, OPERATION, PROCESS, Budget, Stage, StageGateway
+from proof.stage import LEASE_SECONDS, Stage
 from proof.tables import (
     CONTROL,
     MIGRATION,
@@ -89,6 +90,17 @@ class Cast:
     """Under what the old table holds the watched item; a text where its keys are texts."""
     yielded: Logical = ("old",)
     """What a fallback finds for the watched key, where the old table holds `old_key`."""
+
+    old_moves = False
+    """The old table is written as well; see `proof.entry`."""
+
+    async def play(self, stage: Stage) -> None:
+        """Set the tables, let all actors play, and read the key once more in the end."""
+        await play(self, stage)
+
+    def gate(self) -> Gate | None:
+        """Return who moves the migration on while the actors play, if somebody does."""
+        return None
 
     @property
     def title(self) -> str:

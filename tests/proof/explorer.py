@@ -35,11 +35,12 @@ from unittest.mock import patch
 import attrs
 
 from dualtable.errors import DualTableError
-from proof.casts import Cast, play
+from proof.casts import Cast
 from proof.history import History, is_migrator
 from proof.invariants import Violation, check_end, check_steps
 from proof.loop import VirtualLoop
-from proof.stage import PROCESS, Move, Pruned, Stage
+from proof.moves import PROCESS, Move, Pruned
+from proof.stage import Stage
 from proof.tables import CONTROL, is_about_rates
 
 _REVISION = re.compile(r"'revision': {'N': '\d+'}|':v': {'N': '\d+'}")
@@ -154,6 +155,8 @@ def run(cast: Cast, walk: _Walk, *, reduced: bool) -> History:
         shared_control=shared,
         moves_on=cast.moves_on,
         hangs=cast.hangs,
+        old_moves=cast.old_moves,
+        gate=cast.gate(),
         reduced=reduced,
     )
     with repeatable():
@@ -173,7 +176,7 @@ def run(cast: Cast, walk: _Walk, *, reduced: bool) -> History:
 def _play(cast: Cast, stage: Stage) -> None:
     loop = VirtualLoop(stage.idle)
     try:
-        loop.run_until_complete(play(cast, stage))
+        loop.run_until_complete(cast.play(stage))
     finally:
         stage.closed = True
         tasks = asyncio.all_tasks(loop)
@@ -212,5 +215,6 @@ def _state(stage: Stage) -> int:
     if not stage.history.shared:
         minds = {actor: mind for actor, mind in minds.items() if not is_migrator(actor)}
         waiting = str([call.arguments for call in stage.pending if is_migrator(call.actor)])
-    known = (sorted(minds.items()), stage.seconds, stage.budget, repr(stage.states()))
+    minds_now = [mind() for mind in stage.minds]
+    known = (sorted(minds.items()), minds_now, stage.seconds, stage.budget, repr(stage.states()))
     return hash((str(known), _REVISION.sub("", f"{control} {waiting}")))

@@ -40,6 +40,7 @@ from dualtable._wire.marks import new_token
 from dualtable._wire.packed import PackedItem
 from dualtable.testing import _memory
 from proof.casts import WORLDS, Cast, hanging, paired, with_text_keys
+from proof.moves import Budget
 from proof.pairs import APPENDER_TO_BOTH, OTHER_PUTTER_IF, PUTTER_IF_OTHER, SEER_OF_BOTH
 from proof.roles import (
     APPENDER,
@@ -58,7 +59,6 @@ from proof.roles import (
     TRANSACTOR,
     UPDATER,
 )
-from proof.stage import Budget
 from proof.tables import CONTROL, MARKS, NEW, OLD, OTHER, WATCHED
 
 ONLY_OLD, COPIED, WRITTEN, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
@@ -158,8 +158,8 @@ def unguarded(self: Overlay) -> Condition:
 _missing = Overlay.missing
 
 
-def missing_unguarded(self: Overlay, from_old: Any) -> Seen:
-    return attrs.evolve(_missing(self, from_old), unchanged=ANYTHING)
+def missing_unguarded(self: Overlay, from_old: Any, origin: Any = None) -> Seen:
+    return attrs.evolve(_missing(self, from_old, origin), unchanged=ANYTHING)
 
 
 _present = Overlay.present

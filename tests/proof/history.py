@@ -31,6 +31,20 @@ Spec: TypeAlias = Callable[[Logical, str], tuple[Logical, Answer]]
 
 
 @attrs.frozen
+class InOld:
+    """What the old table holds under the key, where it moves."""
+
+    yields: Logical = None
+    dropped: str | None = None
+    """What the transform drops of it."""
+    token: str | None = None
+
+    def __str__(self) -> str:
+        dropped = "" if self.dropped is None else f" and {self.dropped}"
+        return f"[{' '.join(self.yields)}]{dropped}" if self.yields is not None else "nothing"
+
+
+@attrs.frozen
 class Record:
     """What the new table holds under the key."""
 
@@ -39,14 +53,20 @@ class Record:
     token: str | None = None
     final: bool = attrs.field(default=False, eq=False)
     """The migration is finished: nobody may believe old any more."""
+    old: InOld | None = None
+    """None where old does not move: what it yields is known beforehand."""
 
     def logical(self, yielded: Logical) -> Logical:
         """Return the logical item, given what the old table yields."""
         if self.kind == "absent":
+            yielded = yielded if self.old is None else self.old.yields
             return None if self.final else yielded
         return self.log if self.kind == "live" else None
 
     def __str__(self) -> str:
+        return self._in_new() + ("" if self.old is None else f", old {self.old}")
+
+    def _in_new(self) -> str:
         if self.kind != "live":
             return self.kind
         return f"[{' '.join(self.log)}]" + (f" #{self.token}" if self.token else " copied")
@@ -73,6 +93,8 @@ class Step:
     copying: bool = False
     """Whoever made it may write copies and nothing else: a migrator, or one that reads."""
     note: str = ""
+    phase: str = ""
+    """Of the migration, where it rolls."""
 
     @property
     def by_migrator(self) -> bool:
@@ -109,7 +131,7 @@ class Operation:
     last: float | None = None
     answer: Answer = None
     done: bool = False
-    unsure_at: int | None = None
+    unsure_at: tuple[int, ...] | None = None
     """How many states the item had had when the response of a write was lost."""
     may_repeat: bool = False
     """Others wrote before that request was sent again: nobody can tell whether it took effect."""

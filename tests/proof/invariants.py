@@ -7,12 +7,16 @@ something.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from proof.history import History, Operation, Step, logicals, show
+from dualtable import Phase
+from dualtable._dynamodb.gateway import TransactCheck
+from proof.history import History, Operation, Record, Step, logicals, show
 from proof.linearizability import linearizable
+from proof.tables import NEW, OLD
 
+_WRITES_OLD = (Phase.ROLLING_OUT, Phase.READING_BOTH, Phase.WRITING_NEW)
 _READS = ("get", "batch_get", "scan", "query")
 _MOMENT_SECONDS = 1.0
 
@@ -29,6 +33,7 @@ def check_steps(history: History) -> None:
     """Raise `Violation` where a step has broken an invariant, whatever may follow."""
     for check in (i5_old_is_never_written, i2_the_copy_never_overwrites, i3_deletes_stay_deleted):
         check(history)
+    what_the_transform_drops_survives(history)
     i8_fallback_and_copy_agree(history)
     i7_restart_is_harmless(history)
     i4_no_lost_update(history)
@@ -50,18 +55,22 @@ def i1_reads_see_the_newest_write(history: History) -> None:
             continue
         first, last = _span(op)
         during = items[first : last + 2]
-        seen_in_new = [
-            record.logical(None)
-            for record in (*history.initial, *timeline[: last + 2])
-            if record.kind != "absent" or history.yielded is None
-        ]
-        allowed = [*during, *seen_in_new] if op.role.eventual else during
+        earlier = (*history.initial, *timeline[: last + 2])
+        if any(_reads_old_weakly(step) for _, step in _steps_of(history, op)):
+            before = [record.logical(history.yielded) for record in earlier]
+        else:
+            before = [
+                record.logical(None)
+                for record in earlier
+                if record.kind != "absent" or not _yields(history, timeline[first : last + 2])
+            ]
+        allowed = [*during, *before] if op.role.eventual else during
         if op.answer not in allowed:
             raise Violation(
                 "I1 reads see the newest write",
                 f"{op.actor} was told {show(op.answer)}, but from its first call to its last the"
                 f" item was {' then '.join(dict.fromkeys(map(show, during)))}"
-                + (", and new never held what it was told" if op.role.eventual else ""),
+                + (", and it never read what it was told" if op.role.eventual else ""),
                 history,
             )
 
@@ -88,7 +97,8 @@ def i3_deletes_stay_deleted(history: History) -> None:
                 f" {step.after}, and old yields {show(history.yielded)}",
                 history,
             )
-        if step.copying and before is None and after is not None and history.yielded:
+        yielded = history.yielded if step.before.old is None else step.before.old.yields
+        if step.copying and before is None and after is not None and yielded:
             raise Violation(
                 "I3 deletes stay deleted",
                 f"step {number} of {step.actor} brought back {show(after)}",
@@ -104,7 +114,7 @@ def i4_no_lost_update(history: History) -> None:
         writes = [(n, s) for n, s in _steps_of(history, op) if s.before != s.after]
         for number, step in writes:
             base = step.before.logical(history.yielded)
-            if step.after.log != (*(base or ()), op.word):
+            if step.after.logical(history.yielded) != op.role.spec(base, op.word)[0]:
                 raise Violation(
                     "I4 no lost update",
                     f"step {number} of {op.actor} wrote {step.after} over {show(base)}",
@@ -119,15 +129,33 @@ def i4_no_lost_update(history: History) -> None:
 
 
 def i5_old_is_never_written(history: History) -> None:
-    """No code path of the library writes to `old`."""
+    """No code path of the library writes to `old` once the copy may begin, nor to `new` earlier."""
     for number, step in _numbered(history):
-        reads = step.operation in _READS or step.operation.startswith("describe")
-        if step.table == "old" and not reads:
+        if OLD in _written(step) and step.phase not in _WRITES_OLD:
             raise Violation(
                 "I5 the old table is never written",
                 f"step {number} of {step.actor} is {step.text}",
                 history,
             )
+        if NEW in _written(step) and step.phase in _WRITES_OLD[:2]:
+            raise Violation(
+                "I5 the new table is not written before its time",
+                f"step {number} of {step.actor} is {step.text}",
+                history,
+            )
+
+
+def what_the_transform_drops_survives(history: History) -> None:
+    """An update of an item in `old` leaves alone what the transform does not show."""
+    for op in history.operations:
+        for number, step in _steps_of(history, op) if op.role.updates else ():
+            before, after = step.before.old, step.after.old
+            if before and after and before.yields is not None and after.dropped != before.dropped:
+                raise Violation(
+                    "What the transform drops survives",
+                    f"step {number} of {op.actor} made {after} of {before}",
+                    history,
+                )
 
 
 def i6_nothing_is_lost_silently(history: History) -> None:
@@ -218,6 +246,26 @@ def one_table_would_have_answered_the_same(history: History) -> None:
         )
 
 
+def _yields(history: History, records: Sequence[Record]) -> bool:
+    """Tell whether old yields something all the while."""
+    olds = [history.yielded if record.old is None else record.old.yields for record in records]
+    return None not in olds
+
+
+def _reads_old_weakly(step: Step) -> bool:
+    return step.table == "old" and step.arguments.get("consistent_read") is False
+
+
+def _written(step: Step) -> set[str]:
+    """Return the tables that a step may have written to."""
+    if step.operation in _READS or step.operation.startswith(("describe", "transact_get")):
+        return set()
+    actions = step.arguments.get("actions")
+    if actions is None:
+        return {str(step.arguments.get("table"))}
+    return {action.table for action in actions if not isinstance(action, TransactCheck)}
+
+
 def _numbered(history: History) -> Iterator[tuple[int, Step]]:
     return enumerate(history.steps)
 
@@ -237,8 +285,8 @@ def _steps_of(history: History, op: Operation) -> Iterator[tuple[int, Step]]:
 
 
 def _is_delete(history: History, number: int, step: Step) -> bool:
-    writes = step.table == "new" and step.operation not in _READS and step.visible
-    took_effect = writes and not isinstance(step.answer, Exception)
+    writes = {NEW, OLD} & _written(step) and step.visible
+    took_effect = bool(writes) and not isinstance(step.answer, Exception)
     return took_effect and any(
         op.role.deletes and any(n == number for n, _ in _steps_of(history, op))
         for op in history.operations

@@ -14,7 +14,7 @@ from boto3.dynamodb import conditions
 from dualtable import Update
 from dualtable.errors import ConditionFailedError, ItemExistsError, ItemNotFoundError
 from proof.history import Act, Answer, Key, Logical, Repository, Role
-from proof.tables import OTHER, logical_of
+from proof.tables import BESIDE, OTHER, logical_of
 
 HAS_OLD = conditions.Attr("log").contains("old")
 APPEND = "SET #l = list_append(if_not_exists(#l, :none), :word)"
@@ -28,8 +28,15 @@ def appending(word: str) -> dict[str, Any]:
 
 
 def added(state: Logical, word: str) -> tuple[Logical, Answer]:
-    after = (*(state or ()), word)
+    words, beside = apart(state)
+    after = (*words, word, *beside)
     return after, after
+
+
+def apart(state: Logical) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the words of a log, and what the item holds beside it."""
+    beside = tuple(each for each in state or () if each[0] in BESIDE.values())
+    return tuple(each for each in state or () if each not in beside), beside
 
 
 def when(holds: Callable[[Logical], bool], then: Any, otherwise: str) -> Any:

@@ -22,6 +22,9 @@ Where the control table hangs, it does so for the repositories alone: what they 
 answered, and that somebody runs out of patience is a move. (Where the migration moves on besides,
 it happens at once: what is asked there is what may be done without news.)
 
+Where `old` moves as well (`entry`), reads of it are choices like all others, and the item's states
+in both tables count.
+
 Where the migration moves on to its end, a repository looks at the clock between its calls, so none
 of them is made at once. No time passes between its last look and the arrival of the write that it
 has then sent: that is what the library waits for before it lets deletes be real, and no table could
@@ -32,19 +35,34 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
 import attrs
 
 from dualtable import Phase
+from dualtable._dynamodb.gateway import (
+    ConditionFailed,
+    Reason,
+    TransactionCancelled,
+    Verdict,
+    cancellation,
+)
 from dualtable._wire import codec
 from dualtable.errors import UnavailableError
 from dualtable.testing import Faults, MemoryGateway
-from proof.history import History, Operation, Record, Step, is_migrator
+from proof.history import History, InOld, Operation, Record, Step, is_migrator
 from proof.loop import VirtualLoop
+from proof.moves import (
+    OPERATION,
+    Budget,
+    Gate,
+    Grant,
+    Move,
+    Pending,
+    StageGateway,
+)
 from proof.tables import (
     CONTROL,
     KEY,
@@ -55,6 +73,7 @@ from proof.tables import (
     STATE,
     WATCHED,
     called,
+    in_old,
     is_about_rates,
     keys_of,
     record_named,
@@ -66,76 +85,6 @@ _READS = ("get", "batch_get", "scan", "query")
 _WRITES = ("put", "delete", "insert", "batch_put", "update", "transact_write")
 _KEY, _OTHER = codec.encode(WATCHED), codec.encode(OTHER)
 _NAMES = {OLD: "old", NEW: "new", CONTROL: "control"}
-
-OPERATION: ContextVar[Operation | None] = ContextVar("operation", default=None)
-"""The repository's operation that the current task is in."""
-
-PROCESS: ContextVar[str] = ContextVar("process", default="")
-"""What tells the current task's process, and its operation, from all others."""
-
-
-class Pruned(Exception):
-    """What follows from here has been explored before."""
-
-
-@attrs.frozen
-class Budget:
-    """How often what may happen at any moment happens in one run."""
-
-    crashes: int = 0
-    losses: int = 0
-    expiries: int = 0
-
-    def less(self, name: str) -> Budget:
-        return attrs.evolve(self, **{name: getattr(self, name) - 1})
-
-
-@attrs.frozen
-class Grant:
-    """How a call is let through: what a stale read sees, and whether its response arrives."""
-
-    version: int = -1
-    lost: bool = False
-
-
-@attrs.frozen(eq=False)
-class Pending:
-    """A call that waits for its grant."""
-
-    gateway: StageGateway
-    operation: str
-    arguments: Mapping[str, Any]
-    granted: asyncio.Future[Grant]
-    inside: Operation | None
-    visible: bool = True
-
-    @property
-    def actor(self) -> str:
-        return self.gateway.actor if self.inside is None else self.inside.actor
-
-    @property
-    def table(self) -> str:
-        return str(self.arguments.get("table", NEW))  # transactions are on new alone
-
-
-@attrs.frozen
-class Move:
-    """Something that can happen next."""
-
-    text: str
-    make: Callable[[], None]
-
-
-class StageGateway:
-    """The gateway of one process: each of its calls waits for the scheduler."""
-
-    def __init__(self, stage: Stage, actor: str) -> None:
-        self.actor = actor
-        self.dead = False
-        self._stage = stage
-
-    def __getattr__(self, operation: str) -> Callable[..., Awaitable[Any]]:
-        return partial(self._stage.call, self, operation)
 
 
 class Stage(Faults):
@@ -150,6 +99,8 @@ class Stage(Faults):
         shared_control: bool = False,
         moves_on: bool = False,
         hangs: bool = False,
+        old_moves: bool = False,
+        gate: Gate | None = None,
         reduced: bool = True,
     ) -> None:
         self.gateway = MemoryGateway(self)
@@ -157,12 +108,17 @@ class Stage(Faults):
         self.budget = budget
         self.seconds = 1_000_000.0
         self.memories: dict[str, int] = {}
+        self.begins_at = 0
+        """So many moves from phase to phase were made before the play."""
+        self.minds: list[Callable[[], object]] = []
         self.playing = False  # calls pass unseen until the play begins, and after it has ended
         self.closed = False
         self._choose = choose
         self._shared_control = shared_control
         self._moves_on = moves_on
         self._hangs = hangs
+        self._old_moves = old_moves
+        self._gate = gate
         self._reduced = reduced
         self.pending: list[Pending] = []
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
@@ -183,6 +139,8 @@ class Stage(Faults):
         pending = Pending(gateway, operation, arguments, granted, _under_way())
         pending = attrs.evolve(pending, visible=self._is_visible(pending))
         self.pending.append(pending)
+        if self._gate is not None:
+            self._remember(pending.actor, ("knows", gateway.mind()))
         try:
             grant = await granted
         finally:
@@ -220,24 +178,34 @@ class Stage(Faults):
         """Let the call take effect at once; it has waited already."""
 
     def stale(self, table: str, versions: Sequence[Any]) -> Any:
-        return versions[self._version if versions is self.versions() else -1]
+        return versions[self._version if any(versions is each for each in self.states()) else -1]
 
     def record(self) -> Record:
         """Return what the new table holds under the key."""
-        return record_of(self.versions()[-1], final=self._moves_on and self._is_finished())
+        final = self._moves_on and self.phase() == Phase.FINISHED
+        record = record_of(self.versions()[-1], final=final)
+        return attrs.evolve(record, old=self._in_old()) if self._old_moves else record
 
-    def _is_finished(self) -> bool:
+    def phase(self) -> str:
+        """Return the phase that the control table has, nothing where it has none."""
         state = self.gateway._tables[CONTROL].versions(STATE)[-1]
-        return state is not None and state["phase"]["S"] == Phase.FINISHED
+        return "" if state is None else str(state["phase"]["S"])
+
+    def _in_old(self) -> InOld:
+        return in_old(self.gateway._tables[OLD].versions(_KEY)[-1])
 
     def versions(self) -> Sequence[Any]:
         """Return every state that the item has had in the new table."""
         return self.gateway._tables[NEW].versions(_KEY)
 
     def states(self) -> Sequence[Any]:
-        """Return every state that each watched item has had in the new table."""
+        """Return every state that each watched item has had, in the tables where it moves."""
         keys = [_KEY, _OTHER] if self.history.paired else [_KEY]
-        return [self.gateway._tables[NEW].versions(key) for key in keys]
+        tables = [NEW, OLD] if self._old_moves else [NEW]
+        return [self.gateway._tables[table].versions(key) for table in tables for key in keys]
+
+    def _ages(self) -> tuple[int, ...]:
+        return tuple(len(states) for states in self.states())
 
     def _watched(self) -> set[Any]:
         return {KEY, OTHER_KEY} if self.history.paired else {KEY}
@@ -253,7 +221,8 @@ class Stage(Faults):
 
     def _visible_moves(self) -> list[Move]:
         moves = [move for call in self._answered() for move in self._outcomes(call)]
-        return moves + (self._expiry() if self._may_expire() else []) + self._impatience()
+        moves += self._expiry() if self._may_expire() else []
+        return moves + self._impatience() + ([] if self._gate is None else self._gate.moves(self))
 
     def _answered(self) -> list[Pending]:
         return [call for call in self.pending if not self._is_hanging(call)]
@@ -287,18 +256,21 @@ class Stage(Faults):
 
     def _outcomes(self, call: Pending) -> list[Move]:
         moves = [_granted(call, Grant(version)) for version in self._choices(call)]
-        if self.budget.losses and call.operation in _WRITES and call.table == NEW:
+        if self.budget.losses and call.operation in _WRITES and CONTROL not in call.tables:
             moves.append(Move(f"{call.actor}: response lost", partial(self._lose, call)))
+        if self.budget.conflicts and call.operation == "transact_write":
+            moves.append(Move(f"{call.actor}: conflict", partial(self._collide, call)))
         if self.budget.crashes and call.actor in self._mortals:
             moves.append(Move(f"{call.actor}: dies", partial(self._die, call)))
         return moves
 
     def _choices(self, call: Pending) -> Sequence[int]:
         """Return the versions that a read may see: one of each for an eventually consistent one."""
-        if call.arguments.get("consistent_read", True) or call.table != NEW:
+        where = [NEW, OLD] if self._old_moves else [NEW]
+        if call.arguments.get("consistent_read", True) or call.table not in where:
             return [-1]
         distinct: list[int] = []
-        versions = self.versions()
+        versions = self.gateway._tables[call.table].versions(_KEY)
         for n in reversed(range(len(versions))):
             if not any(versions[n] == versions[m] for m in distinct):
                 distinct.append(n)
@@ -309,12 +281,14 @@ class Stage(Faults):
             return True
         if call.operation.startswith(("describe", "create_table")):
             return False
-        if call.table == OLD and call.operation in _READS:
+        if call.table == OLD and call.operation in _READS and not self._old_moves:
             return False
         if is_about_rates(call.arguments):
             return False
         if call.table == CONTROL:
             record = record_named(call.arguments)
+            if self._gate is not None:
+                return record == "state" or self._gate.counts(record)
             if record == "state":
                 return self._moves_on
             return self._shared_control and record != "run"  # that one has been fixed before
@@ -324,6 +298,10 @@ class Stage(Faults):
     def _lose(self, call: Pending) -> None:
         self.budget = self.budget.less("losses")
         call.granted.set_result(Grant(lost=True))
+
+    def _collide(self, call: Pending) -> None:
+        self.budget = self.budget.less("conflicts")
+        call.granted.set_result(Grant(conflict=True))
 
     def _die(self, call: Pending) -> None:
         self.budget = self.budget.less("crashes")
@@ -366,7 +344,7 @@ class Stage(Faults):
         self._version = grant.version
         answer: Any = None
         try:
-            answer = await effect
+            answer = await (_refused(call, effect) if grant.conflict else effect)
         except Exception as error:
             answer = error
             raise
@@ -375,24 +353,28 @@ class Stage(Faults):
             self._note(call, note, visible=visible, before=before, answer=answer)
         if grant.lost:
             if call.inside is not None:
-                call.inside.unsure_at = len(self.versions())
+                call.inside.unsure_at = self._ages()
             raise UnavailableError("the response is lost")
         return answer
 
     def _doubt(self, call: Pending) -> None:
         """Note a request that is sent again after others have written over what it wrote."""
         if call.inside is not None and call.inside.unsure_at is not None:
-            overtaken = call.inside.unsure_at != len(self.versions())
+            overtaken = call.inside.unsure_at != self._ages()
             call.inside.may_repeat = overtaken or call.inside.role.repeats
             call.inside.unsure_at = None
 
     def _begin(self, call: Pending, *, visible: bool) -> None:
         inside = call.inside
-        if not visible or inside is None or inside.first is not None:
+        if not self._is_of_operation(call, visible) or inside is None or inside.first is not None:
             return
         inside.first = len(self.history.steps)
         ended = tuple(n for n, op in enumerate(self.history.operations) if op.done)
         self._remember(call.actor, ("after", ended))
+
+    def _is_of_operation(self, call: Pending, visible: bool) -> bool:
+        """Tell whether an operation is under way with a call: news of the phase are not its own."""
+        return visible and (self._gate is None or call.table != CONTROL)
 
     def _note(
         self,
@@ -404,14 +386,15 @@ class Stage(Faults):
         answer: Any = None,
     ) -> None:
         actor, after = call.actor, self.record()
-        text = called(call.operation, _NAMES.get(call.table, ""), call.arguments)
-        if visible and call.inside is not None:
+        table = " and ".join(_NAMES.get(name, "") for name in call.tables)
+        text = called(call.operation, table, call.arguments)
+        if call.inside is not None and self._is_of_operation(call, visible):
             call.inside.last = len(self.history.steps)
         self.history.steps.append(
             Step(
                 actor=actor,
                 operation=call.operation,
-                table=_NAMES.get(call.table, ""),
+                table=table,
                 text=text,
                 arguments=call.arguments,
                 before=before or after,
@@ -420,14 +403,15 @@ class Stage(Faults):
                 visible=visible,
                 copying=call.inside is None or call.inside.role.reads,
                 note=note,
+                phase=self.phase() if self._old_moves else "",
             )
         )
         if not is_about_rates(call.arguments):
-            ages = tuple(len(states) for states in self.states())
-            self._remember(actor, (text, repr(answer), ages))
+            self._remember(actor, (text, repr(answer), self._ages()))
 
     def _remember(self, actor: str, what: object) -> None:
-        looks_at_the_clock = self._moves_on or self._hangs or is_migrator(actor)
+        times = self._moves_on or self._hangs or self._gate is not None
+        looks_at_the_clock = times or is_migrator(actor)
         seconds = self.seconds if looks_at_the_clock else 0
         self.memories[actor] = hash((self.memories.get(actor, 0), seconds, what))
 
@@ -449,7 +433,16 @@ def _granted(call: Pending, grant: Grant) -> Move:
 
 
 def _said(answer: Any) -> str:
-    return "the condition fails" if type(answer).__name__ == "ConditionFailed" else ""
+    failed = isinstance(answer, (ConditionFailed, TransactionCancelled))
+    return "the condition fails" if failed else ""
+
+
+async def _refused(call: Pending, effect: Awaitable[Any]) -> Any:
+    """Answer as a table does where another transaction is at the last of the items."""
+    if inspect.iscoroutine(effect):
+        effect.close()
+    *others, _ = call.arguments["actions"]
+    raise cancellation([Reason(Verdict.FINE) for _ in others] + [Reason(Verdict.CONFLICT)])
 
 
 @cache

@@ -19,14 +19,14 @@ from typing import Any
 
 import attrs
 
-from dualtable import Chain, Convert, KeySchema, Migration
+from dualtable import Chain, Convert, Drop, KeySchema, Migration, Move, Rename
 from dualtable._dynamodb.gateway import TransactPut
 from dualtable._wire import codec
 from dualtable._wire.keys import identity
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.types import WireItem
 from dualtable.testing import MemoryGateway
-from proof.history import Logical, Record
+from proof.history import InOld, Logical, Record
 
 OLD, NEW, CONTROL = "proof-old", "proof-new", "proof-control"
 WATCHED = {"id": Decimal("12.5")}
@@ -50,6 +50,18 @@ TEXT_KEYS = attrs.evolve(
     transform=Chain(Convert("id", Decimal, back=str), upgrade),
     key=KeySchema(("id", "N")),
 )
+ROLLING = attrs.evolve(
+    MIGRATION,
+    transform=Chain(
+        Convert("words", str.split, back=" ".join),
+        Rename("words", "log"),
+        Move("meta.note", "note"),
+        Drop("legacy"),
+    ),
+    rolling=True,
+)
+BESIDE = {"extra": "+", "note": "@"}
+"""What an item may hold beside its log, and how it is told from the words of that."""
 MARKS = MIGRATION.marks
 
 
@@ -73,9 +85,22 @@ def record_of(item: Mapping[str, Any] | None, *, final: bool = False) -> Record:
     return Record("live", log, MARKS.token_of(item), final)
 
 
+def in_old(item: Mapping[str, Any] | None) -> InOld:
+    """Return what a state of the watched item in an old table that moves amounts to."""
+    if item is None:
+        return InOld()
+    plain = codec.decode(MARKS.strip(item))
+    return InOld(
+        logical_of(ROLLING.transform.forward(plain)), plain.get("legacy"), MARKS.token_of(item)
+    )
+
+
 def logical_of(item: Mapping[str, Any] | None) -> Logical:
-    """Return the words of an item as a repository returns it."""
-    return None if item is None else tuple(item.get("log", ()))
+    """Return the words of an item as a repository returns it, and what else it may hold."""
+    if item is None:
+        return None
+    beside = [mark + item[name] for name, mark in BESIDE.items() if name in item]
+    return (*item.get("log", ()), *beside)
 
 
 async def create_tables(gateway: MemoryGateway, old_key: Mapping[str, Any]) -> None:
@@ -104,6 +129,13 @@ def keys_of(arguments: Mapping[str, Any]) -> set[Any]:
     for action in (*arguments.get("actions", ()), *arguments.get("gets", ())):
         named.append(action.item if isinstance(action, TransactPut) else action.key)
     return {identity({"id": key["id"]}) for key in named if "id" in key}
+
+
+def tables_of(arguments: Mapping[str, Any]) -> list[str]:
+    """Return the tables that a call is on, more than one for a transaction only."""
+    actions = [*arguments.get("actions", ()), *arguments.get("gets", ())]
+    tables = dict.fromkeys(action.table for action in actions)
+    return list(tables) or [str(arguments.get("table", NEW))]
 
 
 def _unpacked(items: Iterable[WireItem | PackedItem]) -> list[WireItem]:

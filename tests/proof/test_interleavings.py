@@ -14,6 +14,7 @@ from proof.explorer import Exploration, explore
 from proof.guards import GUARDS, Guard
 from proof.history import Operation, Role
 from proof.linearizability import linearizable
+from proof.moves import Budget
 from proof.pairs import OTHER_PUTTER_IF, PAIRED, PUTTER_IF_OTHER, SEER_OF_BOTH
 from proof.roles import (
     DELETER,
@@ -26,7 +27,6 @@ from proof.roles import (
     SCANNER,
     UPDATER,
 )
-from proof.stage import Budget
 
 ONLY_OLD, COPIED, WRITTEN, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
 

@@ -1,0 +1,266 @@
+"""The way in, and each step to the next phase: casts in which `old` moves and phases differ.
+
+The rule: a part is one operation, or several in a row, of one process, which goes by a phase. Two
+kinds of plays. In the one the phases stand still: each process has read its own, one of two
+neighbours, and never hears of another, as if it were frozen for ever; so every mix of neighbours is
+played. In the other an operator moves on whenever a gate is open (`proof.operators`), and time
+passes, for all at once, between any two calls.
+
+Old code is a part of its own: it has no repository and no phase, and works on `old` as on any
+table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from itertools import pairwise
+from typing import Any
+
+import attrs
+
+from dualtable import DualTableRepository, Migration, Phase
+from dualtable._control.control_table import Control
+from dualtable._control.state import State
+from dualtable._wire import codec
+from dualtable._wire.types import WireItem
+from proof.casts import Cast, StillClock, World, _audit, _migrate, _perform, _take_stock
+from proof.history import History, Operation, Repository, Role
+from proof.moves import PROCESS, StageGateway
+from proof.old_code import OldCode
+from proof.operators import Operator
+from proof.pairs import SEER_OF_BOTH
+from proof.roles import READER
+from proof.stage import Stage
+from proof.tables import (
+    CONTROL,
+    MARKS,
+    NEW,
+    OLD,
+    OTHER,
+    ROLLING,
+    SPELLINGS,
+    WATCHED,
+    create_tables,
+    in_old,
+    record_of,
+    tombstone,
+    wire,
+)
+
+PHASES = tuple(Phase)
+NEIGHBOURS = tuple(pairwise(PHASES))
+
+
+@attrs.frozen
+class EntryWorld(World):
+    """What both tables hold, and in which of the phases that can be."""
+
+    old: WireItem | None = None
+    since: Phase = Phase.ROLLING_OUT
+    until: Phase = Phase.FINISHED
+
+    def fits(self, phases: Sequence[Phase]) -> bool:
+        return PHASES.index(self.since) <= PHASES.index(phases[-1]) and PHASES.index(
+            phases[0]
+        ) <= PHASES.index(self.until)
+
+
+def _world(name: str, old: WireItem | None, *new: Any, **when: Phase) -> EntryWorld:
+    return EntryWorld(name, old is not None, new, old, **when)
+
+
+_OLD = codec.encode({**WATCHED, "words": "old", "meta": {"note": "n"}, "legacy": "kept"})
+_STAMPED = MARKS.stamp(_OLD, "earlier")
+_COPIED = codec.encode({**WATCHED, "log": ["old"], "meta": {}, "note": "n"})
+_WRITTEN = wire(["before"], "late")
+OLD_HAS_IT = _world("old has it", _OLD, until=Phase.MIGRATING)
+STAMPED = _world("old has it by the library", _STAMPED, until=Phase.MIGRATING)
+NOWHERE = _world("nowhere", None)
+WRITTEN = _world("written, old has it", _STAMPED, _WRITTEN, since=Phase.WRITING_NEW)
+DELETED = _world("deleted, old has it", _OLD, _WRITTEN, tombstone(), since=Phase.WRITING_NEW)
+ONLY_NEW = _world("only new has it", None, _WRITTEN, since=Phase.WRITING_NEW)
+COPIED = _world("copied", _OLD, _COPIED, since=Phase.MIGRATING)
+ENTRY_WORLDS = (OLD_HAS_IT, STAMPED, NOWHERE, WRITTEN, DELETED, ONLY_NEW, COPIED)
+
+
+@attrs.frozen
+class Part:
+    """Operations in a row, by a phase, of a process; old code has neither."""
+
+    script: tuple[Role, ...]
+    phase: Phase | None = None
+    process: int = 0
+
+    @property
+    def title(self) -> str:
+        by = "" if self.phase is None else f" in {self.phase}"
+        return " then ".join(role.name for role in self.script) + by
+
+
+@attrs.frozen
+class EntryCast(Cast):
+    """Parts in a world; where there is an operator, all of them begin in one phase."""
+
+    world: EntryWorld = OLD_HAS_IT
+    migrators: int = 0
+    others: bool = False
+    migration: Migration = attrs.field(default=ROLLING, repr=False)
+    parts: tuple[Part, ...] = ()
+    operator: Operator | None = None
+    old_moves = True
+
+    @property
+    def phases(self) -> list[Phase]:
+        """The phases that processes begin in, in their order."""
+        return sorted({part.phase for part in self.parts if part.phase}, key=PHASES.index)
+
+    @property
+    def title(self) -> str:
+        actors = [part.title for part in self.parts] + ["migrator"] * self.migrators
+        actors += [] if self.operator is None else [self.operator.title]
+        return f"{', '.join(actors)}; {self.world.name}"
+
+    def history(self) -> History:
+        """Return the empty history of a run."""
+        old = in_old(self.world.old)
+        states = [record_of(state) for state in (None, *self.world.in_new)]
+        initial = [attrs.evolve(state, old=old) for state in states]
+        if self.world.old is not None:  # which a weak read may have missed
+            initial.insert(0, attrs.evolve(states[0], old=in_old(None)))
+        return History(self.title, old.yields, tuple(initial), paired=self.paired)
+
+    def gate(self) -> Operator | None:
+        return self.operator
+
+    async def play(self, stage: Stage) -> None:
+        await _play(self, stage)
+
+
+def entry(*parts: Part, world: EntryWorld = OLD_HAS_IT, **settings: Any) -> EntryCast:
+    """Return a cast of parts."""
+    scripts = tuple(part.script for part in parts)
+    return EntryCast(scripts, world=world, parts=parts, **settings)
+
+
+async def _play(cast: EntryCast, stage: Stage) -> None:
+    await _set(cast, stage)
+    async with AsyncExitStack() as stack:
+        users = await _opened(stack, cast, stage)
+        actors = [
+            _act(stage, user, number, part)
+            for number, (user, part) in enumerate(zip(users, cast.parts, strict=True))
+        ]
+        actors += [_migrate(cast, stage, f"migrator-{n + 1}") for n in range(cast.migrators)]
+        stage.begins_at = (await _control(stage, cast).state()).step
+        stage.playing = True
+        await asyncio.gather(*map(asyncio.create_task, actors))
+        stage.playing = False
+        await _look_again(stack, cast, stage, users)
+    await _take_stock(cast, stage)
+
+
+async def _set(cast: EntryCast, stage: Stage) -> None:
+    await create_tables(stage.gateway, WATCHED)
+    other = codec.encode({**OTHER, "words": "old"})
+    for item in [cast.world.old] * cast.world.in_old + [other] * (cast.others or cast.paired):
+        await stage.gateway.put(OLD, item or {})
+    for state in cast.world.in_new:
+        await stage.gateway.put(NEW, state)
+    first = State.first(rolling=True, now=stage.now())
+    await _control(stage, cast).note_state(first)
+
+
+def _control(stage: Stage, cast: EntryCast) -> Control:
+    return Control(stage.gateway, CONTROL, cast.migration.name)
+
+
+async def _opened(stack: AsyncExitStack, cast: EntryCast, stage: Stage) -> list[Any]:
+    """Open the repository of each process while its phase lasts."""
+    opened: dict[Any, Any] = {}
+    for phase in cast.phases:
+        await _enter(stage, cast, phase)
+        for part in cast.parts:
+            settings = part.script[0].settings
+            process = (part.phase, part.process, tuple(settings))
+            if part.phase is phase and process not in opened:
+                opened[process] = await _open(stack, cast, stage, len(opened), settings)
+    await _enter(stage, cast, max([*cast.phases, cast.world.since], key=PHASES.index))
+    bare = StageGateway(stage, "")
+    return [
+        opened.get((part.phase, part.process, tuple(part.script[0].settings)), bare)
+        for part in cast.parts
+    ]
+
+
+async def _enter(stage: Stage, cast: EntryCast, phase: Phase) -> None:
+    control = _control(stage, cast)
+    while (state := await control.state()).phase is not phase:
+        await control.move(state, PHASES[PHASES.index(state.phase) + 1], stage.now())
+
+
+async def _open(
+    stack: AsyncExitStack, cast: EntryCast, stage: Stage, number: int, settings: Any
+) -> Repository:
+    PROCESS.set(f"process-{number}")
+    gateway: Any = StageGateway(stage, "")
+    repository: Repository = DualTableRepository(
+        cast.migration,
+        gateway=gateway,
+        clock=StillClock() if cast.operator is None else stage,
+        **settings,
+    )
+    await stack.enter_async_context(repository)
+    if cast.operator is not None:
+        watch = repository._watch
+        gateway.mind = lambda: (
+            watch._latest,
+            sorted((+watch._under_way).items()),
+            watch._refreshing is None or watch._refreshing.done(),
+        )
+        stage.minds.append(gateway.mind)
+    return repository
+
+
+async def _act(stage: Stage, user: Any, number: int, part: Part) -> None:
+    """Play a script; whoever uses a table or a repository spells the key in his own way."""
+    actor = f"{part.script[0].name.replace(' ', '-')}-{number + 1}"
+    for n, role in enumerate(part.script):
+        word = "abcdefgh"[number] + ("" if n == 0 else str(n + 1))
+        key = SPELLINGS[(number + n) % len(SPELLINGS)]
+        await _perform(stage, user, Operation(actor, word, role), key)
+
+
+async def _look_again(
+    stack: AsyncExitStack, cast: EntryCast, stage: Stage, users: Sequence[Any]
+) -> None:
+    """Read the key in the end, in each of the phases that somebody goes by."""
+    role = SEER_OF_BOTH if cast.paired else READER
+    if cast.operator is None:
+        parts = {part.phase: user for part, user in zip(cast.parts, users, strict=True)}
+        seers = [user for phase, user in parts.items() if phase is not None]
+    else:
+        seers = [await _open(stack, cast, stage, len(users), {})]
+    for seer in seers:
+        await _audit(stage, seer, role)
+
+
+def beside(
+    one: Sequence[Role],
+    other: Sequence[Role],
+    phases: Sequence[Phase],
+    worlds: Sequence[EntryWorld] = ENTRY_WORLDS,
+    **settings: Any,
+) -> Iterator[EntryCast]:
+    """Yield a cast of each of these by the first phase and each of those by the last one."""
+    for first in one:
+        for last in other:
+            for world in worlds:
+                if world.fits(phases):
+                    parts = [_part(first, phases[0]), _part(last, phases[-1])]
+                    yield entry(*parts, world=world, **settings)
+
+
+def _part(role: Role, phase: Phase) -> Part:
+    return Part((role,), None if isinstance(role, OldCode) else phase)

@@ -1,0 +1,39 @@
+"""The way in, in every interleaving: old code, and processes that go by neighbouring phases."""
+
+from __future__ import annotations
+
+import pytest
+
+from dualtable import Phase
+from proof.entry import OLD_HAS_IT, EntryCast, beside
+from proof.explorer import Exploration, explore
+from proof.history import Role
+from proof.old_code import OLD_CODE
+from proof.roles import APPENDER, CREATOR, DELETER, FOUNDER, PUTTER, READER, TAKER, UPDATER
+
+RO, RB, WN, MI, MD, FI = Phase
+
+
+def sound(cast: EntryCast) -> Exploration:
+    found = explore(cast)
+    assert found.violation is None, found.violation
+    return found
+
+
+@pytest.mark.parametrize(
+    "role", [UPDATER, APPENDER, PUTTER, FOUNDER, TAKER, READER], ids=lambda role: role.name
+)
+def test_an_operation_beside_old_code(role: Role) -> None:
+    """I4: nobody loses what old code writes, and the caller is told what has become of it."""
+    for cast in beside(OLD_CODE, [role], (RO, RO), [OLD_HAS_IT]):
+        sound(cast)
+
+
+@pytest.mark.parametrize("phases", [(RO, RB), (RB, WN)], ids=" and ".join)
+@pytest.mark.parametrize(
+    "role", [UPDATER, CREATOR, PUTTER, FOUNDER, DELETER, READER], ids=lambda role: role.name
+)
+def test_operations_by_neighbouring_phases(role: Role, phases: tuple[Phase, Phase]) -> None:
+    """I10: who goes by one phase and who goes by the next see one table."""
+    for cast in beside([role], [UPDATER, DELETER], phases):
+        sound(cast)
