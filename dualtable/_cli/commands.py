@@ -26,7 +26,8 @@ from dualtable._cli.options import (
     add_scan,
 )
 from dualtable._cli.progress import of_migration, of_verification, shown
-from dualtable._copy.migrator import Migrator, default_dead_letters
+from dualtable._copy.dead_letters import default_dead_letters
+from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationReport
 from dualtable._dynamodb.connect import Connection
 from dualtable._operations.creation import create_table

@@ -10,6 +10,7 @@ In reading order:
 - `records`: the records of one migration, as they are stored and read
 - `run_records`: those of one run: its segments, and who is at work
 - `control_table`: those of the migration: phase, run, ceilings, heartbeats
+- `inherited`: what an earlier migration has left in the old table
 - `membership`: that a migrator still belongs to the run with which it began
 - `phase_watch`: how a running repository knows the phase, and for how long it believes it
 - `capacity`: units a second: what a table gives, and buckets that keep to it

@@ -26,6 +26,7 @@ from dualtable._control.run_records import Run, RunRecords
 from dualtable._control.state import State
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway
 from dualtable._expressions.texts import Condition
+from dualtable._wire.layouts import check_usable
 from dualtable._wire.types import Definition, Item
 from dualtable._wire.values import equal_items
 from dualtable.errors import MigrationMismatchError, TableNotFoundError
@@ -67,7 +68,7 @@ class Control:
     async def ensure_table(self) -> None:
         """Create the control table where it does not exist."""
         try:
-            await self._gateway.describe_table(self._table)
+            check_usable(await self._gateway.describe_table(self._table))
         except TableNotFoundError:
             await self._gateway.create_table(_definition(self._table))
 

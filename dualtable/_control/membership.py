@@ -29,6 +29,7 @@ from dualtable._dynamodb.fence import fenced
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.tables import identity
 from dualtable._transforms.migration import Migration
+from dualtable._wire.layouts import check_usable
 from dualtable.errors import DualTableError, MigrationMismatchError, StalePhaseError
 
 _T = TypeVar("_T")
@@ -163,7 +164,9 @@ async def check_run(control: Control, run: Run, migration: str) -> None:
 async def check_tables(gateway: Gateway, migration: Migration, *seen: str) -> None:
     """Raise `MigrationMismatchError` where a table is not the one that was seen before."""
     for name, before in zip((migration.old, migration.new), seen, strict=True):
-        now = identity(await gateway.describe_table(name))
+        table = await gateway.describe_table(name)
+        check_usable(table)
+        now = identity(table)
         if now != before:
             raise MigrationMismatchError(
                 f"table {name} has been made anew: it was {before} and is {now}, so what was done"

@@ -3,6 +3,7 @@
 In reading order:
 
 - `migrator`: `Migrator`: settings, what must be as an earlier run had it, start and end
+- `process`: what a run changes of its process: signals, and the garbage collector
 - `report`: what a run says of itself
 - `run`: the workers: take a segment, read pages, settle them
 - `board`: which segment is next, and by whom; the lease is renewed here

@@ -11,12 +11,10 @@ all that an earlier run has fixed is still the same. How it goes on from there:
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import secrets
 import signal
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Unpack
 
 import attrs
@@ -25,13 +23,15 @@ from dualtable._clock import Clock
 from dualtable._control.capacity import Paces
 from dualtable._control.connected import Connected, begun
 from dualtable._control.control_table import Control, Limits
+from dualtable._control.inherited import check_marks, note_marks
 from dualtable._control.limits import SharedLimits
 from dualtable._control.membership import Membership, check_tables, end_run
 from dualtable._control.run_records import Run as RunRecord
 from dualtable._copy.board import Board, ControlBoard, MemoryBoard, name_of_migrator
-from dualtable._copy.dead_letters import DeadLetterFile
+from dualtable._copy.dead_letters import DeadLetterFile, default_dead_letters
 from dualtable._copy.look_first import LookFirst
 from dualtable._copy.page_size import PageSize, average_item_bytes
+from dualtable._copy.process import heap_set_aside, stopping_on
 from dualtable._copy.report import MigrationReport, Observer
 from dualtable._copy.run import ROOMS_EACH, Run
 from dualtable._copy.segment_copy import Destination
@@ -46,7 +46,6 @@ from dualtable._wire.layouts import layout
 from dualtable._wire.types import Description
 from dualtable.errors import MigrationMismatchError
 
-_PAGE_OBJECTS = 200_000  # more than most pages are made of; gone before the next one comes
 _GIGABYTE = 2**30
 _MOST_SEGMENTS = 10_000
 _LEAST_SEGMENTS_EACH = 4  # of `concurrency`
@@ -164,7 +163,10 @@ class Migrator(Connected):
             What this run did. A finished migration returns at once with ``complete=True``.
 
         Raises:
+            DualTableError: The dead letters cannot be written, or `stop_on` cannot be handled.
             TableNotFoundError: One of the tables does not exist.
+            TableMismatchError: One is being deleted; or an earlier migration has filled the old one
+                with tombstones or tokens of other names.
             MigrationMismatchError: An earlier run had another transform or number of segments; the
                 phase allows no copy; or, in mid-run, somebody has begun anew, or a table has been
                 made anew.
@@ -172,7 +174,7 @@ class Migrator(Connected):
         """
         retries = Retries()
         async with self._connect(ONE_OFF, retries.note) as gateway:
-            with _stopping_on(stop_on, self.stop), _heap_set_aside():
+            with stopping_on(stop_on, self.stop), heap_set_aside():
                 old = await gateway.describe_table(self._migration.old)
                 new = await gateway.describe_table(self._migration.new)
                 tables = _Tables(gateway, old, new, Paces.of(old, new, self._clock), retries)
@@ -180,17 +182,21 @@ class Migrator(Connected):
                 return await (self._rehearse(tables) if self._dry_run else self._copy(tables))
 
     async def _rehearse(self, tables: _Tables) -> MigrationReport:
+        await check_marks(tables.gateway, self._migration, identity(tables.old))
         tables.paces.limit(self._limits.max_read_units, self._limits.max_write_units)
         board = MemoryBoard(self._wanted_segments(tables.old))
         with begun():
-            report = await self._run(tables, board, None).work()
+            run = self._run(tables, board, None)
+            report = await run.work()
             await check_tables(tables.gateway, self._migration, *tables.identities)
+            run.check()
             return report
 
     async def _copy(self, tables: _Tables) -> MigrationReport:
         control = Control(tables.gateway, self._migration.control_table, self._migration.name)
         await control.ensure_table()
         await control.check_copying()
+        await check_marks(tables.gateway, self._migration, identity(tables.old))
         earlier = await self._earlier(control)
         run = await self._agreed(control, tables, earlier)
         membership = Membership(
@@ -210,6 +216,7 @@ class Migrator(Connected):
     ) -> MigrationReport:
         """Do this migrator's part of a run."""
         await membership.confirm()
+        await note_marks(tables.gateway, self._migration, membership.run.new)
         limits = SharedLimits(membership.control, membership, self._clock, tables.paces)
         await limits.join(self._limits)
         to = self._destination(tables, membership, fresh=fresh and not self._restart)
@@ -217,6 +224,7 @@ class Migrator(Connected):
         report = await run.work(to.writer.run(), limits.follow())
         await membership.renew()  # what has been copied into another table is not complete
         await membership.leave()
+        run.check()
         return report
 
     def _destination(self, tables: _Tables, membership: Membership, *, fresh: bool) -> Destination:
@@ -333,52 +341,3 @@ class _Tables:
     def identities(self) -> tuple[str, str]:
         """What tells both tables from others that may have their names later."""
         return identity(self.old), identity(self.new)
-
-
-@contextmanager
-def _heap_set_aside() -> Iterator[None]:
-    """Keep the garbage collector off what was there before the block, and off the pages.
-
-    Pages come and go by the hundred thousand objects, without a cycle among them. That has it walk
-    through the page that has just come, and every other thousand items through all that lives in
-    the process: modules, SDK models, whatever the caller holds. That would be a third of the run's
-    CPU. A caller who has set the heap aside already is left alone.
-    """
-    if gc.get_freeze_count():
-        yield
-        return
-    thresholds = gc.get_threshold()
-    gc.freeze()
-    if 0 < thresholds[0] < _PAGE_OBJECTS:  # 0 is a collector at rest
-        gc.set_threshold(_PAGE_OBJECTS, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
-
-
-@contextmanager
-def _stopping_on(signals: Iterable[signal.Signals], stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on the first of the signals; after that they have their usual effect."""
-    loop = asyncio.get_running_loop()
-    chosen = tuple(signals)
-
-    def handle() -> None:
-        stop()
-        for name in chosen:
-            loop.remove_signal_handler(name)
-
-    for name in chosen:
-        loop.add_signal_handler(name, handle)
-    try:
-        yield
-    finally:
-        for name in chosen:
-            loop.remove_signal_handler(name)
-
-
-def default_dead_letters(migration: Migration) -> str:
-    """Return where the dead letters of a migration go when nobody says where."""
-    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in migration.name)
-    return f"{safe}.dead-letters.jsonl"

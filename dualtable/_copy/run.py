@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import attrs
@@ -32,7 +32,12 @@ from dualtable._dynamodb.gateway import Gateway, Page
 from dualtable._tasks import first_error
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.types import WireKey
-from dualtable.errors import LeaseLostError
+from dualtable.errors import (
+    DualTableError,
+    LeaseLostError,
+    MigrationMismatchError,
+    RetryableError,
+)
 
 _log = logging.getLogger("dualtable.migrator")
 
@@ -66,6 +71,7 @@ class Run:
     renew_seconds: float
     estimated_items: int
     settled: Progress = attrs.field(init=False, factory=Progress)
+    _failure: DualTableError | None = attrs.field(init=False, default=None)
     _paces: dict[int, RangePace] = attrs.field(init=False, factory=dict)
     _rooms: asyncio.Semaphore = attrs.field(init=False)
     _started: float = attrs.field(init=False)
@@ -77,16 +83,41 @@ class Run:
     async def work(self, *aides: Coroutine[Any, Any, None]) -> MigrationReport:
         """Return when every segment is done, by this run or others, or the run is stopped.
 
+        What fails here and not at DynamoDB, or for good there, stops it as well; see `check`.
+
         Args:
             aides: What goes on beside the workers and ends with them.
         """
         with first_error():
             async with asyncio.TaskGroup() as group:
-                beside = [group.create_task(aide) for aide in aides]
+                beside = [group.create_task(self._beside(aide)) for aide in aides]
                 await self._work_all()
                 for aide in beside:
                     aide.cancel()
         return self._report()
+
+    def check(self) -> None:
+        """Raise what has stopped the run, if anything has; its segments are given back by then."""
+        if self._failure is not None:
+            raise self._failure
+
+    async def _beside(self, aide: Coroutine[Any, Any, None]) -> None:
+        with self._stopped_by_failures():
+            await aide
+
+    @contextmanager
+    def _stopped_by_failures(self) -> Iterator[None]:
+        """Let a failure stop the run in an orderly way, so that its segments are free at once.
+
+        Not where it must not touch them any more, nor where it hardly could.
+        """
+        try:
+            yield
+        except (MigrationMismatchError, RetryableError):
+            raise
+        except DualTableError as error:
+            self._failure = self._failure or error
+            self.stopping.set()
 
     async def _work_all(self) -> None:
         number = min(_OPEN_EACH * self.concurrency, self.board.total_segments)
@@ -118,20 +149,28 @@ class Run:
     async def _work_segment(self, segment: Segment, room: _Room) -> None:
         held = _Held(segment, self.board, self.clock)
         try:
+            with self._stopped_by_failures():
+                await self._work_held(held, room)
+            if self._failure is not None:
+                with suppress(DualTableError):
+                    await held.give_back()
+        finally:
+            self._paces.pop(segment.number, None)
+
+    async def _work_held(self, held: _Held, room: _Room) -> None:
+        try:
             async with held.renewed(self.renew_seconds):
                 await self._copy_pages(held, room)
         except LeaseLostError:
             _log.warning(
-                "segment taken over by another migrator", extra={"segment": segment.number}
+                "segment taken over by another migrator", extra={"segment": held.segment.number}
             )
             self.board.mourn(held.segment)
         except asyncio.CancelledError:
             if self.stopping.is_set():
-                with suppress(LeaseLostError):  # a record was on its way when it was cancelled
+                with suppress(DualTableError):  # a record was on its way when it was cancelled
                     await held.give_back()
             raise
-        finally:
-            self._paces.pop(segment.number, None)
 
     async def _copy_pages(self, held: _Held, room: _Room) -> None:
         number = held.segment.number

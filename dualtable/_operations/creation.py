@@ -20,7 +20,7 @@ from dualtable._dynamodb.tables import differences, index_names, new_table
 from dualtable._operations.queries_wait import queries_wait
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration
-from dualtable._wire.layouts import layout
+from dualtable._wire.layouts import check_usable, layout
 from dualtable._wire.types import Definition
 from dualtable.errors import TableNotFoundError
 
@@ -98,6 +98,7 @@ async def create_table(migration: Migration, **connection: Unpack[Connection]) -
     """
     async with connect(connection, ONE_OFF) as gateway:
         old = await gateway.describe_table(migration.old)
+        check_usable(old)
         extras = await gateway.describe_extras(migration.old)
         wanted = new_table(old, name=migration.new, key=migration.key, indexes=migration.indexes)
         if extras.get("tags"):
@@ -132,4 +133,5 @@ async def _make(gateway: Gateway, wanted: Definition) -> tuple[bool, list[str]]:
     except TableNotFoundError:
         await gateway.create_table(wanted)
         return True, []
+    check_usable(actual)
     return False, differences(wanted, actual)

@@ -17,12 +17,14 @@ import attrs
 from dualtable._clock import Clock
 from dualtable._control.connected import Connected
 from dualtable._control.control_table import Control
+from dualtable._control.inherited import check_marks
 from dualtable._control.phase_watch import PhaseWatch
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import (
     Gateway,
 )
 from dualtable._dynamodb.retry import PRODUCTION
+from dualtable._dynamodb.tables import identity
 from dualtable._home import Home, stays
 from dualtable._production.exchange import Exchange
 from dualtable._production.logical import LogicalTable
@@ -112,7 +114,9 @@ class Opened(Connected, Generic[Model]):
         migration = self._migration
         sighting = await watch.look()
         if sighting.route.asks_old:
-            old = layout(await gateway.describe_table(migration.old))
+            found = await gateway.describe_table(migration.old)
+            await check_marks(gateway, migration, identity(found))
+            old = layout(found)
         else:  # there is no way back to a phase that asks the old table, which may be gone
             old = attrs.evolve(new, table=migration.old)
         lineage = Lineage.of(migration, old, new)

@@ -13,6 +13,7 @@ from typing import Unpack
 from dualtable._clock import Clock
 from dualtable._control.capacity import TokenBucket
 from dualtable._control.connected import Connected, begun
+from dualtable._control.inherited import check_marks
 from dualtable._control.membership import check_tables
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.retry import ONE_OFF
@@ -105,6 +106,7 @@ class Verifier(Connected):
                 for name in (self._migration.old, self._migration.new)
             ]
             old, new = map(layout, seen)
+            await check_marks(gateway, self._migration, identity(seen[0]))
             run = Comparison(
                 level=self._level,
                 lineage=Lineage.of(self._migration, old, new),

@@ -168,13 +168,28 @@ class Layout:
 
 
 def layout(description: Description) -> Layout:
-    """Read the keys of a table and of its indexes off its description."""
+    """Read the keys of a table and of its indexes off its description.
+
+    Raises:
+        TableMismatchError: The table cannot be worked on.
+    """
+    check_usable(description)
     types = {a["AttributeName"]: a["AttributeType"] for a in description["AttributeDefinitions"]}
     return Layout(
         table=description["TableName"],
         key=key_schema(description["KeySchema"], types),
         indexes={index.name: index for index in indexes_of(description, types)},
     )
+
+
+def check_usable(description: Description) -> None:
+    """Raise `TableMismatchError` where a table is on its way out, or out of reach for its data."""
+    status = description.get("TableStatus", "ACTIVE")
+    if status not in ("ACTIVE", "UPDATING", "CREATING"):
+        raise TableMismatchError(
+            f"table {description['TableName']} is {status}, so its items cannot be read or written;"
+            " see that it is the right one, or wait until it can be made anew"
+        )
 
 
 def all_indexes(table: Description | Definition) -> list[dict[str, Any]]:

@@ -1,0 +1,214 @@
+"""A run that cannot go on says why, and leaves its segments to whoever comes next."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orders
+import pytest
+
+from dualtable import (
+    DualTableError,
+    DualTableRepository,
+    Migration,
+    Migrator,
+    Verifier,
+    create_table,
+    read_status,
+)
+from dualtable._copy.dead_letters import DeadLetter, DeadLetterFile
+from dualtable.errors import AccessError, TableMismatchError
+from dualtable.testing import Faults, MemoryGateway
+
+
+@pytest.fixture(autouse=True)
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dead letters go to the working directory by default."""
+    monkeypatch.chdir(tmp_path)
+
+
+async def world(
+    transform: Any = orders.TRANSFORM, faults: Faults | None = None
+) -> tuple[Migration, MemoryGateway]:
+    plan, gateway = orders.migration("shop", transform), MemoryGateway(faults)
+    await orders.create(gateway, plan)
+    await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(10)])
+    return plan, gateway
+
+
+def fails_on_some(item: dict[str, Any]) -> dict[str, Any]:
+    if item["id"] in ("o-3", "o-7"):
+        raise ValueError
+    return item
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk")
+async def test_a_full_disk_is_told_and_leaves_no_lease() -> None:
+    """The page is not settled, all others are, and the next run does the rest at once."""
+    plan, gateway = await world(fails_on_some)
+    with pytest.raises(DualTableError, match="'/dev/full': No space left on device") as told:
+        await Migrator(plan, gateway=gateway, dead_letters="/dev/full", total_segments=5).run()
+    assert told.value.begun
+    status = await read_status(plan, gateway=gateway)
+    assert (status.segments_held, status.workers) == (0, ())
+    report = await Migrator(plan, gateway=gateway, dead_letters="letters").run()
+    assert (report.complete, report.dead_letters) == (True, 2)
+    keys = [json.loads(line)["key"]["id"]["S"] for line in Path("letters").read_text().splitlines()]
+    assert sorted(keys) == ["o-3", "o-7"]
+
+
+async def test_a_full_disk_stops_a_dry_run_too() -> None:
+    """Nothing of it is stored, but a report without its letters would be no use."""
+    plan, gateway = await world(fails_on_some)
+    with pytest.raises(DualTableError, match="No space left"):
+        await Migrator(plan, gateway=gateway, dead_letters="/dev/full", dry_run=True).run()
+
+
+async def test_a_torn_line_stays_by_itself(tmp_path: Path) -> None:
+    """What a full disk has cut off does not join the next run's first line."""
+    path = tmp_path / "letters"
+    path.write_bytes(b'{"key": {"id": {"S"')
+    letter = DeadLetter({"id": {"S": "o-1"}}, "TransformError", "why", 0)
+    await DeadLetterFile(path).append([letter])
+    await DeadLetterFile(path).append([letter])
+    _, *lines = path.read_text().splitlines()
+    assert [json.loads(line)["key"] for line in lines] == [letter.key] * 2
+
+
+async def test_letters_may_go_to_what_is_no_file() -> None:
+    """A device has no last line, and no disk that they have to be on."""
+    letter = DeadLetter({"id": {"S": "o-1"}}, "TransformError", "why", 0)
+    await DeadLetterFile("/dev/null").append([letter])
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("x" * 300, "File name too long"),
+        ("a\0b", "null"),
+        ("file/letters", "Not a directory"),
+        ("missing/letters", "no writing to"),
+        (".", "it is a folder"),
+    ],
+)
+def test_a_path_that_cannot_be_written_is_refused_at_once(path: str, says: str) -> None:
+    """Before anything is sent, in the words of the system."""
+    Path("file").write_text("")
+    with pytest.raises(DualTableError, match=r"dead_letters=.* cannot be written") as told:
+        Migrator(orders.migration("shop"), dead_letters=path)
+    assert says in str(told.value)
+
+
+def test_the_default_path_is_one_for_each_name_however_long() -> None:
+    """A file system takes 255 bytes; two long names must not share a file."""
+    shop = orders.migration("shop")
+    plans = [shop, *(attrs.evolve(shop, name="ä" * 240 + end) for end in "ab")]
+    paths = {Migrator(plan)._dead_letters.path.name for plan in plans}
+    assert len(paths) == 3
+    assert max(len(path.encode()) for path in paths) <= 255
+
+
+async def test_a_failure_for_good_leaves_no_lease() -> None:
+    """Credentials end in mid-run: the segments are free, not held for half a minute."""
+
+    class Refusing(Faults):
+        inserts = 0
+
+        async def before(self, operation: str, table: str) -> None:
+            self.inserts += operation == "insert"
+            if operation == "insert" and self.inserts > 1:
+                raise AccessError("expired", code="ExpiredTokenException")
+
+    plan, gateway = await world(faults=Refusing())
+    with pytest.raises(AccessError) as told:
+        await Migrator(plan, gateway=gateway, total_segments=10, concurrency=1).run()
+    assert told.value.begun
+    status = await read_status(plan, gateway=gateway)
+    assert (status.segments_held, status.workers) == (0, ())
+
+
+def test_signals_off_the_main_thread_are_refused_by_name() -> None:
+    """Before anything is sent; where they work they are handled, and forgotten afterwards."""
+    refusals: list[BaseException] = []
+    sent: list[str] = []
+
+    class Noting(Faults):
+        async def before(self, operation: str, table: str) -> None:
+            sent.append(operation)
+
+    async def run() -> None:
+        migrator = Migrator(orders.migration("shop"), gateway=MemoryGateway(Noting()))
+        await migrator.run(stop_on=[signal.SIGTERM])
+
+    def off_main() -> None:
+        try:
+            asyncio.run(run())
+        except DualTableError as error:
+            refusals.append(error)
+
+    thread = threading.Thread(target=off_main)
+    thread.start()
+    thread.join()
+    assert "stop_on=<Signals.SIGTERM: 15>" in str(refusals[0])
+    assert "call stop()" in str(refusals[0])
+    assert sent == []
+
+
+async def test_signals_that_nobody_can_handle_are_refused_by_name() -> None:
+    """A signal that cannot be caught, and an event loop that knows none, as on Windows."""
+    migrator = Migrator(orders.migration("shop"), gateway=MemoryGateway())
+    with pytest.raises(DualTableError, match="stop_on="):
+        await migrator.run(stop_on=[signal.SIGTERM, signal.SIGKILL])
+    assert not asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("which", ["old", "new", "control_table"])
+async def test_a_table_that_is_being_deleted_is_told(which: str) -> None:
+    """By name and state, to whoever would work on it."""
+    plan, gateway = await world()
+    await Migrator(plan, gateway=gateway).run()
+    name = getattr(plan, which)
+    gateway._tables[name].description["TableStatus"] = "DELETING"
+
+    async def open_repository() -> None:
+        async with DualTableRepository(plan, gateway=gateway):
+            pass
+
+    works: dict[str, Any] = {
+        "migrate": Migrator(plan, gateway=gateway).run,
+        "create": lambda: create_table(plan, gateway=gateway),
+    }
+    if which != "control_table":
+        works |= {"verify": Verifier(plan, gateway=gateway).run, "open": open_repository}
+    for work in works.values():
+        with pytest.raises(TableMismatchError, match=f"table {name} is DELETING"):
+            await work()
+
+
+async def test_marks_of_an_earlier_migration_are_no_items() -> None:
+    """A chained migration with other names would take tombstones for items; it is told."""
+    first, gateway = await world()
+    assert (await Migrator(first, gateway=gateway).run()).ok
+    same = orders.migration("shop-3", old=first.new, control_table=first.control_table)
+    other = attrs.evolve(same, name="shop-4", tombstone_attribute="gone", token_attribute="version")
+    await gateway.create_table(orders.table(same.new))
+
+    async def open_repository() -> None:
+        async with DualTableRepository(other, gateway=gateway):
+            pass
+
+    for work in (
+        Migrator(other, gateway=gateway).run,
+        Migrator(other, gateway=gateway, dry_run=True).run,
+        Verifier(other, gateway=gateway).run,
+        open_repository,
+    ):
+        with pytest.raises(TableMismatchError, match="'_dualtable_deleted' and the token"):
+            await work()
+    assert (await Migrator(same, gateway=gateway, dry_run=True).run()).complete
