@@ -157,8 +157,9 @@ class Migration:
             **changes: Arguments of `Migration` that shall be otherwise. By default the name is this
                 one's with ``-reversed`` behind it, and a `version` likewise; `rolling` and
                 `settle_seconds` are this migration's. `key` must be given where this migration has
-                one: it is the old table's. `indexes` are by default those of `new`; give those that
-                the old code needs.
+                one: it is the old table's. `indexes` are those of `new` where this migration states
+                none, and none where it does, since they are made for the newer format; give those
+                that the old code needs.
 
         Raises:
             TransformError: A step has no way back, or does not say which new key an old key
@@ -188,7 +189,7 @@ class Migration:
         otherwise = {
             "name": f"{self.name}-reversed",
             "key": None,
-            "indexes": None,
+            "indexes": None if self.indexes is None else (),
             "version": self.version and f"{self.version}-reversed",
             "transform": reverse(self.transform),
         }

@@ -16,6 +16,7 @@ from dualtable import (
     Convert,
     Default,
     Drop,
+    Index,
     KeySchema,
     Migration,
     Migrator,
@@ -24,6 +25,7 @@ from dualtable import (
     Rename,
     Transform,
     Verifier,
+    create_table,
 )
 from dualtable._transforms.applying import backward_wire, forward_wire, keeps_key
 from dualtable._transforms.lineage import Lineage
@@ -166,6 +168,12 @@ def test_a_key_that_differs_must_be_given() -> None:
     with pytest.raises(TableMismatchError, match="key=KeySchema"):
         plan.reversed(into="restored")
     assert plan.reversed(into="restored", key=KeySchema("oid")).key == KeySchema("oid")
+    assert plan.reversed(into="restored", key=KeySchema("oid")).indexes is None
+    indexes = [Index("by-day", KeySchema("day"))]
+    plan = Migration("m", "old", "new", Drop("x"), indexes=indexes)
+    assert plan.reversed(into="restored").indexes == ()
+    assert plan.reversed(into="restored", indexes=indexes).indexes == tuple(indexes)
+    plan = Migration("m", "old", "new", Rename("oid", "id"), key=KeySchema("id"))
     with pytest.raises(TableMismatchError, match="fresh table"):
         plan.reversed(into="old", key=KeySchema("oid"))
 
@@ -210,14 +218,16 @@ async def test_forwards_on_and_back(tmp_path: Any) -> None:
     steps = (step for step in orders.TRANSFORM.steps if isinstance(step, (Move, Rename, Convert)))
     plan = orders.migration("m", Chain(*steps, Drop("legacy", back=lambda order: True)))
     gateway = MemoryGateway()
-    await orders.create(gateway, plan)
+    await gateway.create_table(orders.table(plan.old))
+    await create_table(plan, gateway=gateway)
     await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(5)])
     await Migrator(plan, gateway=gateway, dead_letters=tmp_path / "dead").run()
     await orders.fill(gateway, plan.new, [{**orders.new_order(7), "_dualtable_token": "t"}])
     await gateway.delete(plan.new, codec.encode(orders.key(1)))
     await orders.fill(gateway, plan.new, [{**orders.key(1), "_dualtable_deleted": True}])
     back = plan.reversed(into="restored")
-    await gateway.create_table(orders.table("restored"))
+    created = await create_table(back, gateway=gateway)
+    assert (created.ok, created.left_out) == (True, ("by-region",))
     report = await Migrator(back, gateway=gateway, dead_letters=tmp_path / "back").run()
     assert (report.written, report.failed, report.complete) == (5, 0, True)
     assert (await Verifier(back, gateway=gateway).run()).ok
