@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import decimal
+import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -39,6 +40,7 @@ _NUMBERS = decimal.Context(
     ],
 )
 _SAFE_INT = 10**_DIGITS
+_SPELLED = re.compile(r"-?\d+(?:\.\d*[1-9])?", re.ASCII)  # as `spelled` would spell it
 
 
 class KeepsWire:
@@ -156,7 +158,7 @@ def _number_text(value: int | Decimal) -> str:
         return str(value)
     if not value:  # a zero of any exponent
         return "0"
-    if type(value) is Decimal and len(text := str(value)) < _DIGITS and text.isdigit():
+    if type(value) is Decimal and len(text := str(value)) < _DIGITS and _SPELLED.fullmatch(text):
         return text
     try:
         number = _NUMBERS.create_decimal(value)

@@ -16,7 +16,7 @@ import strategies
 from hypothesis import given
 
 from dualtable._wire import codec
-from dualtable._wire.values import equal_items
+from dualtable._wire.values import equal_items, normal
 from dualtable.errors import InvalidItemError
 
 LARGEST = Decimal("9.9999999999999999999999999999999999999E+125")
@@ -212,3 +212,11 @@ def test_names_are_stored_as_plain_text() -> None:
     encoded = codec.encode({Field.STATUS: "open", "inner": {Field.STATUS: 1}})
     assert {type(name) for name in (*encoded, *encoded["inner"]["M"])} == {str}
     assert orjson.loads(orjson.dumps(encoded))["status"] == {"S": "open"}
+
+
+@given(strategies.numbers())
+def test_a_number_is_spelled_as_the_server_spells_it(number: Decimal) -> None:
+    """Whichever way is taken to it; else one key would have two spellings."""
+    for same in (number, number.normalize(), number * 1, Decimal(f"{number:f}")):
+        if same == number:
+            assert codec.encode_value(same) == normal({"N": str(number)})
