@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -254,12 +254,13 @@ class AwsGateway:
             ]
             try:
                 answers, units = await self._insert_statements(table, requests)
-                outcomes.update(zip(batched, answers, strict=True))
+                outcomes.update(_accepted(zip(batched, answers, strict=True)))
             except AccessError as error:
                 self._give_up_partiql(error)
             except RequestRefusedError:
                 pass  # one member spoils the batch: each goes by itself, and the bad one fails
         units = units or batch_write_units([items[n] for n in outcomes])
+        # What PartiQL does not take, PutItem may: an odd name, say; else it has the last word.
         single = [n for n in range(len(items)) if n not in outcomes]
         answers = await run_all(self._insert_one(table, items[n].item(), key_name) for n in single)
         outcomes.update(zip(single, answers, strict=True))
@@ -298,3 +299,7 @@ class AwsGateway:
         except RequestRefusedError as error:
             return Insert(Outcome.REFUSED, str(error))
         return Insert(Outcome.WRITTEN)
+
+
+def _accepted(answers: Iterable[tuple[int, Insert]]) -> dict[int, Insert]:
+    return {n: answer for n, answer in answers if answer.outcome is not Outcome.REFUSED}

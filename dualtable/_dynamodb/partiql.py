@@ -16,10 +16,15 @@ MAX_STATEMENT_CHARACTERS = 8192
 def insert_statement(table: str, names: tuple[str, ...]) -> str | None:
     """Return the statement for items with these names; None where it cannot be one.
 
-    Names with a quote have none: servers differ in how they read a doubled one.
+    Names with a quote have none: servers differ in how they read a doubled one. Nor have those that
+    begin as placeholders do: as the partition key, DynamoDB Local takes them for one.
     """
-    if any("'" in name for name in names) or '"' in table:
+    if '"' in table or any(map(_is_misread, names)):
         return None
     members = ", ".join(f"'{name}': ?" for name in names)
     statement = f'INSERT INTO "{table}" VALUE {{{members}}}'
     return statement if len(statement) <= MAX_STATEMENT_CHARACTERS else None
+
+
+def _is_misread(name: str) -> bool:
+    return name.startswith(("#", ":")) or "'" in name or '"' in name
