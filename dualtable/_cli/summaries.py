@@ -74,6 +74,22 @@ def creation_text(report: CreationReport, migration: Migration, reference: str) 
             f"TTL is on in {migration.old} ({report.ttl_attribute}); it stays off in {report.table}"
             " until the cut-over, or what expires there would come back from the old table."
         )
+    if not report.ttl_known:
+        lines.append(
+            f"Whether TTL is on in {migration.old} is unknown: the role may not ask"
+            " (dynamodb:DescribeTimeToLive). Allow it and run this again, or look yourself: the"
+            " cut-over can only switch on what it knows of."
+        )
+    if report.tags_left_out:
+        lines.append(
+            f"AWS sets its own tags, so {report.table} does not have"
+            f" {', '.join(report.tags_left_out)}."
+        )
+    if not report.tags_known:
+        lines.append(
+            f"The tags of {migration.old} are unknown: the role may not ask"
+            f" (dynamodb:ListTagsOfResource), so {report.table} has none of them."
+        )
     if report.queries_wait:
         lines.append(
             f"Can production do without query() until the cut-over? {report.queries_wait}."

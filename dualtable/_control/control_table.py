@@ -24,7 +24,7 @@ from dualtable._control.phases import ROUTES, Phase, requirements
 from dualtable._control.records import ABSENT, Records, name, number
 from dualtable._control.run_records import Run, RunRecords
 from dualtable._control.state import State
-from dualtable._dynamodb.gateway import ConditionFailed, Gateway
+from dualtable._dynamodb.gateway import ConditionFailed, Gateway, TimeToLive
 from dualtable._expressions.texts import Condition
 from dualtable._wire.layouts import check_usable
 from dualtable._wire.types import Definition, Item
@@ -84,6 +84,14 @@ class Control:
         """Store the state of a new migration; one that is there already stays."""
         with suppress(ConditionFailed):
             await self._records.put("state", state.fields(), ABSENT)
+
+    async def note_ttl(self, ttl: TimeToLive | None) -> None:
+        """Add to the state what could not be known of TTL when it was first stored."""
+        state = await self.state()
+        known = state.with_ttl(ttl)
+        if known is not state:  # whoever moves it meanwhile will be asked again by `create`
+            with suppress(ConditionFailed):
+                await self._records.put("state", known.fields(), _still(state))
 
     async def check_copying(self) -> None:
         """Raise `MigrationMismatchError` in a phase in which the migrator may not run."""

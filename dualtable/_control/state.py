@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from dualtable._control.phases import ROUTES, Phase
+from dualtable._dynamodb.gateway import TimeToLive
 from dualtable._wire.types import Item
 
 
@@ -20,7 +21,8 @@ class State:
 
     `since` is when the phase began, in seconds since 1970; None where nobody has said. `step`
     counts the moves from phase to phase. `wrote_new` tells whether a phase was ever entered in
-    which writes go to the new table.
+    which writes go to the new table. `ttl_attribute` is that of the old table, None where TTL is
+    off, or where nobody could tell: see `ttl_known`.
     """
 
     phase: Phase = Phase.MIGRATING
@@ -28,12 +30,19 @@ class State:
     since: float | None = None
     step: int = 0
     wrote_new: bool = False
+    ttl_known: bool = False
 
     @classmethod
-    def first(cls, *, rolling: bool, now: float, ttl_attribute: str | None = None) -> State:
+    def first(cls, *, rolling: bool, now: float, ttl: TimeToLive | None = None) -> State:
         """Return the state that a migration begins in."""
         phase = Phase.ROLLING_OUT if rolling else Phase.MIGRATING
-        return cls(phase, ttl_attribute, now, wrote_new=not rolling)
+        return cls(phase, since=now, wrote_new=not rolling).with_ttl(ttl)
+
+    def with_ttl(self, ttl: TimeToLive | None) -> State:
+        """Return the state with what is known of TTL; what was known before stays."""
+        if self.ttl_known or ttl is None:
+            return self
+        return attrs.evolve(self, ttl_attribute=ttl.attribute, ttl_known=True)
 
     def moved(self, to: Phase, now: float) -> State:
         """Return the state after a step to another phase."""
@@ -55,6 +64,7 @@ class State:
             None if since is None else float(since),
             int(item.get("step", 0)),
             bool(item.get("wrote_new", not ROUTES[phase].writes_old)),
+            bool(item.get("ttl_known", "ttl_attribute" in item)),
         )
 
     def fields(self) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import orjson
@@ -19,12 +19,14 @@ from dualtable._dynamodb.client import call, open_client
 from dualtable._dynamodb.gateway import (
     BatchGet,
     ConditionFailed,
+    Extras,
     Gateway,
     Insert,
     InsertBatch,
     Outcome,
     Page,
     ReturnValues,
+    TimeToLive,
     TransactAction,
     TransactGet,
 )
@@ -95,19 +97,28 @@ class AwsGateway:
                     raise
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def describe_extras(self, table: str) -> dict[str, Any]:
-        extras: dict[str, Any] = {}
+    async def describe_extras(self, table: str) -> Extras:
         description = await self.describe_table(table)
-        with suppress(RequestRefusedError, AccessError):  # some servers and roles lack these
-            ttl = await call(self._client, "DescribeTimeToLive", table, {})
-            if ttl["TimeToLiveDescription"].get("TimeToLiveStatus") in ("ENABLED", "ENABLING"):
-                extras["ttl_attribute"] = ttl["TimeToLiveDescription"]["AttributeName"]
-        with suppress(RequestRefusedError, AccessError):
-            tags = await call(
-                self._client, "ListTagsOfResource", None, {"ResourceArn": description["TableArn"]}
-            )
-            extras["tags"] = tags.get("Tags", [])
-        return extras
+        return Extras(
+            await _known(self._time_to_live(table)),
+            await _known(self._tags(description["TableArn"])),
+        )
+
+    async def _time_to_live(self, table: str) -> TimeToLive:
+        answer = await call(self._client, "DescribeTimeToLive", table, {})
+        found = answer["TimeToLiveDescription"]
+        is_on = found.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")
+        return TimeToLive(found["AttributeName"] if is_on else None)
+
+    async def _tags(self, arn: str) -> tuple[dict[str, str], ...]:
+        tags: list[dict[str, str]] = []
+        parameters = {"ResourceArn": arn}
+        while True:
+            page = await call(self._client, "ListTagsOfResource", None, parameters)
+            tags += page.get("Tags", [])
+            if not page.get("NextToken"):
+                return tuple(tags)
+            parameters["NextToken"] = page["NextToken"]
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         parameters = {"Key": key, "ConsistentRead": consistent_read}
@@ -303,3 +314,11 @@ class AwsGateway:
 
 def _accepted(answers: Iterable[tuple[int, Insert]]) -> dict[int, Insert]:
     return {n: answer for n, answer in answers if answer.outcome is not Outcome.REFUSED}
+
+
+async def _known(question: Awaitable[_T]) -> _T | None:
+    """Return the answer; None where a role may not ask, or a server does not know the question."""
+    try:
+        return await question
+    except (AccessError, RequestRefusedError):
+        return None

@@ -9,9 +9,9 @@ Whoever implements this raises the errors below `GatewayError` and no others, bu
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
@@ -97,6 +97,24 @@ class TransactGet:
 
     table: str
     key: WireKey
+
+
+@attrs.frozen
+class TimeToLive:
+    """Which attribute says when an item expires; None where none does."""
+
+    attribute: str | None = None
+
+
+@attrs.frozen
+class Extras:
+    """What ``DescribeTable`` does not say; None is unknown, and never the same as nothing.
+
+    A role may not ask, or a server does not know the question.
+    """
+
+    ttl: TimeToLive | None = None
+    tags: tuple[Mapping[str, str], ...] | None = None
 
 
 class Verdict(enum.Enum):
@@ -221,12 +239,8 @@ class Gateway(Protocol):
     async def create_table(self, definition: Definition) -> None:
         """Create a table and return when it is active; an existing one is left as it is."""
 
-    async def describe_extras(self, table: str) -> dict[str, Any]:
-        """Return what ``DescribeTable`` does not say, where the server knows it.
-
-        ``ttl_attribute``: the name of the TTL attribute, absent where TTL is off.
-        ``tags``: the table's tags as DynamoDB lists them.
-        """
+    async def describe_extras(self, table: str) -> Extras:
+        """Return what ``DescribeTable`` does not say, as far as it can be known."""
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         """Return the item, or None."""

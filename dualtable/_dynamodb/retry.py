@@ -19,6 +19,7 @@ import backoff
 
 from dualtable._dynamodb.gateway import (
     BatchGet,
+    Extras,
     Gateway,
     InsertBatch,
     Page,
@@ -79,7 +80,7 @@ class RetryingGateway:
     async def create_table(self, definition: Definition) -> None:
         await self._retried(lambda: self._gateway.create_table(definition))
 
-    async def describe_extras(self, table: str) -> dict[str, Any]:
+    async def describe_extras(self, table: str) -> Extras:
         return await self._retried(lambda: self._gateway.describe_extras(table))
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:

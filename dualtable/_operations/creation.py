@@ -5,6 +5,7 @@ The rule: a table that exists is never changed; what it has otherwise is said.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Unpack
 
 import attrs
@@ -14,7 +15,7 @@ from dualtable._control.connected import begun
 from dualtable._control.control_table import Control
 from dualtable._control.state import State
 from dualtable._dynamodb.connect import Connection, connect
-from dualtable._dynamodb.gateway import Gateway
+from dualtable._dynamodb.gateway import Extras, Gateway
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._dynamodb.tables import differences, index_names, new_table
 from dualtable._operations.queries_wait import queries_wait
@@ -37,6 +38,11 @@ class CreationReport:
         ttl_attribute: The TTL attribute of the old table, None where TTL is off. In the new table
             it stays off until the cut-over: an item that expired there would come back from the
             old table.
+        ttl_known: Whether that could be told; where not (a role without
+            ``dynamodb:DescribeTimeToLive``), TTL may be on in the old table.
+        tags_left_out: Tags of the old table that are AWS's own (``aws:…``), which nobody else may
+            set.
+        tags_known: Whether the old table's tags could be read; where not, the new table has none.
         queries_wait: Why `query` of the new table is refused until the cut-over, or would miss
             items, as far as 100 items of the old table tell; None where it works at once. A key
             change that gathers many old partitions in one new one is such a reason.
@@ -52,6 +58,9 @@ class CreationReport:
     differences: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     ttl_attribute: str | None = None
+    ttl_known: bool = True
+    tags_left_out: tuple[str, ...] = ()
+    tags_known: bool = True
     queries_wait: str | None = None
 
     @property
@@ -63,7 +72,8 @@ class CreationReport:
 async def create_table(migration: Migration, **connection: Unpack[Connection]) -> CreationReport:
     """Create the new table like the old one, with the migration's keys and indexes.
 
-    Billing, stream, encryption, table class and tags are those of the old table. A table that
+    Billing, stream, encryption, table class and tags are those of the old table, but for AWS's own
+    tags. A table that
     exists is not changed. The control table is created where it does not exist. Where the partition
     key changes, some items of the old table are read to see whether production can query meanwhile.
 
@@ -101,8 +111,9 @@ async def create_table(migration: Migration, **connection: Unpack[Connection]) -
         check_usable(old)
         extras = await gateway.describe_extras(migration.old)
         wanted = new_table(old, name=migration.new, key=migration.key, indexes=migration.indexes)
-        if extras.get("tags"):
-            wanted["Tags"] = extras["tags"]
+        tags, tags_left_out = _tags(extras)
+        if tags:
+            wanted["Tags"] = tags
         lineage = Lineage.of(migration, layout(old), layout(wanted))
         waiting = await queries_wait(gateway, lineage)
         created, found = await _make(gateway, wanted)
@@ -113,17 +124,28 @@ async def create_table(migration: Migration, **connection: Unpack[Connection]) -
                 State.first(
                     rolling=migration.rolling,
                     now=SystemClock().now(),
-                    ttl_attribute=extras.get("ttl_attribute"),
+                    ttl=extras.ttl,
                 )
             )
+            await control.note_ttl(extras.ttl)
         return CreationReport(
             table=migration.new,
             created=created,
             differences=tuple(found),
             left_out=tuple(sorted(index_names(old) - index_names(wanted))),
-            ttl_attribute=extras.get("ttl_attribute"),
+            ttl_attribute=extras.ttl.attribute if extras.ttl else None,
+            ttl_known=extras.ttl is not None,
+            tags_left_out=tags_left_out,
+            tags_known=extras.tags is not None,
             queries_wait=waiting,
         )
+
+
+def _tags(extras: Extras) -> tuple[list[Mapping[str, str]], tuple[str, ...]]:
+    """Return the tags that the new table gets, and the names of those that it cannot have."""
+    tags = extras.tags or ()
+    reserved = [tag for tag in tags if tag["Key"].lower().startswith("aws:")]
+    return [t for t in tags if t not in reserved], tuple(sorted(tag["Key"] for tag in reserved))
 
 
 async def _make(gateway: Gateway, wanted: Definition) -> tuple[bool, list[str]]:

@@ -48,6 +48,7 @@ class MigrationStatus:
             0 is a pause.
         max_write_units: The same for write units.
         ttl_attribute: TTL attribute of the old table that the cut-over switches on in the new one.
+        ttl_known: Whether that could be told; where not, TTL may be on in the old table.
 
     Example:
         >>> from dualtable import MigrationStatus, Phase
@@ -71,6 +72,7 @@ class MigrationStatus:
     max_read_units: float | None = None
     max_write_units: float | None = None
     ttl_attribute: str | None = None
+    ttl_known: bool = False
 
     @property
     def complete(self) -> bool:
@@ -141,6 +143,7 @@ async def read_status(
             estimated_items=old.get("ItemCount", 0),
             **attrs.asdict(limits),
             ttl_attribute=state.ttl_attribute,
+            ttl_known=state.ttl_known,
         )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
 
 from dualtable._dynamodb.fence import check_fence
 from dualtable._dynamodb.gateway import (
@@ -19,12 +18,14 @@ from dualtable._dynamodb.gateway import (
     MAX_TRANSACTION,
     BatchGet,
     ConditionFailed,
+    Extras,
     Insert,
     InsertBatch,
     Outcome,
     Page,
     Reason,
     ReturnValues,
+    TimeToLive,
     TransactAction,
     TransactDelete,
     TransactGet,
@@ -42,6 +43,7 @@ from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable._wire.values import copied, refused
 from dualtable.errors import InvalidKeyError, RequestRefusedError, TableNotFoundError
 from dualtable.testing._faults import Faults
+from dualtable.testing._limits import check_batch, check_limit
 from dualtable.testing._stored import Order, Seen, StoredTable, described
 from dualtable.testing._writes import Write, prepared
 
@@ -106,9 +108,10 @@ class MemoryGateway:
         self._table(table)
         del self._tables[table]
 
-    async def describe_extras(self, table: str) -> dict[str, Any]:
+    async def describe_extras(self, table: str) -> Extras:
         await self._begin("describe_extras", table)
-        return {"tags": copy.deepcopy(self._table(table).description.get("Tags", []))}
+        tags = copy.deepcopy(self._table(table).description.get("Tags", []))
+        return Extras(TimeToLive(), tuple(tags))
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         await self._begin("get", table)
@@ -128,7 +131,7 @@ class MemoryGateway:
         await self._begin("batch_get", table)
         found = self._table(table)
         checked = [found.checked_key(key) for key in keys]
-        _check_batch(checked, MAX_BATCH_GET)
+        check_batch(checked, MAX_BATCH_GET)
         see = self._seen(found, consistent_read)
         left = self.faults.left_over("batch_get", table, len(keys))
         items, size, units = [], 0, 0.0
@@ -183,7 +186,7 @@ class MemoryGateway:
         await self._begin("batch_put", table)
         found = self._table(table)
         checked = [found.checked_item(item) for item in items]
-        _check_batch([key for key, _ in checked], MAX_BATCH_WRITE)
+        check_batch([key for key, _ in checked], MAX_BATCH_WRITE)
         left = self.faults.left_over("batch_put", table, len(items))
         for number, (key, item) in enumerate(checked):
             if number not in left:
@@ -220,7 +223,7 @@ class MemoryGateway:
     ) -> Page:
         await self._begin("scan", table)
         found = self._table(table)
-        _check_limit(limit)
+        check_limit(limit)
         if not 0 <= segment < total_segments <= _MAX_TOTAL_SEGMENTS:
             raise refused(f"there is no segment {segment} of {total_segments}")
         start_key = found.checked_start(found.order, start_key)
@@ -248,7 +251,7 @@ class MemoryGateway:
     ) -> Page:
         await self._begin("query", table)
         found = self._table(table)
-        _check_limit(limit)
+        check_limit(limit)
         kept = found.order_of(index, consistent_read=consistent_read)
         condition = _key_condition(key_condition, kept, index or table)
         partition = order(condition.partition)
@@ -376,18 +379,6 @@ def _key_condition(condition: Condition, order: Order, where: str) -> KeyConditi
         return checked(condition, order.key, where)
     except InvalidKeyError as error:
         raise refused(str(error)) from error
-
-
-def _check_batch(keys: Sequence[WireKey], most: int) -> None:
-    if not 0 < len(keys) <= most:
-        raise refused(f"{len(keys)} members in a batch, 1 to {most} are allowed")
-    if len({identity(key) for key in keys}) < len(keys):
-        raise refused("a batch contains one key twice")
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and limit < 1:
-        raise refused(f"a limit of {limit}, at least 1 is needed")
 
 
 def _projected(item: WireItem, attributes: Sequence[str] | None) -> WireItem:

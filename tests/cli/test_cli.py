@@ -168,6 +168,9 @@ def test_create_as_json(shop: Shop) -> None:
         "differences": [],
         "left_out": [],
         "ttl_attribute": None,
+        "ttl_known": True,
+        "tags_left_out": [],
+        "tags_known": True,
         "queries_wait": None,
         "ok": True,
     }
@@ -269,6 +272,7 @@ def test_status_as_json(shop: Shop) -> None:
         "max_read_units": None,
         "max_write_units": None,
         "ttl_attribute": None,
+        "ttl_known": True,
         "complete": False,
         "share_done": None,
     }

@@ -22,9 +22,11 @@ from botocore.config import Config
 from dualtable._dynamodb.aws import AwsGateway, open_gateway
 from dualtable._dynamodb.gateway import (
     ConditionFailed,
+    Extras,
     Gateway,
     Outcome,
     Reason,
+    TimeToLive,
     TransactCheck,
     TransactDelete,
     TransactGet,
@@ -544,17 +546,41 @@ async def test_a_table_that_never_comes_is_an_error(
         await gateway.create_table({"TableName": "orders"})
 
 
-async def test_extras_are_what_the_server_knows(server: Server, gateway: Gateway) -> None:
-    """A role or a server without these operations has none; the rest is as it is."""
+@pytest.mark.parametrize("refusal", ["AccessDeniedException", "UnknownOperationException"])
+async def test_what_nobody_tells_is_unknown(server: Server, gateway: Gateway, refusal: str) -> None:
+    """A role that may not ask, a server that does not know: neither says that there is nothing."""
     server.answers("DescribeTable", answer({"Table": {"TableStatus": "ACTIVE", "TableArn": "arn"}}))
-    assert await gateway.describe_extras("orders") == {}
-    live = {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
+    for operation in ("DescribeTimeToLive", "ListTagsOfResource"):
+        server.answers(operation, error(refusal))
+    assert await gateway.describe_extras("orders") == Extras(None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "ttl"),
+    [
+        ("ENABLED", TimeToLive("expires")),
+        ("ENABLING", TimeToLive("expires")),
+        ("DISABLING", TimeToLive(None)),
+        ("DISABLED", TimeToLive(None)),
+    ],
+)
+async def test_extras_are_what_the_server_says(
+    server: Server, gateway: Gateway, status: str, ttl: TimeToLive
+) -> None:
+    """TTL by its state, and all pages of tags."""
+    server.answers("DescribeTable", answer({"Table": {"TableStatus": "ACTIVE", "TableArn": "arn"}}))
+    live = {"TimeToLiveStatus": status, "AttributeName": "expires"}
     server.answers("DescribeTimeToLive", answer({"TimeToLiveDescription": live}))
-    server.answers("ListTagsOfResource", answer({"Tags": [{"Key": "team", "Value": "shop"}]}))
-    assert await gateway.describe_extras("orders") == {
-        "ttl_attribute": "expires",
-        "tags": [{"Key": "team", "Value": "shop"}],
-    }
+    tags = [{"Key": f"tag-{n}", "Value": "x"} for n in range(3)]
+    server.answers(
+        "ListTagsOfResource",
+        answer({"Tags": tags[:2], "NextToken": "more"}),
+        answer({"Tags": [], "NextToken": "still more"}),
+        answer({"Tags": tags[2:]}),
+    )
+    assert await gateway.describe_extras("orders") == Extras(ttl, tuple(tags))
+    asked = [request.get("NextToken") for request in server.asked("ListTagsOfResource")]
+    assert asked == [None, "more", "still more"]
 
 
 def cancelled(*codes: str, **of_first: Any) -> Answer:
