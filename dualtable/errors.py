@@ -6,6 +6,7 @@ values. Data is in attributes. Every error survives pickling.
     DualTableError
     ├── InvalidItemError (ValueError)        an item that DynamoDB would refuse
     ├── InvalidKeyError (ValueError)         a key that does not fit the table
+    ├── InvalidSettingError (ValueError)     an argument that is out of range, or no such choice
     ├── TransformError                       a transform failed or broke its contract (I8)
     ├── MigrationMismatchError               the stored state belongs to another transform or run
     ├── TableMismatchError (ValueError)      tables that are missing, equal, or not as declared
@@ -44,6 +45,7 @@ __all__ = [
     "IndexNotReadyError",
     "InvalidItemError",
     "InvalidKeyError",
+    "InvalidSettingError",
     "InvalidTokenError",
     "ItemExistsError",
     "ItemNotFoundError",
@@ -89,6 +91,10 @@ class InvalidItemError(DualTableError, ValueError):
 
 class InvalidKeyError(DualTableError, ValueError):
     """A key lacks an attribute, has one too many, or one of the wrong type."""
+
+
+class InvalidSettingError(DualTableError, ValueError):
+    """A setting is out of range, of the wrong kind, or none of its choices."""
 
 
 class TransformError(DualTableError):

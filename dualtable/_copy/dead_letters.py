@@ -19,7 +19,7 @@ import orjson
 
 from dualtable._transforms.migration import Migration
 from dualtable._wire.types import WireKey
-from dualtable.errors import DualTableError
+from dualtable.errors import DualTableError, InvalidSettingError
 
 _LONGEST_NAME_BYTES = 200  # of a file; file systems take 255
 
@@ -44,7 +44,7 @@ class DeadLetterFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         if reason := _refusal(self.path):
-            raise DualTableError(
+            raise InvalidSettingError(
                 f"dead_letters={os.fspath(path)!r} cannot be written ({reason}); give a path in an"
                 " existing folder"
             )

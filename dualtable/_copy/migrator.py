@@ -91,7 +91,7 @@ class Migrator(Connected):
         **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Raises:
-        DualTableError: A number is out of range, or the dead letters cannot be written.
+        InvalidSettingError: A number is out of range, or the dead letters cannot be written.
 
     Example:
         >>> import asyncio
@@ -130,11 +130,11 @@ class Migrator(Connected):
         clock: Clock | None = None,
         **connection: Unpack[Connection],
     ) -> None:
-        check_range("total_segments", total_segments, 1, 1_000_000)
-        check_range("concurrency", concurrency, 1, 1_000)
-        check_range("page_items", page_items, 1, 1_000_000)
-        check_range("max_read_units", max_read_units, 0.001, float("inf"))
-        check_range("max_write_units", max_write_units, 0.001, float("inf"))
+        check_range("total_segments", total_segments, 1, 1_000_000, whole=True)
+        check_range("concurrency", concurrency, 1, 1_000, whole=True, optional=False)
+        check_range("page_items", page_items, 1, 1_000_000, whole=True)
+        check_range("max_read_units", max_read_units, 0.001)
+        check_range("max_write_units", max_write_units, 0.001)
         check_range("lease_seconds", lease_seconds, 0.001, 3600)
         super().__init__(migration, clock, connection)
         self._total_segments = total_segments

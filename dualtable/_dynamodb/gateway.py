@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar, get_args
 
 import attrs
 
@@ -34,6 +34,15 @@ MAX_TRANSACTION = 100  # actions of a TransactWriteItems, gets of a TransactGetI
 ReturnValues: TypeAlias = Literal["NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"]
 """What an update returns: nothing; or the item, or the attributes that it names, before or after.
 """
+
+
+def check_return_values(return_values: str) -> None:
+    """Raise `RequestRefusedError` where an update can return no such thing."""
+    if return_values not in get_args(ReturnValues):
+        raise RequestRefusedError(
+            f"ReturnValues={return_values!r} must be one of {', '.join(get_args(ReturnValues))}",
+            code="ValidationException",
+        )
 
 
 def batches(values: Iterable[_T], size: int) -> Iterator[list[_T]]:

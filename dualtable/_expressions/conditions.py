@@ -28,6 +28,7 @@ Found: TypeAlias = WireValue | None
 _ORDERED = ("S", "N", "B")
 _TYPES = ("S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS")
 _MOST_CHOICES = 100
+_MAX_LEVELS = 32  # of a path
 
 
 @attrs.frozen
@@ -42,15 +43,18 @@ class Literal:
 
 @attrs.frozen
 class Size:
-    """The number of characters, bytes or members of an attribute.
+    """The number of characters, bytes or members of an attribute or value.
 
     Of text, DynamoDB counts UTF-16 code units.
     """
 
-    path: Path
+    operand: Path | Literal
+
+    def __attrs_post_init__(self) -> None:
+        _check_type("size", ("S", "B", "SS", "NS", "BS", "L", "M"), self.operand)
 
     def read(self, item: WireItem) -> Found:
-        found = self.path.read(item)
+        found = self.operand.read(item)
         size = None if found is None else _size(found)
         return None if size is None else {"N": str(size)}
 
@@ -123,9 +127,9 @@ class Exists:
 
 @attrs.frozen
 class HasType:
-    """``attribute_type (path, type)``."""
+    """``attribute_type (operand, type)``."""
 
-    path: Path
+    operand: Operand
     type: Literal
 
     def __attrs_post_init__(self) -> None:
@@ -133,7 +137,7 @@ class HasType:
             raise refused("attribute_type needs the name of a data type, such as :t = 'N'")
 
     def holds(self, item: WireItem) -> bool:
-        return self.type.value["S"] in (self.path.read(item) or {})
+        return self.type.value["S"] in (self.operand.read(item) or {})
 
 
 @attrs.frozen
@@ -208,6 +212,13 @@ class Or:
 ConditionTree: TypeAlias = (
     Comparison | Between | OneOf | Exists | HasType | BeginsWith | Contains | Not | And | Or
 )
+
+
+def checked_path(path: Path) -> Path:
+    """Return a path; raise `RequestRefusedError` where it has more levels than DynamoDB takes."""
+    if len(path.steps) > _MAX_LEVELS:
+        raise refused(f"a path has {len(path.steps)} levels; DynamoDB takes {_MAX_LEVELS}")
+    return path
 
 
 def _tag(value: WireValue) -> str:

@@ -1,7 +1,8 @@
 """What all of DynamoDB's expressions are made of: words, placeholders, names and paths.
 
 The rule: as strict as DynamoDB. A reserved word or an unknown placeholder is refused, and so is a
-name or value that no expression of the request uses.
+name or value that no expression of the request uses, and what is too long, too deep or too much.
+An error quotes what its caller has written, and nothing else.
 
     path := name ('.' name | '[' position ']')*
     name := word | #placeholder
@@ -19,9 +20,9 @@ from typing import TypeVar
 
 import attrs
 
-from dualtable._expressions.conditions import Literal
+from dualtable._expressions.conditions import Literal, checked_path
 from dualtable._expressions.reserved_words import RESERVED_WORDS
-from dualtable._expressions.texts import PLACEHOLDER
+from dualtable._expressions.texts import PLACEHOLDER, Condition
 from dualtable._wire.paths import Path
 from dualtable._wire.types import WireValue
 from dualtable._wire.values import refused
@@ -30,6 +31,9 @@ from dualtable.errors import RequestRefusedError
 _T = TypeVar("_T")
 
 _MAX_BYTES = 4096  # of one expression
+_MAX_OPERATORS = 300  # and functions, of one expression
+_OPERATORS = ("AND", "OR", "NOT", "+", "-")  # BETWEEN is known by its AND
+_COMPARATORS = ("=", "<>", "<", "<=", ">", ">=")
 _TOKEN = re.compile(
     r"\s*(<>|<=|>=|[-+=<>(),.\[\]]|[#:][A-Za-z0-9_]+|[A-Za-z]\w*|0|[1-9]\d*)", re.ASCII
 )
@@ -63,6 +67,14 @@ class Placeholders:
         """Return the value that a ``:value`` stands for."""
         return Literal(self._take(token, self.values))
 
+    def cut_out(self, text: str) -> Condition:
+        """Return one of several expressions, with the names and values that are its own."""
+        tokens = set(PLACEHOLDER.findall(text))
+        self._used.update(tokens)
+        names = {token: name for token, name in self.names.items() if token in tokens}
+        values = {token: value for token, value in self.values.items() if token in tokens}
+        return Condition(text, names, values)
+
     def check_all_used(self) -> None:
         """Raise `RequestRefusedError` where one was not needed."""
         if unused := (self.names.keys() | self.values.keys()) - self._used:
@@ -81,13 +93,15 @@ class Words:
     def __init__(self, text: str, placeholders: Placeholders) -> None:
         self._text = text
         self._placeholders = placeholders
-        self._words = [*self._split(text.rstrip()), ""]
+        self._words = [*self._split(text), ""]
         self._at = 0
+        self._operators = 0
         self._last_group = (0, 0)  # where the last parentheses that were closed begin and end
 
     def _split(self, text: str) -> list[str]:
         if len(text.encode()) > _MAX_BYTES:
-            raise self.error(f"it is longer than {_MAX_BYTES} bytes")
+            raise refused(f"an expression is longer than {_MAX_BYTES} bytes")
+        text = text.rstrip()
         words, at = [], 0
         while at < len(text):
             match = _TOKEN.match(text, at)
@@ -113,12 +127,30 @@ class Words:
         """Go past this word, in capitals, where it is the next one."""
         found = self.peek().upper() == word
         self._at += found
+        self._operators += found and word in _OPERATORS
         return found
 
     def expect(self, word: str) -> None:
         """Go past this word, in capitals; refuse any other."""
         if not self.takes(word):
-            raise self.error(f"{self.peek()!r} where {word!r} should be")
+            raise self.misplaced(repr(word))
+
+    def end(self) -> None:
+        """Refuse any word that is left, and an expression of too many operators."""
+        if self.peek():
+            raise self.misplaced("the end")
+        if self._operators > _MAX_OPERATORS:
+            raise refused(
+                f"an expression has {self._operators} operators and functions; DynamoDB takes"
+                f" {_MAX_OPERATORS}"
+            )
+
+    def comparator(self) -> str:
+        """Read a comparator."""
+        if self.peek() not in _COMPARATORS:
+            raise self.misplaced("a comparator")
+        self._operators += 1
+        return self.next()
 
     def called(self) -> str:
         """Return the name of the function that is called here, ``""`` where none is."""
@@ -126,7 +158,8 @@ class Words:
         return self.peek() if is_call else ""
 
     def arguments(self, read: Callable[[], _T]) -> list[_T]:
-        """Read what is in parentheses, divided by commas."""
+        """Read the operands of a function, or of IN: in parentheses, divided by commas."""
+        self._operators += 1
         self.expect("(")
         found = self.listed(read)
         self.expect(")")
@@ -157,7 +190,7 @@ class Words:
         steps: list[str | int] = [root]
         while self.peek() in (".", "["):
             steps.append(self._name() if self.takes(".") else self._position())
-        return Path(tuple(steps))
+        return checked_path(Path(tuple(steps)))
 
     def literal(self) -> Literal | None:
         """Read a ``:value`` where there is one."""
@@ -169,20 +202,25 @@ class Words:
         """Return the error that says what is wrong with this expression."""
         return refused(f"invalid expression {self._text!r}: {problem}")
 
+    def misplaced(self, wanted: str) -> RequestRefusedError:
+        """Return the error that says what should be here instead."""
+        found = self.peek()
+        there = f"there is {found!r}" if found else "it ends"
+        return self.error(f"{there} where {wanted} should be")
+
     def _position(self) -> int:
         self.expect("[")
-        word = self.next()
-        if not word.isdecimal():
-            raise self.error(f"{word!r} where a position should be")
+        if not self.peek().isdecimal():
+            raise self.misplaced("a position")
+        position = int(self.next())
         self.expect("]")
-        return int(word)
+        return position
 
     def _name(self) -> str:
-        word = self.next()
-        if word.startswith("#"):
-            return self._placeholders.name(word)
+        word = self.peek()
         if word.upper() in RESERVED_WORDS:
             raise self.error(f"{word!r} is a reserved word; use a name such as #n for it")
-        if not _NAME.fullmatch(word):
-            raise self.error(f"{word!r} where a name should be")
-        return word
+        if not word.startswith("#") and not _NAME.fullmatch(word):
+            raise self.misplaced("a name")
+        self.next()
+        return self._placeholders.name(word) if word.startswith("#") else word

@@ -16,8 +16,14 @@ from dualtable._expressions.conditions import (
     Between,
     Comparison,
     ConditionTree,
+    Contains,
+    Exists,
+    HasType,
     Literal,
+    Not,
+    OneOf,
     Operand,
+    Or,
 )
 from dualtable._expressions.grammar import Placeholders
 from dualtable._expressions.parser import parse_condition
@@ -27,6 +33,16 @@ from dualtable._wire.layouts import KeyAttribute, KeySchema
 from dualtable._wire.paths import Path
 from dualtable._wire.types import WireValue
 from dualtable.errors import InvalidKeyError, RequestRefusedError
+
+_TURNED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_WORDS: dict[type, str] = {
+    Or: "OR",
+    Not: "NOT",
+    OneOf: "IN",
+    Exists: "attribute_exists",
+    HasType: "attribute_type",
+    Contains: "contains",
+}
 
 
 @attrs.frozen
@@ -101,6 +117,8 @@ def _conjuncts(tree: ConditionTree) -> Iterator[ConditionTree]:
     if isinstance(tree, And):
         yield from _conjuncts(tree.left)
         yield from _conjuncts(tree.right)
+    elif isinstance(tree, Comparison) and isinstance(tree.left, Literal):
+        yield Comparison(_TURNED[tree.operator], tree.right, tree.left)
     else:
         yield tree
 
@@ -108,14 +126,18 @@ def _conjuncts(tree: ConditionTree) -> Iterator[ConditionTree]:
 def _attribute_of(part: ConditionTree, schema: KeySchema, where: str) -> KeyAttribute:
     """Return the key attribute that a part is about, with its values checked."""
     subject, values = _operands(part)
-    name = subject.steps[0] if isinstance(subject, Path) and len(subject.steps) == 1 else None
+    if not isinstance(subject, Path):
+        raise InvalidKeyError(
+            f"key condition on {where}: {_wrong(part)}; a query takes comparisons of key attributes"
+            " with values (=, <, <=, >, >=, BETWEEN, begins_with), joined by AND"
+        )
     for attribute in schema.attributes:
-        if attribute.name == name:
+        if subject.steps == (attribute.name,):
             for value in values:
                 _check_type(value, attribute, where)
             return attribute
     raise InvalidKeyError(
-        f"key condition on {where}: {name!r} is no key attribute; its key is"
+        f"key condition on {where}: {str(subject)!r} is no key attribute; its key is"
         f" {', '.join(schema.names)}"
     )
 
@@ -128,6 +150,15 @@ def _operands(part: ConditionTree) -> tuple[Operand | None, tuple[Operand, ...]]
     if isinstance(part, BeginsWith):
         return part.operand, (part.prefix,)
     return None, ()
+
+
+def _wrong(part: ConditionTree) -> str:
+    """Say what of a part cannot be in a key condition."""
+    if isinstance(part, Not) and isinstance(part.condition, Exists):
+        return "attribute_not_exists is not possible"
+    is_unequal = isinstance(part, Comparison) and part.operator == "<>"
+    word = "<>" if is_unequal else _WORDS.get(type(part))
+    return "the left side is no key attribute" if word is None else f"{word} is not possible"
 
 
 def _check_type(value: Operand, attribute: KeyAttribute, where: str) -> None:

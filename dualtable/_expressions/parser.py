@@ -8,7 +8,7 @@ parentheses, too.
     negation    := NOT negation | '(' condition ')' | predicate
     predicate   := function '(' operand, … ')' | operand comparator operand
                  | operand BETWEEN operand AND operand | operand IN '(' operand, … ')'
-    operand     := path | :value | size '(' path ')'
+    operand     := path | :value | size '(' path ')' | size '(' :value ')'
 
     update      := clause+, each of them once
     clause      := SET assignment, … | REMOVE path, … | ADD path :value, … | DELETE path :value, …
@@ -62,7 +62,6 @@ from dualtable._wire.paths import Path
 __all__ = ["Placeholders", "parse_condition", "parse_projection", "parse_update"]
 
 _T = TypeVar("_T")
-_COMPARATORS = ("=", "<>", "<", "<=", ">", ">=")
 
 
 def parse_condition(text: str, placeholders: Placeholders) -> ConditionTree:
@@ -101,7 +100,7 @@ def _whole(words: Words, read: Callable[[], _T]) -> _T:
         found = read()
     except RecursionError:
         raise words.error("it is nested too deeply") from None
-    words.expect("")
+    words.end()
     return found
 
 
@@ -140,10 +139,7 @@ class _Conditions:
             return Between(left, low, self._operand())
         if self._words.takes("IN"):
             return OneOf(left, tuple(self._words.arguments(self._operand)))
-        comparator = self._words.next()
-        if comparator not in _COMPARATORS:
-            raise self._words.error(f"{comparator!r} where a comparator should be")
-        return Comparison(comparator, left, self._operand())
+        return Comparison(self._words.comparator(), left, self._operand())
 
     def _function(self) -> ConditionTree:
         name = self._words.next()
@@ -155,8 +151,8 @@ class _Conditions:
     def _operand(self) -> Operand:
         if self._words.called() == "size":
             name = self._words.next()
-            (path,) = _arguments(self._words, name, self._operand, ((Path,),))
-            return Size(path)  # type: ignore[arg-type]  # it was checked to be one
+            (sized,) = _arguments(self._words, name, self._operand, ((Path, Literal),))
+            return Size(sized)  # type: ignore[arg-type]  # it was checked to be one
         return self._words.literal() or self._words.path()
 
 
@@ -177,7 +173,7 @@ class _Updates:
         while word := self._words.peek():
             read = clauses.pop(word.upper(), None)
             if read is None:
-                raise self._words.error(f"{word!r} where a clause, each of which once, should be")
+                raise self._words.misplaced("a clause, each of which once,")
             self._words.next()
             actions += self._words.listed(read)
         if not actions:
@@ -213,7 +209,7 @@ class _Updates:
     def _value(self) -> Literal:
         value = self._words.literal()
         if value is None:
-            raise self._words.error(f"{self._words.peek()!r} where a :value should be")
+            raise self._words.misplaced("a :value")
         return value
 
 
@@ -227,17 +223,23 @@ def _arguments(words: Words, name: str, read: Callable[[], _T], needed: _Kinds) 
         raise words.error(f"{name} takes {len(needed)} operands")
     for argument, kinds in zip(arguments, needed, strict=True):
         if not isinstance(argument, kinds):
-            wanted = " or ".join(kind.__name__.lower() for kind in kinds)
+            wanted = " or ".join(_CALLED[kind] for kind in kinds)
             raise words.error(f"{name} needs a {wanted}")
     return arguments
 
 
+_CALLED: dict[type, str] = {
+    Path: "path",
+    Literal: ":value",
+    Size: "size",
+    Default: "if_not_exists",
+}
 _OPERAND: tuple[type, ...] = (Path, Literal, Size)
 _ARGUMENT: tuple[type, ...] = (Path, Literal, Default)
 _FUNCTIONS: dict[str, tuple[_Kinds, Callable[..., ConditionTree]]] = {
     "attribute_exists": (((Path,),), Exists),
     "attribute_not_exists": (((Path,),), lambda path: Not(Exists(path))),
-    "attribute_type": (((Path,), (Literal,)), HasType),
+    "attribute_type": ((_OPERAND, (Literal,)), HasType),
     "begins_with": ((_OPERAND, _OPERAND), BeginsWith),
     "contains": ((_OPERAND, _OPERAND), Contains),
 }

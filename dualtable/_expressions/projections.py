@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from dualtable._expressions.conditions import checked_path
+from dualtable._expressions.grammar import Placeholders
 from dualtable._wire.paths import Path, document_path
 from dualtable._wire.types import WireItem, WireValue
 from dualtable._wire.values import refused
@@ -41,20 +43,30 @@ class Projection:
         return dict(_members(item, wanted))
 
 
-def projection_of(paths: Iterable[str]) -> Projection:
-    """Return the projection on paths such as ``customer.region`` or ``lines[0]``.
+def projection_of(paths: Iterable[str], given: Placeholders) -> Projection:
+    """Return the projection on paths such as ``customer.region``, ``lines[0]`` or ``#c.region``.
+
+    A step that begins with ``#`` is a placeholder where any names are given, and else a name.
 
     Raises:
-        RequestRefusedError: One is no path, or two overlap.
+        RequestRefusedError: One is no path, or two overlap; a placeholder is not defined.
     """
-    return Projection([_path(text) for text in paths])
+    if isinstance(paths, str):
+        raise RequestRefusedError(f"projection={paths!r} is one text; write a list of paths")
+    return Projection([_path(text, given) for text in paths])
 
 
-def _path(text: str) -> Path:
+def _path(text: str, given: Placeholders) -> Path:
     path = document_path(text) if isinstance(text, str) else None
     if path is None:
         raise RequestRefusedError(f"{text!r} is no path; write 'customer.region' or 'lines[0]'")
-    return path
+    if not given.names:
+        return checked_path(path)
+    return checked_path(Path(tuple(_named(step, given) for step in path.steps)))
+
+
+def _named(step: str | int, given: Placeholders) -> str | int:
+    return given.name(step) if isinstance(step, str) and step.startswith("#") else step
 
 
 def check_apart(paths: Iterable[Path]) -> None:

@@ -31,6 +31,8 @@ class Judged:
 
     sent: Condition
     tree: ConditionTree
+    roots: Collection[str] = ()
+    """The names of the attributes that it is about."""
 
     def holds(self, item: WireItem | None) -> bool:
         """Tell whether it holds for a logical item, None where there is none."""
@@ -133,7 +135,7 @@ def judged(condition: Condition, marks: Marks) -> Judged:
     tree = parse_condition(condition.expression, placeholders)
     placeholders.check_all_used()
     _check_free(placeholders, marks)
-    return Judged(condition, tree)
+    return Judged(condition, tree, placeholders.roots)
 
 
 def changes(

@@ -12,7 +12,8 @@ import attrs
 from dualtable._control.control_table import Control, Limits
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._transforms.migration import Migration
+from dualtable._transforms.migration import Migration, check_range
+from dualtable.errors import InvalidSettingError
 
 
 async def change_limits(
@@ -30,8 +31,10 @@ async def change_limits(
         The ceilings in force now.
 
     Raises:
+        InvalidSettingError: There is no such ceiling, or it is no number from 0.
         GatewayError: DynamoDB refused a request or stayed out of reach.
     """
+    _check(changes)
     async with connect(connection, ONE_OFF) as gateway:
         control = Control(gateway, migration.control_table, migration.name)
         in_force = await control.limits()
@@ -40,3 +43,11 @@ async def change_limits(
             in_force = attrs.evolve(in_force, **changes)
             await control.set_limits(in_force)
         return in_force
+
+
+def _check(changes: dict[str, float | None]) -> None:
+    known = [field.name for field in attrs.fields(Limits)]
+    for name, value in changes.items():
+        if name not in known:
+            raise InvalidSettingError(f"{name!r} is no ceiling; there are {' and '.join(known)}")
+        check_range(name, value, 0)

@@ -12,7 +12,7 @@ import sys
 
 from dualtable._transforms.guarded import place_of
 from dualtable._transforms.migration import Migration
-from dualtable.errors import DualTableError
+from dualtable.errors import DualTableError, InvalidSettingError
 
 _log = logging.getLogger("dualtable.reference")
 
@@ -26,15 +26,17 @@ def load_migration(reference: str) -> Migration:
     """
     module, _, attribute = reference.partition(":")
     if not module or not attribute:
-        raise DualTableError(
+        raise InvalidSettingError(
             f"{reference!r} is no MODULE:ATTRIBUTE such as orders_migration:migration"
         )
     try:
         found = getattr(_import(module), attribute)
     except AttributeError as error:
-        raise DualTableError(f"module {module!r} has no attribute {attribute!r}") from error
+        raise InvalidSettingError(f"module {module!r} has no attribute {attribute!r}") from error
     if not isinstance(found, Migration):
-        raise DualTableError(f"{reference} is a {type(found).__name__}, not a dualtable.Migration")
+        raise InvalidSettingError(
+            f"{reference} is a {type(found).__name__}, not a dualtable.Migration"
+        )
     return found
 
 

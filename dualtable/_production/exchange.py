@@ -6,18 +6,20 @@ anything is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, cast
 
 import attrs
 
 from dualtable._expressions import key_conditions, texts
-from dualtable._expressions.actions import Action, Delete, Put, Update
+from dualtable._expressions.actions import Action, ConditionCheck, Delete, Put, Update
 from dualtable._expressions.boto3_conditions import (
     ConditionBase,
     condition_of,
+    filter_of,
     key_condition_of,
 )
+from dualtable._expressions.grammar import Placeholders
 from dualtable._expressions.key_conditions import KeyCondition
 from dualtable._expressions.projections import projection_of
 from dualtable._expressions.requests import (
@@ -34,7 +36,7 @@ from dualtable._transforms.models import PLAIN, Form, Model
 from dualtable._wire import codec
 from dualtable._wire.items import check_item
 from dualtable._wire.keys import check_key, key_of, plain
-from dualtable._wire.layouts import Index, Layout
+from dualtable._wire.layouts import Index, KeySchema, Layout
 from dualtable._wire.marks import Marks, new_token
 from dualtable._wire.types import Key, WireItem, WireKey
 from dualtable.errors import InvalidItemError, RequestRefusedError, UnknownIndexError
@@ -89,6 +91,12 @@ class Exchange(Generic[Model]):
             error.key = plain(key_of(item, self.new.key, self.new.table))
             raise
 
+    def placeholders(
+        self, names: Mapping[str, str] | None, values: Mapping[str, Any] | None
+    ) -> Placeholders:
+        """Return the names and plain values that the expressions of one question share."""
+        return Placeholders(names or {}, codec.encode(values or {}))
+
     def step(self, action: Action) -> Step:
         """Return an action of a transaction as a step."""
         if isinstance(action, Put):
@@ -97,8 +105,10 @@ class Exchange(Generic[Model]):
             return self.update_step(action)
         if isinstance(action, Delete):
             return self.delete_step(action)
-        condition = condition_of(action.condition, action.names, action.values)
-        return CheckStep(self.key(action.key), judged(condition, self.marks))
+        condition = self._judged(action)
+        if condition is None:
+            raise RequestRefusedError("a condition check needs a condition")
+        return CheckStep(self.key(action.key), condition)
 
     def put_step(self, action: Put) -> PutStep:
         key, stamped = self.stamped(action.item)
@@ -112,10 +122,9 @@ class Exchange(Generic[Model]):
     def delete_step(self, action: Delete) -> DeleteStep:
         return DeleteStep(self.key(action.key), self._judged(action))
 
-    def _judged(self, action: Put | Delete) -> Judged | None:
-        if action.condition is None:
-            return None
-        return judged(condition_of(action.condition, action.names, action.values), self.marks)
+    def _judged(self, action: Put | Delete | ConditionCheck) -> Judged | None:
+        condition = condition_of(action.condition, action.names, action.values)
+        return None if condition is None else judged(condition, self.marks)
 
     def index(self, name: str | None, declared: Sequence[Index]) -> Index | None:
         """Return an index as it is, with what is declared of how to complete it.
@@ -131,7 +140,9 @@ class Exchange(Generic[Model]):
         said = next((each for each in declared if each.name == name), index)
         return attrs.evolve(index, old_index=said.old_index, old_value=said.old_value)
 
-    def key_condition(self, condition: ConditionBase, index: Index | None) -> KeyCondition:
+    def key_condition(
+        self, condition: ConditionBase | str, index: Index | None, given: Placeholders
+    ) -> KeyCondition:
         """Return a key condition on the table, or on one of its indexes.
 
         Raises:
@@ -139,21 +150,33 @@ class Exchange(Generic[Model]):
         """
         schema = self.new.key if index is None else index.key
         where = self.new.table if index is None else f"index {index.name}"
-        return key_conditions.checked(key_condition_of(condition), schema, where)
+        return key_conditions.checked(key_condition_of(condition, given), schema, where)
 
-    def filter(self, condition: ConditionBase | None) -> Callable[[WireItem], bool]:
-        """Return what tells whether a logical item is wanted.
+    def filter(
+        self,
+        condition: ConditionBase | str | None,
+        given: Placeholders,
+        key: KeySchema | None = None,
+    ) -> Callable[[WireItem], bool]:
+        """Return what tells whether a logical item is wanted; `key` is what a query goes by.
 
         Raises:
-            RequestRefusedError: The condition is malformed.
+            RequestRefusedError: The condition is malformed, or is about an attribute of that key.
         """
-        return (
-            _everything
-            if condition is None
-            else judged(condition_of(condition), self.marks).tree.holds
-        )
+        if condition is None:
+            return _everything
+        wanted = judged(filter_of(condition, given), self.marks)
+        for name in () if key is None else key.names:
+            if name in wanted.roots:
+                raise RequestRefusedError(
+                    f"the filter of a query may not be about {name!r}, which is in the key that it"
+                    " goes by; put it into the key condition, or look at the items that come"
+                )
+        return wanted.tree.holds
 
-    def projection(self, paths: Sequence[str] | None) -> Callable[[WireItem], Any]:
+    def projection(
+        self, paths: Sequence[str] | None, given: Placeholders
+    ) -> Callable[[WireItem], Any]:
         """Return what makes of a logical item what a caller wants of it.
 
         Raises:
@@ -165,7 +188,7 @@ class Exchange(Generic[Model]):
             raise RequestRefusedError(
                 "a projection yields no whole items, as a model needs; leave one of them out"
             )
-        wanted = projection_of(paths)
+        wanted = projection_of(paths, given)
         return lambda item: codec.decode(wanted.apply(item))
 
 

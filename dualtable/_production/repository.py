@@ -17,9 +17,11 @@ from dualtable._dynamodb.gateway import (
     MAX_BATCH_WRITE,
     ReturnValues,
     batches,
+    check_return_values,
 )
 from dualtable._expressions.actions import Action, Delete, Put, Update
 from dualtable._expressions.boto3_conditions import ConditionBase
+from dualtable._expressions.grammar import Placeholders
 from dualtable._production import judged_writes, transactions
 from dualtable._production.judged_writes import Change
 from dualtable._production.opened import Opened, operation
@@ -33,7 +35,7 @@ from dualtable._transforms.migration import Migration, check_range
 from dualtable._transforms.models import PLAIN, Model, form_of
 from dualtable._wire import codec
 from dualtable._wire.keys import identity
-from dualtable._wire.types import Item, Key
+from dualtable._wire.types import Item, Key, WireItem
 from dualtable.errors import GatewayError, RequestRefusedError
 
 
@@ -298,6 +300,7 @@ class DualTableRepository(Opened[Model]):
             names=ExpressionAttributeNames or {},
             values=ExpressionAttributeValues or {},
         )
+        check_return_values(ReturnValues)
         found = await judged_writes.update(tables, self._exchange.update_step(asked), ReturnValues)
         return None if found is None else codec.decode(found)
 
@@ -344,11 +347,13 @@ class DualTableRepository(Opened[Model]):
 
     def query(
         self,
-        key_condition: ConditionBase,
+        key_condition: ConditionBase | str,
         *,
         index: str | None = None,
-        filter: ConditionBase | None = None,  # noqa: A002 - the word that everybody looks for
+        filter: ConditionBase | str | None = None,  # noqa: A002 - the word that all look for
         projection: Sequence[str] | None = None,
+        names: Mapping[str, str] | None = None,
+        values: Mapping[str, Any] | None = None,
         limit: int | None = None,
         descending: bool = False,
         consistent_read: bool = False,
@@ -362,11 +367,16 @@ class DualTableRepository(Opened[Model]):
         the old table completes reads that one's partition whole, again for each token.
 
         Args:
-            key_condition: boto3's ``Key`` conditions on the new table or index.
+            key_condition: boto3's ``Key`` conditions on the new table or index, or an expression.
             index: The index to query. Until the cut-over, a global one is completed by
                 the index of the old table that `Index` names as ``old_index``.
-            filter: boto3's ``Attr`` conditions; items that do not meet them are read and left out.
-            projection: Names or paths of what is wanted of each item; all by default.
+            filter: boto3's ``Attr`` conditions, or an expression; items that do not meet it are
+                read and left out. It may not be about the key that the query goes by.
+            projection: Names or paths of what is wanted of each item, such as ``customer.region``,
+                ``lines[0]`` or ``#name``; all by default.
+            names: What the ``#names`` in expressions and paths stand for: attributes with dots,
+                brackets or reserved names among others. Together they must use all of them.
+            values: What the ``:values`` in expressions stand for, as plain values; the same.
             limit: How many items come at most; None (default) for all. What a filter leaves out
                 does not count.
             descending: From the last sort key to the first.
@@ -384,14 +394,16 @@ class DualTableRepository(Opened[Model]):
             InvalidKeyError: The condition does not fit the key of the table or index.
             UnknownIndexError: There is no such index.
             InvalidTokenError: The token is damaged or of another query.
-            RequestRefusedError: A filter or projection is malformed.
+            RequestRefusedError: A filter or projection is malformed; a name or value is not used.
+            InvalidSettingError: `limit` is no whole number from 1.
             IndexNotReadyError: The index is not complete yet (while iterating).
             TransformError: The partition cannot be mapped back to one of the old table, or the
                 transform fails on an item (while iterating; the latter unless there is `on_error`).
         """
         found = self._exchange.index(index, self._migration.indexes or ())
+        given = self._exchange.placeholders(names, values)
         asked = Query(
-            condition=self._exchange.key_condition(key_condition, found),
+            condition=self._exchange.key_condition(key_condition, found, given),
             index=found,
             descending=descending,
             consistent_read=consistent_read,
@@ -410,8 +422,9 @@ class DualTableRepository(Opened[Model]):
 
         return self._iterate(
             open_source,
-            condition=filter,
+            keep=self._exchange.filter(filter, given, asked.condition.schema),
             projection=projection,
+            given=given,
             limit=limit,
             question=question,
             token=token,
@@ -421,8 +434,10 @@ class DualTableRepository(Opened[Model]):
     def scan(
         self,
         *,
-        filter: ConditionBase | None = None,  # noqa: A002
+        filter: ConditionBase | str | None = None,  # noqa: A002
         projection: Sequence[str] | None = None,
+        names: Mapping[str, str] | None = None,
+        values: Mapping[str, Any] | None = None,
         limit: int | None = None,
         segment: int = 0,
         total_segments: int = 1,
@@ -436,8 +451,10 @@ class DualTableRepository(Opened[Model]):
         of the sort key, as on one table, if both tables have the same keys.
 
         Args:
-            filter: As for `query`.
+            filter: As for `query`; it may be about any attribute.
             projection: As for `query`.
+            names: As for `query`.
+            values: As for `query`.
             limit: As for `query`.
             segment: Which of the `total_segments` parts to read, from 0; run one scan for each.
             total_segments: Parts that both tables are divided into.
@@ -446,15 +463,17 @@ class DualTableRepository(Opened[Model]):
             on_error: As for `query`.
 
         Raises:
-            DualTableError: A setting is out of range.
+            InvalidSettingError: A setting is out of range.
             InvalidTokenError: The token is damaged or of another scan.
-            RequestRefusedError: A filter or projection is malformed.
+            RequestRefusedError: A filter or projection is malformed; a name or value is not used.
             TransformError: The transform fails on an item (while iterating, unless there is
                 `on_error`).
         """
         tables, _ = self._open()
-        check_range("total_segments", total_segments, 1, 1_000_000)
-        check_range("segment", segment, 0, total_segments - 1)
+        given = self._exchange.placeholders(names, values)
+        counted: dict[str, Any] = {"whole": True, "optional": False}
+        check_range("total_segments", total_segments, 1, 1_000_000, **counted)
+        check_range("segment", segment, 0, total_segments - 1, **counted)
         asked = Scan(
             segment=segment,
             total_segments=total_segments,
@@ -469,8 +488,9 @@ class DualTableRepository(Opened[Model]):
 
         return self._iterate(
             open_source,
-            condition=filter,
+            keep=self._exchange.filter(filter, given),
             projection=projection,
+            given=given,
             limit=limit,
             question=question,
             token=token,
@@ -518,18 +538,21 @@ class DualTableRepository(Opened[Model]):
         self,
         open_source: Callable[[Failures], Awaitable[Source]],
         *,
-        condition: ConditionBase | None,
+        keep: Callable[[WireItem], bool],
         projection: Sequence[str] | None,
+        given: Placeholders,
         limit: int | None,
         question: str,
         token: str | None,
         on_error: OnError | None,
     ) -> ItemIterator[Model]:
-        check_range("limit", limit, 1, float("inf"))
+        check_range("limit", limit, 1, whole=True)
+        show = self._exchange.projection(projection, given)
+        given.check_all_used()
         return ItemIterator(
             open_source,
-            keep=self._exchange.filter(condition),
-            show=self._exchange.projection(projection),
+            keep=keep,
+            show=show,
             limit=limit,
             question=question,
             token=token,

@@ -23,7 +23,7 @@ from dualtable._proof.findings import Level, VerificationReport
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._wire.layouts import layout
-from dualtable.errors import DualTableError
+from dualtable.errors import InvalidSettingError
 
 
 class Verifier(Connected):
@@ -46,7 +46,7 @@ class Verifier(Connected):
         **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Raises:
-        DualTableError: A setting is out of range.
+        InvalidSettingError: A setting is out of range.
 
     Example:
         >>> import asyncio
@@ -81,10 +81,10 @@ class Verifier(Connected):
         **connection: Unpack[Connection],
     ) -> None:
         if level not in ("keys", "content"):
-            raise DualTableError(f"level={level!r} must be 'keys' or 'content'")
-        check_range("concurrency", concurrency, 1, 1_000)
-        check_range("total_segments", total_segments, 1, 1_000_000)
-        check_range("max_read_units", max_read_units, 0.001, float("inf"))
+            raise InvalidSettingError(f"level={level!r} must be 'keys' or 'content'")
+        check_range("concurrency", concurrency, 1, 1_000, whole=True, optional=False)
+        check_range("total_segments", total_segments, 1, 1_000_000, whole=True)
+        check_range("max_read_units", max_read_units, 0.001)
         super().__init__(migration, clock, connection)
         self._level: Level = level
         self._concurrency = concurrency

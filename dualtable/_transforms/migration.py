@@ -6,6 +6,7 @@ transform, and no connection.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from functools import cached_property
@@ -19,7 +20,7 @@ from dualtable._transforms.reversal import reverse
 from dualtable._transforms.transform import Transform, as_transform
 from dualtable._wire.layouts import Index, KeySchema, check_key_schema
 from dualtable._wire.marks import Marks
-from dualtable.errors import DualTableError, TableMismatchError, TransformError
+from dualtable.errors import InvalidSettingError, TableMismatchError, TransformError
 
 _STATED = "version:"
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
@@ -40,11 +41,11 @@ def _check_name(_instance: object, _attribute: Any, value: str) -> None:
 
 def _check_rolling(_instance: object, _attribute: Any, value: bool) -> None:
     if not isinstance(value, bool):
-        raise DualTableError(f"rolling={value!r} must be True or False")
+        raise InvalidSettingError(f"rolling={value!r} must be True or False")
 
 
 def _check_settle_seconds(_instance: object, attribute: Any, value: float) -> None:
-    _check_within(attribute.name, value, 1, 86_400)
+    check_range(attribute.name, value, 1, 86_400, optional=False)
 
 
 def _to_indexes(value: Iterable[Index] | None) -> tuple[Index, ...] | None:
@@ -91,7 +92,7 @@ class Migration:
         TableMismatchError: A name, key or index is malformed, or two of the tables are one.
         TransformError: `transform` is neither a transform nor callable, or has no way back although
             `rolling` asks for one.
-        DualTableError: `settle_seconds` is out of range.
+        InvalidSettingError: `settle_seconds` is out of range.
 
     Example:
         >>> from dualtable import Migration, Move
@@ -210,13 +211,20 @@ def is_stated(fingerprint: str) -> bool:
     return fingerprint.startswith(_STATED)
 
 
-def check_range(name: str, value: float | None, least: float, most: float) -> None:
-    """Raise `DualTableError` where a setting is given and out of range."""
-    if value is not None:
-        _check_within(name, value, least, most)
-
-
-def _check_within(name: str, value: float, least: float, most: float) -> None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not least <= value <= most:
-        raise DualTableError(f"{name}={value!r} must be from {least:g} to {most:g}")
+def check_range(
+    name: str,
+    value: float | None,
+    least: float,
+    most: float = math.inf,
+    *,
+    whole: bool = False,
+    optional: bool = True,
+) -> None:
+    """Raise `InvalidSettingError` where a setting is out of range; None passes if `optional`."""
+    if value is None and optional:
+        return
+    kinds = (int,) if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+        kind = "a whole number" if whole else "a number"
+        bounds = f"from {least:g}" + ("" if most == math.inf else f" to {most:g}")
+        raise InvalidSettingError(f"{name}={value!r} must be {kind} {bounds}")

@@ -2,9 +2,9 @@
 
 The rule: what cannot be stored exactly is refused here, with the path to it, before anything is
 sent. ``decode(encode(item)) == item`` for every item that ``encode`` accepts, but for ``int``,
-``tuple``, ``bytearray`` and ``frozenset``, which come back as ``Decimal``, ``list``, ``bytes`` and
-``set``. A number has one spelling, DynamoDB's own, from the moment it is encoded: ``12.50`` and
-``1E+2`` are ``12.5`` and ``100``, here as there.
+``tuple``, ``bytearray``, boto3's ``Binary`` and ``frozenset``, which come back as ``Decimal``,
+``list``, ``bytes`` and ``set``. A number has one spelling, DynamoDB's own, from the moment it is
+encoded: ``12.50`` and ``1E+2`` are ``12.5`` and ``100``, here as there.
 
 Limits: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 """
@@ -14,9 +14,9 @@ from __future__ import annotations
 import base64
 import decimal
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from dualtable._wire.types import Item, WireItem, WireValue
 from dualtable.errors import InvalidItemError
@@ -41,6 +41,15 @@ _NUMBERS = decimal.Context(
 )
 _SAFE_INT = 10**_DIGITS
 _SPELLED = re.compile(r"-?\d+(?:\.\d*[1-9])?", re.ASCII)  # as `spelled` would spell it
+
+
+@runtime_checkable
+class _WrappedBytes(Protocol):
+    """Bytes as boto3 wraps them in its ``Binary``, known by its shape."""
+
+    value: bytes | bytearray
+
+    def __bytes__(self) -> bytes: ...
 
 
 class KeepsWire:
@@ -122,6 +131,10 @@ def _encoder_of_base(value: Any) -> Callable[[Any, int], WireValue]:
             return encoder
     if isinstance(value, Mapping):
         return _encode_map
+    if isinstance(value, Set):
+        return _encode_set
+    if isinstance(value, _WrappedBytes):
+        return _encode_wrapped
     hint = " use Decimal, e.g. Decimal(str(x))" if isinstance(value, float) else " convert it"
     raise InvalidItemError(f"{type(value).__name__} is not a DynamoDB type;{hint}")
 
@@ -195,8 +208,12 @@ def _encode_map(value: Mapping[str, Any], depth: int) -> WireValue:
     return {"M": encode_members(value, depth + 1)}
 
 
+def _encode_wrapped(value: _WrappedBytes, _depth: int) -> WireValue:
+    return {"B": _base64(value.value)}
+
+
 def _encode_set(value: Iterable[Any], _depth: int) -> WireValue:
-    members = list(value)
+    members: list[Any] = [each.value if isinstance(each, _WrappedBytes) else each for each in value]
     if not members:
         raise InvalidItemError("a set must not be empty; leave the attribute out")
     if all(isinstance(member, str) for member in members):

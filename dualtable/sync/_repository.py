@@ -212,11 +212,13 @@ class DualTableRepository(Generic[Model]):
     @_documented
     def query(
         self,
-        key_condition: ConditionBase,
+        key_condition: ConditionBase | str,
         *,
         index: str | None = None,
-        filter: ConditionBase | None = None,  # noqa: A002 - DynamoDB's word
+        filter: ConditionBase | str | None = None,  # noqa: A002 - DynamoDB's word
         projection: Sequence[str] | None = None,
+        names: Mapping[str, str] | None = None,
+        values: Mapping[str, Any] | None = None,
         limit: int | None = None,
         descending: bool = False,
         consistent_read: bool = False,
@@ -229,6 +231,8 @@ class DualTableRepository(Generic[Model]):
             index=index,
             filter=filter,
             projection=projection,
+            names=names,
+            values=values,
             limit=limit,
             descending=descending,
             consistent_read=consistent_read,
@@ -241,8 +245,10 @@ class DualTableRepository(Generic[Model]):
     def scan(
         self,
         *,
-        filter: ConditionBase | None = None,  # noqa: A002
+        filter: ConditionBase | str | None = None,  # noqa: A002
         projection: Sequence[str] | None = None,
+        names: Mapping[str, str] | None = None,
+        values: Mapping[str, Any] | None = None,
         limit: int | None = None,
         segment: int = 0,
         total_segments: int = 1,
@@ -254,6 +260,8 @@ class DualTableRepository(Generic[Model]):
         items = self._repository.scan(
             filter=filter,
             projection=projection,
+            names=names,
+            values=values,
             limit=limit,
             segment=segment,
             total_segments=total_segments,

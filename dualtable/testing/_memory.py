@@ -33,6 +33,7 @@ from dualtable._dynamodb.gateway import (
     TransactUpdate,
     Verdict,
     cancellation,
+    check_return_values,
 )
 from dualtable._expressions.key_conditions import KeyCondition, checked
 from dualtable._expressions.texts import Condition, Update
@@ -168,6 +169,7 @@ class MemoryGateway:
         *,
         return_values: ReturnValues = "NONE",
     ) -> WireItem | None:
+        check_return_values(return_values)
         write = await self._write("update", TransactUpdate(table, key, update, condition))
         return write.returned(return_values)
 

@@ -8,6 +8,7 @@ says so (`wrong_on`), and fails once that is no longer true.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -386,6 +387,82 @@ async def test_conditions_mean_the_same(gateway: Gateway, simple: str, where: st
         return True
 
     assert await surprises(CONDITIONS, answer, where) == []
+
+
+COUNTS_NO_OPERATORS = "counts no operators"
+COUNTS_NO_LEVELS = "counts no levels of a path"
+
+
+def repeated(text: str, times: int, joint: str = " OR ") -> str:
+    return joint.join([text] * times)
+
+
+def sums(times: int) -> str:
+    return "SET " + ",".join(f"x{n}=n+n" for n in range(times))
+
+
+@wrong_on(dynoxide=COUNTS_NO_OPERATORS, ministack=COUNTS_NO_OPERATORS)
+@pytest.mark.parametrize(
+    ("most", "more"),
+    [
+        (repeated("NOT n < n2", 100), repeated("NOT n < n2", 101)),
+        (repeated("attribute_exists(n)", 150), repeated("attribute_exists(n)", 151)),
+        (repeated("n BETWEEN n2 AND n3", 150), repeated("n BETWEEN n2 AND n3", 151)),
+        (repeated("n IN (n2)", 150), repeated("n IN (n2)", 151)),
+        (repeated("size(s) < n", 100), repeated("size(s) < n", 101)),
+        (sums(300), sums(301)),
+    ],
+)
+async def test_an_expression_has_at_most_300_operators(
+    gateway: Gateway, simple: str, most: str, more: str
+) -> None:
+    """Functions count, commas and parentheses do not."""
+    await gateway.put(simple, {**key(), **ITEM})
+
+    async def send(text: str) -> None:
+        if text.startswith("SET"):
+            await gateway.update(simple, key(), Update(text))
+        else:
+            with contextlib.suppress(ConditionFailed):
+                await gateway.put(simple, key(), Condition(text))
+            await gateway.put(simple, {**key(), **ITEM})
+
+    await send(most)
+    with pytest.raises(RequestRefusedError):
+        await send(more)
+
+
+@wrong_on(dynoxide=COUNTS_NO_LEVELS, ministack=COUNTS_NO_LEVELS)
+@pytest.mark.parametrize("step", [".m", "[0]"])
+async def test_a_path_has_at_most_32_levels(gateway: Gateway, simple: str, step: str) -> None:
+    """In conditions and updates; positions in lists are levels, too."""
+    deep = "m" + step * 31
+    await gateway.put(simple, key(), Condition(f"attribute_not_exists({deep})"))
+    taken = await not_refused(
+        condition=gateway.put(simple, key(), Condition(f"attribute_not_exists({deep}{step})")),
+        update=gateway.update(simple, key(), Update(f"REMOVE y, {deep}{step}")),
+    )
+    assert taken == []
+
+
+async def test_an_expression_has_at_most_4096_bytes(gateway: Gateway, simple: str) -> None:
+    """Spaces count, wherever they are."""
+    condition, update = "attribute_not_exists(y)".ljust(4096), "SET x =" + ":v".rjust(4089)
+    await gateway.put(simple, key(), Condition(condition))
+    await gateway.update(simple, key(), Update(update, {}, {":v": N("1")}))
+    taken = await not_refused(
+        condition=gateway.put(simple, key(), Condition(f"{condition} ")),
+        update=gateway.update(simple, key(), Update(f"{update} ", {}, {":v": N("1")})),
+    )
+    assert taken == []
+
+
+@pytest.mark.parametrize("returned", ["none", "DOG", "", "all_new"])
+async def test_an_update_returns_one_of_five(gateway: Gateway, simple: str, returned: Any) -> None:
+    """In capitals; whatever else is asked for is refused, and nothing is written."""
+    with pytest.raises(RequestRefusedError):
+        await gateway.update(simple, key(), ADD_ONE, return_values=returned)
+    assert await everything(gateway, simple) == []
 
 
 async def test_updates_mean_the_same(gateway: Gateway, simple: str, where: str) -> None:
@@ -767,6 +844,8 @@ def on_day(expression: str) -> Condition:
         ("id = :k AND #d BETWEEN :a AND :b", [2, 3]),
         ("(id = :k) AND (#d > :a)", [3, 4]),
         ("(id = :k AND #d > :a)", [3, 4]),
+        (":k = id AND :a < #d", [3, 4]),
+        (":k = id AND :a >= #d", [0, 1, 2]),
     ],
 )
 async def test_key_conditions(

@@ -84,8 +84,55 @@ def test_an_expression_has_a_largest_length() -> None:
     """4 KB, as DynamoDB has it."""
     longest = " OR ".join(["attribute_exists(aaaaaaaaa)"] * 132)
     assert judge(longest, {}) is False
-    with pytest.raises(RequestRefusedError, match="4096 bytes"):
+    with pytest.raises(RequestRefusedError, match="4096 bytes") as caught:
         judge(f"{longest} OR attribute_exists(b)", {})
+    assert "aaa" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("n = :v < :v", "there is '<' where the end should be"),
+        ("n = :v)", "there is ')' where the end should be"),
+        ("(n = :v", "it ends where ')' should be"),
+        ("contains(n, :v", "it ends where ')' should be"),
+        ("n :v", "there is ':v' where a comparator should be"),
+        ("n", "it ends where a comparator should be"),
+        ("n =", "it ends where a name should be"),
+        ("n = :v AND", "it ends where a name should be"),
+        ("l[ = :v", "there is '=' where a position should be"),
+        ("l[0 = :v", "there is '=' where ']' should be"),
+        ("n BETWEEN :v OR :v", "there is 'OR' where 'AND' should be"),
+        ("size(size(s)) = :v", "size needs a path or :value"),
+        ("attribute_exists(:v)", "attribute_exists needs a path"),
+        (f"attribute_exists({'.'.join(['a'] * 33)})", "a path has 33 levels; DynamoDB takes 32"),
+        ("NOT " * 301 + "n = :v", "302 operators and functions; DynamoDB takes 300"),
+    ],
+)
+def test_an_error_says_what_is_there_and_what_should_be(text: str, told: str) -> None:
+    """Nobody should have to guess what an empty quotation means."""
+    with pytest.raises(RequestRefusedError) as caught:
+        judge(text, {":v": N("5")})
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "it is empty"),
+        ("SET", "it ends where a name should be"),
+        ("SET x", "it ends where '=' should be"),
+        ("SET x = ", "it ends where a name should be"),
+        ("ADD x", "it ends where a :value should be"),
+        ("REMOVE x FOO", "there is 'FOO' where a clause, each of which once, should be"),
+        ("SET x = :v SET y = :v", "there is 'SET' where a clause"),
+    ],
+)
+def test_an_error_of_an_update_says_so_too(text: str, told: str) -> None:
+    """The same in updates."""
+    with pytest.raises(RequestRefusedError) as caught:
+        parse_update(text, Placeholders({}, {":v": N("5")}))
+    assert told in str(caught.value)
 
 
 def test_deep_nesting_is_refused_and_never_a_crash() -> None:

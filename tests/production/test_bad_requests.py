@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +13,11 @@ import orders
 import pytest
 from boto3.dynamodb.conditions import Attr, Key
 
-from dualtable import Delete, DualTableError, DualTableRepository, Put, Update
+from dualtable import ConditionCheck, Delete, DualTableError, DualTableRepository, Put, Update
 from dualtable.errors import (
     InvalidItemError,
     InvalidKeyError,
+    InvalidSettingError,
     InvalidTokenError,
     RequestRefusedError,
     UnknownIndexError,
@@ -23,6 +26,8 @@ from dualtable.testing import Faults, MemoryGateway
 
 PLAN = orders.migration("shop")
 KEY = orders.key(1)
+ONE = Key("id").eq("o-1")
+REGION: dict[str, Any] = {"names": {"#r": "region"}, "values": {":r": "eu"}}
 OTHER = orders.key(2)
 Call = Callable[[Any], Any]
 
@@ -110,7 +115,138 @@ BAD_QUESTIONS: list[tuple[str, Call, type[DualTableError], str]] = [
     ("no key", lambda s: s.query(Attr("id").eq("o-1")), InvalidKeyError, "Key("),
     ("malformed token", lambda s: s.scan(token="§"), InvalidTokenError, "page token"),
     ("no such segment", lambda s: s.scan(segment=4, total_segments=4), DualTableError, "segment=4"),
-    ("limit", lambda s: s.scan(limit=0), DualTableError, "limit=0"),
+    ("limit", lambda s: s.scan(limit=0), InvalidSettingError, "limit=0"),
+    ("half a limit", lambda s: s.scan(limit=2.5), InvalidSettingError, "limit=2.5"),
+    ("a limit in text", lambda s: s.query(ONE, limit="3"), InvalidSettingError, "limit='3'"),
+    ("no segments", lambda s: s.scan(total_segments=None), InvalidSettingError, "total_segments"),
+    (
+        "names and no condition",
+        lambda s: s.put(KEY, names={"#x": "x"}),
+        RequestRefusedError,
+        "give the condition",
+    ),
+    (
+        "values and no condition",
+        lambda s: s.delete(KEY, values={":x": 1}),
+        RequestRefusedError,
+        "give the condition",
+    ),
+    (
+        "values beside an Attr",
+        lambda s: s.delete(KEY, condition=Attr("x").eq(1), values={":x": 1}),
+        RequestRefusedError,
+        "leave them out",
+    ),
+    (
+        "a put of a transaction with values and no condition",
+        lambda s: s.transact_write([Delete(OTHER), Put(KEY, values={":x": 1})]),
+        RequestRefusedError,
+        "give the condition",
+    ),
+    (
+        "a delete of a transaction with names and no condition",
+        lambda s: s.transact_write([Put(OTHER), Delete(KEY, names={"#x": "x"})]),
+        RequestRefusedError,
+        "give the condition",
+    ),
+    (
+        "a check without a condition",
+        lambda s: s.transact_write([ConditionCheck(KEY, None)]),
+        RequestRefusedError,
+        "needs a condition",
+    ),
+    (
+        "an unknown choice of what is returned",
+        lambda s: s.update_item(KEY, UpdateExpression="REMOVE x", ReturnValues="none"),
+        RequestRefusedError,
+        "ReturnValues='none' must be one of NONE, ALL_OLD",
+    ),
+    (
+        "a filter of a query on its key",
+        lambda s: s.query(ONE, filter=Attr("total").gt(1) | Attr("id").ne("o-1")),
+        RequestRefusedError,
+        "'id'",
+    ),
+    (
+        "a filter in text on the key of an index",
+        lambda s: s.query(Key("region").eq("eu"), index="by-region", filter="#r <> :r", **REGION),
+        RequestRefusedError,
+        "'region'",
+    ),
+    (
+        "a name that no expression uses",
+        lambda s: s.query(ONE, filter="x = :x", names={"#x": "x"}, values={":x": 1}),
+        RequestRefusedError,
+        "#x is not used",
+    ),
+    (
+        "a name and nothing in text",
+        lambda s: s.scan(filter=Attr("x").eq(1), names={"#x": "x"}),
+        RequestRefusedError,
+        "#x is not used",
+    ),
+    (
+        "a name that is not defined",
+        lambda s: s.scan(projection=["#y"], names={"#x": "x"}),
+        RequestRefusedError,
+        "#y is used in an expression and not defined",
+    ),
+    (
+        "a projection in one text",
+        lambda s: s.scan(projection="id"),
+        RequestRefusedError,
+        "a list of paths",
+    ),
+    (
+        "a path of 33 levels",
+        lambda s: s.scan(projection=[".".join(["a"] * 33)]),
+        RequestRefusedError,
+        "33 levels",
+    ),
+    (
+        "a filter of 33 levels",
+        lambda s: s.scan(filter=Attr(".".join(["a"] * 33)).exists()),
+        RequestRefusedError,
+        "33 levels",
+    ),
+    ("OR in a key condition", lambda s: s.query(ONE | ONE), InvalidKeyError, "OR is not possible"),
+    ("NOT in a key condition", lambda s: s.query(~ONE), InvalidKeyError, "NOT is not possible"),
+    (
+        "IN in a key condition",
+        lambda s: s.query("id IN (:a)", values={":a": "o-1"}),
+        InvalidKeyError,
+        "IN is not possible",
+    ),
+    (
+        "<> in a key condition",
+        lambda s: s.query("id <> :a", values={":a": "o-1"}),
+        InvalidKeyError,
+        "<> is not possible",
+    ),
+    (
+        "attribute_not_exists in a key condition",
+        lambda s: s.query("attribute_not_exists(id)"),
+        InvalidKeyError,
+        "attribute_not_exists is not possible",
+    ),
+    (
+        "a path in a key condition",
+        lambda s: s.query("id.x = :a", values={":a": "o-1"}),
+        InvalidKeyError,
+        "'id.x' is no key attribute",
+    ),
+    (
+        "two values in a key condition",
+        lambda s: s.query(":a = :b", values={":a": "o-1", ":b": "o-1"}),
+        InvalidKeyError,
+        "the left side is no key attribute",
+    ),
+    (
+        "deep in boto3's conditions",
+        lambda s: s.scan(filter=functools.reduce(operator.and_, [Attr("x").eq(1)] * 2000)),
+        RequestRefusedError,
+        "too deeply",
+    ),
     (
         "reserved in a filter",
         lambda s: s.scan(filter=Attr("_dualtable_token").exists()),
@@ -148,7 +284,7 @@ BAD_QUESTIONS: list[tuple[str, Call, type[DualTableError], str]] = [
         "a float in a condition",
         lambda s: s.delete(KEY, condition=Attr("total").gt(1.5)),
         InvalidItemError,
-        "float",
+        "a value of a condition: float",
     ),
 ]
 

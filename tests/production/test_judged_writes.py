@@ -383,6 +383,54 @@ async def test_a_placeholder_may_have_the_name_of_a_mark(shop: DualTableReposito
             await shop.delete(OLD_ONLY, condition="attribute_exists(customer.#x)", **nested)
 
 
+# Room
+
+
+def padded(text: str) -> str:
+    """Return a condition of 4,096 characters, which has no room for a second one."""
+    name, rest = text.split(" ", 1)
+    return f"{name} {rest:>{4095 - len(name)}}"
+
+
+MANY = " OR ".join(["#t <> :t"] * 150)
+
+
+@everywhere
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("kind", ["long", "crowded"])
+async def test_an_expression_without_room_for_another(
+    shop: DualTableRepository, key: dict[str, Any], write: str, kind: str
+) -> None:
+    """What DynamoDB takes of a caller it takes of the library, which then compares and sets."""
+    given = {"names": {"#t": "total"}, "values": {":t": 5}}
+    one = "#t <> :t" if kind == "long" else MANY
+    holding = padded(one) if kind == "long" else one
+    failing = padded("NOT #t <> :t") if kind == "long" else "#t = :t" + " AND #t = :t" * 149
+    with pytest.raises(ConditionFailedError):
+        await WRITES[write](shop, key, failing, given)
+    assert await untouched(shop)
+    await WRITES[write](shop, key, holding, given)
+
+
+@everywhere
+@pytest.mark.parametrize("in_transaction", [False, True])
+async def test_an_update_without_room_for_the_token(
+    shop: DualTableRepository, gateway: MemoryGateway, key: dict[str, Any], in_transaction: bool
+) -> None:
+    """The token is written all the same, with the item."""
+    expression = f"SET {'visits':>4085} = :v"
+    assert len(expression) == 4094
+    if in_transaction:
+        await shop.transact_write([Update(key, expression, values={":v": 1}), Put({"id": "log"})])
+    else:
+        values = {"ExpressionAttributeValues": {":v": 1}, "ReturnValues": "UPDATED_NEW"}
+        assert await shop.update_item(key, UpdateExpression=expression, **values) == {"visits": 1}
+    assert await shop.get(key) == {**(logical(key) or key), "visits": 1}
+    stored = await gateway.get(PLAN.new, codec.encode(key), consistent_read=True)
+    assert stored is not None
+    assert PLAN.token_attribute in stored
+
+
 # Transactions
 
 

@@ -34,6 +34,7 @@ from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import PRODUCTION
 from dualtable._expressions.boto3_conditions import key_condition_of
+from dualtable._expressions.grammar import Placeholders
 from dualtable._wire import codec
 from dualtable.errors import ConditionFailedError
 
@@ -72,7 +73,9 @@ class World:
     server: str
 
     async def query(self, condition: Any, **asked: Any) -> list[dict[str, Any]]:
-        page = await self.gateway.query(self.one, key_condition_of(condition), **asked)
+        page = await self.gateway.query(
+            self.one, key_condition_of(condition, Placeholders({}, {})), **asked
+        )
         return [codec.decode(item) for item in page.items]
 
     async def copy(self) -> None:

@@ -391,8 +391,9 @@ async def test_an_unknown_index_is_named(gateway: MemoryGateway) -> None:
         (C7 & Key("total").eq(1), "'total' is no key attribute"),
         (C7 & C7, "'customer' comes twice"),
         (C7 & Attr("day").eq(1), "Key"),
-        ("customer = :c", "Key"),
+        ("customer = :c", ":c is used in an expression and not defined"),
         (None, "Key"),
+        (5, "Key"),
     ],
 )
 async def test_bad_key_conditions_are_named(

@@ -169,7 +169,7 @@ def test_paths_are_those_of_expressions(path: str) -> None:
     removed = parse_update(f"REMOVE {path}", Placeholders({}, {})).apply(wire)
     assert Drop(path).forward(item) == codec.decode(removed)
     moved = Move(path, "found").forward(item)
-    (read,) = projection_of([path]).paths
+    (read,) = projection_of([path], Placeholders({}, {})).paths
     assert codec.encode_value(moved["found"]) == read.read(wire) if "found" in moved else True
 
 

@@ -7,7 +7,7 @@ from boto3.dynamodb.conditions import Attr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualtable._expressions.boto3_conditions import condition_of
+from dualtable._expressions.boto3_conditions import filter_of
 from dualtable._expressions.conditions import Exists
 from dualtable._expressions.grammar import Placeholders
 from dualtable._expressions.parser import parse_condition
@@ -39,7 +39,7 @@ def test_a_path_and_its_text(text: str, steps: tuple[str | int, ...]) -> None:
 @given(TEXTS)
 def test_it_is_what_a_filter_understands(text: str) -> None:
     """boto3 makes an expression of a path in its own way; both come to the same, or to nothing."""
-    condition = condition_of(Attr(text).exists())
+    condition = filter_of(Attr(text).exists(), Placeholders({}, {}))
     try:
         tree = parse_condition(
             condition.expression, Placeholders(condition.names, condition.values)
