@@ -5,6 +5,8 @@ from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._expressions.actions import ConditionCheck, Delete, Put, Update
 from dualtable._operations.creation import CreationReport, create_table
+from dualtable._operations.gates import Gate, GateCondition
+from dualtable._operations.lifecycle import Lifecycle
 from dualtable._operations.status import MigrationStatus, read_status
 from dualtable._production.repository import DualTableRepository
 from dualtable._proof.findings import VerificationReport
@@ -28,10 +30,13 @@ __all__ = [
     "Drop",
     "DualTableError",
     "DualTableRepository",
+    "Gate",
+    "GateCondition",
     "Index",
     "ItemIterator",
     "KeyAttribute",
     "KeySchema",
+    "Lifecycle",
     "Migration",
     "MigrationProgress",
     "MigrationReport",

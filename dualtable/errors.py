@@ -18,6 +18,7 @@ values. Data is in attributes. Every error survives pickling.
     ├── InvalidTokenError (ValueError)       a page token is damaged or of another query
     ├── IndexNotReadyError                   an index of the new table is not complete yet
     ├── StalePhaseError                      the phase could not be refreshed for too long
+    ├── GateClosedError                      something is in the way of the next phase
     ├── LeaseLostError                       another migrator has taken the segment over
     ├── ServerNotStartedError (RuntimeError) the embedded server did not come up
     └── GatewayError                         DynamoDB refused or could not be reached
@@ -41,6 +42,7 @@ __all__ = [
     "ConcurrentUpdateError",
     "ConditionFailedError",
     "DualTableError",
+    "GateClosedError",
     "GatewayError",
     "IndexNotReadyError",
     "InvalidItemError",
@@ -172,6 +174,18 @@ class IndexNotReadyError(DualTableError):
 
 class StalePhaseError(DualTableError):
     """The migration's phase could not be refreshed for so long that a fallback is not safe."""
+
+
+class GateClosedError(DualTableError):
+    """Something must be so before the next phase, and is not.
+
+    Attributes:
+        gate: The `dualtable.Gate`, with each condition and how it stands.
+    """
+
+    def __init__(self, message: str = "", *, gate: Any = None) -> None:
+        super().__init__(message)
+        self.gate = gate
 
 
 class LeaseLostError(DualTableError):

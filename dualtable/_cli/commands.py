@@ -14,10 +14,11 @@ from argparse import Namespace
 
 import attrs
 
-from dualtable._cli import summaries
+from dualtable._cli import gates, summaries
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
 from dualtable._cli.options import (
     UNLIMITED,
+    add_advance,
     add_copy,
     add_level,
     add_migration,
@@ -26,17 +27,21 @@ from dualtable._cli.options import (
     add_scan,
 )
 from dualtable._cli.progress import of_migration, of_verification, shown
+from dualtable._control.phases import Phase
 from dualtable._copy.dead_letters import default_dead_letters
 from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationReport
 from dualtable._dynamodb.connect import Connection
 from dualtable._operations.creation import create_table
+from dualtable._operations.gates import Gate
+from dualtable._operations.lifecycle import Lifecycle
 from dualtable._operations.rate import change_limits
 from dualtable._operations.reference import load_migration
 from dualtable._operations.status import read_status
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.verifier import Verifier
 from dualtable._transforms.migration import Migration
+from dualtable.errors import DualTableError, GateClosedError
 
 _log = logging.getLogger("dualtable.cli")
 
@@ -136,6 +141,51 @@ def _rate(options: Namespace) -> Answer:
     return Answer(WELL, attrs.asdict(limits), [summaries.limits_text(limits, migration.name)])
 
 
+def _advance(options: Namespace) -> Answer:
+    migration = load_migration(options.reference)
+    if options.plan and (options.wait or options.declare_dead):
+        raise DualTableError("--plan changes nothing; leave --wait and --declare-dead out with it")
+    lifecycle = Lifecycle(migration, **_connection(options))
+    try:
+        return asyncio.run(_plan_or_advance(lifecycle, migration, options))
+    except GateClosedError as error:
+        return _gate_answer(error.gate, migration)
+
+
+async def _plan_or_advance(
+    lifecycle: Lifecycle, migration: Migration, options: Namespace
+) -> Answer:
+    to = options.to and Phase(options.to)
+    word = {
+        "old_code_is_gone": options.old_code_is_gone,
+        "ttl_attribute": options.ttl_attribute,
+    }
+    if options.plan:
+        return _gate_answer(await lifecycle.gate(to=to, **word), migration)
+    for name in options.declare_dead:
+        await lifecycle.declare_dead(name)
+    observer = _tell if options.wait else None
+    phase = await lifecycle.advance(to=to, wait=options.wait, observer=observer, **word)
+    return Answer(
+        WELL, {"phase": phase}, gates.entered_text(phase, migration.name, options.reference)
+    )
+
+
+def _tell(gate: Gate) -> None:
+    """Say what is being waited for; without waiting, the answer says it."""
+    for condition in gate.closed_by:
+        what = {"to": gate.next_phase, "condition": condition.words}
+        _log.info("waiting at the gate", extra=what)
+
+
+def _gate_answer(gate: Gate, migration: Migration) -> Answer:
+    return Answer(
+        WELL if gate.open else NOT_WELL,
+        gates.gate_data(gate),
+        gates.gate_text(gate, migration.name),
+    )
+
+
 def _connection(options: Namespace) -> Connection:
     return {
         "endpoint_url": options.endpoint_url,
@@ -150,6 +200,12 @@ COMMANDS = (
         "Create the new table and the control table.",
         _create,
         (add_migration, add_output),
+    ),
+    Command(
+        "advance",
+        "Enter the next phase through its gate; --plan shows it.",
+        _advance,
+        (add_migration, add_advance, add_output),
     ),
     Command(
         "migrate",

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from argparse import ArgumentParser
 
+from dualtable._control.phases import Phase
+
 UNLIMITED = "none"
 
 
@@ -92,4 +94,35 @@ def add_level(parser: ArgumentParser) -> None:
         choices=("keys", "content"),
         default="content",
         help="keys: every key has arrived; content (default): also unchanged, and nothing else has",
+    )
+
+
+def add_advance(parser: ArgumentParser) -> None:
+    parser.add_argument("--plan", action="store_true", help="show the gate and change nothing")
+    parser.add_argument(
+        "--wait", action="store_true", help="wait at the gate for what may still come true"
+    )
+    parser.add_argument(
+        "--to",
+        metavar="PHASE",
+        choices=[phase.value for phase in Phase],
+        help="the phase to arrive at (default: the next one); several steps need --wait",
+    )
+    parser.add_argument(
+        "--old-code-is-gone",
+        action="store_true",
+        help="state that no process runs that does not use the repository; nobody can see that",
+    )
+    parser.add_argument(
+        "--ttl-attribute",
+        metavar="NAME",
+        help="by which attribute items shall expire in the new table, where it cannot be found;"
+        " '' for not at all",
+    )
+    parser.add_argument(
+        "--declare-dead",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="state that a repository is dead and will do nothing more; may be given repeatedly",
     )

@@ -11,6 +11,7 @@ In reading order:
 - `run_records`: those of one run: its segments, and who is at work
 - `control_table`: those of the migration: phase, run, ceilings, heartbeats
 - `inherited`: what an earlier migration has left in the old table
+- `milestones`: what gates depend on and no run holds: what was seen, found and said
 - `membership`: that a migrator still belongs to the run with which it began
 - `phase_watch`: how a running repository knows the phase, and for how long it believes it
 - `capacity`: units a second: what a table gives, and buckets that keep to it

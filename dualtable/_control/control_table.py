@@ -32,6 +32,7 @@ from dualtable._wire.values import equal_items
 from dualtable.errors import MigrationMismatchError, TableNotFoundError
 
 _REPOSITORY = "repository#"
+REPOSITORIES = "repositories"
 _CEILINGS = "ceilings"
 
 
@@ -46,6 +47,10 @@ class Heartbeat:
     process: int
     step: int = 0  # of the migration; see `State`
     fingerprint: str = ""  # of the transform that it reads and writes by
+
+    def acknowledges(self, state: State) -> bool:
+        """Tell whether it was given under this state, or a later one."""
+        return self.step >= state.step
 
 
 @attrs.frozen
@@ -140,7 +145,11 @@ class Control:
         await self._records.put(record, {**fields, "at": number(heartbeat.at)})
 
     async def forget_heartbeat(self, repository: str) -> None:
-        """Delete the heartbeat of a repository that has been closed, or is known to be dead."""
+        """Delete the heartbeat of a repository that has been closed, or is known to be dead.
+
+        That there has been one stays.
+        """
+        await self._records.put(REPOSITORIES, {})
         await self._records.delete(_REPOSITORY + repository)
 
     async def run(self) -> Run | None:

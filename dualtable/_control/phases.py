@@ -129,6 +129,7 @@ class Requirement(enum.Enum):
     COPIED = "every segment is done"
     NO_DEAD_LETTERS = "no item is left that could not be copied"
     VERIFIED = "a verification that began after the last segment was done has passed"
+    EXPIRY = "it is known by which attribute items shall expire in the new table"
 
 
 _EVERY_STEP = (Requirement.TABLES, Requirement.ACKNOWLEDGED, Requirement.SETTLED)
@@ -144,8 +145,9 @@ TRANSITIONS = MappingProxyType(
             Requirement.COPIED,
             Requirement.NO_DEAD_LETTERS,
             Requirement.VERIFIED,
+            Requirement.EXPIRY,
         ),
-        (Phase.MIGRATED, Phase.FINISHED): _EVERY_STEP,
+        (Phase.MIGRATED, Phase.FINISHED): (*_EVERY_STEP, Requirement.EXPIRY),
     }
 )
 

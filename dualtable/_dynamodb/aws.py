@@ -120,6 +120,11 @@ class AwsGateway:
                 return tuple(tags)
             parameters["NextToken"] = page["NextToken"]
 
+    async def switch_ttl_on(self, table: str, attribute: str) -> None:
+        specification = {"Enabled": True, "AttributeName": attribute}
+        parameters = {"TimeToLiveSpecification": specification}
+        await call(self._client, "UpdateTimeToLive", table, parameters)
+
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         parameters = {"Key": key, "ConsistentRead": consistent_read}
         response = await call(self._client, "GetItem", table, parameters)

@@ -251,6 +251,13 @@ class Gateway(Protocol):
     async def describe_extras(self, table: str) -> Extras:
         """Return what ``DescribeTable`` does not say, as far as it can be known."""
 
+    async def switch_ttl_on(self, table: str, attribute: str) -> None:
+        """Let items of a table expire by an attribute.
+
+        Raises:
+            RequestRefusedError: Also: TTL is on already, or was changed within the last hour.
+        """
+
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         """Return the item, or None."""
 

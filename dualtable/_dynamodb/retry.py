@@ -83,6 +83,9 @@ class RetryingGateway:
     async def describe_extras(self, table: str) -> Extras:
         return await self._retried(lambda: self._gateway.describe_extras(table))
 
+    async def switch_ttl_on(self, table: str, attribute: str) -> None:
+        await self._retried(lambda: self._gateway.switch_ttl_on(table, attribute))
+
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         return await self._retried(
             lambda: self._gateway.get(table, key, consistent_read=consistent_read)

@@ -5,6 +5,11 @@ In reading order:
 - `reference`: the user's migration by its name, ``module:attribute``
 - `queries_wait`: whether production can query before the cut-over
 - `creation`: the new table and the control table are made
+- `gates`: what must be so before the next phase, and how it stands
+- `samples`: some items of a table, the same ones looked at again
+- `expiry`: by which attribute items shall expire in the new table
+- `facts`: all that a gate is judged from, read at one moment
+- `lifecycle`: `Lifecycle`: from phase to phase, one gate after the other
 - `status`: how a migration stands
 - `rate`: ceilings are changed while it runs
 

@@ -10,14 +10,14 @@ from typing import Unpack
 
 import attrs
 
-from dualtable._clock import SystemClock
+from dualtable._clock import Clock, SystemClock
 from dualtable._control.connected import begun
-from dualtable._control.control_table import Control
+from dualtable._control.milestones import Milestones
 from dualtable._control.state import State
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Extras, Gateway
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._dynamodb.tables import differences, index_names, new_table
+from dualtable._dynamodb.tables import differences, identity, index_names, new_table
 from dualtable._operations.queries_wait import queries_wait
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration
@@ -69,16 +69,19 @@ class CreationReport:
         return not self.differences
 
 
-async def create_table(migration: Migration, **connection: Unpack[Connection]) -> CreationReport:
+async def create_table(
+    migration: Migration, *, clock: Clock | None = None, **connection: Unpack[Connection]
+) -> CreationReport:
     """Create the new table like the old one, with the migration's keys and indexes.
 
     Billing, stream, encryption, table class and tags are those of the old table, but for AWS's own
-    tags. A table that
-    exists is not changed. The control table is created where it does not exist. Where the partition
-    key changes, some items of the old table are read to see whether production can query meanwhile.
+    tags. A table that exists is not changed. The control table is created where it does not exist.
+    Where the partition key changes, some items of the old table are read to see whether production
+    can query meanwhile.
 
     Args:
         migration: What will be migrated. The old table must exist.
+        clock: Where time comes from; for tests.
         **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Raises:
@@ -117,13 +120,16 @@ async def create_table(migration: Migration, **connection: Unpack[Connection]) -
         lineage = Lineage.of(migration, layout(old), layout(wanted))
         waiting = await queries_wait(gateway, lineage)
         created, found = await _make(gateway, wanted)
-        control = Control(gateway, migration.control_table, migration.name)
+        control = Milestones(gateway, migration.control_table, migration.name)
         with begun():
             await control.ensure_table()
+            if created or await control.tables() is None:
+                new = await gateway.describe_table(migration.new)
+                await control.note_tables(identity(old), identity(new))
             await control.note_state(
                 State.first(
                     rolling=migration.rolling,
-                    now=SystemClock().now(),
+                    now=(clock or SystemClock()).now(),
                     ttl=extras.ttl,
                 )
             )

@@ -1,8 +1,9 @@
 """The proof at the end: what the old table holds has arrived, and nothing else has.
 
-The rule: a verification only reads. It judges an item of `new` by its marks: a tombstone was
-deleted by production, a write token says that production has rewritten it, and what has neither
-was copied and must still equal what the transform yields. Memory does not grow with the tables.
+The rule: a verification only reads; what it found is recorded for the gate of the next phase. It
+judges an item of `new` by its marks: a tombstone was deleted by production, a write token says that
+production has rewritten it, and what has neither was copied and must still equal what the transform
+yields. Memory does not grow with the tables.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._dynamodb.tables import identity
 from dualtable._proof.comparison import Comparison, Reader
 from dualtable._proof.findings import Level, VerificationReport
+from dualtable._proof.recording import Recording
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._wire.layouts import layout
@@ -115,6 +117,8 @@ class Verifier(Connected):
                 observer=self._observer,
                 clock=self._clock,
             )
+            recording = Recording(gateway, self._migration, self._clock)
+            await recording.begin()
             with begun():
                 await run.each_page(run.old, run.compare, self._total_segments, self._concurrency)
                 if self._level == "content":
@@ -122,4 +126,6 @@ class Verifier(Connected):
                         run.new, run.find_extra, self._total_segments, self._concurrency
                     )
                 await check_tables(gateway, self._migration, *map(identity, seen))
-                return run.report()
+                report = run.report()
+                await recording.end(report)
+                return report

@@ -11,21 +11,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 
-from dualtable._dynamodb.fence import check_fence
 from dualtable._dynamodb.gateway import (
     MAX_BATCH_GET,
     MAX_BATCH_WRITE,
     MAX_TRANSACTION,
     BatchGet,
     ConditionFailed,
-    Extras,
     Insert,
     InsertBatch,
     Outcome,
     Page,
     Reason,
     ReturnValues,
-    TimeToLive,
     TransactAction,
     TransactDelete,
     TransactGet,
@@ -40,19 +37,20 @@ from dualtable._expressions.texts import Condition, Update
 from dualtable._wire.keys import identity, order
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.sizes import item_bytes, read_units, write_units
-from dualtable._wire.types import Definition, Description, WireItem, WireKey
+from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import copied, refused
-from dualtable.errors import InvalidKeyError, RequestRefusedError, TableNotFoundError
+from dualtable.errors import InvalidKeyError, RequestRefusedError
 from dualtable.testing._faults import Faults
 from dualtable.testing._limits import check_batch, check_limit
-from dualtable.testing._stored import Order, Seen, StoredTable, described
+from dualtable.testing._settings import TableSettings
+from dualtable.testing._stored import Order, Seen, StoredTable
 from dualtable.testing._writes import Write, prepared
 
 _BATCH_GET_BYTES = 16 * 1024 * 1024  # a batch read stops there and leaves the rest
 _MAX_TOTAL_SEGMENTS = 1_000_000
 
 
-class MemoryGateway:
+class MemoryGateway(TableSettings):
     """A stand-in for DynamoDB that lives in memory, for tests of migrations.
 
     Pass it as ``gateway=`` wherever AWS settings are taken. Its methods are those of the port that
@@ -80,39 +78,8 @@ class MemoryGateway:
     """
 
     def __init__(self, faults: Faults | None = None) -> None:
-        self.faults: Faults = faults or Faults()
-        self._tables: dict[str, StoredTable] = {}
-        self._made = 0
+        super().__init__(faults or Faults())
         self._transactions: dict[str, Sequence[TransactAction]] = {}  # by their tokens
-
-    async def describe_table(self, table: str) -> Description:
-        await self._begin("describe_table", table)
-        found = self._table(table)
-        sizes = [item_bytes(item) for item in found.items()]
-        return {
-            **copy.deepcopy(found.description),
-            "ItemCount": len(sizes),
-            "TableSizeBytes": sum(sizes),
-        }
-
-    async def create_table(self, definition: Definition) -> None:
-        name = definition["TableName"]
-        await self._begin("create_table", name)
-        if name not in self._tables:
-            self._made += 1
-            description = described(copy.deepcopy(definition), self._made)
-            self._tables[name] = StoredTable(description)
-
-    async def delete_table(self, table: str) -> None:
-        """Delete a table with all its items; one of that name that is made later is another."""
-        await self._begin("delete_table", table)
-        self._table(table)
-        del self._tables[table]
-
-    async def describe_extras(self, table: str) -> Extras:
-        await self._begin("describe_extras", table)
-        tags = copy.deepcopy(self._table(table).description.get("Tags", []))
-        return Extras(TimeToLive(), tuple(tags))
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         await self._begin("get", table)
@@ -351,18 +318,6 @@ class MemoryGateway:
         if consistent_read:
             return lambda versions: versions[-1]
         return lambda versions: self.faults.stale(table.name, versions)
-
-    async def _begin(self, operation: str, table: str) -> None:
-        """Let come what comes before an operation takes effect, and ask the fence after that."""
-        await self.faults.before(operation, table)
-        check_fence()
-
-    def _table(self, name: str) -> StoredTable:
-        if name not in self._tables:
-            raise TableNotFoundError(
-                f"table {name} does not exist", code="ResourceNotFoundException"
-            )
-        return self._tables[name]
 
 
 def _insert(table: StoredTable, item: WireItem) -> Insert:

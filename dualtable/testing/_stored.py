@@ -117,6 +117,7 @@ class StoredTable:
 
     def __init__(self, description: Description) -> None:
         self.description = description
+        self.ttl_attribute: str | None = None
         self.layout: Layout = layout(description)
         self.order = Order(self.layout.key, self.layout.key)
         self.indexes = _indexes(description, self.layout)

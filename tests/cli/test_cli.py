@@ -19,10 +19,10 @@ import attrs
 import orders
 import pytest
 
-from dualtable import Migration, MigrationStatus, read_status
+from dualtable import Migration, MigrationStatus, Phase, read_status
 from dualtable.__main__ import main
 from dualtable._cli.log import logged_to_stderr
-from dualtable._control.control_table import Control
+from dualtable._control.control_table import Control, Heartbeat
 from dualtable._control.run_records import Run, Word
 from dualtable._control.segments import Lease, Segment
 from dualtable._dynamodb.connect import connect
@@ -294,6 +294,96 @@ def test_a_dry_run_writes_nothing(shop: Shop) -> None:
     assert "would be written" in ended.out
     assert "Nothing was written. Next: the same command without --dry-run." in ended.out
     assert shop.run("status", "--json").data["total_segments"] == 0
+
+
+# From phase to phase
+
+
+@pytest.fixture
+def settled(shop: Shop, table_name: str) -> Shop:
+    """A shop whose phases settle within a second, after its copy and its verification."""
+    shop.fill(*(orders.old_order(n) for n in range(5)))
+    plan = f"migration = orders.migration({table_name!r}, settle_seconds=1)"
+    write_module(shop.folder, f"{shop.module}_soon", plan)
+    soon = attrs.evolve(shop, module=f"{shop.module}_soon")
+    for command in ("create", "migrate", "verify"):
+        assert soon.run(command, "--quiet").code == 0
+    return soon
+
+
+def test_a_closed_gate(shop: Shop) -> None:
+    """It exits 1, says of each condition how it stands, and nothing has changed."""
+    shop.fill(orders.old_order(1))
+    shop.run("create")
+    for options in (("--plan",), (), ("--to", "MIGRATED")):
+        ended = shop.run("advance", *options)
+        assert ended.code == 1
+        assert "the gate to MIGRATED is closed" in ended.out
+        assert re.search(
+            r"^  NO   every segment is done: nothing has been copied", ended.out, re.MULTILINE
+        )
+        assert re.search(r"^  yes  no item is left", ended.out, re.MULTILINE)
+    data = shop.run("advance", "--json").data
+    assert (data["phase"], data["next_phase"], data["open"]) == ("MIGRATING", "MIGRATED", False)
+    copied = next(each for each in data["conditions"] if each["requirement"] == "COPIED")
+    assert (copied["state"], copied["data"]) == ("unmet", {"total_segments": 0, "segments_done": 0})
+    assert shop.status().phase == "MIGRATING"
+
+
+def test_a_migration_to_its_end(settled: Shop) -> None:
+    """A plan changes nothing, waiting leads on, and each answer says what comes next."""
+    ended = settled.run("advance", "--wait")
+    assert (ended.code, ended.out.splitlines()[0]) == (0, f"{settled.plan.name}: MIGRATED.")
+    assert f"Next: dualtable advance {settled.reference}" in ended.out
+    planned = settled.run("advance", "--plan", "--json")
+    assert (planned.code, planned.data["next_phase"]) == (1, "FINISHED")
+    waited = settled.run("advance", "--wait", "--to", "FINISHED", "--json")
+    assert (waited.code, waited.data) == (0, {"phase": "FINISHED"})
+    assert settled.run("advance").code == 0
+
+
+def test_waiting_says_for_what(settled: Shop) -> None:
+    """Nobody sits before a command that says nothing."""
+    ended = settled.run("advance", "--wait", "--to", "FINISHED")
+    assert "waiting at the gate to=FINISHED condition=MIGRATED must last 1 s" in ended.err
+
+
+def test_a_repository_is_declared_dead(settled: Shop) -> None:
+    """The gate names it, and an operator who knows better says so in the same command."""
+
+    async def leave_behind() -> None:
+        async with connect({"endpoint_url": settled.endpoint}, PRODUCTION) as gateway:
+            control = Control(gateway, settled.plan.control_table, settled.plan.name)
+            await control.beat(Heartbeat("r-1", Phase.MIGRATING, 0, "host", 7, -1))
+
+    asyncio.run(leave_behind())
+    time.sleep(1)
+    ended = settled.run("advance")
+    assert ended.code == 1
+    assert "r-1 on host, process 7" in ended.out
+    unknown = settled.run("advance", "--declare-dead", "r-2")
+    check_one_line(unknown)
+    assert unknown.code == 2
+    assert settled.run("advance", "--declare-dead", "r-1").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--plan", "--wait"), "--plan changes nothing"),
+        (("--to", "READING_BOTH"), "READING_BOTH does not follow MIGRATING"),
+        (("--to", "FINISHED"), "2 steps from MIGRATING"),
+        (("--to", "DONE"), "invalid choice: 'DONE'"),
+    ],
+)
+def test_advance_used_wrongly(shop: Shop, options: tuple[str, ...], says: str) -> None:
+    """Exit 2, and nothing was begun."""
+    shop.fill()
+    shop.run("create")
+    ended = shop.run("advance", *options)
+    check_one_line(ended)
+    assert ended.code == 2
+    assert says in ended.err
 
 
 # Done, and not well

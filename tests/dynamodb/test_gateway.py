@@ -184,6 +184,21 @@ async def test_an_existing_table_is_left_as_it_is(gateway: Gateway, simple: str)
     assert await stored(gateway, simple, key()) == key()
 
 
+async def test_ttl_is_switched_on_once(gateway: Gateway, simple: str) -> None:
+    """And shows in the table's extras from then on."""
+    await gateway.switch_ttl_on(simple, "expires")
+    assert (await gateway.describe_extras(simple)).ttl == TimeToLive("expires")
+
+
+@wrong_on(dynoxide="takes the later one", ministack="takes the later one")
+async def test_ttl_cannot_be_switched_on_twice(gateway: Gateway, simple: str) -> None:
+    """Neither by another attribute nor by the same one; whoever wants that looks first."""
+    await gateway.switch_ttl_on(simple, "expires")
+    for attribute in ("expires", "until"):
+        with pytest.raises(RequestRefusedError):
+            await gateway.switch_ttl_on(simple, attribute)
+
+
 async def test_extras_are_never_an_error(gateway: Gateway, simple: str) -> None:
     """Servers and roles that do not know TTL or tags are no reason to stop."""
     extras = await gateway.describe_extras(simple)

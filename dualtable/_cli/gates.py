@@ -1,0 +1,70 @@
+"""What the command line says of gates, to people and to machines.
+
+The rule: pure; a gate is told with every condition, so that nobody has to ask why.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from dualtable._control.phases import Phase
+from dualtable._operations.gates import Gate, GateCondition, Standing
+
+_MARKS = {Standing.MET: "yes", Standing.UNMET: "NO", Standing.UNKNOWN: "?"}
+
+
+def gate_data(gate: Gate) -> dict[str, Any]:
+    """Return a gate's fields."""
+    return {
+        "phase": gate.phase,
+        "next_phase": gate.next_phase,
+        "open": gate.open,
+        "conditions": [_condition_data(condition) for condition in gate.conditions],
+    }
+
+
+def _condition_data(condition: GateCondition) -> dict[str, Any]:
+    return {**attrs.asdict(condition), "requirement": condition.requirement.name}
+
+
+def gate_text(gate: Gate, name: str) -> list[str]:
+    """Return a gate in lines: where the migration is, and each condition of the next phase."""
+    if gate.next_phase is None:
+        return [f"{name}: {gate.phase}; no phase comes after this one."]
+    verdict = "open" if gate.open else "closed"
+    return [
+        f"{name}: {gate.phase}; the gate to {gate.next_phase} is {verdict}.",
+        *(
+            f"  {_MARKS[each.state]:<3}  {each.requirement.value}: {each.words}"
+            for each in gate.conditions
+        ),
+    ]
+
+
+def entered_text(phase: Phase, name: str, reference: str) -> list[str]:
+    """Return what a phase asks of an operator, once it has been entered."""
+    return [f"{name}: {phase}.", f"Next: {what_next(phase, reference)}"]
+
+
+def what_next(phase: Phase, reference: str) -> str:
+    """Return what an operator does in a phase, the command included that leads on."""
+    return _NEXT[phase].format(advance=f"dualtable advance {reference}", reference=reference)
+
+
+_NEXT = {
+    Phase.ROLLING_OUT: (
+        "replace the old code everywhere; once none of it runs, {advance} --old-code-is-gone"
+    ),
+    Phase.READING_BOTH: (
+        "{advance}, once the phase has settled. The way back is {advance} --to ROLLING_OUT, and"
+        " then the old code"
+    ),
+    Phase.WRITING_NEW: "{advance}, once the phase has settled",
+    Phase.MIGRATING: (
+        "dualtable migrate {reference}, then dualtable verify {reference}, then {advance}"
+    ),
+    Phase.MIGRATED: "{advance}, once the phase has settled",
+    Phase.FINISHED: "take the library out; the old table is not needed any more",
+}

@@ -1,0 +1,125 @@
+"""What gates depend on and no run holds: what was seen, found and said, one small record each.
+
+The rule: a record says what was so when somebody looked; the gate judges whether it still counts.
+
+    migration (HASH)  record (RANGE)   what
+    orders-v2         tables           both tables as they were in the beginning
+    orders-v2         verification     the last one that ended: of which run, and what it found
+    orders-v2         expiry           the attribute by which items shall expire in the new table
+    orders-v2         repositories     a repository was closed; there has been one
+    orders-v2         dead#…           a repository that an operator has declared dead, and when
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from dualtable._control.control_table import REPOSITORIES, Control, Heartbeat
+from dualtable._control.records import name, number
+from dualtable._wire.types import Item
+
+_DEAD = "dead#"
+
+
+@attrs.frozen(kw_only=True)
+class Verification:
+    """What the last verification was of, and what it found.
+
+    Args:
+        run: The identity of the run whose copy it looked at.
+        fingerprint: Of the transform by which it compared; empty where nobody could read it.
+        copied: Every segment was done when it began.
+        level: ``keys`` or ``content``.
+        began: When, in seconds since 1970, by the clock of its machine.
+        ended: The same for its end.
+        checked: New items that were looked up.
+        missing: Of those, not there.
+        different: Of those, otherwise than they should be.
+        extra: Items that came from nowhere.
+        ok: It found nothing wrong.
+    """
+
+    run: str
+    fingerprint: str
+    copied: bool
+    level: str
+    began: float
+    ended: float
+    checked: int
+    missing: int
+    different: int
+    extra: int
+    ok: bool
+
+
+@attrs.frozen
+class Expiry:
+    """By which attribute items shall expire in the new table; None for not at all."""
+
+    attribute: str | None
+
+
+@attrs.frozen
+class Dead:
+    """A repository that an operator has declared dead (in seconds since 1970)."""
+
+    repository: str
+    at: float
+    host: str
+    process: int
+
+
+class Milestones(Control):
+    """The records of one migration, these included."""
+
+    async def tables(self) -> tuple[str, str] | None:
+        """Return both tables as they were noted, by `tables.identity`."""
+        return await self._records.get("tables", lambda item: (item["old"], item["new"]))
+
+    async def note_tables(self, old: str, new: str) -> None:
+        """Store what the tables are by now."""
+        await self._records.put("tables", {"old": old, "new": new})
+
+    async def verification(self) -> Verification | None:
+        """Return the last verification that has ended."""
+        return await self._records.get("verification", _verification)
+
+    async def note_verification(self, verification: Verification) -> None:
+        """Store a verification over the last one, whichever began first."""
+        times = {"began": number(verification.began), "ended": number(verification.ended)}
+        await self._records.put("verification", {**attrs.asdict(verification), **times})
+
+    async def expiry(self) -> Expiry | None:
+        """Return what was decided on the expiry of items, None where nothing was."""
+        return await self._records.get("expiry", lambda item: Expiry(item["attribute"]))
+
+    async def note_expiry(self, expiry: Expiry) -> None:
+        """Store what was decided."""
+        await self._records.put("expiry", attrs.asdict(expiry))
+
+    async def had_repositories(self) -> bool:
+        """Tell whether a repository was ever open."""
+        return bool(await self._records.get(REPOSITORIES, name) or await self.heartbeats())
+
+    async def declare_dead(self, heartbeat: Heartbeat, now: float) -> None:
+        """Note that a repository is dead, then forget it."""
+        fields = {"at": number(now), "host": heartbeat.host, "process": heartbeat.process}
+        await self._records.put(_DEAD + heartbeat.repository, fields)
+        await self.forget_heartbeat(heartbeat.repository)
+
+    async def dead(self) -> list[Dead]:
+        """Return the repositories that were declared dead; one of them may speak again."""
+        return await self._records.list(_DEAD, _dead)
+
+
+def _verification(item: Item) -> Verification:
+    fields = {field: item[field] for field in attrs.fields_dict(Verification)}
+    counts = {field: int(item[field]) for field in ("checked", "missing", "different", "extra")}
+    times = {field: float(item[field]) for field in ("began", "ended")}
+    return Verification(**(fields | counts | times))
+
+
+def _dead(item: Item) -> Dead:
+    return Dead(
+        name(item).removeprefix(_DEAD), float(item["at"]), item["host"], int(item["process"])
+    )

@@ -1,0 +1,135 @@
+"""All that a gate is judged from, read at one moment.
+
+The rule: it only reads; and the state first, so that whoever moves by it is refused where somebody
+else has moved meanwhile.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from dualtable._control.milestones import Expiry, Milestones
+from dualtable._control.phases import ROUTES, Phase, Requirement, next_phase, requirements
+from dualtable._control.state import State
+from dualtable._dynamodb.gateway import Gateway, TimeToLive
+from dualtable._dynamodb.tables import identity
+from dualtable._operations.expiry import Expiries, new_attribute
+from dualtable._operations.gates import Facts
+from dualtable._operations.samples import Places, Sample, take
+from dualtable._transforms.migration import Migration
+from dualtable._wire.layouts import layout
+from dualtable._wire.types import Description
+from dualtable.errors import MigrationMismatchError, TableNotFoundError
+
+
+@attrs.frozen
+class Word:
+    """What an operator says and nobody can see."""
+
+    old_code_is_gone: bool = False
+    expiry: Expiry | None = None
+
+
+@attrs.define(eq=False)
+class Observatory:
+    """Looks at a migration, again and again; it remembers a sample of the old table."""
+
+    gateway: Gateway
+    migration: Migration
+    milestones: Milestones = attrs.field(init=False)
+    _places: Places | None = attrs.field(init=False, default=None)
+    _first: Sample | None = attrs.field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self.milestones = Milestones(
+            self.gateway, self.migration.control_table, self.migration.name
+        )
+
+    async def state(self) -> State:
+        """Return the state of the migration.
+
+        Raises:
+            MigrationMismatchError: It begins with a phase that somebody must note, and nobody has.
+        """
+        state = await self.milestones.known_state()
+        if state is None and self.migration.rolling:
+            raise MigrationMismatchError(
+                f"no phase of {self.migration.name} is recorded in"
+                f" {self.migration.control_table}; it begins with dualtable create"
+            )
+        return state or State()
+
+    async def look(self, word: Word, now: float, to: Phase | None) -> Facts:
+        """Read what the gate to a phase is judged from; None for the phase that comes next."""
+        state = await self.state()
+        needed = _needed(state.phase, to)
+        old, new = await self._old_table(), await self._table(self.migration.new)
+        run = await self.milestones.run()
+        noted = await self.milestones.tables()
+        decided = await self.milestones.expiry()
+        facts = Facts(
+            migration=self.migration,
+            state=state,
+            now=now,
+            tables_before=noted if run is None else (run.old, run.new),
+            tables_now=(None if old is None else identity(old), identity(new)),
+            heartbeats=await self.milestones.heartbeats(),
+            dead=await self.milestones.dead(),
+            run=run,
+            segments=() if run is None else await self.milestones.of(run).segments(),
+            verification=await self.milestones.verification(),
+            expiries=None,
+            expiry=word.expiry or decided,
+            old_code_is_gone=word.old_code_is_gone,
+        )
+        if Requirement.OLD_CODE_GONE in needed and old is not None:
+            facts = await self._with_sample(facts, old)
+        if Requirement.EXPIRY in needed or not ROUTES[state.phase].asks_old:
+            facts = attrs.evolve(facts, expiries=await self._expiries(state, old))
+        return facts
+
+    async def _with_sample(self, facts: Facts, old: Description) -> Facts:
+        """Look at some items of the old table, at the same ones as before."""
+        marks = self.migration.marks
+        self._places = self._places or Places.of(old)
+        seen = await take(self.gateway, old, self._places)
+        self._first = first = self._first or seen
+        return attrs.evolve(
+            facts,
+            sampled=len(seen.items),
+            untouched=seen.untouched(marks),
+            written_without=first.written_without(marks, seen),
+        )
+
+    async def _expiries(self, state: State, old: Description | None) -> Expiries:
+        """Ask both tables; what was noted of the old one counts where it cannot be asked now."""
+        noted = TimeToLive(state.ttl_attribute) if state.ttl_known else None
+        ttl = noted if old is None else await self._ttl(self.migration.old) or noted
+        present = await self._ttl(self.migration.new)
+        found = Expiries(
+            old=ttl.attribute if ttl else None,
+            known=ttl is not None,
+            present=present.attribute if present else None,
+        )
+        if found.old is None or old is None:
+            return found
+        sample = await take(self.gateway, old, Places.of(old))
+        name = new_attribute(self.migration, layout(old), found.old, sample.items.values())
+        return attrs.evolve(found, new=name)
+
+    async def _ttl(self, table: str) -> TimeToLive | None:
+        return (await self.gateway.describe_extras(table)).ttl
+
+    async def _old_table(self) -> Description | None:
+        try:
+            return await self._table(self.migration.old)
+        except TableNotFoundError:
+            return None
+
+    async def _table(self, name: str) -> Description:
+        return await self.gateway.describe_table(name)
+
+
+def _needed(phase: Phase, to: Phase | None) -> tuple[Requirement, ...]:
+    to = to or next_phase(phase)
+    return () if to is None else requirements(phase, to)
