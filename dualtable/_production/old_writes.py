@@ -11,7 +11,7 @@ What the caller's function concluded from the absence of another attribute canno
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import attrs
 
@@ -22,6 +22,7 @@ from dualtable._dynamodb.gateway import (
     TransactPut,
     TransactUpdate,
 )
+from dualtable._expressions.requests import has_room
 from dualtable._expressions.texts import Condition, Update
 from dualtable._production.overlay import Origin
 from dualtable._transforms.lineage import Lineage
@@ -29,15 +30,12 @@ from dualtable._wire.differences import changed
 from dualtable._wire.keys import plain
 from dualtable._wire.layouts import Layout
 from dualtable._wire.marks import Marks
-from dualtable._wire.types import WireItem, WireValue
+from dualtable._wire.types import WireItem, WireKey, WireValue
 from dualtable._wire.values import equal
 from dualtable.errors import InvalidItemError
 
+_Text = TypeVar("_Text", Condition, Update)
 OldWrite: TypeAlias = TransactPut | TransactUpdate | TransactDelete
-
-# An expression has at most 300 operators, and each comparison but the first takes two.
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-_MOST_COMPARED = 140
 
 
 @attrs.frozen
@@ -107,7 +105,9 @@ class OldWrites:
         }
         removing = [name for name in there if name not in wanted]
         guard = self._as_read(there, [name for name in setting if name not in there])
-        return TransactUpdate(self._old.table, key, _changes(setting, removing), guard)
+        return TransactUpdate(
+            self._old.table, key, self._checked(_changes(setting, removing), key), guard
+        )
 
     def _as_read(self, item: WireItem, absent: Iterable[str] = ()) -> Condition:
         """All of an item is as it was read, and nothing is under the absent names.
@@ -120,14 +120,18 @@ class OldWrites:
             return Condition("#t = :t", {"#t": marks.token}, {":t": {"S": token}})
         missing = {*absent, marks.token, marks.tombstone} - item.keys()
         present = {name: value for name, value in item.items() if name not in key}
-        if len(present) + len(missing) > _MOST_COMPARED:
+        guard = _comparing(key[0], present, missing)
+        return self._checked(guard, {name: item[name] for name in key})
+
+    def _checked(self, expression: _Text, key: WireKey) -> _Text:
+        """Return an expression that DynamoDB takes; it has as many parts as attributes count."""
+        if not has_room(expression):
             raise InvalidItemError(
-                f"an item of {self._old.table} has {len(item)} attributes, more than can be"
-                f" compared in one request ({_MOST_COMPARED}), as this phase of the migration"
-                " needs; put it as a whole",
-                key=plain({name: item[name] for name in key}),
+                f"an item of {self._old.table} has more attributes than can be compared or changed"
+                " in one request, as this phase of the migration needs; put it as a whole",
+                key=plain(key),
             )
-        return _comparing(key[0], present, missing)
+        return expression
 
 
 def _comparing(key: str, present: Mapping[str, WireValue], missing: Iterable[str]) -> Condition:

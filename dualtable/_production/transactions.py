@@ -192,7 +192,7 @@ class _Judged:
 
     def code(self, reasons: Sequence[Reason]) -> str:
         """Return why the transaction was cancelled, as far as this step goes."""
-        reason = next((r for r in reasons if r.verdict is not Verdict.FINE), reasons[0])
+        reason = next((r for r in reasons if r.verdict is not Verdict.FINE), Reason(Verdict.FINE))
         found, marks = reason.item, self.tables.marks
         is_live = found is not None and not marks.is_tombstone(found)
         if reason.verdict is Verdict.CONDITION_FAILED and self.by_server and is_live:

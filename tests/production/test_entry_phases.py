@@ -43,6 +43,7 @@ from dualtable._wire import codec
 from dualtable._wire.types import WireItem
 from dualtable.errors import (
     ConditionFailedError,
+    InvalidItemError,
     InvalidKeyError,
     ItemExistsError,
     ItemNotFoundError,
@@ -470,9 +471,14 @@ async def test_an_item_with_many_attributes_is_refused_by_name(world: World) -> 
     """More than can be compared in one request must not be written unchecked."""
     wide = old_day(0, **{f"a{number}": number for number in range(200)})
     await orders.fill(world.gateway, world.plan.old, [wide])
-    with pytest.raises(Exception, match="206 attributes"):
+    with pytest.raises(InvalidItemError, match="more attributes than can be compared"):
         await world.days.update(key(0), lambda day: {**day, "state": "x"})
     assert await world.old(0) == wide
+    await orders.fill(world.gateway, world.plan.old, [old_day(0)])
+    many = {f"attribute_{number}": number for number in range(140)}
+    with pytest.raises(InvalidItemError, match="more attributes than can be compared"):
+        await world.days.update(key(0), lambda day: {**day, **many})
+    assert await world.old(0) == old_day(0)
 
 
 def as_items(items: list[WireItem]) -> list[dict[str, Any]]:
