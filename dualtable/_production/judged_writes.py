@@ -113,8 +113,8 @@ async def delete(
             return shown
         return _loaded(exchange, there, shown)
 
-    if step.condition is None and not return_old:
-        await tables.delete(step.key)
+    if step.condition is None and not return_old and not tables.route.writes_old:
+        await tables.bury(step.key, None)
         return None
     is_safe = exchange.shows_any_item or not return_old
     return await _judge(tables, step, bury_live if is_safe else None, remove_seen)

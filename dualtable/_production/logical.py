@@ -17,7 +17,6 @@ from dualtable._dynamodb.fence import fenced
 from dualtable._dynamodb.gateway import (
     ConditionFailed,
     TransactCheck,
-    TransactDelete,
     TransactionCancelled,
     TransactPut,
     Verdict,
@@ -73,12 +72,6 @@ class LogicalTable(LogicalReads):
             await self.confirm()
             with self.fence():
                 await self.gateway.batch_put(self.old.table, [w.item for w in writes])
-
-    async def delete(self, key: WireKey) -> None:
-        """Delete what is there, if there is something."""
-        old_key = self.lineage.old_key(key) if self.route.writes_old else None
-        if old_key is None or not await self._to_old(key, TransactDelete(self.old.table, old_key)):
-            await self.bury(key, None)
 
     async def bury(
         self, key: WireKey, guard: Condition | None, *, return_old: bool = False

@@ -32,7 +32,7 @@ from dualtable._wire.layouts import Layout
 from dualtable._wire.marks import Marks
 from dualtable._wire.types import WireItem, WireKey, WireValue
 from dualtable._wire.values import equal
-from dualtable.errors import InvalidItemError
+from dualtable.errors import InvalidItemError, TransformError
 
 _Text = TypeVar("_Text", Condition, Update)
 OldWrite: TypeAlias = TransactPut | TransactUpdate | TransactDelete
@@ -69,12 +69,22 @@ class OldWrites:
             InvalidItemError: `old` has more attributes than can be compared.
         """
         if origin.item is None or before is None:
+            self._check_free(origin)
             return TransactPut(self._old.table, self._back(stamped), self.unchanged(origin))
         way_back = self.lineage.way_back
         there = self._marks.strip(origin.item)
         wanted = changed(there, way_back(before), way_back(stamped))
         self.lineage.check_comes_back(wanted, stamped)
         return self._update(origin.item, self._stamped(wanted, stamped))
+
+    def _check_free(self, origin: Origin) -> None:
+        """Refuse to take the place of an old item that yields another key."""
+        if origin.item is not None and self.lineage.new_items(origin.item):
+            raise TransformError(
+                f"the item would take the place of another one in {self._old.table}, whose new key"
+                " is another; rolling=True needs keys that are one to one",
+                key=plain(origin.key or {}),
+            )
 
     def delete(self, origin: Origin) -> TransactDelete:
         """Delete what was read."""

@@ -296,6 +296,33 @@ async def test_deletes(world: World) -> None:
         assert await world.new(0) is None
 
 
+def without_tests(day: dict[str, Any]) -> dict[str, Any] | None:
+    return None if day.get("test") else day
+
+
+def as_it_is(day: dict[str, Any]) -> dict[str, Any]:
+    return day
+
+
+@pytest.mark.parametrize("rolled_to", ENTRY[:2], ids=str)
+async def test_what_the_transform_leaves_out_stays_in_old(rolled_to: Phase) -> None:
+    """Such an item is none for the repository, and is old code's all the same."""
+    gateway = MemoryGateway()
+    plan = Migration("drops", "d-old", "d-new", (without_tests, as_it_is), rolling=True)
+    await gateway.create_table(orders.table(plan.old))
+    await create_table(plan, gateway=gateway)
+    hidden = {"id": "o-1", "test": True}
+    await orders.fill(gateway, plan.old, [hidden])
+    if rolled_to is not Phase.ROLLING_OUT:
+        await Control(gateway, plan.control_table, plan.name).advance(rolled_to, 1)
+    async with DualTableRepository(plan, gateway=gateway) as items:
+        await items.delete({"id": "o-1"})
+        await items.transact_write([Delete({"id": "o-1"})])
+        assert await items.delete({"id": "o-1"}, return_old=True) is None
+        assert await items.get({"id": "o-1"}) is None
+    assert [codec.decode(item) for item in await orders.everything(gateway, plan.old)] == [hidden]
+
+
 async def test_transactions(world: World) -> None:
     """All or none, over items in old, in new, deleted and nowhere."""
     days, wanted = world.days, world.logical()
