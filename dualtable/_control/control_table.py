@@ -26,8 +26,8 @@ from dualtable._control.run_records import Run, RunRecords
 from dualtable._control.state import State
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway, TimeToLive
 from dualtable._expressions.texts import Condition
-from dualtable._wire.layouts import check_usable
-from dualtable._wire.types import Definition, Item
+from dualtable._wire.layouts import check_apart, check_usable, identity
+from dualtable._wire.types import Definition, Description, Item
 from dualtable._wire.values import equal_items
 from dualtable.errors import MigrationMismatchError, TableNotFoundError
 
@@ -69,6 +69,12 @@ class Control:
         self._gateway = gateway
         self._table = table
         self._migration = migration
+
+    async def check_apart_from(self, *tables: Description) -> None:
+        """Raise `TableMismatchError` where the control table is one of these."""
+        with suppress(TableNotFoundError):
+            own = await self._gateway.describe_table(self._table)
+            check_apart({t["TableName"]: identity(t) for t in (*tables, own)})
 
     async def ensure_table(self) -> None:
         """Create the control table where it does not exist."""

@@ -27,9 +27,8 @@ from dualtable._control.phases import Times
 from dualtable._control.run_records import Run, RunRecords, Word
 from dualtable._dynamodb.fence import fenced
 from dualtable._dynamodb.gateway import Gateway
-from dualtable._dynamodb.tables import identity
 from dualtable._transforms.migration import Migration
-from dualtable._wire.layouts import check_usable
+from dualtable._wire.layouts import check_usable, identity
 from dualtable.errors import DualTableError, MigrationMismatchError, StalePhaseError
 
 _T = TypeVar("_T")

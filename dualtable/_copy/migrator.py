@@ -39,10 +39,9 @@ from dualtable._copy.writer import Retries, Writer
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._dynamodb.tables import identity
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range, is_stated
-from dualtable._wire.layouts import layout
+from dualtable._wire.layouts import identity, layout
 from dualtable._wire.types import Description
 from dualtable.errors import MigrationMismatchError
 
@@ -194,6 +193,7 @@ class Migrator(Connected):
 
     async def _copy(self, tables: _Tables) -> MigrationReport:
         control = Control(tables.gateway, self._migration.control_table, self._migration.name)
+        await control.check_apart_from(tables.old, tables.new)
         await control.ensure_table()
         await control.check_copying()
         await check_marks(tables.gateway, self._migration, identity(tables.old))

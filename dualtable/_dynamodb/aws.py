@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -77,7 +77,7 @@ class AwsGateway:
 
     async def describe_table(self, table: str) -> Description:
         response = await call(self._client, "DescribeTable", table, {})
-        return response["Table"]  # type: ignore[no-any-return]
+        return {**response["Table"], "TableName": table}
 
     async def create_table(self, definition: Definition) -> None:
         table = definition["TableName"]
@@ -149,8 +149,8 @@ class AwsGateway:
             None,
             {"RequestItems": {table: request}, "ReturnConsumedCapacity": "TOTAL"},
         )
-        items = response["Responses"].get(table, [])
-        left = response.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        items = _only(response["Responses"], [])  # under the table's name, or its ARN
+        left = _only(response.get("UnprocessedKeys", {}), {}).get("Keys", [])
         return BatchGet(items, left, consumed_units(response))
 
     async def put(
@@ -315,6 +315,11 @@ class AwsGateway:
         except RequestRefusedError as error:
             return Insert(Outcome.REFUSED, str(error))
         return Insert(Outcome.WRITTEN)
+
+
+def _only(tables: Mapping[str, _T], nothing: _T) -> _T:
+    """Return what an answer has of the one table that was asked for."""
+    return next(iter(tables.values()), nothing)
 
 
 def _accepted(answers: Iterable[tuple[int, Insert]]) -> dict[int, Insert]:

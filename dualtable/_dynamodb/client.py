@@ -31,6 +31,7 @@ from botocore.parsers import ResponseParserError
 from dualtable._dynamodb.answers import RAW
 from dualtable._dynamodb.fence import check_fence
 from dualtable._dynamodb.refusals import translated
+from dualtable._wire.layouts import is_arn
 from dualtable.errors import RequestRefusedError
 
 _CONNECTIONS = 64
@@ -59,9 +60,6 @@ _SETTINGS: dict[str, tuple[type, str]] = {
     "region_name": (str, "a name such as eu-west-1"),
     "config": (Config, "a botocore.config.Config, such as Config(read_timeout=5)"),
 }
-
-
-_LOOKED_THROUGH: dict[str, type] = {"RequestItems": dict, "TransactItems": list}
 
 
 _BODY = "dualtable_body"
@@ -162,8 +160,25 @@ def _speak_json(events: Any) -> None:
 
 def _set_body_aside(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any]:
     context[_BODY] = orjson.dumps(params)
-    # The endpoint rules look for table names among these and need them to be there.
-    return {name: kind() for name, kind in _LOOKED_THROUGH.items() if name in params}
+    return _called(params)
+
+
+def _called(params: dict[str, Any]) -> dict[str, Any]:
+    """Return what the endpoint rules look at, and need to be there: how tables are called.
+
+    One that is called by its ARN may be another account's, which has an endpoint of its own.
+    """
+    if "RequestItems" in params:
+        tables = params["RequestItems"]
+        return {"RequestItems": {t: {} for t in tables} if any(map(is_arn, tables)) else {}}
+    if "TransactItems" in params:
+        called = [
+            (kind, a["TableName"]) for each in params["TransactItems"] for kind, a in each.items()
+        ]
+        by_arn = any(is_arn(table) for _, table in called)
+        return {"TransactItems": [{k: {"TableName": t}} for k, t in called] if by_arn else []}
+    table = params.get("TableName", "")
+    return {"TableName": table} if is_arn(table) else {}
 
 
 def _put_body_in(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:

@@ -243,7 +243,11 @@ class Gateway(Protocol):
     """
 
     async def describe_table(self, table: str) -> Description:
-        """Return the ``Table`` structure of a table."""
+        """Return the ``Table`` structure of a table.
+
+        Its ``TableName`` is what the caller called the table, which may be its ARN: requests that
+        name it go where this one went.
+        """
 
     async def create_table(self, definition: Definition) -> None:
         """Create a table and return when it is active; an existing one is left as it is."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 
+from dualtable._wire.layouts import is_arn
+
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementRequest.html
 MAX_STATEMENT_CHARACTERS = 8192
 
@@ -16,10 +18,11 @@ MAX_STATEMENT_CHARACTERS = 8192
 def insert_statement(table: str, names: tuple[str, ...]) -> str | None:
     """Return the statement for items with these names; None where it cannot be one.
 
-    Names with a quote have none: servers differ in how they read a doubled one. Nor have those that
-    begin as placeholders do: as the partition key, DynamoDB Local takes them for one.
+    A table that is given by its ARN has none, since PartiQL knows no ARNs. Names with a quote have
+    none: servers differ in how they read a doubled one. Nor have those that begin as placeholders
+    do: as the partition key, DynamoDB Local takes them for one.
     """
-    if '"' in table or any(map(_is_misread, names)):
+    if is_arn(table) or '"' in table or any(map(_is_misread, names)):
         return None
     members = ", ".join(f"'{name}': ?" for name in names)
     statement = f'INSERT INTO "{table}" VALUE {{{members}}}'

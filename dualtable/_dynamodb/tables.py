@@ -22,12 +22,6 @@ from dualtable._wire.types import Definition, Description
 from dualtable.errors import TableMismatchError
 
 
-def identity(table: Description) -> str:
-    """Return what tells a table from another, also from one that had its name before."""
-    made = table.get("TableId") or table.get("CreationDateTime") or "as it is"
-    return f"{table['TableName']} ({made})"
-
-
 def new_table(
     old: Description, *, name: str, key: KeySchema | None, indexes: Iterable[Index] | None
 ) -> Definition:

@@ -17,12 +17,12 @@ from dualtable._control.state import State
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Extras, Gateway
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._dynamodb.tables import differences, identity, index_names, new_table
+from dualtable._dynamodb.tables import differences, index_names, new_table
 from dualtable._operations.queries_wait import queries_wait
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration
-from dualtable._wire.layouts import check_usable, layout
-from dualtable._wire.types import Definition
+from dualtable._wire.layouts import check_apart, check_usable, identity, layout
+from dualtable._wire.types import Definition, Description
 from dualtable.errors import TableNotFoundError
 
 
@@ -119,8 +119,9 @@ async def create_table(
             wanted["Tags"] = tags
         lineage = Lineage.of(migration, layout(old), layout(wanted))
         waiting = await queries_wait(gateway, lineage)
-        created, found = await _make(gateway, wanted)
         control = Milestones(gateway, migration.control_table, migration.name)
+        await control.check_apart_from(old)
+        created, found = await _make(gateway, wanted, old)
         with begun():
             await control.ensure_table()
             if created or await control.tables() is None:
@@ -154,7 +155,7 @@ def _tags(extras: Extras) -> tuple[list[Mapping[str, str]], tuple[str, ...]]:
     return [t for t in tags if t not in reserved], tuple(sorted(tag["Key"] for tag in reserved))
 
 
-async def _make(gateway: Gateway, wanted: Definition) -> tuple[bool, list[str]]:
+async def _make(gateway: Gateway, wanted: Definition, old: Description) -> tuple[bool, list[str]]:
     """Create the table, or say how the one that is there differs."""
     try:
         actual = await gateway.describe_table(wanted["TableName"])
@@ -162,4 +163,5 @@ async def _make(gateway: Gateway, wanted: Definition) -> tuple[bool, list[str]]:
         await gateway.create_table(wanted)
         return True, []
     check_usable(actual)
+    check_apart({t["TableName"]: identity(t) for t in (old, actual)})
     return False, differences(wanted, actual)

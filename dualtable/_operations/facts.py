@@ -12,12 +12,11 @@ from dualtable._control.milestones import Expiry, Milestones
 from dualtable._control.phases import ROUTES, Phase, Requirement, next_phase, requirements
 from dualtable._control.state import State
 from dualtable._dynamodb.gateway import Gateway, TimeToLive
-from dualtable._dynamodb.tables import identity
 from dualtable._operations.expiry import Expiries, new_attribute
 from dualtable._operations.gates import Facts
 from dualtable._operations.samples import Places, Sample, take
 from dualtable._transforms.migration import Migration
-from dualtable._wire.layouts import layout
+from dualtable._wire.layouts import identity, layout
 from dualtable._wire.types import Description
 from dualtable.errors import MigrationMismatchError, TableNotFoundError
 

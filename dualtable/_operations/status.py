@@ -18,8 +18,8 @@ from dualtable._control.segments import Segment, total
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._dynamodb.tables import identity
 from dualtable._transforms.migration import Migration
+from dualtable._wire.layouts import identity
 from dualtable._wire.types import Description
 from dualtable.errors import TableNotFoundError
 

@@ -24,7 +24,6 @@ from dualtable._dynamodb.gateway import (
     Gateway,
 )
 from dualtable._dynamodb.retry import PRODUCTION
-from dualtable._dynamodb.tables import identity
 from dualtable._home import Home, stays
 from dualtable._production.exchange import Exchange
 from dualtable._production.logical import LogicalTable
@@ -32,7 +31,7 @@ from dualtable._production.overlay import Overlay
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import Form, Model
-from dualtable._wire.layouts import Layout, layout
+from dualtable._wire.layouts import Layout, identity, layout
 from dualtable.errors import DualTableError, MigrationMismatchError, TransformError
 
 _P = ParamSpec("_P")
@@ -118,7 +117,7 @@ class Opened(Connected, Generic[Model]):
             await check_marks(gateway, migration, identity(found))
             old = layout(found)
         else:  # there is no way back to a phase that asks the old table, which may be gone
-            old = attrs.evolve(new, table=migration.old)
+            old = attrs.evolve(new, table=migration.old, identity="")
         lineage = Lineage.of(migration, old, new)
         if sighting.route.old_moves:
             lineage.check_one_to_one()

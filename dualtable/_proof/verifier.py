@@ -18,13 +18,12 @@ from dualtable._control.inherited import check_marks
 from dualtable._control.membership import check_tables
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._dynamodb.tables import identity
 from dualtable._proof.comparison import Comparison, Reader
 from dualtable._proof.findings import Level, VerificationReport
 from dualtable._proof.recording import Recording
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range
-from dualtable._wire.layouts import layout
+from dualtable._wire.layouts import identity, layout
 from dualtable.errors import InvalidSettingError
 
 

@@ -28,7 +28,7 @@ from dualtable._transforms.transform import Transform
 from dualtable._wire import codec
 from dualtable._wire.items import check_item, check_keys, check_size
 from dualtable._wire.keys import identity, key_of, plain
-from dualtable._wire.layouts import KeySchema, Layout
+from dualtable._wire.layouts import KeySchema, Layout, check_apart
 from dualtable._wire.marks import Marks
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.types import WireItem, WireKey, WireValue
@@ -47,7 +47,12 @@ class Lineage:
 
     @classmethod
     def of(cls, migration: Migration, old: Layout, new: Layout) -> Lineage:
-        """Bind a migration's transform to the tables as they are."""
+        """Bind a migration's transform to the tables as they are.
+
+        Raises:
+            TableMismatchError: They are one table under two names.
+        """
+        check_apart({old.table: old.identity, new.table: new.identity})
         return cls(migration.transform, migration.marks, old, new)
 
     @functools.cached_property

@@ -18,20 +18,37 @@ from dualtable._transforms.applying import no_way_back
 from dualtable._transforms.fingerprint import fingerprint
 from dualtable._transforms.reversal import reverse
 from dualtable._transforms.transform import Transform, as_transform
-from dualtable._wire.layouts import Index, KeySchema, check_key_schema
+from dualtable._wire.layouts import Index, KeySchema, check_key_schema, is_arn
 from dualtable._wire.marks import Marks
 from dualtable.errors import InvalidSettingError, TableMismatchError, TransformError
 
 _STATED = "version:"
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
-_TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}|arn:[^\s]{10,1000}")
+_TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
+_TABLE_ARN = re.compile(r"arn:aws[a-z-]*:dynamodb:[^:/\s]+:[^:/\s]+:table/[a-zA-Z0-9_.-]{3,255}")
 
 
 def _check_table_name(_instance: object, attribute: Any, value: str) -> None:
+    if isinstance(value, str) and _TABLE_ARN.fullmatch(value):
+        raise TableMismatchError(
+            f"{attribute.name}={value!r} is an ARN; only `old` may be one. Give the name of a table"
+            " in the account that the credentials are of: batched inserts (PartiQL) take no ARN"
+        )
     if not isinstance(value, str) or not _TABLE_NAME.fullmatch(value):
         raise TableMismatchError(
             f"{attribute.name}={value!r} is no table name: 3 to 255 of a-z, A-Z, 0-9, '_', '-', '.'"
         )
+
+
+def _check_name_or_arn(instance: object, attribute: Any, value: str) -> None:
+    if isinstance(value, str) and is_arn(value):
+        if not _TABLE_ARN.fullmatch(value):
+            raise TableMismatchError(
+                f"{attribute.name}={value!r} is no table's ARN:"
+                " arn:aws:dynamodb:REGION:ACCOUNT:table/NAME, and nothing after the name"
+            )
+    else:
+        _check_table_name(instance, attribute, value)
 
 
 def _check_name(_instance: object, _attribute: Any, value: str) -> None:
@@ -66,7 +83,8 @@ class Migration:
 
     Args:
         name: Names this migration in the control table; use another for each migration.
-        old: The table that is read and never written.
+        old: The table that is read and never written once the copy may begin. Its name; or its
+            ARN, also of another account whose policy for the table allows it.
         new: The table that takes its place.
         transform: A `Transform`, or a callable ``Item -> Item | Iterable[Item] | None``.
         key: The primary key of the new table where it differs from the old one's.
@@ -107,7 +125,7 @@ class Migration:
     """
 
     name: str = attrs.field(validator=_check_name)
-    old: str = attrs.field(validator=_check_table_name)
+    old: str = attrs.field(validator=_check_name_or_arn)
     new: str = attrs.field(validator=_check_table_name)
     transform: Transform = attrs.field(converter=as_transform)
     key: KeySchema | None = attrs.field(

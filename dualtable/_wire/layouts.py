@@ -6,7 +6,7 @@ description, and nothing here makes or compares tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, cast
 
 import attrs
@@ -154,11 +154,16 @@ class Index:
 
 @attrs.frozen
 class Layout:
-    """The keys of a table and of its indexes, read off a description."""
+    """The keys of a table and of its indexes, read off a description.
+
+    `table` is what requests call it, its name or its ARN; `identity` tells which one it is, empty
+    where that is not known.
+    """
 
     table: str
     key: KeySchema
     indexes: dict[str, Index]
+    identity: str = ""
 
     def index_attributes(self) -> Iterator[tuple[str, KeyAttribute]]:
         """Yield ``(index name, key attribute)`` for each index key."""
@@ -179,7 +184,39 @@ def layout(description: Description) -> Layout:
         table=description["TableName"],
         key=key_schema(description["KeySchema"], types),
         indexes={index.name: index for index in indexes_of(description, types)},
+        identity=identity(description) if "TableArn" in description else "",
     )
+
+
+def identity(table: Description) -> str:
+    """Return what tells a table from another, also from one that had its name before.
+
+    It is the same whether the table is asked for by its name or by its ARN.
+    """
+    made = table.get("TableId") or table.get("CreationDateTime") or "as it is"
+    return f"{short_name(table['TableName'])} ({made})"
+
+
+def check_apart(identities: Mapping[str, str]) -> None:
+    """Raise `TableMismatchError` where two tables, by what they are called, are the same one."""
+    seen: dict[str, str] = {}
+    for name, which in identities.items():
+        if which and which in seen:
+            raise TableMismatchError(
+                f"{seen[which]} and {name} are one table, {which}, under two names; they must be"
+                " two tables"
+            )
+        seen[which] = name
+
+
+def is_arn(table: str) -> bool:
+    """Tell whether a table is given by its ARN."""
+    return table.startswith("arn:")
+
+
+def short_name(table: str) -> str:
+    """Return a table's name, also of one that is given by its ARN."""
+    return table.rpartition("/")[2] if is_arn(table) else table
 
 
 def check_usable(description: Description) -> None:

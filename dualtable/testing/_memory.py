@@ -43,7 +43,7 @@ from dualtable.errors import InvalidKeyError, RequestRefusedError
 from dualtable.testing._faults import Faults
 from dualtable.testing._limits import check_batch, check_limit
 from dualtable.testing._settings import TableSettings
-from dualtable.testing._stored import Order, Seen, StoredTable
+from dualtable.testing._stored import Order, Seen, StoredTable, own_name
 from dualtable.testing._writes import Write, prepared
 
 _BATCH_GET_BYTES = 16 * 1024 * 1024  # a batch read stops there and leaves the rest
@@ -309,7 +309,7 @@ class MemoryGateway(TableSettings):
                 if isinstance(action, TransactPut)
                 else found.checked_key(action.key)
             )
-            items.add((action.table, identity(key)))
+            items.add((own_name(action.table), identity(key)))
         if len(items) < len(actions):
             raise refused("a transaction cannot include multiple operations on one item")
 

@@ -15,7 +15,7 @@ from dualtable._wire.types import Definition, Description
 from dualtable._wire.values import refused
 from dualtable.errors import TableNotFoundError
 from dualtable.testing._faults import Faults
-from dualtable.testing._stored import StoredTable, described
+from dualtable.testing._stored import StoredTable, described, own_name
 
 
 class TableSettings:
@@ -32,13 +32,14 @@ class TableSettings:
         sizes = [item_bytes(item) for item in found.items()]
         return {
             **copy.deepcopy(found.description),
+            "TableName": table,
             "ItemCount": len(sizes),
             "TableSizeBytes": sum(sizes),
         }
 
     async def create_table(self, definition: Definition) -> None:
-        name = definition["TableName"]
-        await self._begin("create_table", name)
+        await self._begin("create_table", definition["TableName"])
+        name = own_name(definition["TableName"])
         if name not in self._tables:
             self._made += 1
             description = described(copy.deepcopy(definition), self._made)
@@ -48,7 +49,7 @@ class TableSettings:
         """Delete a table with all its items; one of that name that is made later is another."""
         await self._begin("delete_table", table)
         self._table(table)
-        del self._tables[table]
+        del self._tables[own_name(table)]
 
     async def describe_extras(self, table: str) -> Extras:
         await self._begin("describe_extras", table)
@@ -70,8 +71,9 @@ class TableSettings:
         check_fence()
 
     def _table(self, name: str) -> StoredTable:
-        if name not in self._tables:
+        found = self._tables.get(own_name(name))
+        if found is None:
             raise TableNotFoundError(
                 f"table {name} does not exist", code="ResourceNotFoundException"
             )
-        return self._tables[name]
+        return found

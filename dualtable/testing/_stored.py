@@ -18,7 +18,7 @@ import attrs
 from dualtable._dynamodb.gateway import Page
 from dualtable._wire.items import check_item
 from dualtable._wire.keys import identity, key_of, order
-from dualtable._wire.layouts import KeySchema, Layout, layout
+from dualtable._wire.layouts import KeySchema, Layout, is_arn, layout, short_name
 from dualtable._wire.sizes import item_bytes, read_units
 from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable._wire.values import copied, normal_item, refused
@@ -26,6 +26,7 @@ from dualtable.errors import InvalidItemError, InvalidKeyError
 
 PAGE_BYTES = 1024 * 1024
 _HASHES = 2**32
+_OWN_ARN = "arn:aws:dynamodb:memory:000000000000:table/"
 
 Identity: TypeAlias = Hashable
 Place: TypeAlias = tuple[int, Any, Any, Any]  # hash, partition key, sort key, item
@@ -243,10 +244,17 @@ def _hash(partition: Any) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
+def own_name(table: str) -> str:
+    """Return the name of a table of this account; another account's is known by its ARN."""
+    return table.removeprefix(_OWN_ARN)
+
+
 def described(definition: Definition, number: int) -> Description:
     """Return what is said of a table; the number tells it from others of the same name."""
     description = {**definition, "TableStatus": "ACTIVE", "TableId": str(uuid.UUID(int=number))}
-    description["TableArn"] = f"arn:aws:dynamodb:memory:0:table/{definition['TableName']}"
+    name = own_name(definition["TableName"])
+    description["TableName"] = short_name(name)
+    description["TableArn"] = name if is_arn(name) else _OWN_ARN + name
     if "BillingMode" in description:
         description["BillingModeSummary"] = {"BillingMode": description.pop("BillingMode")}
     return description

@@ -20,6 +20,7 @@ from aiohttp import web
 from botocore.config import Config
 
 from dualtable._dynamodb.aws import AwsGateway, open_gateway
+from dualtable._dynamodb.client import call, open_client
 from dualtable._dynamodb.gateway import (
     ConditionFailed,
     Extras,
@@ -377,6 +378,85 @@ async def test_what_a_batch_left_over_is_told(server: Server, gateway: Gateway) 
     got = await gateway.batch_get("orders", [KEY, other], consistent_read=True)
     assert (got.items, got.unprocessed) == ([KEY], [other])
     assert await gateway.batch_put("orders", [KEY, other]) == [other]
+
+
+# -- tables by ARN ---------------------------------------------------------------------------------
+
+ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders"
+
+
+async def test_a_table_by_arn_is_called_so_in_each_request(
+    server: Server, gateway: Gateway
+) -> None:
+    """And its description, which others go by, calls it so too, whatever DynamoDB calls it."""
+    table = {"TableName": "orders", "TableArn": ARN, "TableStatus": "ACTIVE"}
+    server.answers("DescribeTable", answer({"Table": table}))
+    server.answers("BatchGetItem", answer({"Responses": {ARN: [KEY]}, "UnprocessedKeys": {}}))
+    for operation in ("Scan", "Query"):
+        server.answers(operation, answer({"Items": []}))
+    for operation in ("GetItem", "PutItem", "TransactWriteItems"):
+        server.answers(operation, answer({}))
+    assert (await gateway.describe_table(ARN))["TableName"] == ARN
+    found = await gateway.batch_get(ARN, [KEY], consistent_read=True)
+    assert found.items == [KEY]
+    await gateway.get(ARN, KEY, consistent_read=True)
+    await gateway.scan(ARN, segment=0, total_segments=1)
+    await gateway.query(ARN, Condition("#i = :i", {"#i": "id"}, {":i": {"S": "o-1"}}))
+    await gateway.transact_write([TransactPut(ARN, KEY)])
+    await gateway.insert(ARN, orders.packed([KEY]), key_name="id")
+    assert server.asked("BatchExecuteStatement") == [], "PartiQL knows no ARNs"
+    for request in server.requests:
+        assert ARN in json.dumps(request.body)
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "account"),
+    [
+        ("GetItem", {"TableName": "orders"}, "111111111111"),
+        ("GetItem", {"TableName": ARN}, "123456789012"),
+        ("BatchGetItem", {"RequestItems": {"orders": {}}}, "111111111111"),
+        ("BatchGetItem", {"RequestItems": {ARN: {}}}, "123456789012"),
+        ("TransactGetItems", {"TransactItems": [{"Get": {"TableName": ARN}}]}, "123456789012"),
+        ("TransactWriteItems", {"TransactItems": [{"Put": {"TableName": "v2"}}]}, "111111111111"),
+        (
+            "TransactWriteItems",
+            {
+                "TransactItems": [
+                    {"Put": {"TableName": "v2"}},
+                    {"ConditionCheck": {"TableName": ARN}},
+                ]
+            },
+            "111111111111",
+        ),
+    ],
+)
+async def test_an_account_has_its_endpoint(
+    operation: str, parameters: dict[str, Any], account: str
+) -> None:
+    """The SDK sends to the endpoint of the account whose table it is, where it knows."""
+    sent: list[str] = []
+
+    def note(request: Any, **_: Any) -> None:
+        sent.append(request.url)
+        raise TimeoutError
+
+    own = aioboto3.Session("me", "secret", region_name="eu-west-1", aws_account_id="111111111111")
+    async with open_client(session=own) as client:
+        client.meta.events.register("before-send.dynamodb", note)
+        with pytest.raises(TimeoutError):
+            await call(client, operation, None, parameters)
+    assert sent == [f"https://{account}.ddb.eu-west-1.amazonaws.com/"]
+
+
+async def test_what_is_left_of_a_table_by_arn_is_sent_again(
+    server: Server, gateway: Gateway
+) -> None:
+    """Whether an answer calls the table by its ARN or by its name, nothing is dropped."""
+    for name in (ARN, "orders"):
+        left = {name: {"Keys": [KEY]}}
+        server.answers("BatchGetItem", answer({"Responses": {}, "UnprocessedKeys": left}))
+        found = await gateway.batch_get(ARN, [KEY], consistent_read=True)
+        assert (found.items, found.unprocessed) == ([], [KEY])
 
 
 # -- batched inserts -----------------------------------------------------------------------------

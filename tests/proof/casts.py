@@ -22,8 +22,8 @@ from dualtable._control.control_table import Control
 from dualtable._control.phases import Times
 from dualtable._control.run_records import Run
 from dualtable._control.segments import total
-from dualtable._dynamodb.tables import identity
 from dualtable._wire import codec
+from dualtable._wire.layouts import identity
 from dualtable.errors import StalePhaseError
 from proof.history import History, Key, Logical, Operation, Repository, Role
 from proof.moves import OPERATION, PROCESS, Budget, Gate, StageGateway

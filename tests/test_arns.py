@@ -1,0 +1,175 @@
+"""A table by its ARN is that table in every request, or it is refused by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orders
+import pytest
+from boto3.dynamodb.conditions import Key
+
+from dualtable import (
+    DualTableRepository,
+    Index,
+    KeySchema,
+    Migration,
+    Migrator,
+    Phase,
+    Verifier,
+    create_table,
+    read_status,
+)
+from dualtable._control.control_table import Control
+from dualtable._wire import codec
+from dualtable.errors import TableMismatchError
+from dualtable.testing import Faults, MemoryGateway
+
+OTHERS = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders"
+OWN = "arn:aws:dynamodb:memory:000000000000:table/"
+
+
+class Asked(Faults):
+    """Notes which tables are asked for what, as they are called in the requests."""
+
+    def __init__(self) -> None:
+        self.tables: Counter[str] = Counter()
+
+    async def before(self, operation: str, table: str) -> None:
+        self.tables.update(table.split(","))
+
+
+def plan(old: str = OTHERS, **settings: Any) -> Migration:
+    return orders.migration("orders-v2", old=old, new="orders-v2", **settings)
+
+
+async def account(faults: Faults | None = None) -> MemoryGateway:
+    """Another account's orders 1 to 9, and an empty table of one's own with the same name."""
+    gateway = MemoryGateway(faults)
+    await gateway.create_table(orders.table(OTHERS))
+    await gateway.create_table(orders.table("orders"))
+    await orders.fill(gateway, OTHERS, [orders.old_order(n) for n in range(1, 10)])
+    return gateway
+
+
+async def test_a_whole_migration_from_another_account() -> None:
+    """Zero items were read, and all of that verified: each request went to one's own table."""
+    asked = Asked()
+    gateway = await account(asked)
+    asked.tables.clear()
+    report = await create_table(plan(), gateway=gateway)
+    assert report.ok
+    async with DualTableRepository(plan(), gateway=gateway) as repository:
+        assert await repository.get(orders.key(1)) == orders.new_order(1)
+        assert await repository.batch_get([orders.key(2)]) == [orders.new_order(2)]
+        assert len([item async for item in repository.scan()]) == 9
+        assert [item async for item in repository.query(Key("id").eq("o-3"))]
+        await repository.update(orders.key(4), lambda item: {**item, "total": 1})
+        await repository.transact_get([orders.key(5)])
+    copied = await Migrator(plan(), gateway=gateway).run()
+    assert (copied.scanned, copied.written, copied.already_present) == (9, 8, 1)
+    assert copied.ok
+    proof = await Verifier(plan(), gateway=gateway).run()
+    assert (proof.checked, proof.ok) == (9, True)
+    assert (await read_status(plan(), gateway=gateway)).complete
+    assert asked.tables[OTHERS] > 10
+    assert asked.tables["orders"] == 0
+
+
+async def test_the_entry_phases_write_where_they_read() -> None:
+    """Writes to old, alone and in transactions, go to the other account's table too."""
+    asked = Asked()
+    gateway = await account(asked)
+    rolling = plan(
+        rolling=True,
+        transform=orders.TRANSFORM.steps[0],
+        indexes=[Index("by-region", KeySchema("region"))],
+    )
+    await create_table(rolling, gateway=gateway)
+    control = Control(gateway, rolling.control_table, rolling.name)
+    for number, phase in enumerate((Phase.ROLLING_OUT, Phase.READING_BOTH, Phase.WRITING_NEW), 1):
+        if phase is not Phase.ROLLING_OUT:
+            await control.advance(phase, 0.0)
+        asked.tables.clear()
+        async with DualTableRepository(rolling, gateway=gateway) as repository:
+            await repository.update(orders.key(number), lambda item: {**item, "legacy": False})
+            await repository.delete(orders.key(9))
+        assert asked.tables[OTHERS]
+        assert asked.tables["orders"] == 0
+    changed = await gateway.get(OTHERS, codec.encode(orders.key(1)), consistent_read=True)
+    assert changed is not None
+    assert changed["legacy"] == {"BOOL": False}
+
+
+@pytest.mark.parametrize("name", ["new", "control_table"])
+@pytest.mark.parametrize("arn", [OTHERS, OWN + "orders-v2"])
+def test_only_old_may_be_an_arn(name: str, arn: str) -> None:
+    """Inserts go by PartiQL, which knows no ARNs: said before anything is sent."""
+    with pytest.raises(TableMismatchError, match=rf"{name}=.*is an ARN; only `old`.*PartiQL"):
+        orders.migration("shop", **{name: arn})
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        f"{OTHERS}/index/by-region",
+        f"{OTHERS}/stream/2026-01-01T00:00:00.000",
+        "arn:aws:s3:::orders",
+        "arn:aws:dynamodb:eu-west-1:123456789012:table/",
+        "arn:aws:dynamodb:eu-west-1:123456789012:orders",
+        "arn:aws:dynamodb:eu-west-1:123456789012:table/orders\n",
+    ],
+)
+def test_an_arn_of_something_else_is_refused(old: str) -> None:
+    """An index or a stream is described by no DescribeTable."""
+    with pytest.raises(TableMismatchError, match="is no table's ARN"):
+        plan(old)
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_each_partition_of_aws_has_arns(partition: str) -> None:
+    """China and the government's clouds have ARNs of their own."""
+    assert plan(OTHERS.replace(":aws:", f":{partition}:"))
+
+
+USES: dict[str, Callable[[Migration, Any], Awaitable[object]]] = {
+    "repository": lambda plan, gateway: DualTableRepository(plan, gateway=gateway).__aenter__(),
+    "migrator": lambda plan, gateway: Migrator(plan, gateway=gateway).run(),
+    "dry run": lambda plan, gateway: Migrator(plan, gateway=gateway, dry_run=True).run(),
+    "verifier": lambda plan, gateway: Verifier(plan, gateway=gateway).run(),
+    "create": lambda plan, gateway: create_table(plan, gateway=gateway),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+async def test_one_table_under_two_names(use: str) -> None:
+    """It would be copied into itself, or verified against itself."""
+    gateway = MemoryGateway()
+    await gateway.create_table(orders.table("orders-v2"))
+    await orders.fill(gateway, "orders-v2", [orders.old_order(1)])
+    with pytest.raises(TableMismatchError, match=r"are one table.*under two names"):
+        await USES[use](plan(f"{OWN}orders-v2"), gateway)
+    assert await orders.everything(gateway, "orders-v2") == [codec.encode(orders.old_order(1))]
+
+
+@pytest.mark.parametrize("use", ["migrator", "create"])
+async def test_the_control_table_under_another_name(use: str) -> None:
+    """Records of a migration are no items of it."""
+    gateway = MemoryGateway()
+    for name in ("orders-control", "orders-v2"):
+        await gateway.create_table(orders.table(name))
+    with pytest.raises(TableMismatchError, match="under two names") as caught:
+        await USES[use](plan(f"{OWN}orders-control", control_table="orders-control"), gateway)
+    assert not caught.value.begun
+
+
+async def test_one_table_is_the_same_by_either_name() -> None:
+    """A run that began by the name goes on by the ARN: it is the same table."""
+    gateway = MemoryGateway()
+    await gateway.create_table(orders.table("orders"))
+    await orders.fill(gateway, "orders", [orders.old_order(1)])
+    await create_table(plan("orders"), gateway=gateway)
+    assert (await Migrator(plan("orders"), gateway=gateway).run()).complete
+    again = await Migrator(plan(f"{OWN}orders"), gateway=gateway).run()
+    assert (again.complete, again.scanned) == (True, 0)
