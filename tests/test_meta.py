@@ -89,7 +89,7 @@ def code_lines(text: str) -> int:
 PLANTED = {
     "Rooms lie in layers": ("_wire/sizes.py", "import dualtable._dynamodb.gateway"),
     "The hot path and production": ("_copy/run.py", "import dualtable._operations.status"),
-    "Production and the copy": ("_copy/board.py", "import dualtable._production.overlay"),
+    "Production and the copy": ("_copy/run.py", "import dualtable._production.overlay"),
     "Pure rooms are pure": ("_transforms/steps.py", "import asyncio"),
     "Only connect knows": ("_copy/writer.py", "import dualtable._dynamodb.aws"),
 }
@@ -101,7 +101,7 @@ def contracts() -> list[str]:
 
 def planted(name: str) -> tuple[str, str]:
     if name.endswith(" has its owner"):
-        return "_control/limits.py", f"import {name.partition(' ')[0]}"
+        return "_control/capacity.py", f"import {name.partition(' ')[0]}"
     return next(line for start, line in PLANTED.items() if name.startswith(start))
 
 

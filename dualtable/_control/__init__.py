@@ -12,10 +12,8 @@ In reading order:
 - `control_table`: those of the migration: phase, run, ceilings, heartbeats
 - `inherited`: what an earlier migration has left in the old table
 - `milestones`: what gates depend on and no run holds: what was seen, found and said
-- `membership`: that a migrator still belongs to the run with which it began
 - `phase_watch`: how a running repository knows the phase, and for how long it believes it
 - `capacity`: units a second: what a table gives, and buckets that keep to it
-- `limits`: the ceilings that all migrators share, changed while they run
 - `connected`: what repository, migrator and verifier are given alike
 
 May know: `_dynamodb`, `_transforms`, `_wire`, `errors`, `_clock`.

@@ -3,10 +3,8 @@
 In reading order:
 
 - `migrator`: `Migrator`: settings, what must be as an earlier run had it, start and end
-- `process`: what a run changes of its process: signals, and the garbage collector
 - `report`: what a run says of itself
-- `run`: the workers: take a segment, read pages, settle them
-- `board`: which segment is next, and by whom; the lease is renewed here
+- `run`: what a migrator's workers do with a segment: read pages, settle them
 - `page_size`: how many items are read at once
 - `segment_copy`: one page: transform, look first, hand over, count
 - `look_first`: reads instead of writes where most keys exist already
@@ -16,5 +14,5 @@ In reading order:
 
 The copy paces itself in `writer` and `page_size`, with the buckets of `_control.capacity`.
 
-May know: `_control`, `_dynamodb`, `_transforms`, `_wire`; never production.
+May know: `_sharing`, `_control`, `_dynamodb`, `_transforms`, `_wire`; never production.
 """

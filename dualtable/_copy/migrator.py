@@ -24,21 +24,22 @@ from dualtable._control.capacity import Paces
 from dualtable._control.connected import Connected, begun
 from dualtable._control.control_table import Control, Limits
 from dualtable._control.inherited import check_marks, note_marks
-from dualtable._control.limits import SharedLimits
-from dualtable._control.membership import Membership, check_tables, end_run
 from dualtable._control.run_records import Run as RunRecord
-from dualtable._copy.board import Board, ControlBoard, MemoryBoard, name_of_migrator
 from dualtable._copy.dead_letters import DeadLetterFile, default_dead_letters
 from dualtable._copy.look_first import LookFirst
 from dualtable._copy.page_size import PageSize, average_item_bytes
-from dualtable._copy.process import heap_set_aside, stopping_on
 from dualtable._copy.report import MigrationReport, Observer
 from dualtable._copy.run import ROOMS_EACH, Run
 from dualtable._copy.segment_copy import Destination
-from dualtable._copy.writer import Retries, Writer
+from dualtable._copy.writer import Writer
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._sharing.board import Board, ControlBoard, MemoryBoard, name_of_migrator
+from dualtable._sharing.limits import SharedLimits
+from dualtable._sharing.membership import Membership, check_tables, end_run
+from dualtable._sharing.process import heap_set_aside, stopping_on
+from dualtable._sharing.retries import Retries
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range, is_stated
 from dualtable._wire.layouts import identity, layout

@@ -14,46 +14,18 @@ from collections.abc import Awaitable, Callable, Sequence
 import attrs
 
 from dualtable._clock import Clock
-from dualtable._control.capacity import Pace, Paces
+from dualtable._control.capacity import Pace
 from dualtable._copy.shuffle import TICK_SECONDS, Batch, Outgoing, Shuffle
 from dualtable._dynamodb.gateway import MAX_BATCH_WRITE, Gateway, Insert, InsertBatch, Outcome
+from dualtable._sharing.retries import Retries
 from dualtable._tasks import first_error
 from dualtable._wire.layouts import Layout
 from dualtable._wire.packed import batch_write_units
-from dualtable.errors import RetryableError, ThrottledError
 
 PARTITION_WRITE_UNITS = 1_000.0
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"""
 
 _LEARNING = 0.1  # weight of the last batch in what a copy is expected to cost
-
-
-@attrs.define
-class Retries:
-    """What was sent again, and how often that was for want of capacity."""
-
-    paces: Paces | None = None
-    count: int = 0
-    throttled: int = 0
-
-    def note(self, error: RetryableError) -> None:
-        """Take note of a request that is sent again as a whole."""
-        self.count += 1
-        if isinstance(error, ThrottledError):
-            self.throttled += 1
-            for kind in ("Read", "Write"):
-                if self.paces is not None and _is_tables(error.reasons, kind):
-                    self.paces.slow_down(kind)
-
-    def note_statements(self, number: int) -> None:
-        """Take note of statements that are sent again."""
-        self.count += number
-        self.throttled += number
-
-
-def _is_tables(reasons: Sequence[str], kind: str) -> bool:
-    """Tell whether a throttle is about all of a table's reads or writes, not about a key range."""
-    return not reasons or any(kind in name and "KeyRange" not in name for name in reasons)
 
 
 @attrs.define(eq=False)

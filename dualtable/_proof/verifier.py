@@ -15,12 +15,12 @@ from dualtable._clock import Clock
 from dualtable._control.capacity import TokenBucket
 from dualtable._control.connected import Connected, begun
 from dualtable._control.inherited import check_marks
-from dualtable._control.membership import check_tables
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._proof.comparison import Comparison, Reader
 from dualtable._proof.findings import Level, VerificationReport
 from dualtable._proof.recording import Recording
+from dualtable._sharing.membership import check_tables
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._wire.layouts import identity, layout

@@ -15,9 +15,9 @@ import attrs
 from dualtable._clock import Clock
 from dualtable._control.capacity import Paces
 from dualtable._control.control_table import Control, Limits
-from dualtable._control.membership import Membership
+from dualtable._sharing.membership import Membership
 
-_log = logging.getLogger("dualtable.migrator")
+_log = logging.getLogger("dualtable.sharing")
 
 _REFRESH_SECONDS = 2.0
 

@@ -14,8 +14,8 @@ import socket
 from typing import Protocol
 
 from dualtable._control import segments
-from dualtable._control.membership import Membership
 from dualtable._control.segments import Lease, Progress, Segment
+from dualtable._sharing.membership import Membership
 from dualtable._wire.types import WireKey
 from dualtable.errors import LeaseLostError
 

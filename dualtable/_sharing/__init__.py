@@ -1,0 +1,16 @@
+"""Work on a table that several processes share: in segments, under one ceiling.
+
+A copy and a verification are such work. Who takes part in it is a member of its run.
+
+In reading order:
+
+- `crew`: the workers of one process, and how they stop
+- `held`: a segment in hand: its lease is renewed, its pages are settled
+- `board`: which segment is next, and by whom
+- `membership`: that a process still belongs to the run with which it began
+- `limits`: the ceilings that all processes share, changed while they run
+- `retries`: what was sent again, and for want of what
+- `process`: what a run changes of its process: signals, and the garbage collector
+
+May know: `_control`, `_dynamodb`, `_transforms`, `_wire`, `errors`, `_clock`, `_tasks`.
+"""

@@ -1,0 +1,78 @@
+"""A segment that this process works on, from the claim to the end or to giving it back.
+
+The rule: its records are stored one at a time, and its lease is renewed as long as somebody works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from dualtable._clock import Clock
+from dualtable._control.segments import Progress, Segment
+from dualtable._sharing.board import Board
+from dualtable._tasks import first_error
+from dualtable._wire.types import WireKey
+
+
+class Held:
+    """A segment in hand.
+
+    The scan may be ahead of the checkpoint by empty pages: they are stored with the next page that
+    has items, because a long stretch of them would otherwise cost a write each.
+    """
+
+    def __init__(self, segment: Segment, board: Board, clock: Clock) -> None:
+        self.segment = segment
+        self.reached = segment.checkpoint.last_key
+        self.unstored = Progress()
+        self.at_end = False
+        self.empty_pages_in_a_row = 0
+        self._board = board
+        self._clock = clock
+        self._storing = asyncio.Lock()
+        self._stored_at = clock.monotonic()
+
+    def note(self, page: Progress, last_key: WireKey | None) -> None:
+        """Note that a page is done with."""
+        self.unstored += page
+        self.reached = last_key
+        self.at_end = last_key is None
+        self.empty_pages_in_a_row = self.empty_pages_in_a_row + 1 if page.empty_pages else 0
+
+    def stored_before(self, seconds: float) -> bool:
+        """Tell whether the last record is so old."""
+        return self._clock.monotonic() >= self._stored_at + seconds
+
+    async def settle(self) -> Progress:
+        """Store what is done with, and return it."""
+        async with self._storing:
+            settled, self.unstored = self.unstored, Progress()
+            self._keep(await self._board.settle(self.segment, settled, self.reached))
+            return settled
+
+    async def give_back(self) -> None:
+        async with self._storing:
+            await self._board.give_back(self.segment)
+
+    @asynccontextmanager
+    async def renewed(self, seconds: float) -> AsyncIterator[None]:
+        """Keep the lease from running out inside the block."""
+        with first_error():
+            async with asyncio.TaskGroup() as group:
+                renewing = group.create_task(self._keep_renewing(seconds))
+                yield
+                async with self._storing:  # not while a renewal is on its way
+                    renewing.cancel()
+
+    async def _keep_renewing(self, seconds: float) -> None:
+        while True:
+            await self._clock.sleep(seconds)
+            if self.stored_before(seconds):
+                async with self._storing:
+                    self._keep(await self._board.keep(self.segment))
+
+    def _keep(self, segment: Segment) -> None:
+        self.segment = segment
+        self._stored_at = self._clock.monotonic()
