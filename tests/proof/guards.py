@@ -30,7 +30,8 @@ from dualtable._dynamodb.gateway import Insert, Outcome, TransactCheck
 from dualtable._expressions.requests import Changes
 from dualtable._expressions.texts import Condition, apart
 from dualtable._expressions.updates import UpdateTree
-from dualtable._production import judged_writes, logical, transactions
+from dualtable._production import judged_writes, transactions
+from dualtable._production.copy_on_read import copy_on_read
 from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Overlay, Seen
 from dualtable._transforms.lineage import Lineage, Output
@@ -84,6 +85,21 @@ def replaced(owner: Any, name: str, by: Any) -> Callable[[], AbstractContextMana
     return partial(patch.object, owner, name, by)
 
 
+def together(
+    *removals: Callable[[], AbstractContextManager[Any]],
+) -> Callable[[], AbstractContextManager[Any]]:
+    """Remove a guard that stands at several places."""
+
+    @contextmanager
+    def removed() -> Iterator[None]:
+        with ExitStack() as stack:
+            for removal in removals:
+                stack.enter_context(removal())
+            yield
+
+    return removed
+
+
 def everywhere(function: Any, by: Any) -> Callable[[], AbstractContextManager[Any]]:
     """Replace a function in each module that has imported it by name."""
 
@@ -126,6 +142,10 @@ _refreshed = PhaseWatch._refreshed
 
 async def wait_for_news(self: Any, seconds: Any = None) -> None:
     await _refreshed(self)
+
+
+def never_too_late(self: Any, sighting: Any) -> None:
+    """Send whatever was decided, however long ago."""
 
 
 _get = LogicalTable.get
@@ -365,7 +385,7 @@ GUARDS = (
     ),
     Guard(
         "the absence condition of a copy on read",
-        replaced(logical, "copy_on_read", copy_over),
+        everywhere(copy_on_read, copy_over),
         cast(COPIER, PUTTER),
         "I2",
     ),
@@ -425,7 +445,10 @@ GUARDS = (
     ),
     Guard(
         "what old has said is not built upon when the phase may have moved on twice",
-        replaced(LogicalTable, "confirm", believe_anything),
+        together(
+            replaced(LogicalTable, "confirm", believe_anything),
+            replaced(PhaseWatch, "check", never_too_late),
+        ),
         cast(UPDATER, migrators=0, moves_on=True, budget=Budget(expiries=1), others=False),
         "I4",
     ),
@@ -437,7 +460,10 @@ GUARDS = (
     ),
     Guard(
         "without news of the phase old is not believed for ever",
-        replaced(LogicalTable, "confirm", believe_anything),
+        together(
+            replaced(LogicalTable, "confirm", believe_anything),
+            replaced(PhaseWatch, "check", never_too_late),
+        ),
         hanging(READER, world=ONLY_OLD, moves_on=True),
         "I1",
     ),
