@@ -16,6 +16,7 @@ from dualtable import (
     ConditionCheck,
     Delete,
     DualTableRepository,
+    Lifecycle,
     Migration,
     Migrator,
     Put,
@@ -86,10 +87,11 @@ async def recorded(server: str, plan: Migration, work: Callable[[Any], Awaitable
 
 async def test_policies_are_exact(endpoint: str, table_name: str) -> None:
     """Least privilege that somebody can rely on: a policy that is too narrow stops production."""
-    plan = orders.migration(table_name)
+    plan = orders.migration(table_name, settle_seconds=1)
     async with connect({"endpoint_url": endpoint}, PRODUCTION) as gateway:
         definition = orders.table(plan.old) | {"Tags": [{"Key": "team", "Value": "shop"}]}
         await gateway.create_table(definition)
+        await gateway.switch_ttl_on(plan.old, "until")
         await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(50)])
 
     async def create(connection: Any) -> None:
@@ -124,6 +126,7 @@ async def test_policies_are_exact(endpoint: str, table_name: str) -> None:
         await Migrator(plan, restart=True, **connection).run()
         await Verifier(plan, **connection).run()
         await read_status(plan, **connection)
+        await Lifecycle(plan, **connection).advance(wait=True)
 
     creation = await recorded(endpoint, plan, create)
     production = await recorded(endpoint, plan, produce)

@@ -11,10 +11,13 @@ from typing import Any
 
 import attrs
 
+from dualtable._cli.gates import gate_data, gate_text, what_next
 from dualtable._cli.progress import count, duration, percent
 from dualtable._control.control_table import Limits
+from dualtable._control.phases import Phase, Requirement
 from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._operations.creation import CreationReport
+from dualtable._operations.gates import repository_text
 from dualtable._operations.status import MigrationStatus
 from dualtable._proof.findings import VerificationReport
 from dualtable._transforms.migration import Migration
@@ -41,7 +44,9 @@ def verification_data(report: VerificationReport) -> Data:
 
 def status_data(status: MigrationStatus) -> Data:
     return {
-        **attrs.asdict(status),
+        **attrs.asdict(status, recurse=False),
+        "gate": None if status.gate is None else gate_data(status.gate),
+        "verification": None if status.verification is None else attrs.asdict(status.verification),
         "complete": status.complete,
         "ok": status.ok,
         "share_done": share_done(status),
@@ -235,13 +240,27 @@ def _ceiling(units: float | None) -> str:
 
 
 def status_text(status: MigrationStatus, reference: str) -> Lines:
+    return [
+        f"{status.name}: {status.phase}{_since(status)}, {_how_far(status)}.",
+        *aligned(_status_rows(status)),
+        *(f"  {worker}" for worker in status.workers),
+        *(f"  repository {repository_text(each)}" for each in status.repositories),
+        *_rates(status),
+        *([] if status.gate is None else gate_text(status.gate, status.name)[1:]),
+        *_after_status(status, reference),
+    ]
+
+
+def _since(status: MigrationStatus) -> str:
+    if status.phase is Phase.MIGRATING or status.phase_seconds is None:
+        return ""
+    return f" for {duration(status.phase_seconds)}"
+
+
+def _status_rows(status: MigrationStatus) -> list[tuple[str, float]]:
     if not status.total_segments:
-        return [
-            f"{status.name}: {status.phase}, not begun: no migrator has run yet.",
-            *aligned([("items in the old table, about", status.estimated_items)]),
-            f"Next: dualtable create {reference}, then dualtable migrate {reference}",
-        ]
-    rows = [
+        return [("items in the old table, about", status.estimated_items)]
+    return [
         ("segments", status.total_segments),
         ("segments done", status.segments_done),
         ("segments held", status.segments_held),
@@ -253,21 +272,22 @@ def status_text(status: MigrationStatus, reference: str) -> Lines:
         ("items in the old table, about", status.estimated_items),
         ("workers", len(status.workers)),
     ]
-    return [
-        f"{status.name}: {status.phase}, {_how_far(status)}.",
-        *aligned(rows),
-        *(f"  {worker}" for worker in status.workers),
-        *_rates(status),
-        *_after_status(status, reference),
-    ]
 
 
 def _how_far(status: MigrationStatus) -> str:
+    if not status.total_segments:
+        return "not begun: no migrator has run yet"
     share = f"{percent(share_done(status))} done"
     return share if status.ok or not status.complete else f"{share}, and NOT well"
 
 
 def _after_status(status: MigrationStatus, reference: str) -> list[str]:
+    if status.gate is None:
+        return [f"Next: dualtable create {reference}"]
+    if status.phase is not Phase.MIGRATING:
+        return [f"Next: {what_next(status.phase, reference)}"]
+    if not status.total_segments:
+        return [f"Next: dualtable migrate {reference}"]
     if status.made_anew:
         return [
             f"{' and '.join(status.made_anew)} has been made anew since the copy began, so it"
@@ -279,6 +299,8 @@ def _after_status(status: MigrationStatus, reference: str) -> list[str]:
             " reasons in the dead letters, mend the transform, and run dualtable migrate"
             f" {reference} --restart; what has been copied stays."
         ]
+    if status.complete and not (status.gate.lacks(Requirement.VERIFIED)):
+        return [f"The copy is complete and verified. Next: dualtable advance {reference}"]
     if status.complete:
         return [f"The copy is complete. Next: dualtable verify {reference}"]
     if status.workers:

@@ -62,7 +62,7 @@ class Observatory:
         """Read what the gate to a phase is judged from; None for the phase that comes next."""
         state = await self.state()
         needed = _needed(state.phase, to)
-        old, new = await self._old_table(), await self._table(self.migration.new)
+        old, new = await self.old_table(), await self.new_table()
         run = await self.milestones.run()
         noted = await self.milestones.tables()
         decided = await self.milestones.expiry()
@@ -119,14 +119,16 @@ class Observatory:
     async def _ttl(self, table: str) -> TimeToLive | None:
         return (await self.gateway.describe_extras(table)).ttl
 
-    async def _old_table(self) -> Description | None:
+    async def old_table(self) -> Description | None:
+        """Return the old table, None where it is gone."""
         try:
-            return await self._table(self.migration.old)
+            return await self.gateway.describe_table(self.migration.old)
         except TableNotFoundError:
             return None
 
-    async def _table(self, name: str) -> Description:
-        return await self.gateway.describe_table(name)
+    async def new_table(self) -> Description:
+        """Return the new table; as a first request, it shows within seconds what is wrong."""
+        return await self.gateway.describe_table(self.migration.new)
 
 
 def _needed(phase: Phase, to: Phase | None) -> tuple[Requirement, ...]:

@@ -108,6 +108,10 @@ class Gate:
         """The conditions that keep it closed."""
         return tuple(condition for condition in self.conditions if not condition.met)
 
+    def lacks(self, requirement: Requirement) -> bool:
+        """Tell whether it is a condition that keeps it closed."""
+        return any(condition.requirement is requirement for condition in self.closed_by)
+
 
 @attrs.frozen(kw_only=True)
 class Facts:

@@ -89,7 +89,9 @@ class Lifecycle(Connected):
         """
         word = Word(old_code_is_gone, _stated(ttl_attribute))
         async with self._connect(ONE_OFF) as gateway:
-            facts = await Observatory(gateway, self._migration).look(word, self._clock.now(), to)
+            observatory = Observatory(gateway, self._migration)
+            await observatory.new_table()
+            facts = await observatory.look(word, self._clock.now(), to)
         return judge(facts, to or next_phase(facts.state.phase))
 
     async def advance(
@@ -175,7 +177,9 @@ class Lifecycle(Connected):
             GatewayError: DynamoDB refused a request or stayed out of reach.
         """
         async with self._connect(ONE_OFF) as gateway:
-            milestones = Observatory(gateway, self._migration).milestones
+            observatory = Observatory(gateway, self._migration)
+            await observatory.new_table()
+            milestones = observatory.milestones
             found = {beat.repository: beat for beat in await milestones.heartbeats()}
             if repository not in found:
                 names = ", ".join(sorted(found)) or "none"
@@ -197,6 +201,7 @@ class _Way:
 
     async def walk(self, to: Phase | None) -> Phase:
         """Go from gate to gate until the phase is reached."""
+        await self.observatory.new_table()
         first = (await self.observatory.state()).phase
         to = to or next_phase(first) or first
         self._check_reach(first, to)

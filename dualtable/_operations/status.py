@@ -1,23 +1,25 @@
-"""How a migration stands, read off the control table.
+"""How a migration stands, read off the control table, and what keeps the next gate closed.
 
 The rule: it only reads, and what it says is what has been settled, by all runs on all machines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Unpack
+from collections.abc import Collection, Mapping
+from typing import Any, Unpack
 
 import attrs
 
 from dualtable._clock import Clock, SystemClock
-from dualtable._control.control_table import Control
-from dualtable._control.phases import Phase
+from dualtable._control.milestones import Verification
+from dualtable._control.phases import ROUTES, Phase, next_phase
 from dualtable._control.run_records import Run
 from dualtable._control.segments import Segment, total
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._operations.facts import Observatory, Word
+from dualtable._operations.gates import Facts, Gate, judge, repositories
 from dualtable._transforms.migration import Migration
 from dualtable._wire.layouts import identity
 from dualtable._wire.types import Description
@@ -31,6 +33,10 @@ class MigrationStatus:
     Attributes:
         name: The migration's name.
         phase: Its phase.
+        phase_seconds: How long it has lasted; None where nobody has noted when it began.
+        gate: The gate of the next phase; None where the new table does not exist yet.
+        repositories: The repositories that are open or were not closed cleanly, as a gate has them.
+        verification: What the last verification found, and of what; None before one has ended.
         total_segments: Segments of the scan; 0 before the first run.
         segments_done: Those that are done.
         segments_held: Those that a migrator is working on now.
@@ -58,6 +64,10 @@ class MigrationStatus:
 
     name: str
     phase: Phase
+    phase_seconds: float | None = None
+    gate: Gate | None = None
+    repositories: tuple[Mapping[str, Any], ...] = ()
+    verification: Verification | None = None
     total_segments: int = 0
     segments_done: int = 0
     segments_held: int = 0
@@ -96,7 +106,8 @@ async def read_status(
         **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Raises:
-        TableNotFoundError: The old table does not exist.
+        TableNotFoundError: The old table does not exist, and is still needed.
+        MigrationMismatchError: It begins with a phase that somebody must note, and nobody has.
         GatewayError: DynamoDB refused a request or stayed out of reach.
 
     Example:
@@ -118,33 +129,47 @@ async def read_status(
         'MIGRATING'
     """
     async with connect(connection, ONE_OFF) as gateway:
-        old = await gateway.describe_table(migration.old)
-        control = Control(gateway, migration.control_table, migration.name)
-        state, limits = await control.state(), await control.limits()
-        run = await control.run()
+        now = (clock or SystemClock()).now()
+        observatory = Observatory(gateway, migration)
+        old = await observatory.old_table()
+        control, state = observatory.milestones, await observatory.state()
+        if old is None and ROUTES[state.phase].asks_old:
+            old = await gateway.describe_table(migration.old)
+        limits, run = await control.limits(), await control.run()
         segments = await control.of(run).segments() if run else []
         words = await control.of(run).words() if run else []
-        now = (clock or SystemClock()).now()
+        facts = await _facts(observatory, now)
         alive = {word.migrator for word in words if word.is_fresh(now)}
         done = total(segments)
         return MigrationStatus(
             name=migration.name,
             phase=state.phase,
+            phase_seconds=None if state.since is None else max(0.0, now - state.since),
+            gate=None if facts is None else judge(facts, next_phase(facts.state.phase)),
+            repositories=() if facts is None else tuple(repositories(facts)),
+            verification=await control.verification(),
             total_segments=run.total_segments if run else 0,
             segments_done=sum(segment.checkpoint.done for segment in segments),
             segments_held=sum(is_held(segment, now, alive) for segment in segments),
             workers=tuple(sorted(alive)),
-            made_anew=await _made_anew(gateway, migration, run, old),
+            made_anew=await _made_anew(gateway, migration, run, old) if old else (),
             scanned=done.scanned,
             written=done.written,
             already_present=done.already_present,
             dropped=done.dropped,
             dead_letters=done.failed,
-            estimated_items=old.get("ItemCount", 0),
+            estimated_items=old.get("ItemCount", 0) if old else 0,
             **attrs.asdict(limits),
             ttl_attribute=state.ttl_attribute,
             ttl_known=state.ttl_known,
         )
+
+
+async def _facts(observatory: Observatory, now: float) -> Facts | None:
+    try:
+        return await observatory.look(Word(), now, None)
+    except TableNotFoundError:
+        return None
 
 
 async def _made_anew(

@@ -336,10 +336,43 @@ def test_a_migration_to_its_end(settled: Shop) -> None:
     assert (ended.code, ended.out.splitlines()[0]) == (0, f"{settled.plan.name}: MIGRATED.")
     assert f"Next: dualtable advance {settled.reference}" in ended.out
     planned = settled.run("advance", "--plan", "--json")
-    assert (planned.code, planned.data["next_phase"]) == (1, "FINISHED")
+    assert planned.data["next_phase"] == "FINISHED"
+    assert settled.status().phase is Phase.MIGRATED
     waited = settled.run("advance", "--wait", "--to", "FINISHED", "--json")
     assert (waited.code, waited.data) == (0, {"phase": "FINISHED"})
     assert settled.run("advance").code == 0
+
+
+def test_the_status_says_what_comes_next(settled: Shop) -> None:
+    """Every phase has a command that leads on, and the status shows what is in its way."""
+    said = settled.run("status").out
+    assert "a verification that began after the last segment was done has passed: a veri" in said
+    assert said.endswith(f"verified. Next: dualtable advance {settled.reference}\n")
+    data = settled.run("status", "--json").data
+    assert (data["gate"]["next_phase"], data["verification"]["ok"]) == ("MIGRATED", True)
+    assert data["phase_seconds"] > 0
+    settled.run("advance", "--wait")
+    said = settled.run("status").out
+    assert f"{settled.plan.name}: MIGRATED for " in said
+    assert f"Next: dualtable advance {settled.reference}" in said
+    settled.run("advance", "--wait")
+    said = settled.run("status").out
+    assert f"{settled.plan.name}: FINISHED for " in said
+    assert "Next: take the library out" in said
+
+
+def test_the_status_shows_each_repository(settled: Shop) -> None:
+    """Whoever a gate waits for is named."""
+
+    async def leave_behind() -> None:
+        async with connect({"endpoint_url": settled.endpoint}, PRODUCTION) as gateway:
+            control = Control(gateway, settled.plan.control_table, settled.plan.name)
+            await control.beat(Heartbeat("r-1", Phase.MIGRATING, 0, "host", 7, 0))
+
+    asyncio.run(leave_behind())
+    assert "repository r-1 on host, process 7, in MIGRATING" in settled.run("status").out
+    (found,) = settled.run("status", "--json").data["repositories"]
+    assert (found["name"], found["acknowledged"]) == ("r-1", True)
 
 
 def test_waiting_says_for_what(settled: Shop) -> None:
@@ -517,7 +550,7 @@ def test_a_new_table_that_differs(shop: Shop) -> None:
     assert "index by-region: wanted (region:S, total:N; ALL), found None" in ended.out
 
 
-@pytest.mark.parametrize("command", ["create", "migrate", "verify", "status"])
+@pytest.mark.parametrize("command", ["create", "migrate", "verify", "status", "advance"])
 def test_a_server_out_of_reach(shop: Shop, command: str) -> None:
     """One clear line within seconds, and exit 1: it may pass by itself."""
     ended = shop.run(command, "--endpoint-url", "http://127.0.0.1:1")
@@ -539,7 +572,7 @@ def test_no_access(
     """Without credentials or a region nothing is begun; one clear line says what to set."""
     for name in unset:
         monkeypatch.delenv(name)
-    for command in ("create", "migrate", "verify", "status", "rate"):
+    for command in ("create", "migrate", "verify", "status", "rate", "advance"):
         ended = shop.run(command)
         check_one_line(ended)
         assert ended.code == 2
