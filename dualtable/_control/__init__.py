@@ -14,6 +14,7 @@ In reading order:
 - `milestones`: what gates depend on and no run holds: what was seen, found and said
 - `phase_watch`: how a running repository knows the phase, and for how long it believes it
 - `capacity`: units a second: what a table gives, and buckets that keep to it
+- `costs`: what reads will cost, by what such reads have cost
 - `connected`: what repository, migrator and verifier are given alike
 
 May know: `_dynamodb`, `_transforms`, `_wire`, `errors`, `_clock`.

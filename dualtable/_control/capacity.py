@@ -1,9 +1,9 @@
 """How many units a second a table is asked for.
 
-The rule: units are paid after they are known. A request is admitted while the balance is not
-negative, pays what such requests have cost so far, and settles the difference once the server has
-said what it really was; so the rate is exact in the long run even though nobody knows the size of
-a page before it is read.
+The rule: a request is admitted while the balance is not negative, pays what such requests have cost
+so far, and settles the difference once the server has said what it really was. Where somebody has
+set a ceiling nothing is saved up; so any one second sees no more than its units and one request,
+even though nobody knows the size of a page before it is read.
 
 A `Pace` decides the rate. Up to its ceiling it asks for more each second, by a step that grows, as
 long as it gets what it asks for; where the table as a whole throttles, it goes back to what the
@@ -30,19 +30,23 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput
 
 _NO_DEBT = -1e-9  # what is left of a debt after rounding
 _SAVED_SECONDS = 0.25
-_NOTICE_SECONDS = 1.0  # how soon a change of the rate is noticed by whoever waits
+_LATE_SECONDS = 0.05
+_NOTICE_SECONDS = 0.1  # how soon a new rate, or what comes back, is noticed by whoever waits
 
 
 class TokenBucket:
-    """So many units a second, with at most a quarter of a second's worth saved up.
+    """So many units a second; None is no limit; at 0 nothing is admitted until that is changed.
 
-    None is no limit; at 0 nothing is admitted until the rate is changed.
+    Attributes:
+        saved_seconds: How much of what nobody has asked for is kept. By default nothing but what
+            came in while somebody who waits was woken late.
     """
 
     def __init__(self, units_per_second: float | None, clock: Clock) -> None:
+        self.saved_seconds = 0.0
         self._rate = units_per_second
         self._clock = clock
-        self._balance = (units_per_second or 0.0) * _SAVED_SECONDS
+        self._balance = 0.0
         self._filled_at = clock.monotonic()
 
     @property
@@ -51,36 +55,36 @@ class TokenBucket:
 
     @rate.setter
     def rate(self, units_per_second: float | None) -> None:
-        self._refill()
-        if self._rate is None and units_per_second is not None:
-            self._balance = units_per_second * _SAVED_SECONDS
+        self._refill(self.saved_seconds)
         self._rate = units_per_second
 
     async def admit(self, expected: float = 0.0) -> None:
         """Return when there is no debt, and pay what is expected in advance."""
-        while (seconds := self._seconds_in_debt()) > 0:
+        keep = self.saved_seconds
+        while (seconds := self._seconds_in_debt(keep)) > 0:
             await self._clock.sleep(min(seconds, _NOTICE_SECONDS))
+            keep = max(self.saved_seconds, _LATE_SECONDS)
         self._balance -= expected
 
     def spend(self, units: float, expected: float = 0.0) -> None:
         """Pay for what was consumed, less what was paid in advance."""
         self._balance += expected - units
 
-    def _seconds_in_debt(self) -> float:
-        self._refill()
+    def _seconds_in_debt(self, keep_seconds: float) -> float:
+        self._refill(keep_seconds)
         if self._rate is None:
             return 0.0
         if not self._rate:
             return _NOTICE_SECONDS
         return -self._balance / self._rate if self._balance < _NO_DEBT else 0.0
 
-    def _refill(self) -> None:
+    def _refill(self, keep_seconds: float) -> None:
         now = self._clock.monotonic()
         if self._rate is None:
             self._balance = 0.0
         else:
             gained = (now - self._filled_at) * self._rate
-            self._balance = min(self._rate * _SAVED_SECONDS, self._balance + gained)
+            self._balance = min(self._rate * keep_seconds, self._balance + gained)
         self._filled_at = now
 
 
@@ -103,6 +107,7 @@ class Pace:
 
     def __init__(self, clock: Clock, *, start: float, step: float, most: float) -> None:
         self.bucket = TokenBucket(None, clock)
+        self.bucket.saved_seconds = _SAVED_SECONDS
         self._clock = clock
         self._most = self._ceiling = most
         self._learned = start
@@ -118,6 +123,7 @@ class Pace:
     def limit(self, ceiling: float | None, migrators: int = 1) -> None:
         """Set a ceiling that so many migrators share; None for that of the table, 0 to pause."""
         self._ceiling = (self._most if ceiling is None else ceiling) / max(1, migrators)
+        self.bucket.saved_seconds = _SAVED_SECONDS if ceiling is None else 0.0
         self._apply()
 
     def slow_down(self) -> None:

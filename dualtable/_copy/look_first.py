@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from dualtable._control.capacity import Pace
+from dualtable._control.costs import PaidReads
 from dualtable._copy.shuffle import Copy, Tally
 from dualtable._dynamodb.gateway import MAX_BATCH_GET, Gateway, batches
 from dualtable._wire.keys import identity, key_of
@@ -26,7 +26,6 @@ https://aws.amazon.com/dynamodb/pricing/on-demand/
 """
 
 _SAMPLE = 10
-_LEARNING = 0.1  # weight of the last batch in what a key is expected to cost
 
 
 @attrs.define(eq=False)
@@ -39,9 +38,8 @@ class LookFirst:
 
     gateway: Gateway
     table: Layout
-    pace: Pace
+    reads: PaidReads
     expected: bool | None
-    _units_each: float = attrs.field(init=False, default=1.0)
 
     async def is_worth_it(self, copies: Sequence[Copy], tally: Tally) -> bool:
         """Tell from a few of a page's copies whether most are there."""
@@ -58,20 +56,18 @@ class LookFirst:
         return missing
 
     async def _there(self, batch: Sequence[Copy], tally: Tally) -> set[object]:
-        expected = len(batch) * self._units_each
-        await self.pace.bucket.admit(expected)
         key = self.table.key
-        found = await self.gateway.batch_get(
-            self.table.table,
-            [copy.key for copy in batch],
-            consistent_read=True,
-            attributes=key.names,
+        found = await self.reads.paid(
+            len(batch),
+            lambda: self.gateway.batch_get(
+                self.table.table,
+                [copy.key for copy in batch],
+                consistent_read=True,
+                attributes=key.names,
+            ),
+            lambda found: found.read_units or _estimated(batch),
         )
-        units = found.read_units or _estimated(batch)
-        self.pace.bucket.spend(units, expected)
-        self.pace.note(units)
-        self._units_each += _LEARNING * (units / len(batch) - self._units_each)
-        tally.read_units += units
+        tally.read_units += found.read_units or _estimated(batch)
         return {identity(key_of(item, key, "")) for item in found.items}
 
 

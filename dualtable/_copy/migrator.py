@@ -23,6 +23,7 @@ from dualtable._clock import Clock
 from dualtable._control.capacity import Paces
 from dualtable._control.connected import Connected, begun
 from dualtable._control.control_table import Control, Limits
+from dualtable._control.costs import PaidReads
 from dualtable._control.inherited import check_marks, note_marks
 from dualtable._control.run_records import Run as RunRecord
 from dualtable._copy.dead_letters import DeadLetterFile, default_dead_letters
@@ -43,6 +44,7 @@ from dualtable._sharing.retries import Retries
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range, is_stated
 from dualtable._wire.layouts import identity, layout
+from dualtable._wire.sizes import MOST_BATCH_GET_UNITS, MOST_SCAN_UNITS
 from dualtable._wire.types import Description
 from dualtable.errors import MigrationMismatchError
 
@@ -229,9 +231,14 @@ class Migrator(Connected):
         return report
 
     def _destination(self, tables: _Tables, membership: Membership, *, fresh: bool) -> Destination:
-        new = layout(tables.new)
+        new, looks = layout(tables.new), tables.paces.looks
         return Destination(
-            LookFirst(tables.gateway, new, tables.paces.looks, expected=False if fresh else None),
+            LookFirst(
+                tables.gateway,
+                new,
+                PaidReads(looks.bucket, MOST_BATCH_GET_UNITS, looks),
+                expected=False if fresh else None,
+            ),
             Writer(
                 tables.gateway,
                 new,
@@ -244,12 +251,13 @@ class Migrator(Connected):
         )
 
     def _run(self, tables: _Tables, board: Board, destination: Destination | None) -> Run:
+        reads = tables.paces.reads
         return Run(
             gateway=tables.gateway,
             board=board,
             lineage=Lineage.of(self._migration, layout(tables.old), layout(tables.new)),
             destination=destination,
-            reads=tables.paces.reads,
+            reads=PaidReads(reads.bucket, MOST_SCAN_UNITS, reads),
             page_size=PageSize(
                 self._page_items,
                 average_item_bytes(tables.old),

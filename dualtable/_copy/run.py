@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from dualtable._clock import Clock
-from dualtable._control.capacity import Pace
+from dualtable._control.costs import PaidReads
 from dualtable._control.segments import Progress, complete, nearest, total
 from dualtable._copy.dead_letters import DeadLetterFile
 from dualtable._copy.page_size import PageSize
@@ -46,7 +46,7 @@ class Run:
     board: Board
     lineage: Lineage
     destination: Destination | None
-    reads: Pace
+    reads: PaidReads
     page_size: PageSize
     dead_letters: DeadLetterFile
     observer: Observer | None
@@ -115,17 +115,18 @@ class Run:
         return self._paces[number]
 
     async def _scan(self, held: Held) -> Page:
-        await self.reads.bucket.admit()
-        page = await self.gateway.scan(
-            self.lineage.old.table,
-            segment=held.segment.number,
-            total_segments=self.board.total_segments,
-            start_key=held.reached,
-            limit=self.page_size.items(held.empty_pages_in_a_row),
+        limit = self.page_size.items(held.empty_pages_in_a_row)
+        return await self.reads.paid(
+            limit,
+            lambda: self.gateway.scan(
+                self.lineage.old.table,
+                segment=held.segment.number,
+                total_segments=self.board.total_segments,
+                start_key=held.reached,
+                limit=limit,
+            ),
+            lambda page: page.read_units,
         )
-        self.reads.bucket.spend(page.read_units)
-        self.reads.note(page.read_units)
-        return page
 
     async def _store(self, held: Held) -> None:
         if held.unstored.pages:

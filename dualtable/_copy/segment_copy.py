@@ -17,8 +17,9 @@ from dualtable._copy.shuffle import Copy, Outgoing, RangePace, Tally
 from dualtable._copy.writer import Writer
 from dualtable._dynamodb.gateway import Page
 from dualtable._transforms.lineage import Lineage
+from dualtable._wire.costs import insert_units
 from dualtable._wire.keys import key_of
-from dualtable._wire.sizes import write_units
+from dualtable._wire.layouts import Layout
 from dualtable._wire.types import WireItem, WireKey
 from dualtable.errors import DualTableError
 
@@ -84,7 +85,7 @@ class SegmentCopy:
         """Settle every item of a page; return the counts and the items that failed."""
         out = page.out
         if self.destination is None:
-            _pretend(out)
+            _pretend(out, self.lineage.new)
         elif out.waiting:
             await self._send(out, self.destination)
         return page.counts + _progress(out.tally), list(out.tally.failures.values())
@@ -102,9 +103,9 @@ class SegmentCopy:
         self._looks_first = to.look.expected = share >= WORTH_IT_SHARE
 
 
-def _pretend(out: Outgoing) -> None:
+def _pretend(out: Outgoing, new: Layout) -> None:
     out.tally.written += len(out.waiting)
-    out.tally.write_units += sum(write_units(copy.item.size()) for copy in out.waiting)
+    out.tally.write_units += sum(insert_units(copy.item.item(), new) for copy in out.waiting)
 
 
 def _progress(tally: Tally) -> Progress:

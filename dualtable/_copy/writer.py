@@ -16,7 +16,14 @@ import attrs
 from dualtable._clock import Clock
 from dualtable._control.capacity import Pace
 from dualtable._copy.shuffle import TICK_SECONDS, Batch, Outgoing, Shuffle
-from dualtable._dynamodb.gateway import MAX_BATCH_WRITE, Gateway, Insert, InsertBatch, Outcome
+from dualtable._dynamodb.gateway import (
+    BILLED,
+    MAX_BATCH_WRITE,
+    Gateway,
+    Insert,
+    InsertBatch,
+    Outcome,
+)
 from dualtable._sharing.retries import Retries
 from dualtable._tasks import first_error
 from dualtable._wire.layouts import Layout
@@ -44,6 +51,10 @@ class Writer:
     acting: Callable[[Callable[[], Awaitable[InsertBatch]]], Awaitable[InsertBatch]]
     _shuffle: Shuffle = attrs.field(init=False, factory=Shuffle)
     _units_each: float = attrs.field(init=False, default=1.0)
+    _dearer: float = attrs.field(init=False)  # what is billed, as a multiple of what it seems
+
+    def __attrs_post_init__(self) -> None:
+        self._dearer = 1.0 + len(self.table.indexes)  # at the most, where items are small
 
     async def deliver(self, page: Outgoing) -> None:
         """Return when every copy of a page is settled."""
@@ -71,7 +82,9 @@ class Writer:
             expected = self._most() * self._units_each
             await self.pace.bucket.admit(expected)
             if batch := self._shuffle.draw(self._most()):
-                sending = group.create_task(self._send(batch, expected))
+                seems = sum(1 + (len(copy.item.values) >> 10) for _, copy in batch)
+                self.pace.bucket.spend(seems * self._dearer, expected)
+                sending = group.create_task(self._send(batch, seems))
                 sending.add_done_callback(lambda _: slots.release())
             else:  # its page was given up
                 self.pace.bucket.spend(0.0, expected)
@@ -82,7 +95,9 @@ class Writer:
         affordable = int(min(self.pace.rate / self._units_each, MAX_BATCH_WRITE))
         return max(1, affordable)
 
-    async def _send(self, batch: Batch, expected: float) -> None:
+    async def _send(self, batch: Batch, seems: float) -> None:
+        """Send a batch that seems to cost so much and is paid for in advance."""
+        expected = seems * self._dearer
         items = [copy.item for _, copy in batch]
         result = await self.acting(
             lambda: self.gateway.insert(
@@ -94,6 +109,8 @@ class Writer:
         units_each = units / taken if taken else 0.0
         if taken:
             self._units_each += _LEARNING * (units_each - self._units_each)
+            dearer = units_each * len(batch) / seems
+            self._dearer = max(dearer, self._dearer + _LEARNING * (dearer - self._dearer))
         throttled = _settle(batch, result.outcomes, units_each)
         refused = sum(not page.is_slow for page in throttled) * self._units_each
         self.pace.bucket.spend(units + refused, expected)  # asking in vain counts, too
@@ -125,6 +142,5 @@ def _estimated(batch: Batch, answers: Sequence[Insert]) -> float:
 
     DynamoDB reports none where every statement fails, though it bills those whose key was there.
     """
-    billed = (Outcome.WRITTEN, Outcome.PRESENT)
     pairs = zip(batch, answers, strict=True)
-    return batch_write_units([copy.item for (_, copy), answer in pairs if answer.outcome in billed])
+    return batch_write_units([copy.item for (_, copy), answer in pairs if answer.outcome in BILLED])

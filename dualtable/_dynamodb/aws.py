@@ -17,6 +17,7 @@ import orjson
 from dualtable._dynamodb.answers import attributes_of, consumed_units, page_of
 from dualtable._dynamodb.client import call, open_client
 from dualtable._dynamodb.gateway import (
+    BILLED,
     BatchGet,
     ConditionFailed,
     Extras,
@@ -42,6 +43,7 @@ from dualtable._dynamodb.refusals import insert_of
 from dualtable._expressions.texts import Condition, Update
 from dualtable._tasks import run_all
 from dualtable._wire.packed import PackedItem, batch_write_units
+from dualtable._wire.sizes import item_bytes, write_units
 from dualtable._wire.types import Definition, Description, WireItem, WireKey
 from dualtable.errors import (
     AccessError,
@@ -275,12 +277,18 @@ class AwsGateway:
                 self._give_up_partiql(error)
             except RequestRefusedError:
                 pass  # one member spoils the batch: each goes by itself, and the bad one fails
-        units = units or batch_write_units([items[n] for n in outcomes])
+        if not units:  # where every statement fails, it is not said what is billed
+            billed = [n for n, answer in outcomes.items() if answer.outcome in BILLED]
+            units = batch_write_units([items[n] for n in billed])
         # What PartiQL does not take, PutItem may: an odd name, say; else it has the last word.
         single = [n for n in range(len(items)) if n not in outcomes]
-        answers = await run_all(self._insert_one(table, items[n].item(), key_name) for n in single)
-        outcomes.update(zip(single, answers, strict=True))
-        units += batch_write_units([items[n] for n in single])
+        for n, (answer, paid) in zip(
+            single,
+            await run_all(self._insert_one(table, items[n].item(), key_name) for n in single),
+            strict=True,
+        ):
+            outcomes[n] = answer
+            units += paid
         return InsertBatch([outcomes[n] for n in range(len(items))], units)
 
     def _give_up_partiql(self, error: AccessError) -> None:
@@ -304,17 +312,22 @@ class AwsGateway:
         answers = [insert_of(table, member) for member in response["Responses"]]
         return answers, consumed_units(response)
 
-    async def _insert_one(self, table: str, item: WireItem, key_name: str) -> Insert:
-        absent = Condition("attribute_not_exists(#k)", {"#k": key_name})
+    async def _insert_one(self, table: str, item: WireItem, key_name: str) -> tuple[Insert, float]:
+        """Put one item if it is absent; return what became of it, and the write units of that."""
+        parameters = {
+            "Item": item,
+            **conditional(Condition("attribute_not_exists(#k)", {"#k": key_name})),
+            "ReturnConsumedCapacity": "TOTAL",
+        }
         try:
-            await self.put(table, item, absent)
+            response = await call(self._client, "PutItem", table, parameters)
         except ConditionFailed:
-            return Insert(Outcome.PRESENT)
+            return Insert(Outcome.PRESENT), write_units(item_bytes(item))
         except RetryableError as error:
-            return Insert(Outcome.RETRY, error.code)
+            return Insert(Outcome.RETRY, error.code), 0.0
         except RequestRefusedError as error:
-            return Insert(Outcome.REFUSED, str(error))
-        return Insert(Outcome.WRITTEN)
+            return Insert(Outcome.REFUSED, str(error)), 0.0
+        return Insert(Outcome.WRITTEN), consumed_units(response) or write_units(item_bytes(item))
 
 
 def _only(tables: Mapping[str, _T], nothing: _T) -> _T:

@@ -219,6 +219,9 @@ class Outcome(enum.Enum):
     RETRY = "retry"
 
 
+BILLED = (Outcome.WRITTEN, Outcome.PRESENT)
+
+
 @attrs.frozen
 class Insert:
     """What became of one item: its outcome, and the server's reason where it was not taken."""
@@ -229,7 +232,10 @@ class Insert:
 
 @attrs.frozen
 class InsertBatch:
-    """The outcomes of a batch of inserts, in the order of its items."""
+    """The outcomes of a batch of inserts, in the order of its items, and what it cost.
+
+    That is what the server has said, indexes included, and an estimate where it said nothing.
+    """
 
     outcomes: Sequence[Insert]
     write_units: float

@@ -10,17 +10,20 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from functools import partial
 
 import attrs
 
 from dualtable._clock import Clock
 from dualtable._control.capacity import TokenBucket
+from dualtable._control.costs import PaidReads
 from dualtable._dynamodb.gateway import MAX_BATCH_GET, Gateway, Page, batches
 from dualtable._proof.findings import MAX_EXAMPLES, Example, Kind, Level, VerificationReport
 from dualtable._tasks import run_all
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.keys import identity, key_of, plain
 from dualtable._wire.layouts import Layout
+from dualtable._wire.sizes import MOST_BATCH_GET_UNITS, MOST_SCAN_UNITS
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import equal_items
 from dualtable.errors import DualTableError
@@ -34,21 +37,31 @@ class _Expected:
     item: WireItem
 
 
-@attrs.frozen
+@attrs.define
 class Reader:
     """Reads one table within its ceiling."""
 
     gateway: Gateway
     layout: Layout
     units: TokenBucket
+    _scans: PaidReads = attrs.field(init=False)
+    _gets: PaidReads = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._scans = PaidReads(self.units, MOST_SCAN_UNITS)
+        self._gets = PaidReads(self.units, MOST_BATCH_GET_UNITS)
 
     async def scan(self, segment: int, total_segments: int, start_key: WireKey | None) -> Page:
-        await self.units.admit()
-        page = await self.gateway.scan(
-            self.layout.table, segment=segment, total_segments=total_segments, start_key=start_key
+        return await self._scans.paid(
+            1,
+            lambda: self.gateway.scan(
+                self.layout.table,
+                segment=segment,
+                total_segments=total_segments,
+                start_key=start_key,
+            ),
+            lambda page: page.read_units,
         )
-        self.units.spend(page.read_units)
-        return page
 
     async def fetch(
         self,
@@ -59,11 +72,17 @@ class Reader:
     ) -> dict[Hashable, WireItem]:
         found: dict[Hashable, WireItem] = {}
         for batch in batches(keys.values(), MAX_BATCH_GET):
-            await self.units.admit()
-            answer = await self.gateway.batch_get(
-                self.layout.table, batch, consistent_read=consistent_read, attributes=attributes
+            answer = await self._gets.paid(
+                len(batch),
+                partial(
+                    self.gateway.batch_get,
+                    self.layout.table,
+                    batch,
+                    consistent_read=consistent_read,
+                    attributes=attributes,
+                ),
+                lambda answer: answer.read_units,
             )
-            self.units.spend(answer.read_units)
             for item in answer.items:
                 key = key_of(item, self.layout.key, self.layout.table)
                 found[identity(key)] = item

@@ -11,6 +11,7 @@ In reading order:
 - `layouts`: the keys of a table and of its indexes
 - `keys`: a key cut out of an item, checked, compared, shown
 - `sizes`: bytes of an item, units of reading and writing it
+- `costs`: what it costs to put an item, its indexes included
 - `marks`: tombstone and write token, the two attributes that the library owns
 - `differences`: what two items have otherwise, and a third one changed alike
 - `items`: whatever a table would refuse about one item, found by name

@@ -20,6 +20,14 @@ _WRITE_UNIT_BYTES = 1024
 _READ_UNIT_BYTES = 4096
 
 
+MOST_SCAN_UNITS = 128.0
+"""Read units of an eventually consistent page of 1 MB, the largest that DynamoDB returns."""
+
+
+MOST_BATCH_GET_UNITS = 4096.0
+"""Read units of a strongly consistent batch read of 16 MB, the largest that DynamoDB returns."""
+
+
 MAX_CHARACTER_BYTES = 4  # in UTF-8
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import partial
 
 from dualtable._dynamodb.gateway import (
     MAX_BATCH_GET,
@@ -36,7 +37,7 @@ from dualtable._expressions.key_conditions import KeyCondition, checked
 from dualtable._expressions.texts import Condition, Update
 from dualtable._wire.keys import identity, order
 from dualtable._wire.packed import PackedItem
-from dualtable._wire.sizes import item_bytes, read_units, write_units
+from dualtable._wire.sizes import item_bytes, read_units
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import copied, refused
 from dualtable.errors import InvalidKeyError, RequestRefusedError
@@ -44,7 +45,7 @@ from dualtable.testing._faults import Faults
 from dualtable.testing._limits import check_batch, check_limit
 from dualtable.testing._settings import TableSettings
 from dualtable.testing._stored import Order, Seen, StoredTable, own_name
-from dualtable.testing._writes import Write, prepared
+from dualtable.testing._writes import Write, insert_cost, insert_one, prepared
 
 _BATCH_GET_BYTES = 16 * 1024 * 1024  # a batch read stops there and leaves the rest
 _MAX_TOTAL_SEGMENTS = 1_000_000
@@ -173,10 +174,10 @@ class MemoryGateway(TableSettings):
         left = self.faults.left_over("insert", table, len(items))
         unpacked = [item.item() for item in items]
         outcomes = [
-            Insert(Outcome.RETRY, "ThrottlingError") if n in left else _insert(found, item)
+            Insert(Outcome.RETRY, "ThrottlingError") if n in left else insert_one(found, item)
             for n, item in enumerate(unpacked)
         ]
-        units = sum(write_units(item_bytes(item)) for item in unpacked)
+        units = sum(map(partial(insert_cost, found), unpacked, outcomes))
         await self.faults.after("insert", table)
         return InsertBatch(outcomes, float(units))
 
@@ -318,17 +319,6 @@ class MemoryGateway(TableSettings):
         if consistent_read:
             return lambda versions: versions[-1]
         return lambda versions: self.faults.stale(table.name, versions)
-
-
-def _insert(table: StoredTable, item: WireItem) -> Insert:
-    try:
-        key, item = table.checked_item(item)
-    except RequestRefusedError as error:
-        return Insert(Outcome.REFUSED, str(error))
-    if table.versions(key)[-1] is not None:
-        return Insert(Outcome.PRESENT)
-    table.store(key, item)
-    return Insert(Outcome.WRITTEN)
 
 
 def _key_condition(condition: Condition, order: Order, where: str) -> KeyCondition:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import attrs
 
 from dualtable._dynamodb.gateway import (
+    BILLED,
     ConditionFailed,
+    Insert,
+    Outcome,
     ReturnValues,
     TransactAction,
     TransactCheck,
@@ -19,8 +22,11 @@ from dualtable._expressions.conditions import ConditionTree
 from dualtable._expressions.parser import Placeholders, parse_condition, parse_update
 from dualtable._expressions.texts import Condition, apart, names_and_values
 from dualtable._expressions.updates import UpdateTree
+from dualtable._wire.costs import insert_units
+from dualtable._wire.sizes import item_bytes, write_units
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import copied, refused
+from dualtable.errors import RequestRefusedError
 from dualtable.testing._stored import StoredTable
 
 
@@ -100,3 +106,22 @@ def _parsed(condition: Condition) -> ConditionTree:
 def _judge(condition: ConditionTree, item: WireItem | None) -> None:
     if not condition.holds(item or {}):
         raise ConditionFailed(None if item is None else copied(item))
+
+
+def insert_one(table: StoredTable, item: WireItem) -> Insert:
+    """Put an item if its key is not there yet."""
+    try:
+        key, item = table.checked_item(item)
+    except RequestRefusedError as error:
+        return Insert(Outcome.REFUSED, str(error))
+    if table.versions(key)[-1] is not None:
+        return Insert(Outcome.PRESENT)
+    table.store(key, item)
+    return Insert(Outcome.WRITTEN)
+
+
+def insert_cost(table: StoredTable, item: WireItem, answer: Insert) -> int:
+    """Return the write units of an insert that ended so."""
+    if answer.outcome is Outcome.WRITTEN:
+        return insert_units(item, table.layout)
+    return write_units(item_bytes(item)) if answer.outcome in BILLED else 0

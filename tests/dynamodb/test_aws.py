@@ -22,6 +22,7 @@ from botocore.config import Config
 from dualtable._dynamodb.aws import AwsGateway, open_gateway
 from dualtable._dynamodb.client import call, open_client
 from dualtable._dynamodb.gateway import (
+    BILLED,
     ConditionFailed,
     Extras,
     Gateway,
@@ -489,10 +490,11 @@ async def test_each_statement_has_its_outcome(server: Server, gateway: Gateway) 
     items = [{"id": {"S": str(n)}} for n in range(len(codes))]
     result = await gateway.insert("orders", orders.packed(items), key_name="id")
     assert [member.outcome for member in result.outcomes] == list(codes.values())
-    assert result.write_units == len(codes)  # none reported: estimated by size
+    billed = sum(outcome in BILLED for outcome in codes.values())
     tried = [request["Item"]["id"]["S"] for request in server.asked("PutItem")]
     refused = [n for n, outcome in enumerate(codes.values()) if outcome is Outcome.REFUSED]
     assert tried == [str(n) for n in refused], "what PartiQL refuses, PutItem may take"
+    assert result.write_units == billed  # none reported: estimated by size
 
 
 async def test_a_missing_table_ends_a_batch(server: Server, gateway: Gateway) -> None:
@@ -537,6 +539,17 @@ async def test_without_the_permission_items_go_one_by_one(
     )
     (said,) = caplog.records
     assert "dynamodb:PartiQLInsert" in said.getMessage()
+
+
+async def test_single_puts_are_paid_for_with_their_indexes(
+    server: Server, gateway: Gateway
+) -> None:
+    """Without the permission for batches, too, the server is asked what it has billed."""
+    server.answers("BatchExecuteStatement", error("AccessDeniedException"))
+    server.answers("PutItem", answer({"ConsumedCapacity": {"CapacityUnits": 7.0}}))
+    result = await gateway.insert("orders", orders.packed(ITEMS), key_name="id")
+    assert result.write_units == 7 * len(ITEMS)
+    assert {put["ReturnConsumedCapacity"] for put in server.asked("PutItem")} == {"TOTAL"}
 
 
 async def test_a_batch_refused_whole_costs_only_the_bad_item(

@@ -243,7 +243,7 @@ def overwrite(table: Any, item: Any) -> Insert:
     return Insert(Outcome.WRITTEN)
 
 
-_insert = _memory._insert
+_insert = _memory.insert_one
 
 
 def overwrite_tombstones(table: Any, item: Any) -> Insert:
@@ -319,13 +319,13 @@ GUARDS = (
     ),
     Guard(
         "the absence condition of the copy",
-        replaced(_memory, "_insert", overwrite),
+        replaced(_memory, "insert_one", overwrite),
         cast(PUTTER),
         "I2",
     ),
     Guard(
         "a tombstone counts as present in the copy's condition",
-        replaced(_memory, "_insert", overwrite_tombstones),
+        replaced(_memory, "insert_one", overwrite_tombstones),
         cast(DELETER),
         "I2",
     ),
