@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from itertools import chain, combinations_with_replacement
+from itertools import chain, combinations_with_replacement, product
 from pathlib import Path
 
 import attrs
@@ -23,16 +23,17 @@ from conftest import pytest_configure
 from servers import SERVERS, ServerUnavailable
 
 from proof import fleet
-from proof.casts import WORLDS, Cast, casts, finishing, hanging, paired, with_text_keys
+from proof.casts import WORLDS, Cast, casts, finishing, grouped, hanging, paired, with_text_keys
 from proof.explorer import Exploration, explore
 from proof.fleet import Fleet
 from proof.guards import GUARDS
 from proof.machine import Connect, at, compare, memory
 from proof.moves import Budget
+from proof.pages import BESIDE, QUERIERS, SCANNERS
 from proof.pairs import PAIRED
 from proof.roles import CORE, CREATOR, DELETER, GLANCER, PUTTER, READER, ROLES, UPDATER
 
-ONLY_OLD, COPIED, _, DELETED, *_ = WORLDS
+ONLY_OLD, COPIED, _, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
 FLEET = Fleet(seconds=60)
 EXAMPLES = {"memory": 400, "dynamodb-local": 20, "dynoxide": 40}
 STEPS = 40
@@ -69,12 +70,20 @@ def every_cast() -> Iterator[Cast]:
         yield from (hanging(role, world=world, moves_on=True) for role in ROLES)
     for roles in combinations_with_replacement(PAIRED, 2):
         yield from (paired(*roles, world=world) for world in WORLDS)
+    yield from paging()
     for scripts in (
         ((DELETER, CREATOR), (UPDATER,)),
         ((PUTTER, READER), (DELETER, READER)),
         ((UPDATER, GLANCER), (DELETER, GLANCER)),
     ):
         yield Cast(scripts, ONLY_OLD)
+
+
+def paging() -> Iterator[Cast]:
+    """Yield the casts with somebody who reads page by page."""
+    for world, beside in product((ONLY_OLD, COPIED, DELETED, NOWHERE, ONLY_NEW), BESIDE):
+        yield from (paired(pager, beside, world=world) for pager in SCANNERS)
+        yield from (grouped(pager, beside, world=world) for pager in (*SCANNERS, *QUERIERS))
 
 
 def interleavings(summary: Summary) -> None:

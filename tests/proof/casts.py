@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from itertools import combinations_with_replacement, count
 from pathlib import Path
@@ -32,6 +32,7 @@ from proof.roles import DELETER, READER, ROLES
 from proof.stage import LEASE_SECONDS, Stage
 from proof.tables import (
     CONTROL,
+    GROUP,
     MIGRATION,
     NEW,
     OLD,
@@ -81,6 +82,8 @@ class Cast:
     """The old table has another item, whose page comes first."""
     paired: bool = False
     """The roles are of two keys, so the other item is watched as well."""
+    group: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    """The partition that both keys are in, where they are in one."""
     hangs: bool = False
     """What the repository knows of the phase is old, and the control table does not answer it."""
     moves_on: bool = False
@@ -107,6 +110,7 @@ class Cast:
         actors = [" then ".join(role.name for role in script) for script in self.scripts]
         actors += ["migrator"] * self.migrators + ["operator"] * self.moves_on
         actors += ["a control table that hangs"] * self.hangs
+        actors += ["one partition"] * bool(self.group)
         return f"{', '.join(actors)}; {self.world.name}"
 
     def history(self) -> History:
@@ -131,7 +135,7 @@ async def play(cast: Cast, stage: Stage) -> None:
         for number, script in enumerate(cast.scripts):
             settings = script[0].settings
             repository = await _open(stack, cast, stage, **settings) if settings else plain
-            actors.append(_act(stage, repository, number, script))
+            actors.append(_act(cast, stage, repository, number, script))
         migrators = [_migrate(cast, stage, f"migrator-{n + 1}") for n in range(cast.migrators)]
         if cast.moves_on:
             actors.append(_finish(cast, stage))
@@ -139,15 +143,16 @@ async def play(cast: Cast, stage: Stage) -> None:
         stage.playing = True
         await asyncio.gather(*(asyncio.create_task(part) for part in (*actors, *migrators)))
         stage.playing = False
-        await _audit(stage, plain, SEER_OF_BOTH if cast.paired else READER)
+        await _audit(cast, stage, plain)
     await _take_stock(cast, stage)
 
 
 async def _set(cast: Cast, stage: Stage) -> None:
-    await create_tables(stage.gateway, cast.old_key)
+    old_key = {**cast.group, **cast.old_key}
+    await create_tables(stage.gateway, old_key, {**cast.group, **WATCHED})
     kind = type(cast.old_key["id"])
-    other = {"id": kind(OTHER["id"])}
-    olds = [cast.old_key] * cast.world.in_old + [other] * cast.others
+    other = {**cast.group, "id": kind(OTHER["id"])}
+    olds = [old_key] * cast.world.in_old + [other] * cast.others
     for key in olds:
         await stage.gateway.put(OLD, codec.encode({**key, "word": "old"}))
     if cast.migrators > 1:  # one of them must have come first
@@ -163,7 +168,7 @@ async def _set(cast: Cast, stage: Stage) -> None:
             )
         )
     for state in cast.world.in_new:
-        await stage.gateway.put(NEW, state or {})
+        await stage.gateway.put(NEW, {**codec.encode(cast.group), **(state or {})})
 
 
 async def _take_stock(cast: Cast, stage: Stage) -> None:
@@ -208,18 +213,22 @@ class StillClock:
         raise AssertionError("a repository does not sleep on its clock")
 
 
-async def _act(stage: Stage, repository: Repository, number: int, script: Sequence[Role]) -> None:
+async def _act(
+    cast: Cast, stage: Stage, repository: Repository, number: int, script: Sequence[Role]
+) -> None:
     """Play a script, one operation after the other, each with the key as this actor spells it."""
     actor = f"{script[0].name.replace(' ', '-')}-{number + 1}"
     for n, role in enumerate(script):
         word = "abcdefgh"[number] + ("" if n == 0 else str(n + 1))
-        key = SPELLINGS[(number + n) % len(SPELLINGS)]
+        key = {**cast.group, **SPELLINGS[(number + n) % len(SPELLINGS)]}
         await _perform(stage, repository, Operation(actor, word, role), key)
 
 
-async def _audit(stage: Stage, repository: Repository, role: Role) -> None:
+async def _audit(cast: Cast, stage: Stage, repository: Repository) -> None:
     end = len(stage.history.steps)
-    await _perform(stage, repository, Operation("audit", "", role, first=end, last=end))
+    role = SEER_OF_BOTH if cast.paired else READER
+    audit = Operation("audit", "", role, first=end, last=end)
+    await _perform(stage, repository, audit, {**cast.group, **WATCHED})
 
 
 async def _perform(
@@ -283,6 +292,11 @@ def _migrator(cast: Cast, stage: Stage, gateway: Any) -> Migrator:
 def paired(*roles: Role, world: World = WORLDS[0], **settings: Any) -> Cast:
     """Return a cast of actors with one operation on both keys each."""
     return Cast(tuple((role,) for role in roles), world, paired=True, **settings)
+
+
+def grouped(*roles: Role, world: World = WORLDS[0], **settings: Any) -> Cast:
+    """Return a cast as `paired` does, with both keys in one partition."""
+    return paired(*roles, world=world, group=GROUP, **settings)
 
 
 def finishing(role: Role, world: World) -> Cast:

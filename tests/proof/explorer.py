@@ -157,6 +157,7 @@ def run(cast: Cast, walk: _Walk, *, reduced: bool) -> History:
         hangs=cast.hangs,
         old_moves=cast.old_moves,
         gate=cast.gate(),
+        group=cast.group,
         reduced=reduced,
     )
     with repeatable():

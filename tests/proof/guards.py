@@ -30,18 +30,24 @@ from dualtable._dynamodb.gateway import Insert, Outcome, TransactCheck
 from dualtable._expressions.requests import Changes
 from dualtable._expressions.texts import Condition, apart
 from dualtable._expressions.updates import UpdateTree
-from dualtable._production import judged_writes, transactions
+from dualtable._production import judged_writes, repository, transactions
 from dualtable._production.copy_on_read import copy_on_read
 from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Overlay, Seen
+from dualtable._reading.iteration import ItemIterator
+from dualtable._reading.pass_over_new import OverNew
+from dualtable._reading.places import ScanPlace
+from dualtable._reading.queries import QueryPlace
 from dualtable._transforms.lineage import Lineage, Output
 from dualtable._wire import codec, keys
 from dualtable._wire.items import check_item
 from dualtable._wire.marks import new_token
 from dualtable._wire.packed import PackedItem
 from dualtable.testing import _memory
-from proof.casts import WORLDS, Cast, hanging, paired, with_text_keys
+from proof.casts import WORLDS, Cast, grouped, hanging, paired, with_text_keys
 from proof.moves import Budget
+from proof.pages import OTHER_PUTTER, OTHER_QUERIER, first
+from proof.pages import SCANNER as SCANNER_BY_PAGES
 from proof.pairs import APPENDER_TO_BOTH, OTHER_PUTTER_IF, PUTTER_IF_OTHER, SEER_OF_BOTH
 from proof.roles import (
     APPENDER,
@@ -162,6 +168,41 @@ async def see_weakly(self: Any, key: Any) -> Seen:
 
 async def nothing_newer(self: Any, keys: Any, *, consistent_read: bool) -> Any:
     return {}
+
+
+_next = ItemIterator._next
+
+
+async def next_behind_so_many(self: Any) -> Any:
+    """Begin anew, and pass over as many items as have come before."""
+    if self._source is None:
+        self._before = int(self._token or 0)
+        self._source = await self._open_source(self._failures)
+        for _ in range(self._before):
+            await self._source.next()
+    item = await _next(self)
+    self._before += 1
+    return item
+
+
+@contextmanager
+def counted() -> Iterator[None]:
+    """Let a token say how many items have come, and not which one came last."""
+    token = property(lambda self: None if self._ended else str(self._before))
+    with ExitStack() as stack:
+        for owner, name, by in (
+            (ItemIterator, "token", token),
+            (ItemIterator, "_next", next_behind_so_many),
+            (repository, "from_token", lambda token, question: token),
+            (ScanPlace, "of", lambda *_: None),
+            (QueryPlace, "of", lambda *_: None),
+        ):
+            stack.enter_context(patch.object(owner, name, by))
+        yield
+
+
+async def nothing_brought(self: Any, keys: Any) -> set[Any]:
+    return set()
 
 
 # -- writes ----------------------------------------------------------------------------------------
@@ -382,6 +423,30 @@ GUARDS = (
         replaced(LogicalTable, "newer", nothing_newer),
         cast(SCANNER, world=WRITTEN),
         "I1",
+    ),
+    Guard(
+        "a token of a scan names what came last",
+        counted,
+        paired(SCANNER_BY_PAGES, OTHER_PUTTER, world=ONLY_NEW, migrators=0, others=False),
+        "Linearizability",
+    ),
+    Guard(
+        "a token of a query names what came last",
+        counted,
+        grouped(OTHER_QUERIER, first(PUTTER), world=NOWHERE),
+        "Linearizability",
+    ),
+    Guard(
+        "a scan leaves out of new what old has brought",
+        replaced(OverNew, "_brought", nothing_brought),
+        cast(SCANNER, world=COPIED),
+        "I1",
+    ),
+    Guard(
+        "a scan leaves out of new the partitions that old has brought",
+        replaced(OverNew, "_brought", nothing_brought),
+        grouped(SCANNER_BY_PAGES, first(PUTTER), world=COPIED),
+        "Linearizability",
     ),
     Guard(
         "the absence condition of a copy on read",

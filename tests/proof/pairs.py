@@ -10,42 +10,48 @@ from dualtable import ConditionCheck, Delete, Put, Update
 from dualtable.errors import ConditionFailedError
 from proof.history import Answer, Key, Logical, Repository, Role
 from proof.roles import APPEND, HAS_OLD, added, appending, has_old, told
-from proof.tables import OTHER, logical_of
+from proof.tables import logical_of, other_of
 
 Pair = tuple[Logical, Logical]
 
 
 async def append_to_both(repository: Repository, key: Key, word: str) -> Answer:
     given = {"names": {"#l": "log"}, "values": appending(word)}
-    await repository.transact_write([Update(each, APPEND, **given) for each in (key, OTHER)])
+    await repository.transact_write(
+        [Update(each, APPEND, **given) for each in (key, other_of(key))]
+    )
     return "done"
 
 
 @told(ConditionFailedError, "condition failed")
 async def put_if_other(repository: Repository, key: Key, word: str) -> Answer:
-    await repository.transact_write([Put({**key, "log": [word]}), ConditionCheck(OTHER, HAS_OLD)])
+    await repository.transact_write(
+        [Put({**key, "log": [word]}), ConditionCheck(other_of(key), HAS_OLD)]
+    )
     return "done"
 
 
 @told(ConditionFailedError, "condition failed")
 async def put_other_if(repository: Repository, key: Key, word: str) -> Answer:
-    await repository.transact_write([ConditionCheck(key, HAS_OLD), Put({**OTHER, "log": [word]})])
+    await repository.transact_write(
+        [ConditionCheck(key, HAS_OLD), Put({**other_of(key), "log": [word]})]
+    )
     return "done"
 
 
 @told(ConditionFailedError, "condition failed")
 async def move(repository: Repository, key: Key, word: str) -> Answer:
-    await repository.transact_write([Delete(key, HAS_OLD), Put({**OTHER, "log": [word]})])
+    await repository.transact_write([Delete(key, HAS_OLD), Put({**other_of(key), "log": [word]})])
     return "done"
 
 
 async def delete_other(repository: Repository, key: Key, word: str) -> Answer:
-    await repository.delete(OTHER)
+    await repository.delete(other_of(key))
     return "done"
 
 
 async def see_both(repository: Repository, key: Key, word: str) -> Answer:
-    one, other = await repository.transact_get([key, OTHER])
+    one, other = await repository.transact_get([key, other_of(key)])
     return logical_of(one), logical_of(other)
 
 

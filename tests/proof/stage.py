@@ -83,7 +83,6 @@ from proof.tables import (
 LEASE_SECONDS = 30.0
 _READS = ("get", "batch_get", "scan", "query")
 _WRITES = ("put", "delete", "insert", "batch_put", "update", "transact_write")
-_KEY, _OTHER = codec.encode(WATCHED), codec.encode(OTHER)
 _NAMES = {OLD: "old", NEW: "new", CONTROL: "control"}
 
 
@@ -101,6 +100,7 @@ class Stage(Faults):
         hangs: bool = False,
         old_moves: bool = False,
         gate: Gate | None = None,
+        group: Mapping[str, Any] | None = None,
         reduced: bool = True,
     ) -> None:
         self.gateway = MemoryGateway(self)
@@ -119,6 +119,7 @@ class Stage(Faults):
         self._hangs = hangs
         self._old_moves = old_moves
         self._gate = gate
+        self._keys = [codec.encode({**(group or {}), **key}) for key in (WATCHED, OTHER)]
         self._reduced = reduced
         self.pending: list[Pending] = []
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
@@ -196,11 +197,11 @@ class Stage(Faults):
 
     def versions(self) -> Sequence[Any]:
         """Return every state that the item has had in the new table."""
-        return self.gateway._tables[NEW].versions(_KEY)
+        return self.gateway._tables[NEW].versions(self._keys[0])
 
     def states(self) -> Sequence[Any]:
         """Return every state that each watched item has had, in the tables where it moves."""
-        keys = [_KEY, _OTHER] if self.history.paired else [_KEY]
+        keys = self._keys if self.history.paired else self._keys[:1]
         tables = [NEW, OLD] if self._old_moves else [NEW]
         return [self.gateway._tables[table].versions(key) for table in tables for key in keys]
 

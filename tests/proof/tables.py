@@ -7,7 +7,8 @@ pages, and is nobody's business but the migrator's.
 The key is a number, and every actor spells it in its own way. The old table may hold it as text,
 which has one spelling of its own that the number must lead back to.
 
-Where transactions of two keys play (`pairs`), the second key is watched as well.
+Where transactions of two keys play (`pairs`), or somebody reads page by page (`pages`), the second
+key is watched as well. The two may be in one partition.
 """
 
 from __future__ import annotations
@@ -35,11 +36,14 @@ KEY = identity(codec.encode(WATCHED))
 STATE = {"migration": {"S": "proof"}, "record": {"S": "state"}}
 OTHER = {"id": Decimal(20)}  # comes first in a scan
 OTHER_KEY = identity(codec.encode(OTHER))
+GROUP = {"group": "g"}
+"""The partition of both keys, where a cast has them in one: then `id` is a sort key."""
 
 
 def upgrade(item: dict[str, Any]) -> dict[str, Any]:
     """Turn the old format into the new one."""
-    return {"id": item["id"], "log": [item["word"]]}
+    word = item.pop("word")
+    return {**item, "log": [word]}
 
 
 MIGRATION = Migration(
@@ -103,21 +107,31 @@ def logical_of(item: Mapping[str, Any] | None) -> Logical:
     return (*item.get("log", ()), *beside)
 
 
-async def create_tables(gateway: MemoryGateway, old_key: Mapping[str, Any]) -> None:
-    """Make the three tables, empty; the old one for keys such as this."""
-    await gateway.create_table(_definition(OLD, "id", tag="".join(codec.encode(old_key)["id"])))
-    await gateway.create_table(_definition(NEW, "id", tag="N"))
-    await gateway.create_table(_definition(CONTROL, "migration", "record"))
+def other_of(key: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the other key, in the group of this one where it has one."""
+    return {**key, **OTHER}
 
 
-def _definition(table: str, *names: str, tag: str = "S") -> dict[str, Any]:
+async def create_tables(
+    gateway: MemoryGateway, old_key: Mapping[str, Any], new_key: Mapping[str, Any]
+) -> None:
+    """Make the three tables, empty, for keys such as these."""
+    for table, key in ((OLD, old_key), (NEW, new_key)):
+        wire = codec.encode(key)
+        await gateway.create_table(_definition(table, {n: "".join(v) for n, v in wire.items()}))
+    await gateway.create_table(_definition(CONTROL, {"migration": "S", "record": "S"}))
+
+
+def _definition(table: str, names: Mapping[str, str]) -> dict[str, Any]:
     kinds = ("HASH", "RANGE")
     return {
         "TableName": table,
         "KeySchema": [
             {"AttributeName": n, "KeyType": kind} for n, kind in zip(names, kinds, strict=False)
         ],
-        "AttributeDefinitions": [{"AttributeName": n, "AttributeType": tag} for n in names],
+        "AttributeDefinitions": [
+            {"AttributeName": n, "AttributeType": tag} for n, tag in names.items()
+        ],
         "BillingMode": "PAY_PER_REQUEST",
     }
 

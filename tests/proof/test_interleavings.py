@@ -9,12 +9,13 @@ from itertools import combinations_with_replacement
 import attrs
 import pytest
 
-from proof.casts import WORLDS, Cast, World, casts, hanging, paired, with_text_keys
+from proof.casts import WORLDS, Cast, World, casts, grouped, hanging, paired, with_text_keys
 from proof.explorer import Exploration, explore
 from proof.guards import GUARDS, Guard
 from proof.history import Operation, Role
 from proof.linearizability import linearizable
 from proof.moves import Budget
+from proof.pages import BESIDE, QUERIERS, SCANNERS
 from proof.pairs import OTHER_PUTTER_IF, PAIRED, PUTTER_IF_OTHER, SEER_OF_BOTH
 from proof.roles import (
     DELETER,
@@ -99,6 +100,22 @@ def test_transactions_of_two_keys(roles: Sequence[Role]) -> None:
 def test_transactions_of_two_keys_that_somebody_sees() -> None:
     """What two transactions that build on each other's key have done is never seen halfway."""
     sound(paired(PUTTER_IF_OTHER, OTHER_PUTTER_IF, SEER_OF_BOTH, world=COPIED, migrators=0))
+
+
+@pytest.mark.parametrize("pager", SCANNERS, ids=lambda role: role.name)
+@pytest.mark.parametrize("world", [ONLY_OLD, ONLY_NEW], ids=lambda world: world.name)
+def test_a_scan_by_pages(pager: Role, world: World) -> None:
+    """Writes and copies between two pages leave no key out and repeat none."""
+    for beside in BESIDE:
+        sound(paired(pager, beside, world=world))
+
+
+@pytest.mark.parametrize("pager", [*SCANNERS, *QUERIERS], ids=lambda role: role.name)
+@pytest.mark.parametrize("world", [ONLY_OLD, NOWHERE], ids=lambda world: world.name)
+def test_pages_of_one_partition(pager: Role, world: World) -> None:
+    """The same where both keys are in one partition, which a scan reads as a query does."""
+    for beside in BESIDE:
+        sound(grouped(pager, beside, world=world))
 
 
 @pytest.mark.timeout(600)  # two migrators with leases that expire take half a minute

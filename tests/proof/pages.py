@@ -1,0 +1,103 @@
+"""Roles that read page by page, each page by a token and a new iterator, and those beside them.
+
+The rule: a role answers for one of two keys, at any moment between its first call and its last: a
+scan is no snapshot. But its key comes once, and where it is there all the time, it does come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from boto3.dynamodb import conditions
+
+from proof.history import Answer, Key, Repository, Role
+from proof.pairs import OTHER_DELETER, Pair
+from proof.roles import DELETER, PUTTER, only, replaced
+from proof.tables import other_of
+
+
+async def by_pages(page: Callable[[str | None], Any]) -> list[dict[str, Any]]:
+    """Read one item a page, from token to token."""
+    found: list[dict[str, Any]] = []
+    token = None
+    while True:
+        items = page(token)
+        found += [item async for item in items]
+        token = items.token
+        if token is None:
+            return found
+
+
+def of_one(key: Key, found: list[dict[str, Any]]) -> Answer:
+    return only([item for item in found if item["id"] == key["id"]])
+
+
+async def scanned(repository: Repository) -> list[dict[str, Any]]:
+    return await by_pages(lambda t: repository.scan(limit=1, consistent_read=True, token=t))
+
+
+async def queried(repository: Repository, key: Key, *, descending: bool) -> list[dict[str, Any]]:
+    condition = conditions.Key("group").eq(key["group"])
+    return await by_pages(
+        lambda token: repository.query(
+            condition, limit=1, descending=descending, consistent_read=True, token=token
+        )
+    )
+
+
+async def scan(repository: Repository, key: Key, word: str) -> Answer:
+    return of_one(key, await scanned(repository))
+
+
+async def scan_other(repository: Repository, key: Key, word: str) -> Answer:
+    return of_one(other_of(key), await scanned(repository))
+
+
+async def query(repository: Repository, key: Key, word: str) -> Answer:
+    return of_one(key, await queried(repository, key, descending=True))
+
+
+async def query_other(repository: Repository, key: Key, word: str) -> Answer:
+    return of_one(other_of(key), await queried(repository, key, descending=False))
+
+
+async def put_other(repository: Repository, key: Key, word: str) -> Answer:
+    await repository.put({**other_of(key), "log": [word]})
+    return "done"
+
+
+def first(role: Role) -> Role:
+    """Return a role of the watched key as one of two keys."""
+
+    def spec(state: Pair, word: str) -> tuple[Pair, Answer]:
+        after, answer = role.spec(state[0], word)
+        return (after, state[1]), answer
+
+    return attrs.evolve(role, spec=spec)
+
+
+def seen_first(state: Pair, word: str) -> tuple[Pair, Answer]:
+    return state, state[0]
+
+
+def seen_second(state: Pair, word: str) -> tuple[Pair, Answer]:
+    return state, state[1]
+
+
+def put_second(state: Pair, word: str) -> tuple[Pair, Answer]:
+    after, answer = replaced(state[1], word)
+    return (state[0], after), answer
+
+
+SCANNER = Role("scan by pages", scan, seen_first)
+OTHER_SCANNER = Role("scan by pages for the other", scan_other, seen_second)
+QUERIER = Role("query by pages", query, seen_first)
+OTHER_QUERIER = Role("query by pages for the other", query_other, seen_second)
+OTHER_PUTTER = Role("put the other", put_other, put_second)
+
+SCANNERS = (SCANNER, OTHER_SCANNER)
+QUERIERS = (QUERIER, OTHER_QUERIER)
+BESIDE = (first(PUTTER), first(DELETER), OTHER_PUTTER, OTHER_DELETER)
+"""Who writes between the pages; a migrator copies too."""
