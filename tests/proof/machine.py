@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+import attrs
 import orders
 from boto3.dynamodb.conditions import Attr, Key
 from hypothesis import HealthCheck, settings
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
+    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -144,6 +146,64 @@ def name_of(item: Item) -> tuple[str, int]:
     return item["customer"], int(item["day"])
 
 
+class Lists:
+    """One old item is all days of a customer; each becomes an item of its own."""
+
+    def forward(self, item: Item) -> list[Item]:
+        return [
+            {"customer": item["customer"], "day": day, "name": f"old {day}", "total": day}
+            for day in item["days"]
+        ]
+
+    def old_key(self, new_key: Item) -> Item:
+        return {"customer": new_key["customer"]}
+
+
+FORMS = ("days", "text days", "lists of days")
+"""How the old table holds what the new one has as items of a day each."""
+
+
+def old_items(form: str, names: Iterable[tuple[str, int]]) -> list[Item]:
+    """Return the old items that yield these."""
+    if form == "lists of days":
+        lists: dict[str, list[int]] = {}
+        for customer, day in names:
+            lists.setdefault(customer, []).append(day)
+        return [{"customer": customer, "days": found} for customer, found in lists.items()]
+    kind = str if form == "text days" else int
+    return [
+        {"customer": customer, "day": kind(day), "nme": f"old {day}", "total": str(day)}
+        for customer, day in names
+    ]
+
+
+@attrs.define
+class Paging:
+    """A query or scan that somebody goes through page by page, while others write."""
+
+    page: Callable[[str | None], Any]
+    there: set[tuple[str, int]]
+    """The keys that have been there since it began."""
+    in_order: bool = False
+    descending: bool = False
+    token: str | None = None
+    found: list[tuple[str, int]] = attrs.field(factory=list)
+
+    async def go_on(self) -> bool:
+        """Read the next page; tell whether it was the last."""
+        items = self.page(self.token)
+        self.found += [name_of(item) async for item in items]
+        self.token = items.token
+        return self.token is None
+
+    def check(self) -> None:
+        """Nothing that was there all the time was left out, nothing came twice."""
+        assert self.there <= set(self.found)
+        assert len(set(self.found)) == len(self.found)
+        if self.in_order:
+            assert self.found == sorted(self.found, reverse=self.descending)
+
+
 class DictMachine(RuleBasedStateMachine):
     """Three repositories on one migration, with different settings, and the dict `model`."""
 
@@ -157,25 +217,23 @@ class DictMachine(RuleBasedStateMachine):
         self.model: dict[tuple[str, int], Item] = {}
         self.phase = Phase.MIGRATING
         self.complete = False
+        self.pagings: list[Paging] = []
 
     # -- the beginning and the end -----------------------------------------------------------------
 
-    @initialize(olds=st.lists(keys, unique_by=name_of, max_size=8), text_days=st.booleans())
-    def begin(self, olds: list[Item], text_days: bool) -> None:
-        """Fill the old table, whose days may be text, and open the repositories."""
-        self.run(self._begin(olds, text_days))
+    @initialize(olds=st.lists(keys, unique_by=name_of, max_size=8), form=st.sampled_from(FORMS))
+    def begin(self, olds: list[Item], form: str) -> None:
+        """Fill the old table, in one of its forms, and open the repositories."""
+        self.run(self._begin(olds, form))
 
-    async def _begin(self, olds: list[Item], text_days: bool) -> None:
+    async def _begin(self, olds: list[Item], form: str) -> None:
         self.gateway = await self._stack.enter_async_context(type(self).connect())
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        self.plan = _plan(f"m-{uuid.uuid4().hex[:12]}", text_days)
-        old_tag = "S" if text_days else "N"
-        await self.gateway.create_table(_definition(self.plan.old, None, old_tag))
-        await self.gateway.create_table(_definition(self.plan.new, "by-name", "N"))
-        kind = str if text_days else Decimal
+        self.plan = _plan(f"m-{uuid.uuid4().hex[:12]}", form)
+        await self.gateway.create_table(_old_definition(self.plan.old, form))
+        await self.gateway.create_table(_definition(self.plan.new, "by-name"))
+        await orders.fill(self.gateway, self.plan.old, old_items(form, map(name_of, olds)))
         for customer, day in map(name_of, olds):
-            old = {"customer": customer, "day": kind(day), "nme": f"old {day}", "total": str(day)}
-            await orders.fill(self.gateway, self.plan.old, [old])
             item = {"day": Decimal(day), "name": f"old {day}", "total": Decimal(day)}
             self.model[customer, day] = {"customer": customer, **item}
         self.control = Control(self.gateway, self.plan.control_table, self.plan.name)
@@ -252,6 +310,43 @@ class DictMachine(RuleBasedStateMachine):
 
         found = self.run(_pages(page))
         assert found == (wanted[::-1] if asked["descending"] else wanted)
+
+    def _may_page(self) -> bool:
+        """Tell whether a page may begin after an item that is gone: dynoxide finds nothing then."""
+        return self.phase is not Phase.FINISHED or isinstance(self.gateway, MemoryGateway)
+
+    @precondition(lambda self: self._may_page() and len(self.pagings) < 3)
+    @rule(n=numbers, limit=st.integers(1, 3), consistent_read=st.booleans())
+    def begin_a_scan(self, n: int, **asked: Any) -> None:
+        """Scan page by page, and let the other rules come in between."""
+        repository = self.repositories[n]
+        page = lambda token: repository.scan(token=token, **asked)  # noqa: E731
+        self.pagings.append(Paging(page, set(self.model)))
+
+    @precondition(lambda self: self._may_page() and len(self.pagings) < 3)
+    @rule(n=numbers, customer=customers, limit=st.integers(1, 3), descending=st.booleans())
+    def begin_a_query(self, n: int, customer: str, **asked: Any) -> None:
+        """Query page by page, and let the other rules come in between."""
+        repository, condition = self.repositories[n], Key("customer").eq(customer)
+        page = lambda token: repository.query(condition, token=token, **asked)  # noqa: E731
+        there = {name for name in self.model if name[0] == customer}
+        paging = Paging(page, there, in_order=True, descending=asked["descending"])
+        self.pagings.append(paging)
+
+    @precondition(lambda self: self._may_page() and self.pagings)
+    @rule(which=st.integers(0, 2))
+    def read_a_page(self, which: int) -> None:
+        """Go on with one of those, and see at its end that nothing is missing or came twice."""
+        paging = self.pagings[which % len(self.pagings)]
+        if self.run(paging.go_on()):
+            self.pagings.remove(paging)
+            paging.check()
+
+    @invariant()
+    def note_what_has_gone(self) -> None:
+        """What is deleted need not come, also where it is written again."""
+        for paging in self.pagings:
+            paging.there &= self.model.keys()
 
     @rule(n=numbers, limit=limits, total_segments=st.integers(1, 3))
     def scan(self, n: int, limit: int | None, total_segments: int) -> None:
@@ -526,27 +621,36 @@ def _new(key: Item, total: int) -> Item:
     return {**key, "name": "new", "total": Decimal(total)}
 
 
-def _plan(name: str, text_days: bool) -> Migration:
+def _plan(name: str, form: str) -> Migration:
     steps = (Rename("nme", "name"), Convert("total", int, back=str))
+    transforms = {
+        "days": Chain(*steps),
+        "text days": Chain(*steps, Convert("day", Decimal, back=str)),
+        "lists of days": Lists(),
+    }
     return Migration(
         name,
         f"{name}-old",
         f"{name}-new",
-        Chain(*steps, Convert("day", Decimal, back=str)) if text_days else Chain(*steps),
+        transforms[form],
         control_table=f"{name}-control",
         indexes=[Index("by-name", KeySchema("name"))],
     )
 
 
-def _definition(name: str, index: str | None, tag: str) -> dict[str, Any]:
-    definition = orders.table(name, ("customer", "S"), ("day", tag))
-    if index is not None:
-        definition["AttributeDefinitions"].append({"AttributeName": "name", "AttributeType": "S"})
-        definition["GlobalSecondaryIndexes"] = [
-            {
-                "IndexName": index,
-                "KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ]
+def _old_definition(name: str, form: str) -> dict[str, Any]:
+    days = {"days": [("day", "N")], "text days": [("day", "S")], "lists of days": []}
+    return orders.table(name, ("customer", "S"), *days[form])
+
+
+def _definition(name: str, index: str) -> dict[str, Any]:
+    definition = orders.table(name, ("customer", "S"), ("day", "N"))
+    definition["AttributeDefinitions"].append({"AttributeName": "name", "AttributeType": "S"})
+    definition["GlobalSecondaryIndexes"] = [
+        {
+            "IndexName": index,
+            "KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+    ]
     return definition
