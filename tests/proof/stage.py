@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -193,7 +193,7 @@ class Stage(Faults):
         return "" if state is None else str(state["phase"]["S"])
 
     def _in_old(self) -> InOld:
-        return in_old(self.gateway._tables[OLD].versions(_KEY)[-1])
+        return in_old(self.gateway._tables[OLD].versions(self._keys[0])[-1])
 
     def versions(self) -> Sequence[Any]:
         """Return every state that the item has had in the new table."""
@@ -271,7 +271,7 @@ class Stage(Faults):
         if call.arguments.get("consistent_read", True) or call.table not in where:
             return [-1]
         distinct: list[int] = []
-        versions = self.gateway._tables[call.table].versions(_KEY)
+        versions = self.gateway._tables[call.table].versions(self._keys[0])
         for n in reversed(range(len(versions))):
             if not any(versions[n] == versions[m] for m in distinct):
                 distinct.append(n)
