@@ -68,10 +68,11 @@ def index_names(table: Description | Definition) -> set[str]:
 
 
 def _wire_key(key: KeySchema) -> list[dict[str, str]]:
-    kinds = ("HASH", "RANGE")
+    kinds = (("HASH", key.partitions), ("RANGE", key.sorts))
     return [
-        {"AttributeName": name, "KeyType": kind}
-        for name, kind in zip(key.names, kinds, strict=False)
+        {"AttributeName": attribute.name, "KeyType": kind}
+        for kind, attributes in kinds
+        for attribute in attributes
     ]
 
 
@@ -88,7 +89,7 @@ def _definitions(keys: Iterable[KeySchema]) -> list[dict[str, str]]:
 
 def _check_local_indexes(key: KeySchema, indexes: Iterable[Index]) -> None:
     for index in indexes:
-        if index.local and index.key.partition != key.partition:
+        if index.local and index.key.partitions != key.partitions:
             raise TableMismatchError(
                 f"local index {index.name!r} has another partition key than the new table;"
                 " declare it in Migration(indexes=…) as a global one or leave it out"
@@ -145,7 +146,9 @@ def _encryption(table: Description | Definition) -> dict[str, Any] | None:
 
 
 def _key_text(table: dict[str, Any], types: dict[str, KeyType]) -> str:
-    return ", ".join(f"{a.name}:{a.type}" for a in key_schema(table["KeySchema"], types).attributes)
+    key = key_schema(table["KeySchema"], types)
+    parts = ["+".join(f"{a.name}:{a.type}" for a in each) for each in (key.partitions, key.sorts)]
+    return ", ".join(filter(None, parts))
 
 
 def _index_text(index: dict[str, Any], types: dict[str, KeyType]) -> str:

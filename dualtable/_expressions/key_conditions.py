@@ -47,33 +47,42 @@ _WORDS: dict[type, str] = {
 
 @attrs.frozen
 class KeyCondition:
-    """A checked key condition, and the schema that it was checked against."""
+    """A checked key condition, and the schema that it was checked against.
+
+    `partitions` are the values of all attributes that make up the partition; `sorts` are about the
+    first of those that make up the order: each but the last fixes one value.
+    """
 
     schema: KeySchema
-    partition: WireValue
-    sort: ConditionTree | None
+    partitions: tuple[WireValue, ...]
+    sorts: tuple[ConditionTree, ...]
     sent: Condition
+
+    @property
+    def partition(self) -> WireValue:
+        """The value of the partition key, where it is one attribute."""
+        (value,) = self.partitions
+        return value
 
     def holds(self, item: Mapping[str, WireValue]) -> bool:
         """Tell whether an item is in the partition and its sort key is among those asked for."""
-        value = item.get(self.schema.partition.name)
-        if value is None or self.schema.partition.type not in value:
-            return False
-        if order(value) != order(self.partition) or not self._is_sorted(item):
-            return False
-        return self.sort is None or self.sort.holds(dict(item))
+        for attribute, value in zip(self.schema.partitions, self.partitions, strict=True):
+            found = item.get(attribute.name, {})
+            if attribute.type not in found or order(found) != order(value):
+                return False
+        return self._is_sorted(item) and all(sort.holds(dict(item)) for sort in self.sorts)
 
     def ends_at(self, key: Mapping[str, WireValue], *, descending: bool) -> bool:
         """Tell whether a key of the table is at the end that the range includes.
 
         Nothing comes after it, and DynamoDB refuses to let a page begin there.
         """
-        match self.sort:
-            case Comparison(operator=">=", right=Literal(value)) if descending:
+        match self.sorts:
+            case (Comparison(operator=">=", right=Literal(value)),) if descending:
                 end = value
-            case Comparison(operator="<=", right=Literal(value)) if not descending:
+            case (Comparison(operator="<=", right=Literal(value)),) if not descending:
                 end = value
-            case Between(low=Literal(low), high=Literal(high)):
+            case (Between(low=Literal(low), high=Literal(high)),):
                 end = low if descending else high
             case _:
                 return False
@@ -82,8 +91,7 @@ class KeyCondition:
 
     def _is_sorted(self, item: Mapping[str, WireValue]) -> bool:
         """Tell whether the item has the sort key; without it, it is in no index that has one."""
-        sort = self.schema.sort
-        return sort is None or sort.type in item.get(sort.name, {})
+        return all(sort.type in item.get(sort.name, {}) for sort in self.schema.sorts)
 
 
 def checked(condition: Condition, schema: KeySchema, where: str) -> KeyCondition:
@@ -105,12 +113,32 @@ def checked(condition: Condition, schema: KeySchema, where: str) -> KeyCondition
         if attribute.name in by_name:
             raise InvalidKeyError(f"key condition on {where}: {attribute.name!r} comes twice")
         by_name[attribute.name] = part
-    return KeyCondition(
-        schema,
-        _fixed(by_name.pop(schema.partition.name, None), schema, where),
-        next(iter(by_name.values()), None),
-        condition,
-    )
+    fixed = tuple(_fixed(by_name.pop(p.name, None), p, where) for p in schema.partitions)
+    return KeyCondition(schema, fixed, tuple(_in_order(by_name, schema, where)), condition)
+
+
+def _in_order(
+    by_name: Mapping[str, ConditionTree], schema: KeySchema, where: str
+) -> Iterator[ConditionTree]:
+    """Yield the parts about the order, from its first attribute on; only the last is a range."""
+    names = [sort.name for sort in schema.sorts]
+    asked = names[: len(by_name)]
+    if missing := [name for name in asked if name not in by_name]:
+        raise InvalidKeyError(
+            f"key condition on {where}: {missing[0]!r} is left out before"
+            f" {next(iter(by_name.keys() - set(asked)))!r}; its order is {', '.join(names)}"
+        )
+    for name in asked:
+        if name != asked[-1] and not _is_equality(by_name[name]):
+            raise InvalidKeyError(
+                f"key condition on {where}: {name!r} must be equal to one value, since"
+                f" {asked[-1]!r} comes after it in its order"
+            )
+        yield by_name[name]
+
+
+def _is_equality(part: ConditionTree) -> bool:
+    return isinstance(part, Comparison) and part.operator == "="
 
 
 def _conjuncts(tree: ConditionTree) -> Iterator[ConditionTree]:
@@ -169,9 +197,9 @@ def _check_type(value: Operand, attribute: KeyAttribute, where: str) -> None:
         )
 
 
-def _fixed(part: ConditionTree | None, schema: KeySchema, where: str) -> WireValue:
+def _fixed(part: ConditionTree | None, attribute: KeyAttribute, where: str) -> WireValue:
     if isinstance(part, Comparison) and part.operator == "=" and isinstance(part.right, Literal):
         return part.right.value
     raise InvalidKeyError(
-        f"key condition on {where}: {schema.partition.name!r} must be equal to one value"
+        f"key condition on {where}: {attribute.name!r} must be equal to one value"
     )

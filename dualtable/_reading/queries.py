@@ -48,13 +48,12 @@ class Query:
 
     def rank(self, key: WireKey) -> Any:
         """Return what the items of one partition are sorted by."""
-        sort = self.condition.schema.sort
-        return () if sort is None else order(key[sort.name])
+        return tuple(order(key[sort.name]) for sort in self.condition.schema.sorts)
 
 
 def partition_of(schema: KeySchema, value: WireValue) -> KeyCondition:
     """Return the condition that asks for one whole partition."""
-    return KeyCondition(schema, value, None, _equals(schema.partition.name, value))
+    return KeyCondition(schema, (value,), (), _equals([schema.partition.name], [value]))
 
 
 @attrs.frozen
@@ -237,10 +236,15 @@ class _Reader:
             )
         if old_index not in old.indexes:
             raise UnknownIndexError(f"{old.table} has no index {old_index!r} (old_index)")
-        condition = _equals(
-            old.indexes[old_index].key.partition.name,
-            _old_value(index, self.query.condition.partition),
-        )
+        names = [attribute.name for attribute in old.indexes[old_index].key.partitions]
+        values = _old_values(index, self.query.condition.partitions)
+        if len(names) != len(values):
+            raise TransformError(
+                f"the partition of index {index.name!r} has {len(values)} values, and that of"
+                f" {old_index!r} of {old.table} has {len(names)} ({', '.join(names)}); lead from"
+                " the one to the other with Index(…, old_value=…)"
+            )
+        condition = _equals(names, values)
         entries = await self._read_all(condition, old_index)
         keys = (key_of(entry, old.key, old.table) for entry in entries)
         olds = await self.tables.fetch(
@@ -253,7 +257,7 @@ class _Reader:
         value = self.tables.lineage.old_partition(partition)
         if value is None:
             return []
-        return await self._read_all(_equals(self.tables.old.key.partition.name, value), None)
+        return await self._read_all(partition_of(self.tables.old.key, value).sent, None)
 
     async def _read_all(self, condition: Condition, index: str | None) -> list[WireItem]:
         items: list[WireItem] = []
@@ -332,18 +336,24 @@ def _given(item: WireItem) -> WireItem:
     return item
 
 
-def _old_value(index: Index, partition: WireValue) -> WireValue:
+def _old_values(index: Index, partition: tuple[WireValue, ...]) -> list[WireValue]:
     """Return the partition of the old index that completes one of the new index."""
     lead = index.old_value
     if lead is None:
-        return partition
-    value = codec.decode_value(partition)
-    found = guarded(lambda: lead(value), index.name, "old_value of index {!r}", lead)
+        return list(partition)
+    values = tuple(map(codec.decode_value, partition))
+    given = values if len(values) > 1 else values[0]
+    found = guarded(lambda: lead(given), index.name, "old_value of index {!r}", lead)
     try:
-        return codec.encode_value(found)
+        return [codec.encode_value(v) for v in (found if isinstance(found, tuple) else (found,))]
     except InvalidItemError as error:
         raise TransformError(f"old_value of index {index.name!r}: {error}") from error
 
 
-def _equals(name: str, value: WireValue) -> Condition:
-    return Condition("#p = :p", {"#p": name}, {":p": value})
+def _equals(names: Sequence[str], values: Sequence[WireValue]) -> Condition:
+    numbers = range(len(names))
+    return Condition(
+        " AND ".join(f"#p{n} = :p{n}" for n in numbers),
+        {f"#p{n}": names[n] for n in numbers},
+        {f":p{n}": values[n] for n in numbers},
+    )

@@ -151,6 +151,8 @@ class Migration:
                 raise TableMismatchError(
                     f"{one} and {other} are both {getattr(self, one)!r}; they must be two tables"
                 )
+        if self.key is not None:
+            self.key.check_single("the new table's key")
         if self.tombstone_attribute == self.token_attribute:
             raise TableMismatchError("tombstone_attribute and token_attribute must differ")
         reason = no_way_back(self.transform) if self.rolling else None

@@ -19,7 +19,7 @@ from dualtable._wire.types import Key, WireKey, WireValue
 from dualtable._wire.values import normal
 from dualtable.errors import InvalidItemError, InvalidKeyError
 
-_KEY_BYTES = (2048, 1024)  # of a partition key, of a sort key
+_PARTITION_BYTES, _SORT_BYTES = 2048, 1024
 
 
 _TYPE_NAMES = {"S": "text (S)", "N": "a number (N)", "B": "binary (B)"}
@@ -43,7 +43,9 @@ def check_key(key: Mapping[str, Any], schema: KeySchema, table: str) -> WireKey:
 def key_of(item: Mapping[str, WireValue], schema: KeySchema, table: str) -> WireKey:
     """Cut the key out of an item in wire form, checked against the table's schema."""
     key: WireKey = {}
-    for attribute, most in zip(schema.attributes, _KEY_BYTES, strict=False):
+    partitions = len(schema.partitions)
+    for number, attribute in enumerate(schema.attributes):
+        most = _PARTITION_BYTES if number < partitions else _SORT_BYTES
         value = item.get(attribute.name, {})
         text = value.get(attribute.type)
         if not text or len(text) * MAX_CHARACTER_BYTES > most:  # seldom; then it is judged in full

@@ -52,7 +52,11 @@ class KeyAttribute:
             )
 
 
-def _to_attribute(value: KeyAttribute | tuple[str, KeyType] | str) -> KeyAttribute:
+Attribute: TypeAlias = KeyAttribute | tuple[str, KeyType] | str
+"""An attribute of a key as it is declared."""
+
+
+def _to_attribute(value: Attribute) -> KeyAttribute:
     if isinstance(value, KeyAttribute):
         return value
     if isinstance(value, tuple) and len(value) == 2:
@@ -60,34 +64,93 @@ def _to_attribute(value: KeyAttribute | tuple[str, KeyType] | str) -> KeyAttribu
     return KeyAttribute(value)
 
 
+def _to_attributes(value: Attribute | list[Attribute]) -> tuple[KeyAttribute, ...]:
+    if isinstance(value, list):
+        return tuple(map(_to_attribute, value))
+    if isinstance(value, tuple) and all(isinstance(part, KeyAttribute) for part in value):
+        return cast("tuple[KeyAttribute, ...]", value)
+    return (_to_attribute(value),)
+
+
+def _to_sorts(value: Attribute | list[Attribute] | None) -> tuple[KeyAttribute, ...]:
+    return () if value is None else _to_attributes(value)
+
+
+MOST_ATTRIBUTES = 4
+"""So many may make up the partition of a global index, and as many its order."""
+
+
 @attrs.frozen
 class KeySchema:
     """The primary key of a table or an index.
 
+    A table and a local index have one partition key and at most one sort key. A global index may
+    have up to four attributes for each, in lists; all of the first make up the partition, and its
+    items are sorted by the first of the others, then by the second, and so on.
+
     Args:
-        partition: The partition key: a `KeyAttribute`, ``(name, type)``, or a name of type ``S``.
+        partition: The partition key: a `KeyAttribute`, ``(name, type)``, or a name of type ``S``;
+            or a list of one to four of these.
         sort: The sort key in the same forms, or None (default) where there is none.
+
+    Raises:
+        TableMismatchError: There are too many attributes or none, or one comes twice.
 
     Example:
         >>> from dualtable import KeySchema
         >>> KeySchema("customer", ("day", "N")).names
         ('customer', 'day')
+        >>> KeySchema(["tenant", "region"], [("day", "N"), "id"]).names
+        ('tenant', 'region', 'day', 'id')
     """
 
-    partition: KeyAttribute = attrs.field(converter=_to_attribute)
-    sort: KeyAttribute | None = attrs.field(
-        default=None, converter=attrs.converters.optional(_to_attribute)
-    )
+    partitions: tuple[KeyAttribute, ...] = attrs.field(converter=_to_attributes, alias="partition")
+    sorts: tuple[KeyAttribute, ...] = attrs.field(default=(), converter=_to_sorts, alias="sort")
+
+    def __attrs_post_init__(self) -> None:
+        counts = len(self.partitions), len(self.sorts)
+        if not 1 <= counts[0] <= MOST_ATTRIBUTES or counts[1] > MOST_ATTRIBUTES:
+            raise TableMismatchError(
+                f"a key of {counts[0]} partition and {counts[1]} sort attributes: DynamoDB takes 1"
+                f" to {MOST_ATTRIBUTES} and at most {MOST_ATTRIBUTES}"
+            )
+        if len(set(self.names)) < len(self.names):
+            raise TableMismatchError(f"a key names one attribute twice: {', '.join(self.names)}")
+
+    @property
+    def partition(self) -> KeyAttribute:
+        """The partition key, where it is one attribute, as that of every table is."""
+        self.check_single()
+        return self.partitions[0]
+
+    @property
+    def sort(self) -> KeyAttribute | None:
+        """The sort key, where it is at most one attribute; None where there is none."""
+        self.check_single()
+        return self.sorts[0] if self.sorts else None
 
     @property
     def attributes(self) -> tuple[KeyAttribute, ...]:
-        """The one or two key attributes, partition key first."""
-        return (self.partition,) if self.sort is None else (self.partition, self.sort)
+        """The key attributes, those of the partition first."""
+        return (*self.partitions, *self.sorts)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the key attributes, partition key first."""
+        """The names of the key attributes, those of the partition first."""
         return tuple(attribute.name for attribute in self.attributes)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether partition and order are of one attribute each, as those of a table are."""
+        return len(self.partitions) == 1 and len(self.sorts) <= 1
+
+    def check_single(self, what: str = "this key") -> None:
+        """Raise `TableMismatchError` where several attributes make up the partition or order."""
+        if not self.is_single:
+            raise TableMismatchError(
+                f"{what} has several attributes in its partition or its order"
+                f" ({', '.join(self.names)}), as only that of a global index may have"
+            )
 
 
 def check_key_schema(_instance: object, attribute: Any, value: KeySchema) -> None:
@@ -111,7 +174,8 @@ class Index:
             each item that belongs here it must hold the old version. None (default) where there is
             none; then a query of this index is refused until then.
         old_value: Leads from a partition key value of this index to the one that the old items have
-            in `old_index`, both plain values; by default it is the same.
+            in `old_index`, both plain values; by default it is the same. Where several attributes
+            make up a partition, its value is a tuple of theirs.
 
     Raises:
         TableMismatchError: The name, key or projection is malformed.
@@ -137,6 +201,8 @@ class Index:
                 f"index {self.name!r} has the projection {self.projection!r}; write 'ALL',"
                 " 'KEYS_ONLY', or a list of names"
             )
+        if self.local:
+            self.key.check_single(f"local index {self.name!r}")
 
     def projects(self, name: str, table_key: KeySchema) -> bool:
         """Tell whether the index holds an attribute of an item that is in it."""
@@ -237,12 +303,12 @@ def all_indexes(table: Description | Definition) -> list[dict[str, Any]]:
 
 
 def key_schema(wire: Sequence[dict[str, str]], types: dict[str, KeyType]) -> KeySchema:
-    names = {part["KeyType"]: part["AttributeName"] for part in wire}
-    sort = names.get("RANGE")
-    return KeySchema(
-        KeyAttribute(names["HASH"], types[names["HASH"]]),
-        None if sort is None else KeyAttribute(sort, types[sort]),
-    )
+    """Read a key off a description: its attributes in their order, however many there are."""
+    kinds: dict[str, list[Attribute]] = {"HASH": [], "RANGE": []}
+    for part in wire:
+        name = part["AttributeName"]
+        kinds[part["KeyType"]].append(KeyAttribute(name, types[name]))
+    return KeySchema(kinds["HASH"], kinds["RANGE"])
 
 
 def indexes_of(old: Description, types: dict[str, KeyType]) -> tuple[Index, ...]:

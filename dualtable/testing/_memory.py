@@ -35,7 +35,7 @@ from dualtable._dynamodb.gateway import (
 )
 from dualtable._expressions.key_conditions import KeyCondition, checked
 from dualtable._expressions.texts import Condition, Update
-from dualtable._wire.keys import identity, order
+from dualtable._wire.keys import identity
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.sizes import item_bytes, read_units
 from dualtable._wire.types import WireItem, WireKey
@@ -44,7 +44,7 @@ from dualtable.errors import InvalidKeyError, RequestRefusedError
 from dualtable.testing._faults import Faults
 from dualtable.testing._limits import check_batch, check_limit
 from dualtable.testing._settings import TableSettings
-from dualtable.testing._stored import Order, Seen, StoredTable, own_name
+from dualtable.testing._stored import Order, Seen, StoredTable, own_name, partition_order
 from dualtable.testing._writes import Write, insert_cost, insert_one, prepared
 
 _BATCH_GET_BYTES = 16 * 1024 * 1024  # a batch read stops there and leaves the rest
@@ -224,7 +224,7 @@ class MemoryGateway(TableSettings):
         check_limit(limit)
         kept = found.order_of(index, consistent_read=consistent_read)
         condition = _key_condition(key_condition, kept, index or table)
-        partition = order(condition.partition)
+        partition = partition_order(condition.partitions)
         start_key = found.checked_start(kept, start_key)
         if start_key is not None:
             at_end = index is None and condition.ends_at(start_key, descending=descending)

@@ -20,9 +20,9 @@ from dualtable._wire.items import check_item
 from dualtable._wire.keys import identity, key_of, order
 from dualtable._wire.layouts import KeySchema, Layout, is_arn, layout, short_name
 from dualtable._wire.sizes import item_bytes, read_units
-from dualtable._wire.types import Definition, Description, WireItem, WireKey
+from dualtable._wire.types import Definition, Description, WireItem, WireKey, WireValue
 from dualtable._wire.values import copied, normal_item, refused
-from dualtable.errors import InvalidItemError, InvalidKeyError
+from dualtable.errors import InvalidItemError, InvalidKeyError, TableMismatchError
 
 PAGE_BYTES = 1024 * 1024
 _HASHES = 2**32
@@ -55,9 +55,10 @@ class Order:
 
     def place(self, key: WireKey) -> Place:
         """Return where an item, or a key with all the key names, stands."""
-        partition, *sort = (order(key[name]) for name in self.key.names)
+        partition = partition_order([key[each.name] for each in self.key.partitions])
+        sort = tuple(order(key[each.name]) for each in self.key.sorts)
         table_key = {name: key[name] for name in self.table_key.names}
-        return _hash(partition), partition, tuple(sort), identity(table_key)
+        return _hash(partition), partition, sort, identity(table_key)
 
     def add(self, item: WireItem) -> None:
         """Give an item its place; one that lacks a key of the index has none."""
@@ -119,7 +120,7 @@ class StoredTable:
     def __init__(self, description: Description) -> None:
         self.description = description
         self.ttl_attribute: str | None = None
-        self.layout: Layout = layout(description)
+        self.layout: Layout = _layout(description)
         self.order = Order(self.layout.key, self.layout.key)
         self.indexes = _indexes(description, self.layout)
         self._versions: dict[Identity, list[WireItem | None]] = {}
@@ -237,6 +238,22 @@ def _refusing() -> Iterator[None]:
         yield
     except (InvalidItemError, InvalidKeyError) as error:
         raise refused(str(error)) from error
+
+
+def _layout(description: Description) -> Layout:
+    """Read the keys off what is to be made, refused where no table has such."""
+    try:
+        found = layout(description)
+        found.key.check_single(f"table {found.table}")
+    except TableMismatchError as error:
+        raise refused(str(error)) from error
+    return found
+
+
+def partition_order(values: Sequence[WireValue]) -> Any:
+    """Return what the items of one partition have in common, by all values that make it up."""
+    ordered = tuple(map(order, values))
+    return ordered if len(ordered) > 1 else ordered[0]
 
 
 def _hash(partition: Any) -> int:
