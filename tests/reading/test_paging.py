@@ -215,8 +215,9 @@ async def test_a_scan_by_pages(case: Case, consistent_read: bool) -> None:
 
 
 @each_case
+@pytest.mark.parametrize("consistent_read", [True, False])
 @pytest.mark.parametrize("descending", [True, False])
-async def test_a_query_by_pages(case: Case, descending: bool) -> None:
+async def test_a_query_by_pages(case: Case, descending: bool, consistent_read: bool) -> None:
     """The same for a query, which keeps its order too."""
     chance = random.Random(12)
     for _ in range(12):
@@ -225,7 +226,7 @@ async def test_a_query_by_pages(case: Case, descending: bool) -> None:
             partition = case.key("b", 0)["customer"]
             size = chance.randrange(1, 5)
             page = by_query(descending, partition)
-            found = await play.pages(page, size, consistent_read=True)
+            found = await play.pages(page, size, consistent_read=consistent_read)
             there = {name for name in play.there if name[0] == partition and -3 <= name[1] <= 9}
             assert there <= set(found)
             assert found == sorted(set(found), reverse=descending)
