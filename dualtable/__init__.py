@@ -5,6 +5,7 @@ from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._expressions.actions import ConditionCheck, Delete, Put, Update
 from dualtable._operations.creation import CreationReport, create_table
+from dualtable._operations.freezing import FreezeReport, freeze
 from dualtable._operations.gates import Gate, GateCondition
 from dualtable._operations.lifecycle import Lifecycle
 from dualtable._operations.status import MigrationStatus, read_status
@@ -30,6 +31,7 @@ __all__ = [
     "Drop",
     "DualTableError",
     "DualTableRepository",
+    "FreezeReport",
     "Gate",
     "GateCondition",
     "Index",
@@ -52,5 +54,6 @@ __all__ = [
     "VerificationReport",
     "Verifier",
     "create_table",
+    "freeze",
     "read_status",
 ]

@@ -20,6 +20,7 @@ from dualtable._cli.options import (
     UNLIMITED,
     add_advance,
     add_copy,
+    add_freeze,
     add_level,
     add_migration,
     add_output,
@@ -33,6 +34,7 @@ from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationReport
 from dualtable._dynamodb.connect import Connection
 from dualtable._operations.creation import create_table
+from dualtable._operations.freezing import freeze
 from dualtable._operations.gates import Gate
 from dualtable._operations.lifecycle import Lifecycle
 from dualtable._operations.rate import change_limits
@@ -178,6 +180,14 @@ def _tell(gate: Gate) -> None:
         _log.info("waiting at the gate", extra=what)
 
 
+def _freeze(options: Namespace) -> Answer:
+    migration = load_migration(options.reference)
+    report = asyncio.run(
+        freeze(migration, role=options.role, undo=options.undo, **_connection(options))
+    )
+    return Answer(WELL, attrs.asdict(report), gates.freeze_text(report))
+
+
 def _gate_answer(gate: Gate, migration: Migration) -> Answer:
     return Answer(
         WELL if gate.open else NOT_WELL,
@@ -206,6 +216,12 @@ COMMANDS = (
         "Enter the next phase through its gate; --plan shows it.",
         _advance,
         (add_migration, add_advance, add_output),
+    ),
+    Command(
+        "freeze",
+        "Deny every write to the old table by its resource policy; --undo takes it away.",
+        _freeze,
+        (add_migration, add_freeze, add_output),
     ),
     Command(
         "migrate",

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from dualtable._control.phases import Phase
+from dualtable._operations.freezing import FreezeReport
 from dualtable._operations.gates import Gate, GateCondition, Standing
 
 _MARKS = {Standing.MET: "yes", Standing.UNMET: "NO", Standing.UNKNOWN: "?"}
@@ -41,6 +42,14 @@ def gate_text(gate: Gate, name: str) -> list[str]:
             for each in gate.conditions
         ),
     ]
+
+
+def freeze_text(report: FreezeReport) -> list[str]:
+    """Return whom the old table's policy denies to write."""
+    whom = ["everybody"] if report.frozen else list(report.roles)
+    state = f"denies {', '.join(whom)} to write" if whom else "holds no denial of ours"
+    when = "now" if report.changed else "already"
+    return [f"{report.table}: its policy {state}, as of {when}."]
 
 
 def entered_text(phase: Phase, name: str, reference: str) -> list[str]:

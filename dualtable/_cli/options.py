@@ -97,6 +97,13 @@ def add_level(parser: ArgumentParser) -> None:
     )
 
 
+def add_freeze(parser: ArgumentParser) -> None:
+    parser.add_argument("--role", metavar="ARN", help="deny the writes of this role alone")
+    parser.add_argument(
+        "--undo", action="store_true", help="take the denial away; the policy is then as it was"
+    )
+
+
 def add_advance(parser: ArgumentParser) -> None:
     parser.add_argument("--plan", action="store_true", help="show the gate and change nothing")
     parser.add_argument(

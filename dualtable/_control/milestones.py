@@ -6,6 +6,7 @@ The rule: a record says what was so when somebody looked; the gate judges whethe
     orders-v2         tables           both tables as they were in the beginning
     orders-v2         verification     the last one that ended: of which run, and what it found
     orders-v2         expiry           the attribute by which items shall expire in the new table
+    orders-v2         policy           the old table's policy before a denial of ours was added
     orders-v2         repositories     a repository was closed; there has been one
     orders-v2         dead#…           a repository that an operator has declared dead, and when
 """
@@ -97,6 +98,14 @@ class Milestones(Control):
         """Store what was decided."""
         await self._records.put("expiry", attrs.asdict(expiry))
 
+    async def policy(self) -> str | None:
+        """Return the old table's policy as it was before a denial of ours."""
+        return await self._records.get("policy", _policy)
+
+    async def note_policy(self, text: str | None) -> None:
+        """Store what it is before a denial of ours; None for none."""
+        await self._records.put("policy", {"text": text})
+
     async def had_repositories(self) -> bool:
         """Tell whether a repository was ever open."""
         return bool(await self._records.get(REPOSITORIES, name) or await self.heartbeats())
@@ -117,6 +126,11 @@ def _verification(item: Item) -> Verification:
     counts = {field: int(item[field]) for field in ("checked", "missing", "different", "extra")}
     times = {field: float(item[field]) for field in ("began", "ended")}
     return Verification(**(fields | counts | times))
+
+
+def _policy(item: Item) -> str | None:
+    text = item["text"]
+    return None if text is None else str(text)
 
 
 def _dead(item: Item) -> Dead:

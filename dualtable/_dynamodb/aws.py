@@ -26,6 +26,7 @@ from dualtable._dynamodb.gateway import (
     InsertBatch,
     Outcome,
     Page,
+    Policy,
     ReturnValues,
     TimeToLive,
     TransactAction,
@@ -126,6 +127,30 @@ class AwsGateway:
         specification = {"Enabled": True, "AttributeName": attribute}
         parameters = {"TimeToLiveSpecification": specification}
         await call(self._client, "UpdateTimeToLive", table, parameters)
+
+    async def policy(self, table: str) -> Policy | None:
+        try:
+            found = await self._about_policy("GetResourcePolicy", table, {})
+        except RequestRefusedError as error:
+            if error.code == "PolicyNotFoundException":
+                return None
+            raise
+        return Policy(found["Policy"], found["RevisionId"])
+
+    async def put_policy(self, table: str, text: str, *, over: Policy | None) -> None:
+        expected = "NO_POLICY" if over is None else over.revision
+        parameters = {"Policy": text, "ExpectedRevisionId": expected}
+        await self._about_policy("PutResourcePolicy", table, parameters)
+
+    async def delete_policy(self, table: str, *, over: Policy) -> None:
+        parameters = {"ExpectedRevisionId": over.revision}
+        await self._about_policy("DeleteResourcePolicy", table, parameters)
+
+    async def _about_policy(
+        self, operation: str, table: str, parameters: dict[str, Any]
+    ) -> dict[str, Any]:
+        arn = (await self.describe_table(table))["TableArn"]
+        return await call(self._client, operation, None, {"ResourceArn": arn, **parameters})
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         parameters = {"Key": key, "ConsistentRead": consistent_read}

@@ -116,6 +116,14 @@ class TimeToLive:
 
 
 @attrs.frozen
+class Policy:
+    """The resource policy of a table: its JSON text, and the revision that it has."""
+
+    text: str
+    revision: str
+
+
+@attrs.frozen
 class Extras:
     """What ``DescribeTable`` does not say; None is unknown, and never the same as nothing.
 
@@ -266,6 +274,27 @@ class Gateway(Protocol):
 
         Raises:
             RequestRefusedError: Also: TTL is on already, or was changed within the last hour.
+        """
+
+    async def policy(self, table: str) -> Policy | None:
+        """Return the resource policy of a table, None where it has none.
+
+        Raises:
+            RequestRefusedError: Also: the server knows no such policies.
+        """
+
+    async def put_policy(self, table: str, text: str, *, over: Policy | None) -> None:
+        """Give a table a resource policy in place of the one that was read.
+
+        Raises:
+            RequestRefusedError: Also: it has another one by now, or the text is no policy.
+        """
+
+    async def delete_policy(self, table: str, *, over: Policy) -> None:
+        """Take away the resource policy that was read.
+
+        Raises:
+            RequestRefusedError: Also: it has another one by now.
         """
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:

@@ -23,6 +23,7 @@ from dualtable._dynamodb.gateway import (
     Gateway,
     InsertBatch,
     Page,
+    Policy,
     ReturnValues,
     TransactAction,
     TransactGet,
@@ -85,6 +86,15 @@ class RetryingGateway:
 
     async def switch_ttl_on(self, table: str, attribute: str) -> None:
         await self._retried(lambda: self._gateway.switch_ttl_on(table, attribute))
+
+    async def policy(self, table: str) -> Policy | None:
+        return await self._retried(lambda: self._gateway.policy(table))
+
+    async def put_policy(self, table: str, text: str, *, over: Policy | None) -> None:
+        await self._retried(lambda: self._gateway.put_policy(table, text, over=over))
+
+    async def delete_policy(self, table: str, *, over: Policy) -> None:
+        await self._retried(lambda: self._gateway.delete_policy(table, over=over))
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         return await self._retried(

@@ -10,6 +10,7 @@ In reading order:
 - `expiry`: by which attribute items shall expire in the new table
 - `facts`: all that a gate is judged from, read at one moment
 - `lifecycle`: `Lifecycle`: from phase to phase, one gate after the other
+- `freezing`: nobody writes to the old table, by the table's own policy
 - `status`: how a migration stands
 - `rate`: ceilings are changed while it runs
 

@@ -43,6 +43,7 @@ from dualtable._wire.values import copied, refused
 from dualtable.errors import InvalidKeyError, RequestRefusedError
 from dualtable.testing._faults import Faults
 from dualtable.testing._limits import check_batch, check_limit
+from dualtable.testing._policies import check_permitted
 from dualtable.testing._settings import TableSettings
 from dualtable.testing._stored import Order, Seen, StoredTable, own_name, partition_order
 from dualtable.testing._writes import Write, insert_cost, insert_one, prepared
@@ -155,6 +156,7 @@ class MemoryGateway(TableSettings):
     async def batch_put(self, table: str, items: Sequence[WireItem]) -> Sequence[WireItem]:
         await self._begin("batch_put", table)
         found = self._table(table)
+        check_permitted(found.policy, "dynamodb:BatchWriteItem", table)
         checked = [found.checked_item(item) for item in items]
         check_batch([key for key, _ in checked], MAX_BATCH_WRITE)
         left = self.faults.left_over("batch_put", table, len(items))
@@ -169,6 +171,7 @@ class MemoryGateway(TableSettings):
     ) -> InsertBatch:
         await self._begin("insert", table)
         found = self._table(table)
+        check_permitted(found.policy, "dynamodb:PartiQLInsert", table)
         if not 0 < len(items) <= MAX_BATCH_WRITE:
             raise refused(f"{len(items)} statements, 1 to {MAX_BATCH_WRITE} are allowed")
         left = self.faults.left_over("insert", table, len(items))

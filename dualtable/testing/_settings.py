@@ -9,12 +9,13 @@ from __future__ import annotations
 import copy
 
 from dualtable._dynamodb.fence import check_fence
-from dualtable._dynamodb.gateway import Extras, TimeToLive
+from dualtable._dynamodb.gateway import Extras, Policy, TimeToLive
 from dualtable._wire.sizes import item_bytes
 from dualtable._wire.types import Definition, Description
 from dualtable._wire.values import refused
-from dualtable.errors import TableNotFoundError
+from dualtable.errors import RequestRefusedError, TableNotFoundError
 from dualtable.testing._faults import Faults
+from dualtable.testing._policies import check_policy
 from dualtable.testing._stored import StoredTable, described, own_name
 
 
@@ -64,6 +65,30 @@ class TableSettings:
             raise refused("TimeToLive is already enabled")
         found.ttl_attribute = attribute
         await self.faults.after("switch_ttl_on", table)
+
+    async def policy(self, table: str) -> Policy | None:
+        await self._begin("policy", table)
+        return self._table(table).policy
+
+    async def put_policy(self, table: str, text: str, *, over: Policy | None) -> None:
+        await self._begin("put_policy", table)
+        self._check_revision(table, over)
+        check_policy(text)
+        self._made += 1
+        self._table(table).policy = Policy(text, f"revision-{self._made}")
+        await self.faults.after("put_policy", table)
+
+    async def delete_policy(self, table: str, *, over: Policy) -> None:
+        await self._begin("delete_policy", table)
+        self._check_revision(table, over)
+        self._table(table).policy = None
+        await self.faults.after("delete_policy", table)
+
+    def _check_revision(self, table: str, over: Policy | None) -> None:
+        if self._table(table).policy != over:
+            raise RequestRefusedError(
+                "the policy has another revision", code="PolicyNotFoundException"
+            )
 
     async def _begin(self, operation: str, table: str) -> None:
         """Let come what comes before an operation takes effect, and ask the fence after that."""

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from dualtable._dynamodb.gateway import Page
+from dualtable._dynamodb.gateway import Page, Policy
 from dualtable._wire.items import check_item
 from dualtable._wire.keys import identity, key_of, order
 from dualtable._wire.layouts import KeySchema, Layout, is_arn, layout, short_name
@@ -120,6 +120,7 @@ class StoredTable:
     def __init__(self, description: Description) -> None:
         self.description = description
         self.ttl_attribute: str | None = None
+        self.policy: Policy | None = None
         self.layout: Layout = _layout(description)
         self.order = Order(self.layout.key, self.layout.key)
         self.indexes = _indexes(description, self.layout)

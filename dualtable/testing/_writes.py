@@ -27,6 +27,7 @@ from dualtable._wire.sizes import item_bytes, write_units
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import copied, refused
 from dualtable.errors import RequestRefusedError
+from dualtable.testing._policies import action_of, check_permitted
 from dualtable.testing._stored import StoredTable
 
 
@@ -60,9 +61,11 @@ def prepared(table: StoredTable, action: TransactAction) -> Write:
     """Return what an action writes.
 
     Raises:
+        AccessError: The table's policy denies it.
         ConditionFailed: Its condition does not hold.
         RequestRefusedError: DynamoDB would not take it.
     """
+    check_permitted(table.policy, action_of(action), table.name)
     if isinstance(action, TransactUpdate):
         return _updated(table, action)
     if isinstance(action, TransactPut):

@@ -419,6 +419,24 @@ def test_advance_used_wrongly(shop: Shop, options: tuple[str, ...], says: str) -
     assert says in ended.err
 
 
+def test_the_old_table_is_frozen_and_thawed(shop: Shop) -> None:
+    """Each answer says how the policy stands now."""
+    shop.fill()
+    shop.run("create")
+    ended = shop.run("freeze")
+    assert (ended.code, "denies everybody to write" in ended.out) == (0, True)
+    assert shop.run("freeze", "--json").data == {
+        "table": shop.plan.old,
+        "frozen": True,
+        "roles": [],
+        "changed": False,
+    }
+    assert "holds no denial" in shop.run("freeze", "--undo").out
+    wrong = shop.run("freeze", "--role", "ann")
+    check_one_line(wrong)
+    assert wrong.code == 2
+
+
 # Done, and not well
 
 

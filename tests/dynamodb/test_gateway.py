@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -26,6 +27,7 @@ from dualtable._dynamodb.gateway import (
     Gateway,
     Outcome,
     Page,
+    Policy,
     ReturnValues,
     TimeToLive,
     TransactCheck,
@@ -182,6 +184,63 @@ async def test_an_existing_table_is_left_as_it_is(gateway: Gateway, simple: str)
     await gateway.put(simple, key())
     await gateway.create_table(table(simple, ("other", "N")))
     assert await stored(gateway, simple, key()) == key()
+
+
+DENY = {
+    "Sid": "Deny",
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": ["dynamodb:PutItem"],
+}
+no_policies = wrong_on(dynamodb_local="unknown operation", dynoxide="unknown operation")
+
+
+async def policy_text(gateway: Gateway, table_name: str, **changes: Any) -> str:
+    arn = (await gateway.describe_table(table_name))["TableArn"]
+    statement = {**DENY, "Resource": arn, **changes}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+@no_policies
+async def test_a_policy_comes_back_as_it_was_put(gateway: Gateway, simple: str) -> None:
+    """Put over what was read, replaced and deleted; absent before and after."""
+    assert await gateway.policy(simple) is None
+    first = await policy_text(gateway, simple)
+    await gateway.put_policy(simple, first, over=None)
+    found = await gateway.policy(simple)
+    assert found is not None
+    assert json.loads(found.text) == json.loads(first)
+    second = await policy_text(gateway, simple, Sid="Other")
+    await gateway.put_policy(simple, second, over=found)
+    found = await gateway.policy(simple)
+    assert found is not None
+    assert json.loads(found.text) == json.loads(second)
+    await gateway.delete_policy(simple, over=found)
+    assert await gateway.policy(simple) is None
+
+
+@no_policies
+async def test_a_policy_is_put_over_what_was_read_alone(gateway: Gateway, simple: str) -> None:
+    """What somebody else has put meanwhile is not overwritten."""
+    text = await policy_text(gateway, simple)
+    await gateway.put_policy(simple, text, over=None)
+    stale = Policy(text, "another")
+    for change in (
+        gateway.put_policy(simple, text, over=None),
+        gateway.put_policy(simple, text, over=stale),
+        gateway.delete_policy(simple, over=stale),
+    ):
+        with pytest.raises(RequestRefusedError) as caught:
+            await change
+        assert caught.value.code == "PolicyNotFoundException"
+
+
+@wrong_on(memory="has policies", ministack="has policies")
+async def test_a_server_without_policies_says_so(gateway: Gateway, simple: str) -> None:
+    """`freeze` tells by the code that there are none."""
+    with pytest.raises(RequestRefusedError) as caught:
+        await gateway.policy(simple)
+    assert caught.value.code == "UnknownOperationException"
 
 
 async def test_ttl_is_switched_on_once(gateway: Gateway, simple: str) -> None:
