@@ -135,10 +135,13 @@ class ActionReason:
         code: DynamoDB's word: ``ConditionalCheckFailed``; ``None`` where nothing was wrong;
             ``TransactionConflict`` where somebody else wrote the item at the same time.
         key: The key of the action's item as plain values.
+        item: The item for which its condition does not hold, as plain values; None where there is
+            none, and where the condition is not what failed. No message quotes it.
     """
 
     code: str
     key: dict[str, Any]
+    item: dict[str, Any] | None = None
 
 
 class ConditionFailedError(DualTableError):
@@ -147,6 +150,8 @@ class ConditionFailedError(DualTableError):
     Attributes:
         reasons: Of a transaction, one `ActionReason` for each action in their order, each as it was
             when it was looked at; empty otherwise. `key` is that of the first that failed.
+        item: The item for which it does not hold, as plain values; None where there is none. Of a
+            transaction, look into the `reasons`. No message quotes it.
     """
 
     def __init__(
@@ -155,9 +160,11 @@ class ConditionFailedError(DualTableError):
         *,
         key: dict[str, Any] | None = None,
         reasons: tuple[ActionReason, ...] = (),
+        item: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message, key=key)
         self.reasons = reasons
+        self.item = item
 
 
 class UnknownIndexError(DualTableError, LookupError):

@@ -44,8 +44,9 @@ class Update:
 
     Args:
         key: The key of the item, which is created where there is none.
-        expression: DynamoDB's update expression.
-        condition: A condition expression on the logical item; it shares `names` and `values`.
+        expression: DynamoDB's update expression; None changes nothing, and creates the item.
+        condition: A condition on the logical item: an ``Attr`` object, or an expression, which
+            shares `names` and `values`.
         names: What the ``#names`` of the expressions stand for.
         values: What the ``:values`` of the expressions stand for, as plain values.
 
@@ -56,8 +57,8 @@ class Update:
     """
 
     key: Key
-    expression: str
-    condition: str | None = None
+    expression: str | None
+    condition: ConditionBase | str | None = None
     names: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
     values: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True)
 

@@ -51,8 +51,6 @@ def projection_of(paths: Iterable[str], given: Placeholders) -> Projection:
     Raises:
         RequestRefusedError: One is no path, or two overlap; a placeholder is not defined.
     """
-    if isinstance(paths, str):
-        raise RequestRefusedError(f"projection={paths!r} is one text; write a list of paths")
     return Projection([_path(text, given) for text in paths])
 
 

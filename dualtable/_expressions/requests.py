@@ -148,7 +148,9 @@ def changes(
             update writes to a key attribute.
     """
     placeholders = Placeholders(update.names, update.values)
-    tree = parse_update(update.expression, placeholders)
+    tree = UpdateTree(())  # of no expression, which DynamoDB takes
+    if update.expression:
+        tree = parse_update(update.expression, placeholders)
     judgement = None
     if condition is not None:
         sent = Condition(condition, update.names, update.values)

@@ -170,7 +170,8 @@ class UpdateTree:
         One that is not there is made of its key, unless the update only takes away: then nothing
         becomes of nothing, whatever its paths lead through.
         """
-        if item is None and all(isinstance(each, Remove | Discard) for each in self.actions):
+        only_takes = all(isinstance(each, Remove | Discard) for each in self.actions)
+        if item is None and self.actions and only_takes:
             return None
         return self.apply(key if item is None else item)
 

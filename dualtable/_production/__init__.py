@@ -5,6 +5,7 @@ In reading order:
 - `repository`: `DualTableRepository`, every operation
 - `opened`: how it comes to its tables, and lets go of them
 - `exchange`: from a caller's words to the wire form and back, checked before anything is sent
+- `iterators`: what a query or scan gives to its caller
 - `overlay`: what the logical item of a key is, and what a write that builds on it must check
 - `reads`: where a miss is confirmed and a fallback read is decided (I1)
 - `old_writes`: what a write to `old` is, and what it compares, in the entry phases (I9)

@@ -7,7 +7,7 @@ anything is sent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, cast
+from typing import Any, Generic, TypeAlias, cast
 
 import attrs
 
@@ -21,6 +21,7 @@ from dualtable._expressions.boto3_conditions import (
 )
 from dualtable._expressions.grammar import Placeholders
 from dualtable._expressions.key_conditions import KeyCondition
+from dualtable._expressions.parser import parse_projection
 from dualtable._expressions.projections import projection_of
 from dualtable._expressions.requests import (
     CheckStep,
@@ -40,6 +41,9 @@ from dualtable._wire.layouts import Index, KeySchema, Layout
 from dualtable._wire.marks import Marks, new_token
 from dualtable._wire.types import Key, WireItem, WireKey
 from dualtable.errors import InvalidItemError, RequestRefusedError, UnknownIndexError
+
+Projected: TypeAlias = Sequence[str] | str
+"""What is wanted of an item: a list of paths, or a projection expression."""
 
 
 @attrs.frozen
@@ -115,8 +119,14 @@ class Exchange(Generic[Model]):
         return PutStep(key, self._judged(action), stamped)
 
     def update_step(self, action: Update) -> UpdateStep:
-        sent = texts.Update(action.expression, action.names, codec.encode(action.values))
-        update, condition = changes(sent, action.condition, self.marks, self.new.key.names)
+        if action.expression == "":
+            raise RequestRefusedError("the update expression is empty; None updates nothing")
+        sent = texts.Update(action.expression or "", action.names, codec.encode(action.values))
+        given = action.condition
+        text = given if isinstance(given, str) else None
+        update, condition = changes(sent, text, self.marks, self.new.key.names)
+        if text is None and (built := condition_of(given, {}, {})) is not None:
+            condition = judged(built, self.marks)
         return UpdateStep(self.key(action.key), condition, update)
 
     def delete_step(self, action: Delete) -> DeleteStep:
@@ -139,6 +149,18 @@ class Exchange(Generic[Model]):
         index = self.new.indexes[name]
         said = next((each for each in declared if each.name == name), index)
         return attrs.evolve(index, old_index=said.old_index, old_value=said.old_value)
+
+    def keys_of(self, index: Index | None) -> Callable[[WireItem], WireKey]:
+        """Return what cuts the key out of an item, and beside it the key of an index."""
+        schemas = (self.new.key,) if index is None else (self.new.key, index.key)
+
+        def cut(item: WireItem) -> WireKey:
+            key: WireKey = {}
+            for schema in schemas:
+                key |= key_of(item, schema, self.new.table)
+            return key
+
+        return cut
 
     def key_condition(
         self, condition: ConditionBase | str, index: Index | None, given: Placeholders
@@ -174,9 +196,25 @@ class Exchange(Generic[Model]):
                 )
         return wanted.tree.holds
 
-    def projection(
-        self, paths: Sequence[str] | None, given: Placeholders
-    ) -> Callable[[WireItem], Any]:
+    def shown(
+        self, paths: Projected | None, names: Mapping[str, str] | None
+    ) -> Callable[[WireItem | None], Any]:
+        """Return what makes of what is under a key, which may be a tombstone, what is wanted of it.
+
+        Raises:
+            RequestRefusedError: As for `projection`; a name is not used.
+        """
+        if paths is None and not names:
+            return self.loaded
+        given = self.placeholders(names, None)
+        show = self.projection(paths, given)
+        given.check_all_used()
+        marks = self.marks
+        return lambda item: (
+            None if item is None or marks.is_tombstone(item) else show(marks.strip(item))
+        )
+
+    def projection(self, paths: Projected | None, given: Placeholders) -> Callable[[WireItem], Any]:
         """Return what makes of a logical item what a caller wants of it.
 
         Raises:
@@ -188,7 +226,10 @@ class Exchange(Generic[Model]):
             raise RequestRefusedError(
                 "a projection yields no whole items, as a model needs; leave one of them out"
             )
-        wanted = projection_of(paths, given)
+        if isinstance(paths, str):
+            wanted = parse_projection(paths, given)
+        else:
+            wanted = projection_of(paths, given)
         return lambda item: codec.decode(wanted.apply(item))
 
 

@@ -29,6 +29,7 @@ from dualtable._production.exchange import Exchange
 from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Seen
 from dualtable._transforms.models import Model
+from dualtable._wire import codec
 from dualtable._wire.items import check_item
 from dualtable._wire.keys import identity, plain
 from dualtable._wire.marks import new_token
@@ -46,24 +47,35 @@ _T = TypeVar("_T")
 Change: TypeAlias = Callable[[Model], Model | Awaitable[Model]]
 
 
-async def put(tables: LogicalTable, step: PutStep) -> None:
-    """Put an item, if the condition holds where there is one.
+async def put(
+    tables: LogicalTable,
+    exchange: Exchange[Model],
+    step: PutStep,
+    *,
+    return_old: bool = False,
+) -> Model | None:
+    """Put an item, if the condition holds where there is one; return what was there if asked.
+
+    What was there is what has been seen: an answer that got lost could not be asked for again.
 
     Raises:
         ConditionFailedError: It does not hold for the logical item.
         ConcurrentUpdateError: Others wrote in between on each try.
     """
-    if step.condition is None:
+    if step.condition is None and not return_old:
         await tables.put(step.key, step.stamped)
-        return
+        return None
 
-    async def over_live(tables: LogicalTable, guard: Condition) -> None:
+    async def over_live(tables: LogicalTable, guard: Condition) -> Model | None:
         await tables.put_once(step.stamped, guard)
+        return None
 
-    async def over_seen(tables: LogicalTable, seen: Seen) -> None:
+    async def over_seen(tables: LogicalTable, seen: Seen) -> Model | None:
+        shown = exchange.loaded(seen.item) if return_old else None
         await tables.replace(step.key, seen, step.stamped)
+        return shown
 
-    await _judge(tables, step, over_live, over_seen)
+    return await _judge(tables, step, None if return_old else over_live, over_seen)
 
 
 async def put_if_absent(tables: LogicalTable, step: PutStep) -> None:
@@ -208,11 +220,11 @@ async def _judge(
                 return await by_server(tables, guard)
             except ConditionFailed as failure:
                 if failure.item is not None and not tables.marks.is_tombstone(failure.item):
-                    raise _does_not_hold(key) from None
+                    raise _does_not_hold(key, tables.marks.strip(failure.item)) from None
                 found = failure.item
             seen = await tables.seen_with(key, found)
         if condition is not None and not condition.holds(seen.item):
-            raise _does_not_hold(key)
+            raise _does_not_hold(key, seen.item)
         try:
             return await write_seen(tables, seen)
         except ConditionFailed:
@@ -224,9 +236,11 @@ async def _judge(
     return await retried(attempt, OVERTAKEN, ConcurrentUpdateError)
 
 
-def _does_not_hold(key: WireKey) -> ConditionFailedError:
+def _does_not_hold(key: WireKey, item: WireItem | None) -> ConditionFailedError:
     return ConditionFailedError(
-        "the condition does not hold for the item; nothing was written", key=plain(key)
+        "the condition does not hold for the item; nothing was written",
+        key=plain(key),
+        item=None if item is None else codec.decode(item),
     )
 
 

@@ -38,6 +38,12 @@ class Seen:
     origin: Origin | None = None
     """What `old` has, where `new` lacks the key and somebody may still write to `old`."""
 
+    def token(self, marks: Marks) -> str | None:
+        """Return the write token of what was seen; None where it has none."""
+        if self.origin is not None and self.origin.item is not None:
+            return marks.token_of(self.origin.item)
+        return self.unchanged.values.get(":t", {}).get("S")
+
 
 @attrs.frozen
 class Overlay:

@@ -7,9 +7,9 @@ delete leaves a tombstone there (I3), and `old` is never written (I5).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import UnionType
-from typing import Any, Unpack, overload
+from typing import Any, Unpack, cast, overload
 
 from dualtable._clock import Clock
 from dualtable._dynamodb.connect import Connection
@@ -21,21 +21,23 @@ from dualtable._dynamodb.gateway import (
 )
 from dualtable._expressions.actions import Action, Delete, Put, Update
 from dualtable._expressions.boto3_conditions import ConditionBase
-from dualtable._expressions.grammar import Placeholders
 from dualtable._production import judged_writes, transactions
+from dualtable._production.exchange import Projected
+from dualtable._production.iterators import iterator
 from dualtable._production.judged_writes import Change
 from dualtable._production.opened import Opened, operation
 from dualtable._reading.iteration import ItemIterator, Source
 from dualtable._reading.offers import Failures, OnError
 from dualtable._reading.places import Scan, ScanPlace
-from dualtable._reading.queries import Query, QueryPlace, open_query
+from dualtable._reading.queries import Behind, Query, QueryPlace, open_query
 from dualtable._reading.scans import ScanReader
+from dualtable._reading.starting_keys import query_place, scan_place, starting_key
 from dualtable._reading.tokens import digest, from_token
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._transforms.models import PLAIN, Model, form_of
 from dualtable._wire import codec
 from dualtable._wire.keys import identity
-from dualtable._wire.types import Item, Key, WireItem
+from dualtable._wire.types import Item, Key
 from dualtable.errors import GatewayError, RequestRefusedError
 
 
@@ -144,33 +146,49 @@ class DualTableRepository(Opened[Model]):
         )
 
     @operation
-    async def get(self, key: Key, *, consistent_read: bool = False) -> Model | None:
+    async def get(
+        self,
+        key: Key,
+        *,
+        projection: Projected | None = None,
+        names: Mapping[str, str] | None = None,
+        consistent_read: bool = False,
+    ) -> Model | None:
         """Return the item with a key, or None.
 
         Args:
             key: The key attributes of the new table, as plain values.
+            projection: As for `query`.
+            names: What the ``#names`` of the projection stand for; all of them must be used.
             consistent_read: See every write that was acknowledged before the call. Without it the
                 read may miss the latest ones, as on one table, and costs half as much.
         """
         tables = await self._tables()
-        wire = self._exchange.key(key)
-        return self._exchange.loaded(await tables.get(wire, consistent_read=consistent_read))
+        wire, show = self._exchange.key(key), self._exchange.shown(projection, names)
+        return cast("Model | None", show(await tables.get(wire, consistent_read=consistent_read)))
 
     @operation
     async def batch_get(
-        self, keys: Iterable[Key], *, consistent_read: bool = False
+        self,
+        keys: Iterable[Key],
+        *,
+        projection: Projected | None = None,
+        names: Mapping[str, str] | None = None,
+        consistent_read: bool = False,
     ) -> list[Model | None]:
         """Return the items of any number of keys in their order, None where there is none.
 
         Args:
             keys: Keys of the new table; one that comes twice is read once and returned twice.
+            projection: As for `query`.
+            names: As for `get`.
             consistent_read: As for `get`.
         """
-        tables = await self._tables()
+        tables, show = await self._tables(), self._exchange.shown(projection, names)
         wire = [self._exchange.key(key) for key in keys]
         unique = {identity(key): key for key in wire}
         found = await tables.batch_get(unique, consistent_read=consistent_read)
-        return [self._exchange.loaded(found.get(identity(key))) for key in wire]
+        return [show(found.get(identity(key))) for key in wire]
 
     @operation
     async def put(
@@ -181,7 +199,8 @@ class DualTableRepository(Opened[Model]):
         condition: ConditionBase | str | None = None,
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
-    ) -> None:
+        return_old: bool = False,
+    ) -> Model | None:
         """Put an item, replacing one with the same key.
 
         Args:
@@ -192,23 +211,28 @@ class DualTableRepository(Opened[Model]):
                 expression.
             names: What the ``#names`` of an expression stand for.
             values: What the ``:values`` of an expression stand for, as plain values.
+            return_old: Return what was replaced; that takes a read before the write.
+
+        Returns:
+            The item that was there, if `return_old` is set and there was one; else None.
 
         Raises:
-            InvalidItemError: DynamoDB would refuse the item; nothing is sent.
+            InvalidItemError: DynamoDB would refuse the item, or with `return_old` what is there
+                does not fit the model; nothing is written.
             ItemExistsError: `if_absent` is set and there is such an item; nothing is written.
             ConditionFailedError: The condition does not hold; nothing was written.
-            ConcurrentUpdateError: Overtaken on each of 10 tries under a condition; nothing was
-                written.
+            ConcurrentUpdateError: Overtaken on each of 10 tries under a condition, or with
+                `return_old`; nothing was written.
         """
         tables = await self._tables()
         asked = Put(item, condition, names=names or {}, values=values or {})
         step = self._exchange.put_step(asked)
         if not if_absent:
-            await judged_writes.put(tables, step)
-        elif condition is None:
-            await judged_writes.put_if_absent(tables, step)
-        else:
+            return await judged_writes.put(tables, self._exchange, step, return_old=return_old)
+        if condition is not None:
             raise RequestRefusedError("if_absent is a condition itself; give one of the two")
+        await judged_writes.put_if_absent(tables, step)
+        return None
 
     @operation
     async def batch_put(self, items: Iterable[Model]) -> None:
@@ -262,8 +286,8 @@ class DualTableRepository(Opened[Model]):
         self,
         key: Key,
         *,
-        UpdateExpression: str,  # noqa: N803 - DynamoDB's own names, as boto3 takes them
-        ConditionExpression: str | None = None,  # noqa: N803
+        UpdateExpression: str | None,  # noqa: N803 - DynamoDB's own names, as boto3 takes them
+        ConditionExpression: ConditionBase | str | None = None,  # noqa: N803
         ExpressionAttributeNames: Mapping[str, str] | None = None,  # noqa: N803
         ExpressionAttributeValues: Mapping[str, Any] | None = None,  # noqa: N803
         ReturnValues: ReturnValues = "NONE",  # noqa: N803
@@ -276,8 +300,8 @@ class DualTableRepository(Opened[Model]):
 
         Args:
             key: The key of the item.
-            UpdateExpression: Such as ``SET #s = :s``.
-            ConditionExpression: Judged on the logical item.
+            UpdateExpression: Such as ``SET #s = :s``; None changes nothing, and creates the item.
+            ConditionExpression: Judged on the logical item: an ``Attr`` object, or an expression.
             ExpressionAttributeNames: What the ``#names`` stand for.
             ExpressionAttributeValues: What the ``:values`` stand for, as plain values.
             ReturnValues: ``NONE`` (default), ``ALL_OLD``, ``UPDATED_OLD``, ``ALL_NEW`` or
@@ -351,13 +375,16 @@ class DualTableRepository(Opened[Model]):
         *,
         index: str | None = None,
         filter: ConditionBase | str | None = None,  # noqa: A002 - the word that all look for
-        projection: Sequence[str] | None = None,
+        projection: Projected | None = None,
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
         limit: int | None = None,
+        max_read_items: int | None = None,
+        max_read_bytes: int | None = None,
         descending: bool = False,
         consistent_read: bool = False,
         token: str | None = None,
+        after: Key | None = None,
         on_error: OnError | None = None,
     ) -> ItemIterator[Model]:
         """Iterate over the items of one partition, in the order of the sort key.
@@ -373,18 +400,25 @@ class DualTableRepository(Opened[Model]):
             filter: boto3's ``Attr`` conditions, or an expression; items that do not meet it are
                 read and left out. It may not be about the key that the query goes by.
             projection: Names or paths of what is wanted of each item, such as ``customer.region``,
-                ``lines[0]`` or ``#name``; all by default.
+                ``lines[0]`` or ``#name``; or DynamoDB's projection expression. All by default.
             names: What the ``#names`` in expressions and paths stand for: attributes with dots,
                 brackets or reserved names among others. Together they must use all of them.
             values: What the ``:values`` in expressions stand for, as plain values; the same.
             limit: How many items come at most; None (default) for all. What a filter leaves out
                 does not count.
+            max_read_items: How many items are read at most, those among them that a filter leaves
+                out; then the iterator ends, and its `token` or `last_key` leads on.
+            max_read_bytes: The same in bytes of items, as DynamoDB counts them; the item that
+                reaches the bound still comes.
             descending: From the last sort key to the first.
             consistent_read: See every write that was acknowledged before a page is read. Without
                 it, a page may have an older version of an item, as on one table.
             token: Where to go on: the `token` of an earlier iterator for the same query. It names
                 the item that came last: what is written or copied meanwhile lets none come twice
                 or be left out that exists throughout.
+            after: In place of a token, the key of the item that came last: the `last_key` of an
+                earlier iterator, or any other. It does as well as a token but where a scan, or a
+                query of an index that `old` completes, was begun before the cut-over.
             on_error: Is called with the error of each item that cannot be read: a `TransformError`
                 for one of the old table that the transform fails on, its key in ``error.key``, an
                 `InvalidItemError` for one that does not fit the `model`. Then the iteration goes
@@ -407,25 +441,32 @@ class DualTableRepository(Opened[Model]):
             index=found,
             descending=descending,
             consistent_read=consistent_read,
-            page_items=limit if filter is None else None,
+            page_items=max_read_items or (limit if filter is None else None),
         )
         sent = asked.condition.sent
         question = digest(
             ["query", index, sent.expression, sent.names, sent.values, descending, *self._identity]
         )
-        place = None
+        place: QueryPlace | Behind | None = None
         if token is not None:
             place = QueryPlace.of(from_token(token, question), asked, self._exchange.new.key)
+        elif after is not None:
+            schema = asked.condition.schema
+            place = query_place(starting_key(after, self._exchange.new, schema), asked)
 
         async def open_source(failures: Failures) -> Source:
             return await open_query(await self._tables(), asked, place, failures)
 
-        return self._iterate(
+        return iterator(
+            self._exchange,
             open_source,
             keep=self._exchange.filter(filter, given, asked.condition.schema),
             projection=projection,
             given=given,
             limit=limit,
+            max_read_items=max_read_items,
+            max_read_bytes=max_read_bytes,
+            index=found,
             question=question,
             token=token,
             on_error=on_error,
@@ -435,14 +476,17 @@ class DualTableRepository(Opened[Model]):
         self,
         *,
         filter: ConditionBase | str | None = None,  # noqa: A002
-        projection: Sequence[str] | None = None,
+        projection: Projected | None = None,
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
         limit: int | None = None,
+        max_read_items: int | None = None,
+        max_read_bytes: int | None = None,
         segment: int = 0,
         total_segments: int = 1,
         consistent_read: bool = False,
         token: str | None = None,
+        after: Key | None = None,
         on_error: OnError | None = None,
     ) -> ItemIterator[Model]:
         """Iterate over all items; each key that exists throughout comes exactly once.
@@ -456,10 +500,13 @@ class DualTableRepository(Opened[Model]):
             names: As for `query`.
             values: As for `query`.
             limit: As for `query`.
+            max_read_items: As for `query`.
+            max_read_bytes: As for `query`.
             segment: Which of the `total_segments` parts to read, from 0; run one scan for each.
             total_segments: Parts that both tables are divided into.
             consistent_read: As for `query`.
             token: As for `query`.
+            after: As for `query`.
             on_error: As for `query`.
 
         Raises:
@@ -478,32 +525,44 @@ class DualTableRepository(Opened[Model]):
             segment=segment,
             total_segments=total_segments,
             consistent_read=consistent_read,
-            page_items=limit if filter is None else None,
+            page_items=max_read_items or (limit if filter is None else None),
         )
         question = digest(["scan", segment, total_segments, *self._identity])
         place = None if token is None else ScanPlace.of(from_token(token, question), tables)
+        last = None if after is None or token else starting_key(after, self._exchange.new)
 
         async def open_source(failures: Failures) -> Source:
-            return ScanReader(await self._tables(), asked, place, failures)
+            tables = await self._tables()
+            begin = place if last is None else await scan_place(tables, last)
+            return ScanReader(tables, asked, begin, failures)
 
-        return self._iterate(
+        return iterator(
+            self._exchange,
             open_source,
             keep=self._exchange.filter(filter, given),
             projection=projection,
             given=given,
             limit=limit,
+            max_read_items=max_read_items,
+            max_read_bytes=max_read_bytes,
+            index=None,
             question=question,
             token=token,
             on_error=on_error,
         )
 
     @operation
-    async def transact_write(self, actions: Iterable[Action]) -> None:
+    async def transact_write(
+        self, actions: Iterable[Action], *, client_token: str | None = None
+    ) -> None:
         """Write several items, all of them or none.
 
         Args:
             actions: Up to 100 of `Put`, `Update`, `Delete` and `ConditionCheck`, each on another
                 key.
+            client_token: A text of your own for this transaction: another call with it does
+                nothing, as long as one item is still as the first has put or updated it. All items
+                are looked at for that. One of deletes and checks alone is not known again.
 
         Raises:
             ConditionFailedError: The condition of an action does not hold; nothing was written. Its
@@ -515,46 +574,29 @@ class DualTableRepository(Opened[Model]):
         """
         tables = await self._tables()
         steps = [self._exchange.step(action) for action in actions]
-        await transactions.write(tables, steps)
+        await transactions.write(tables, steps, client_token)
 
     @operation
-    async def transact_get(self, keys: Iterable[Key]) -> list[Model | None]:
+    async def transact_get(
+        self,
+        keys: Iterable[Key],
+        *,
+        projection: Projected | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> list[Model | None]:
         """Return up to 100 items as they are at one moment, None where there is none.
 
         Args:
             keys: Different keys of the new table.
+            projection: As for `query`.
+            names: As for `get`.
 
         Raises:
             InvalidKeyError: A key does not fit, comes twice, or there are no or too many keys.
         """
-        tables = await self._tables()
+        tables, show = await self._tables(), self._exchange.shown(projection, names)
         wire = [self._exchange.key(key) for key in keys]
         unique = {identity(key): key for key in wire}
         transactions.check_size(len(wire), distinct=len(unique))
         found = await transactions.read(tables, unique)
-        return [self._exchange.loaded(found.get(name)) for name in unique]
-
-    def _iterate(
-        self,
-        open_source: Callable[[Failures], Awaitable[Source]],
-        *,
-        keep: Callable[[WireItem], bool],
-        projection: Sequence[str] | None,
-        given: Placeholders,
-        limit: int | None,
-        question: str,
-        token: str | None,
-        on_error: OnError | None,
-    ) -> ItemIterator[Model]:
-        check_range("limit", limit, 1, whole=True)
-        show = self._exchange.projection(projection, given)
-        given.check_all_used()
-        return ItemIterator(
-            open_source,
-            keep=keep,
-            show=show,
-            limit=limit,
-            question=question,
-            token=token,
-            on_error=on_error,
-        )
+        return [show(found.get(name)) for name in unique]

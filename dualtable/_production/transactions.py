@@ -8,9 +8,10 @@ What a step does not depend on is not looked at.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -43,6 +44,7 @@ from dualtable._production.judged_writes import updated
 from dualtable._production.logical import Keys, LogicalTable
 from dualtable._production.old_writes import OldWrite
 from dualtable._production.overlay import Origin, Seen
+from dualtable._wire import codec
 from dualtable._wire.keys import identity, plain
 from dualtable._wire.marks import new_token
 from dualtable._wire.types import WireItem
@@ -63,8 +65,10 @@ _CODES = {
 _DOES_NOT_HOLD = "ConditionalCheckFailed"
 
 
-async def write(tables: LogicalTable, steps: Sequence[Step]) -> None:
-    """Take all steps or none.
+async def write(
+    tables: LogicalTable, steps: Sequence[Step], client_token: str | None = None
+) -> None:
+    """Take all steps or none; once for one client token, which the write tokens are made of.
 
     Raises:
         ConditionFailedError: A condition does not hold for its logical item.
@@ -73,20 +77,27 @@ async def write(tables: LogicalTable, steps: Sequence[Step]) -> None:
     keys = {identity(step.key): step.key for step in steps}
     check_size(len(steps), distinct=len(keys))
     begun = tables
+    tokens = [_write_token(client_token, number) for number in range(len(steps))]
+    if client_token is not None:
+        steps = list(map(partial(_stamped, tables), steps, tokens))
+    looks = client_token is not None
 
     async def attempt() -> None:
         tables = await begun.current()
-        blind = [is_blind(step) and not tables.route.writes_old for step in steps]
+        blind = [is_blind(step) and not (looks or tables.route.writes_old) for step in steps]
         looked_at = [step.key for step, is_not in zip(steps, blind, strict=True) if not is_not]
         seen = await tables.see_all({identity(key): key for key in looked_at})
+        if looks and _is_done(tables, [seen[identity(step.key)] for step in steps], tokens):
+            return
         plans = [
             _Blind(tables, step)  # type: ignore[arg-type]
             if is_not_looked_at
-            else _Judged(tables, step, seen[identity(step.key)])
-            for step, is_not_looked_at in zip(steps, blind, strict=True)
+            else _Judged(tables, step, seen[identity(step.key)], token)
+            for step, is_not_looked_at, token in zip(steps, blind, tokens, strict=True)
         ]
         if any(not plan.by_server and not plan.holds for plan in plans):
-            _raise_failed(plans, ["None" if plan.holds else _DOES_NOT_HOLD for plan in plans])
+            codes = ["None" if plan.holds else _DOES_NOT_HOLD for plan in plans]
+            _raise_failed(plans, codes, [()] * len(plans))
         actions = [plan.actions() for plan in plans]
         _check_room(tables, sum(map(len, actions)))
         try:
@@ -97,12 +108,29 @@ async def write(tables: LogicalTable, steps: Sequence[Step]) -> None:
             given = [list(islice(reasons, len(some))) for some in actions]
             codes = [plan.code(some) for plan, some in zip(plans, given, strict=True)]
             if _DOES_NOT_HOLD in codes:
-                _raise_failed(plans, codes)
+                _raise_failed(plans, codes, given)
             raise ConcurrentUpdateError(
                 f"an item in {tables.new.table} was written by others on each try"
             ) from None
 
     await retried(attempt, OVERTAKEN, ConcurrentUpdateError)
+
+
+def _write_token(client_token: str | None, number: int) -> str:
+    if client_token is None:
+        return new_token()
+    return hashlib.sha256(f"{number} {client_token}".encode()).hexdigest()[:32]
+
+
+def _stamped(tables: LogicalTable, step: Step, token: str) -> Step:
+    if not isinstance(step, PutStep):
+        return step
+    return attrs.evolve(step, stamped=tables.marks.stamp(step.stamped, token))
+
+
+def _is_done(tables: LogicalTable, seen: Sequence[Seen], tokens: Sequence[str]) -> bool:
+    """Tell whether an item is as the same transaction has written it: then all of it is done."""
+    return any(each.token(tables.marks) == token for each, token in zip(seen, tokens, strict=True))
 
 
 @attrs.frozen
@@ -124,6 +152,10 @@ class _Blind:
         """Return why the transaction was cancelled, as far as this step goes."""
         return _CODES[reasons[0].verdict]
 
+    def judged_item(self, reasons: Sequence[Reason]) -> WireItem | None:
+        """Return the item of its condition; it has none."""
+        return None
+
 
 @attrs.define(frozen=True, slots=False)
 class _Judged:
@@ -132,6 +164,7 @@ class _Judged:
     tables: LogicalTable
     step: Step
     seen: Seen
+    token: str
 
     @property
     def holds(self) -> bool:
@@ -171,7 +204,7 @@ class _Judged:
         if isinstance(step, PutStep):
             return writes.write(origin, self.seen.item, step.stamped)
         if isinstance(step, UpdateStep):
-            after = updated(self.tables, step, self.seen, new_token())
+            after = updated(self.tables, step, self.seen, self.token)
             return None if after is None else writes.write(origin, self.seen.item, after)
         deletes = isinstance(step, DeleteStep) and self.seen.item is not None
         return writes.delete(origin) if deletes else None
@@ -185,7 +218,7 @@ class _Judged:
             return _replacing(self.tables, step, guard)
         if self.by_server and self._update is not None:
             return TransactUpdate(table, step.key, self._update, guard)
-        after = updated(self.tables, step, self.seen, new_token())
+        after = updated(self.tables, step, self.seen, self.token)
         if after is None:  # but it must still be so that there is nothing
             return TransactCheck(table, step.key, guard)
         return TransactPut(table, after, guard)
@@ -199,6 +232,11 @@ class _Judged:
             return _DOES_NOT_HOLD
         return _CODES[reason.verdict]
 
+    def judged_item(self, reasons: Sequence[Reason]) -> WireItem | None:
+        """Return the item for which its condition was judged."""
+        found = next((reason.item for reason in reasons if reason.item is not None), None)
+        return self.seen.item if found is None else self.tables.marks.strip(found)
+
     @cached_property
     def _beside_live(self) -> Condition:
         condition, live = self.step.condition, self.tables.overlay.live()
@@ -208,7 +246,7 @@ class _Judged:
     def _update(self) -> Update | None:
         if not isinstance(self.step, UpdateStep):
             return None
-        return self.step.changes.stamped(self.tables.marks, new_token())
+        return self.step.changes.stamped(self.tables.marks, self.token)
 
 
 def _replacing(
@@ -222,9 +260,16 @@ def _replacing(
     return TransactDelete(table, step.key, guard)
 
 
-def _raise_failed(plans: Sequence[_Blind | _Judged], codes: Sequence[str]) -> NoReturn:
+def _raise_failed(
+    plans: Sequence[_Blind | _Judged], codes: Sequence[str], given: Sequence[Sequence[Reason]]
+) -> NoReturn:
+    items = [
+        plan.judged_item(some) if code == _DOES_NOT_HOLD else None
+        for plan, code, some in zip(plans, codes, given, strict=True)
+    ]
     reasons = tuple(
-        ActionReason(code, plain(plan.step.key)) for plan, code in zip(plans, codes, strict=True)
+        ActionReason(code, plain(plan.step.key), None if item is None else codec.decode(item))
+        for plan, code, item in zip(plans, codes, items, strict=True)
     )
     failed = [number for number, code in enumerate(codes) if code == _DOES_NOT_HOLD]
     raise ConditionFailedError(

@@ -11,6 +11,7 @@ In reading order:
 - `queries`: a query of both tables
 - `streams`: items from pages, and two streams merged in order
 - `offers`: what `old` has for a key, and what becomes of an item that cannot be read
+- `starting_keys`: where it goes on behind a key
 - `tokens`: where it goes on in another process
 - `tables`: what all of this needs of the two tables
 

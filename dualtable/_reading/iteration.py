@@ -14,7 +14,9 @@ import attrs
 from dualtable._home import Home, stays
 from dualtable._reading.offers import Failures, OnError
 from dualtable._reading.tokens import to_token
-from dualtable._wire.types import WireItem
+from dualtable._wire.keys import plain
+from dualtable._wire.sizes import item_bytes
+from dualtable._wire.types import Key, WireItem, WireKey
 from dualtable.errors import DualTableError, InvalidItemError
 
 Model = TypeVar("Model")
@@ -28,6 +30,27 @@ class Source(Protocol):
 
     def place(self) -> attrs.AttrsInstance:
         """Return where to go on after the last item."""
+
+
+@attrs.define
+class Bound:
+    """What an iteration may read at most, what a filter leaves out among it; None is no bound."""
+
+    items: int | None = None
+    size: int | None = None
+    """Bytes of items, as DynamoDB counts them."""
+
+    def count(self, item: WireItem) -> None:
+        """Take an item off what is left."""
+        if self.items is not None:
+            self.items -= 1
+        if self.size is not None:
+            self.size -= item_bytes(item)
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether nothing more may be read."""
+        return self.items == 0 or (self.size is not None and self.size <= 0)
 
 
 class ItemIterator(Generic[Model]):
@@ -78,6 +101,8 @@ class ItemIterator(Generic[Model]):
         question: str,
         token: str | None,
         on_error: OnError | None,
+        bound: Bound | None = None,
+        key: Callable[[WireItem], WireKey] | None = None,
     ) -> None:
         self._open_source = open_source
         self._keep = keep
@@ -85,6 +110,10 @@ class ItemIterator(Generic[Model]):
         self._left = limit
         self._question = question
         self._token = token
+        self._bound = bound or Bound()
+        self._key = key
+        self._last: WireItem | None = None
+        self._read = 0
         self._failures = Failures(on_error)
         self._source: Source | None = None
         self._place: attrs.AttrsInstance | None = None
@@ -102,6 +131,22 @@ class ItemIterator(Generic[Model]):
         if self._ended or self._place is None:
             return None if self._ended else self._token
         return to_token(attrs.asdict(self._place), self._question)
+
+    @property
+    def last_key(self) -> Key | None:
+        """The key of the item that was read last, as plain values; None at the end.
+
+        It may be of one that a filter has left out. Of an index, it has the keys of both. Pass it
+        as ``after=`` to the same query or scan.
+        """
+        if self._ended or self._last is None or self._key is None:
+            return None
+        return plain(self._key(self._last))
+
+    @property
+    def read(self) -> int:
+        """How many items were read so far, those among them that a filter has left out."""
+        return self._read
 
     @property
     def failed(self) -> int:
@@ -137,14 +182,20 @@ class ItemIterator(Generic[Model]):
     async def _next(self) -> Model:
         if self._source is None:
             self._source = await self._open_source(self._failures)
-        while self._left != 0 and (item := await self._source.next()) is not None:
+        while self._goes_on() and (item := await self._source.next()) is not None:
+            self._last = item
+            self._read += 1
+            self._bound.count(item)
             shown = await self._shown(item)
             self._place = self._source.place()
             if shown:
                 self._left = None if self._left is None else self._left - 1
                 return shown[0]
-        self._ended = self._ended or self._left != 0
+        self._ended = self._ended or self._goes_on()
         raise StopAsyncIteration
+
+    def _goes_on(self) -> bool:
+        return self._left != 0 and not self._bound.is_reached
 
     async def _shown(self, item: WireItem) -> tuple[Model, ...]:
         """Return what the caller sees of an item, nothing where he wants or can see none of it."""

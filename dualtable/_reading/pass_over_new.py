@@ -98,19 +98,21 @@ class OverNew:
         async def ask() -> None:
             while waiting:
                 partition = waiting.popleft()
-                found[identity(partition)] = await self._is_in_old(partition)
+                found[identity(partition)] = await is_in_old(self._tables, partition)
 
         await run_all(ask() for _ in range(min(AT_ONCE, len(waiting))))
         return found
 
-    async def _is_in_old(self, partition: WireKey) -> bool:
-        ((_, value),) = partition.items()
-        sent = partition_of(self._tables.old.key, value).sent
-        start_key: WireKey | None = None
-        while True:
-            page = await self._tables.gateway.query(
-                self._tables.old.table, sent, start_key=start_key, limit=1, consistent_read=True
-            )
-            start_key = page.last_key
-            if page.items or start_key is None:
-                return bool(page.items)
+
+async def is_in_old(tables: Tables, partition: WireKey) -> bool:
+    """Tell whether `old` has an item of a partition."""
+    ((_, value),) = partition.items()
+    sent = partition_of(tables.old.key, value).sent
+    start_key: WireKey | None = None
+    while True:
+        page = await tables.gateway.query(
+            tables.old.table, sent, start_key=start_key, limit=1, consistent_read=True
+        )
+        start_key = page.last_key
+        if page.items or start_key is None:
+            return bool(page.items)

@@ -87,6 +87,13 @@ class QueryPlace:
         return cls(new, old, overlaid)
 
 
+@attrs.frozen
+class Behind:
+    """Behind a key of an index, of which nothing else is known; in which stream, `old` tells."""
+
+    key: WireKey
+
+
 class QueryReader:
     """The logical items of a query, one after the other; use `open_query` to get one."""
 
@@ -114,7 +121,7 @@ class QueryReader:
 async def open_query(
     tables: Tables,
     query: Query,
-    place: QueryPlace | None,
+    place: QueryPlace | Behind | None,
     failures: Failures,
     offers: Sequence[Offer] | None = None,
 ) -> QueryReader:
@@ -126,8 +133,10 @@ async def open_query(
         IndexNotReadyError: The index is not complete yet, and nothing is known to complete it.
         TransformError: The partition cannot be mapped back to one of the old table.
     """
-    overlaid = query.index is not None and (place.overlaid if place else tables.route.asks_old)
-    reader = _Reader(tables, query, place or QueryPlace(), failures)
+    known = place if isinstance(place, QueryPlace) else None
+    overlaid = query.index is not None and (known.overlaid if known else tables.route.asks_old)
+    behind = place.key if isinstance(place, Behind) else None
+    reader = _Reader(tables, query, known or QueryPlace(behind), failures, behind)
     if query.index is not None and overlaid:
         new, old = await reader.completed_index(query.index)
     elif query.index is not None:
@@ -148,16 +157,24 @@ class _Reader:
     query: Query
     place: QueryPlace
     failures: Failures
+    behind: WireKey | None = None
 
-    def new(self, hidden: frozenset[Hashable] = frozenset()) -> Stream[WireItem]:
-        """Return what the new table or its index holds, but for the hidden keys."""
+    def new(
+        self, hidden: frozenset[Hashable] = frozenset(), *, above: Any = None
+    ) -> Stream[WireItem]:
+        """Return what the new table or its index holds, but for hidden keys and those of a rank."""
         if not self.tables.route.asks_new:
             return listed([], self._key)
         index = None if self.query.index is None else self.query.index.name
 
         async def read(start_key: WireKey | None) -> tuple[Sequence[WireItem], WireKey | None]:
             page = await self._read_page(self.tables.new, index, start_key)
-            shown = [item for item in page.items if self._identity(item) not in hidden]
+            shown = [
+                item
+                for item in page.items
+                if self._identity(item) not in hidden
+                and (above is None or self.query.rank(item) != above)
+            ]
             return await self._alive(shown), page.last_key
 
         return Stream(read, self._key, self.place.new)
@@ -204,7 +221,27 @@ class _Reader:
         live = [i for i in arrived.values() if not self.tables.marks.is_tombstone(i)]
         wanted = self._asked_for([*live, *await self._made(left)])
         shown = [self._projected(item, index) for item in wanted]
+        if self.behind is not None:
+            return self._behind(self.behind, frozenset(keys), self._offered(shown))
         return self.new(hidden=frozenset(keys)), self.listed(self._offered(shown))
+
+    def _behind(
+        self, last: WireKey, hidden: frozenset[Hashable], offers: list[Offer]
+    ) -> tuple[Stream[WireItem], Stream[Offer]]:
+        """Return both streams behind a key. Of those of one rank, all of the index come first."""
+        if self._identity(last) in hidden:
+            reader = attrs.evolve(self, place=QueryPlace(last, last, overlaid=True))
+            return reader.new(hidden, above=self.query.rank(last)), reader.listed(offers)
+        keys = [offer.key for offer in offers if offer.key is not None]
+        before = [key for key in keys if self._is_before(key, last)]
+        pick = min if self.query.descending else max
+        old = pick(before, key=self._rank) if before else None
+        reader = attrs.evolve(self, place=QueryPlace(last, old, overlaid=True))
+        return reader.new(hidden), reader.listed(offers)
+
+    def _is_before(self, key: WireKey, last: WireKey) -> bool:
+        rank, other = self.query.rank(key), self.query.rank(last)
+        return bool(rank > other if self.query.descending else rank < other)
 
     def listed(self, offers: Iterable[Offer]) -> Stream[Offer]:
         """Return offers in order, those that come after the place."""

@@ -7,11 +7,9 @@ so in the caller's thread, where it may use the repository again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import TracebackType, UnionType
 from typing import Any, Generic, NoReturn, Self, TypeAlias, TypeVar, Unpack, overload
-
-import attrs
 
 from dualtable._clock import Clock
 from dualtable._dynamodb.connect import Connection
@@ -20,11 +18,11 @@ from dualtable._expressions.actions import Action
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._home import stays
 from dualtable._production import repository
-from dualtable._reading import iteration
+from dualtable._production.exchange import Projected
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import Model
 from dualtable._wire.types import Item, Key
-from dualtable.errors import DualTableError
+from dualtable.sync._iterator import ItemIterator, OnError, Told
 from dualtable.sync._loop_thread import LoopThread
 
 _T = TypeVar("_T")
@@ -32,8 +30,6 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 _Asynchronous = repository.DualTableRepository
 
 Change: TypeAlias = Callable[[Model], Model]
-OnError: TypeAlias = Callable[[DualTableError], object]
-Relayed: TypeAlias = Callable[[DualTableError], Awaitable[object]]
 
 
 def _documented(method: _Method) -> _Method:
@@ -136,14 +132,34 @@ class DualTableRepository(Generic[Model]):
             self._thread.stop()
 
     @_documented
-    def get(self, key: Key, *, consistent_read: bool = False) -> Model | None:
-        return self._run(self._repository.get(key, consistent_read=consistent_read))
+    def get(
+        self,
+        key: Key,
+        *,
+        projection: Projected | None = None,
+        names: Mapping[str, str] | None = None,
+        consistent_read: bool = False,
+    ) -> Model | None:
+        return self._run(
+            self._repository.get(
+                key, projection=projection, names=names, consistent_read=consistent_read
+            )
+        )
 
     @_documented
     def batch_get(
-        self, keys: Iterable[Key], *, consistent_read: bool = False
+        self,
+        keys: Iterable[Key],
+        *,
+        projection: Projected | None = None,
+        names: Mapping[str, str] | None = None,
+        consistent_read: bool = False,
     ) -> list[Model | None]:
-        return self._run(self._repository.batch_get(list(keys), consistent_read=consistent_read))
+        return self._run(
+            self._repository.batch_get(
+                list(keys), projection=projection, names=names, consistent_read=consistent_read
+            )
+        )
 
     @_documented
     def put(
@@ -154,10 +170,16 @@ class DualTableRepository(Generic[Model]):
         condition: ConditionBase | str | None = None,
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._run(
+        return_old: bool = False,
+    ) -> Model | None:
+        return self._run(
             self._repository.put(
-                item, if_absent=if_absent, condition=condition, names=names, values=values
+                item,
+                if_absent=if_absent,
+                condition=condition,
+                names=names,
+                values=values,
+                return_old=return_old,
             )
         )
 
@@ -176,8 +198,8 @@ class DualTableRepository(Generic[Model]):
         self,
         key: Key,
         *,
-        UpdateExpression: str,  # noqa: N803 - DynamoDB's own names, as boto3 takes them
-        ConditionExpression: str | None = None,  # noqa: N803
+        UpdateExpression: str | None,  # noqa: N803 - DynamoDB's own names, as boto3 takes them
+        ConditionExpression: ConditionBase | str | None = None,  # noqa: N803
         ExpressionAttributeNames: Mapping[str, str] | None = None,  # noqa: N803
         ExpressionAttributeValues: Mapping[str, Any] | None = None,  # noqa: N803
         ReturnValues: ReturnValues = "NONE",  # noqa: N803
@@ -216,16 +238,19 @@ class DualTableRepository(Generic[Model]):
         *,
         index: str | None = None,
         filter: ConditionBase | str | None = None,  # noqa: A002 - DynamoDB's word
-        projection: Sequence[str] | None = None,
+        projection: Projected | None = None,
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
         limit: int | None = None,
+        max_read_items: int | None = None,
+        max_read_bytes: int | None = None,
         descending: bool = False,
         consistent_read: bool = False,
         token: str | None = None,
+        after: Key | None = None,
         on_error: OnError | None = None,
     ) -> ItemIterator[Model]:
-        told = None if on_error is None else _Told(on_error)
+        told = None if on_error is None else Told(on_error)
         items = self._repository.query(
             key_condition,
             index=index,
@@ -234,9 +259,12 @@ class DualTableRepository(Generic[Model]):
             names=names,
             values=values,
             limit=limit,
+            max_read_items=max_read_items,
+            max_read_bytes=max_read_bytes,
             descending=descending,
             consistent_read=consistent_read,
             token=token,
+            after=after,
             on_error=told,
         )
         return ItemIterator(items, self._thread, told)
@@ -246,107 +274,55 @@ class DualTableRepository(Generic[Model]):
         self,
         *,
         filter: ConditionBase | str | None = None,  # noqa: A002
-        projection: Sequence[str] | None = None,
+        projection: Projected | None = None,
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
         limit: int | None = None,
+        max_read_items: int | None = None,
+        max_read_bytes: int | None = None,
         segment: int = 0,
         total_segments: int = 1,
         consistent_read: bool = False,
         token: str | None = None,
+        after: Key | None = None,
         on_error: OnError | None = None,
     ) -> ItemIterator[Model]:
-        told = None if on_error is None else _Told(on_error)
+        told = None if on_error is None else Told(on_error)
         items = self._repository.scan(
             filter=filter,
             projection=projection,
             names=names,
             values=values,
             limit=limit,
+            max_read_items=max_read_items,
+            max_read_bytes=max_read_bytes,
             segment=segment,
             total_segments=total_segments,
             consistent_read=consistent_read,
             token=token,
+            after=after,
             on_error=told,
         )
         return ItemIterator(items, self._thread, told)
 
     @_documented
-    def transact_write(self, actions: Iterable[Action]) -> None:
-        self._run(self._repository.transact_write(list(actions)))
+    def transact_write(self, actions: Iterable[Action], *, client_token: str | None = None) -> None:
+        self._run(self._repository.transact_write(list(actions), client_token=client_token))
 
     @_documented
-    def transact_get(self, keys: Iterable[Key]) -> list[Model | None]:
-        return self._run(self._repository.transact_get(list(keys)))
+    def transact_get(
+        self,
+        keys: Iterable[Key],
+        *,
+        projection: Projected | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> list[Model | None]:
+        return self._run(
+            self._repository.transact_get(list(keys), projection=projection, names=names)
+        )
 
     def _run(self, call: Coroutine[Any, Any, _T]) -> _T:
         return self._thread.run(call)
 
     def __reduce__(self) -> NoReturn:
         stays("a repository")
-
-
-class ItemIterator(Generic[Model]):
-    """The items that a query or scan finds, read page by page while they are iterated over.
-
-    Nothing runs in between, so it may be left at any item.
-
-    Example:
-        >>> from dualtable.sync import ItemIterator
-        >>> def first_page(items: ItemIterator[dict]) -> tuple[list[dict], str | None]:
-        ...     return list(items), items.token
-    """
-
-    def __init__(
-        self, items: iteration.ItemIterator[Model], thread: LoopThread, told: _Told | None = None
-    ) -> None:
-        self._items = items
-        self._thread = thread
-        self._told = told
-
-    @property
-    def token(self) -> str | None:
-        """Where to go on, as text that survives a process, JSON and URLs; None at the end.
-
-        Pass it as ``token=`` to the same query or scan. It names the key that came last, and holds
-        no other value of an item.
-        """
-        return self._items.token
-
-    @property
-    def failed(self) -> int:
-        """How many items could not be read so far; ``on_error`` was told of each."""
-        return self._items.failed
-
-    def __iter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __next__(self) -> Model:
-        """Return the next item."""
-        try:
-            if self._told is None:
-                return self._thread.run(self._items.__anext__())
-            return self._thread.run_calling(self._told.on_error, self._telling)
-        except StopAsyncIteration:
-            raise StopIteration from None
-
-    def __reduce__(self) -> NoReturn:
-        stays("an iterator of items")
-
-    async def _telling(self, relayed: Relayed) -> Model:
-        if self._told is not None:
-            self._told.relayed = relayed
-        return await self._items.__anext__()
-
-
-@attrs.define
-class _Told:
-    """Tells the caller, in his own thread, of an item that cannot be read."""
-
-    on_error: OnError
-    relayed: Relayed | None = None
-
-    async def __call__(self, error: DualTableError) -> None:
-        if self.relayed is not None:
-            await self.relayed(error)

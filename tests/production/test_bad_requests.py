@@ -192,10 +192,10 @@ BAD_QUESTIONS: list[tuple[str, Call, type[DualTableError], str]] = [
         "#y is used in an expression and not defined",
     ),
     (
-        "a projection in one text",
-        lambda s: s.scan(projection="id"),
+        "a projection in one text, of a reserved word",
+        lambda s: s.scan(projection="id, name"),
         RequestRefusedError,
-        "a list of paths",
+        "'name' is a reserved word",
     ),
     (
         "a path of 33 levels",

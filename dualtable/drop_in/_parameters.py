@@ -1,0 +1,195 @@
+"""Which parameters an operation takes, as botocore would check them before a request is sent.
+
+The rule: a parameter is done as DynamoDB does it, or it is refused by name; none is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from dualtable._expressions.boto3_conditions import ConditionBase
+from dualtable.drop_in._errors import not_valid, wrong_parameter
+from dualtable.errors import RequestRefusedError
+
+_LEGACY = "is one of DynamoDB's legacy parameters; write an expression instead"
+_COSTS = "cannot be said of two tables by one number; leave it out, or read the metrics of both"
+
+# Parameter -> why it is not taken.
+REFUSED: Mapping[str, str] = {
+    "AttributesToGet": _LEGACY,
+    "AttributeUpdates": _LEGACY,
+    "ConditionalOperator": _LEGACY,
+    "Expected": _LEGACY,
+    "KeyConditions": _LEGACY,
+    "QueryFilter": _LEGACY,
+    "ScanFilter": _LEGACY,
+    "ReturnConsumedCapacity": _COSTS,
+    "ReturnItemCollectionMetrics": _COSTS,
+}
+_ANSWERED_BY_NOTHING = ("ReturnConsumedCapacity", "ReturnItemCollectionMetrics")
+
+_EXPRESSION = (str, ConditionBase)
+_KINDS: Mapping[str, Any] = {
+    "ConditionExpression": _EXPRESSION,
+    "ConsistentRead": bool,
+    "ExclusiveStartKey": Mapping,
+    "ExpressionAttributeNames": Mapping,
+    "ExpressionAttributeValues": Mapping,
+    "FilterExpression": _EXPRESSION,
+    "IndexName": str,
+    "Item": Mapping,
+    "Key": Mapping,
+    "KeyConditionExpression": _EXPRESSION,
+    "Limit": int,
+    "ProjectionExpression": str,
+    "RequestItems": Mapping,
+    "ReturnValues": str,
+    "ReturnValuesOnConditionCheckFailure": str,
+    "ScanIndexForward": bool,
+    "Segment": int,
+    "Select": str,
+    "TotalSegments": int,
+    "TransactItems": (list, tuple),
+    "UpdateExpression": str,
+    "ClientRequestToken": str,
+    "TableName": str,
+}
+_LEAST = {"Limit": 1, "Segment": 0, "TotalSegments": 1}
+
+_CONDITION = (
+    "ConditionExpression",
+    "ExpressionAttributeNames",
+    "ExpressionAttributeValues",
+    "ReturnValuesOnConditionCheckFailure",
+)
+_PROJECTION = ("ProjectionExpression", "ExpressionAttributeNames")
+_PAGE = (
+    *_PROJECTION,
+    "ConsistentRead",
+    "ExclusiveStartKey",
+    "ExpressionAttributeValues",
+    "FilterExpression",
+    "Limit",
+    "Select",
+)
+
+
+@attrs.frozen
+class Taken:
+    """What an operation takes: what it needs, and what it may be given."""
+
+    operation: str
+    needed: tuple[str, ...]
+    optional: tuple[str, ...]
+
+
+GET = Taken("GetItem", ("Key",), (*_PROJECTION, "ConsistentRead"))
+PUT = Taken("PutItem", ("Item",), (*_CONDITION, "ReturnValues"))
+UPDATE = Taken("UpdateItem", ("Key",), (*_CONDITION, "UpdateExpression", "ReturnValues"))
+DELETE = Taken("DeleteItem", ("Key",), (*_CONDITION, "ReturnValues"))
+QUERY = Taken("Query", (), (*_PAGE, "IndexName", "KeyConditionExpression", "ScanIndexForward"))
+SCAN = Taken("Scan", (), (*_PAGE, "IndexName", "Segment", "TotalSegments"))
+BATCH_GET = Taken("BatchGetItem", ("RequestItems",), ())
+BATCH_WRITE = Taken("BatchWriteItem", ("RequestItems",), ())
+TRANSACT_GET = Taken("TransactGetItems", ("TransactItems",), ())
+TRANSACT_WRITE = Taken("TransactWriteItems", ("TransactItems",), ("ClientRequestToken",))
+
+GETS = Taken("BatchGetItem", ("Keys",), (*_PROJECTION, "ConsistentRead"))
+IN_TRANSACTION: Mapping[str, Taken] = {
+    "Put": Taken("TransactWriteItems", ("Item", "TableName"), _CONDITION),
+    "Update": Taken("TransactWriteItems", ("Key", "UpdateExpression", "TableName"), _CONDITION),
+    "Delete": Taken("TransactWriteItems", ("Key", "TableName"), _CONDITION),
+    "ConditionCheck": Taken(
+        "TransactWriteItems", ("Key", "ConditionExpression", "TableName"), _CONDITION
+    ),
+    "Get": Taken("TransactGetItems", ("Key", "TableName"), _PROJECTION),
+}
+
+
+def check(taken: Taken, parameters: Mapping[str, Any]) -> None:
+    """Check the parameters of an operation by themselves.
+
+    Raises:
+        ParamValidationError: botocore would not send them.
+        RequestRefusedError: One is not done here; the message has its name.
+        ClientError: One is empty.
+    """
+    known = (*taken.needed, *taken.optional)
+    for name, value in parameters.items():
+        if name in known:
+            _check_kind(name, value)
+        elif name not in REFUSED:
+            raise wrong_parameter(
+                f'Unknown parameter in input: "{name}", must be one of: {", ".join(known)}'
+            )
+        elif name not in _ANSWERED_BY_NOTHING or value != "NONE":
+            raise RequestRefusedError(f"{taken.operation}: {name} {REFUSED[name]}")
+    for name in taken.needed:
+        if name not in parameters:
+            raise wrong_parameter(f'Missing required parameter in input: "{name}"')
+    for name in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+        if name in parameters and not parameters[name]:
+            raise not_valid(f"{name} must not be empty", taken.operation)
+    _check_return(taken, parameters)
+
+
+def _check_return(taken: Taken, parameters: Mapping[str, Any]) -> None:
+    wanted = parameters.get("ReturnValuesOnConditionCheckFailure", "NONE")
+    if wanted not in ("NONE", "ALL_OLD"):
+        raise not_valid(
+            f"ReturnValuesOnConditionCheckFailure={wanted!r} must be ALL_OLD or NONE",
+            taken.operation,
+        )
+
+
+def _check_kind(name: str, value: Any) -> None:
+    kind = _KINDS.get(name, object)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise wrong_parameter(
+            f"Invalid type for parameter {name}, type: {type(value)}, valid types: {kind}"
+        )
+    if name in _LEAST and value < _LEAST[name]:
+        raise wrong_parameter(
+            f"Invalid value for parameter {name}, value: {value}, valid min value: {_LEAST[name]}"
+        )
+
+
+def returns_old(taken: Taken, parameters: Mapping[str, Any]) -> bool:
+    """Tell whether a put or a delete returns what was there.
+
+    Raises:
+        ClientError: It can return no such thing.
+    """
+    wanted = parameters.get("ReturnValues", "NONE")
+    if wanted not in ("NONE", "ALL_OLD"):
+        raise not_valid(f"ReturnValues={wanted!r} must be ALL_OLD or NONE", taken.operation)
+    return bool(wanted == "ALL_OLD")
+
+
+def counts_only(taken: Taken, parameters: Mapping[str, Any]) -> bool:
+    """Tell whether a query or scan is asked for numbers alone.
+
+    Raises:
+        ClientError: What it selects and what it projects do not go together.
+        RequestRefusedError: An index is asked for more than it has.
+    """
+    projects, index = "ProjectionExpression" in parameters, parameters.get("IndexName")
+    select = parameters.get("Select", "SPECIFIC_ATTRIBUTES" if projects else "ALL_ATTRIBUTES")
+    known = ("ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "SPECIFIC_ATTRIBUTES", "COUNT")
+    if select not in known:
+        raise not_valid(f"Select={select!r} must be one of {', '.join(known)}", taken.operation)
+    if projects is not (select == "SPECIFIC_ATTRIBUTES"):
+        raise not_valid(
+            "ProjectionExpression goes with Select=SPECIFIC_ATTRIBUTES", taken.operation
+        )
+    if select == "ALL_PROJECTED_ATTRIBUTES" and index is None:
+        raise not_valid("ALL_PROJECTED_ATTRIBUTES needs an IndexName", taken.operation)
+    if index is not None and parameters.get("Select") == "ALL_ATTRIBUTES":
+        raise RequestRefusedError(
+            f"{taken.operation}: Select=ALL_ATTRIBUTES of an index is not done here; get the items"
+            " by their keys"
+        )
+    return bool(select == "COUNT")

@@ -1,0 +1,54 @@
+"""Values and batch writers as boto3 gives them; the only module here that knows `boto3`.
+
+The rule: what goes in is checked by the repository; what comes out is what boto3 would have made of
+the same item. What boto3 itself refuses to send fails with boto3's own error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import aioboto3.dynamodb.table
+import boto3.dynamodb.table
+from boto3.dynamodb.types import Binary, TypeSerializer
+
+BatchWriter = aioboto3.dynamodb.table.BatchWriter
+BlockingBatchWriter = boto3.dynamodb.table.BatchWriter
+
+_PLAIN = ("Item", "Key", "ExpressionAttributeValues", "ExclusiveStartKey")
+
+
+def shown(value: Any) -> Any:
+    """Return a plain value with its bytes as boto3 wraps them."""
+    kind = type(value)
+    if kind is dict:
+        return {name: shown(member) for name, member in value.items()}
+    if kind is list:
+        return [shown(member) for member in value]
+    if kind is bytes:
+        return Binary(value)
+    if kind is set and any(type(member) is bytes for member in value):
+        return {Binary(member) for member in value}
+    return value
+
+
+def typed(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item with the type of each value beside it, as errors of boto3 have it."""
+    return TypeSerializer().serialize(item)["M"]  # type: ignore[no-any-return]
+
+
+def check_as_boto3(parameters: Any) -> None:
+    """Raise what boto3 raises where it has no type for a value, or a number is too long."""
+    for each in _plain_in(parameters):
+        TypeSerializer().serialize(each)
+
+
+def _plain_in(parameters: Any) -> Iterator[Any]:
+    """Yield the parts of a request that hold plain values."""
+    members = parameters if isinstance(parameters, list) else []
+    if isinstance(parameters, Mapping):
+        yield from (parameters[name] for name in _PLAIN if name in parameters)
+        members = [each for name, each in parameters.items() if name not in _PLAIN]
+    for member in members:
+        yield from _plain_in(member)
