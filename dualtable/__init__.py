@@ -9,6 +9,10 @@ from dualtable._operations.freezing import FreezeReport, freeze
 from dualtable._operations.gates import Gate, GateCondition
 from dualtable._operations.lifecycle import Lifecycle
 from dualtable._operations.status import MigrationStatus, read_status
+from dualtable._planning.extrapolation import Estimate
+from dualtable._planning.plan import Plan
+from dualtable._planning.planner import Planner
+from dualtable._planning.prices import Prices
 from dualtable._production.repository import DualTableRepository
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.verifier import Verifier
@@ -31,6 +35,7 @@ __all__ = [
     "Drop",
     "DualTableError",
     "DualTableRepository",
+    "Estimate",
     "FreezeReport",
     "Gate",
     "GateCondition",
@@ -47,6 +52,9 @@ __all__ = [
     "ModelTransform",
     "Move",
     "Phase",
+    "Plan",
+    "Planner",
+    "Prices",
     "Put",
     "Rename",
     "Transform",

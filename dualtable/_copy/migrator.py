@@ -48,6 +48,8 @@ from dualtable._wire.sizes import MOST_BATCH_GET_UNITS, MOST_SCAN_UNITS
 from dualtable._wire.types import Description
 from dualtable.errors import MigrationMismatchError
 
+DEFAULT_CONCURRENCY = 16
+
 _GIGABYTE = 2**30
 _MOST_SEGMENTS = 10_000
 _LEAST_SEGMENTS_EACH = 4  # of `concurrency`
@@ -120,7 +122,7 @@ class Migrator(Connected):
         migration: Migration,
         *,
         total_segments: int | None = None,
-        concurrency: int = 16,
+        concurrency: int = DEFAULT_CONCURRENCY,
         page_items: int | None = None,
         max_read_units: float | None = None,
         max_write_units: float | None = None,
@@ -277,10 +279,7 @@ class Migrator(Connected):
     def _wanted_segments(self, old: Description) -> int:
         if self._total_segments is not None:
             return self._total_segments
-        size = int(old.get("TableSizeBytes", 0))
-        handy = min(_HANDY_SEGMENTS_EACH * self._concurrency, size // _HANDY_SEGMENT_BYTES)
-        wanted = max(_LEAST_SEGMENTS_EACH * self._concurrency, handy, -(-size // _GIGABYTE))
-        return min(_MOST_SEGMENTS, wanted)
+        return default_segments(old, self._concurrency)
 
     async def _earlier(self, control: Control) -> RunRecord | None:
         """Return the run that was begun earlier and goes on; None where one is to be begun."""
@@ -334,6 +333,14 @@ class Migrator(Connected):
                 " or state Migration(version=…) if the change does not matter"
             )
         return run
+
+
+def default_segments(old: Description, concurrency: int) -> int:
+    """Return in how many segments a table is scanned where nobody says it."""
+    size = int(old.get("TableSizeBytes", 0))
+    handy = min(_HANDY_SEGMENTS_EACH * concurrency, size // _HANDY_SEGMENT_BYTES)
+    wanted = max(_LEAST_SEGMENTS_EACH * concurrency, handy, -(-size // _GIGABYTE))
+    return min(_MOST_SEGMENTS, wanted)
 
 
 @attrs.frozen

@@ -8,19 +8,21 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html#GSI.Th
 
 from __future__ import annotations
 
-from dualtable._wire.layouts import Index, Layout
+from collections.abc import Iterator
+
+from dualtable._wire.layouts import Layout
 from dualtable._wire.sizes import item_bytes, write_units
 from dualtable._wire.types import WireItem
 
 
 def insert_units(item: WireItem, table: Layout) -> int:
     """Return the write units of putting an item whose key is not there yet."""
-    units = write_units(item_bytes(item))
-    for index in table.indexes.values():
-        if all(name in item for name in index.key.names):
-            units += write_units(item_bytes(_held(item, index, table)))
-    return units
+    entries = (entry for _, entry in index_entries(item, table))
+    return write_units(item_bytes(item)) + sum(write_units(item_bytes(e)) for e in entries)
 
 
-def _held(item: WireItem, index: Index, table: Layout) -> WireItem:
-    return {name: value for name, value in item.items() if index.projects(name, table.key)}
+def index_entries(item: WireItem, table: Layout) -> Iterator[tuple[str, WireItem]]:
+    """Yield what each index holds of an item, with the index's name."""
+    for name, index in table.indexes.items():
+        if all(key in item for key in index.key.names):
+            yield name, {n: value for n, value in item.items() if index.projects(n, table.key)}
