@@ -7,6 +7,8 @@ In reading order:
 - `commands`: the subcommands; one calls one use case
 - `summaries`: what is said of a report, to people and to machines
 - `gates`: what is said of gates and phases
+- `plans`: what is said of a plan
+- `planning`: the command that makes one
 - `progress`: how far a run has come, while it runs; owns `rich`
 - `terminal`: what may reach a terminal: text, and nothing that it acts upon
 - `log`: the library's log on standard error

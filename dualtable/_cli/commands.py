@@ -27,12 +27,13 @@ from dualtable._cli.options import (
     add_rate,
     add_scan,
 )
+from dualtable._cli.options import connection_of as _connection
+from dualtable._cli.planning import PLAN
 from dualtable._cli.progress import of_migration, of_verification, shown
 from dualtable._control.phases import Phase
 from dualtable._copy.dead_letters import default_dead_letters
 from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationReport
-from dualtable._dynamodb.connect import Connection
 from dualtable._operations.creation import create_table
 from dualtable._operations.freezing import freeze
 from dualtable._operations.gates import Gate
@@ -196,15 +197,8 @@ def _gate_answer(gate: Gate, migration: Migration) -> Answer:
     )
 
 
-def _connection(options: Namespace) -> Connection:
-    return {
-        "endpoint_url": options.endpoint_url,
-        "region_name": options.region,
-        "profile_name": options.profile,
-    }
-
-
 COMMANDS = (
+    PLAN,
     Command(
         "create",
         "Create the new table and the control table.",

@@ -6,9 +6,10 @@ The rule: a group only declares; what is out of range, the library says when it 
 from __future__ import annotations
 
 import argparse
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 
 from dualtable._control.phases import Phase
+from dualtable._dynamodb.connect import Connection
 
 UNLIMITED = "none"
 
@@ -30,6 +31,15 @@ def add_migration(parser: ArgumentParser) -> None:
     parser.add_argument("--endpoint-url", metavar="URL", type=_url, help="another DynamoDB server")
     parser.add_argument("--region", help="AWS region")
     parser.add_argument("--profile", help="profile of the AWS configuration files")
+
+
+def connection_of(options: Namespace) -> Connection:
+    """Return how to reach DynamoDB, as the options say."""
+    return {
+        "endpoint_url": options.endpoint_url,
+        "region_name": options.region,
+        "profile_name": options.profile,
+    }
 
 
 def _url(text: str) -> str:

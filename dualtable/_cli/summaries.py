@@ -194,7 +194,7 @@ def verification_text(report: VerificationReport, migration: Migration, referenc
         f"{migration.name}: {migration.old} -> {migration.new}, {report.level} {verdict}"
         f" in {duration(report.seconds)}.",
         *aligned(rows),
-        *(f"  {e.kind}: {_key_text(e.key)}: {e.reason}".rstrip(": ") for e in report.examples),
+        *(f"  {e.kind}: {key_text(e.key)}: {e.reason}".rstrip(": ") for e in report.examples),
         *_after_verification(report, reference),
     ]
 
@@ -214,7 +214,8 @@ def _after_verification(report: VerificationReport, reference: str) -> list[str]
     return lines
 
 
-def _key_text(key: Key) -> str:
+def key_text(key: Key) -> str:
+    """Return a key in words."""
     return ", ".join(
         f"{name}={value!r}" if isinstance(value, str | bytes) else f"{name}={value}"
         for name, value in key.items()

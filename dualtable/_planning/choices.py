@@ -71,13 +71,14 @@ def choices(load: Load, old: Description, new: Description, prices: Prices) -> t
     reads = _Reads.of(old, load.read_units, prices)
     found = [_as_it_is(load, new, reads, prices)]
     if is_on_demand(new):
-        found += [_provisioned(load, hours, reads, prices) for hours in (_NIGHT, _DAY)]
+        night, day = (_provisioned(load, hours, reads, prices) for hours in (_NIGHT, _DAY))
+        found += [night] if night.capacity == day.capacity else [night, day]
     else:
         found.append(_on_demand(load, {}, reads, prices))
     return tuple(found)
 
 
-def recommended(found: Sequence[Choice]) -> tuple[Choice, str]:
+def recommended(found: Sequence[Choice], currency: str) -> tuple[Choice, str]:
     """Return one of them, and why it is this one."""
     allowed = [choice for choice in found if choice.within_quota] or list(found)
     cheapest = min(allowed, key=lambda choice: choice.dollars.likely)
@@ -85,7 +86,8 @@ def recommended(found: Sequence[Choice]) -> tuple[Choice, str]:
     dearer = first.dollars.likely - cheapest.dollars.likely
     soon = first.seconds.likely <= _DAY * _HOUR
     if first.is_there and soon and dearer <= _LITTLE:
-        return first, f"it needs no change and ends within a day; nothing saves over {_LITTLE:g}"
+        saved = f"no other saves more than {_LITTLE:g} {currency}"
+        return first, f"it needs no change and ends within a day, and {saved}"
     quick = [choice for choice in allowed if choice.seconds.likely <= _DAY * _HOUR]
     if quick:
         best = min(quick, key=lambda choice: (choice.dollars.likely, choice.seconds.likely))

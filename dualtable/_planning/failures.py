@@ -21,7 +21,7 @@ class LikelyFailure:
     Attributes:
         error: The class of the error, as the dead letters have it; ``I9`` before it where the item
             can be copied but not written back to the old table.
-        reason: What is wrong.
+        reason: What is wrong, as it was said of one of them.
         in_sample: Items of the sample that it was seen at.
         items: Items of the table that it concerns.
         key: The key of one of them, in plain values.
@@ -36,15 +36,15 @@ class LikelyFailure:
 
 @attrs.define
 class Failures:
-    """The failures of a sample, counted by class and reason."""
+    """The failures of a sample, counted by class and by what comes before the details."""
 
     counts: Counter[tuple[str, str]] = attrs.field(factory=Counter)
-    keys: dict[tuple[str, str], Key] = attrs.field(factory=dict)
+    examples: dict[tuple[str, str], tuple[str, Key]] = attrs.field(factory=dict)
 
     def note(self, error: DualTableError, key: Key, *, rule: str = "") -> tuple[str, str]:
         """Count an item that fails, and return by what name."""
         kind = " ".join(filter(None, (rule, type(error).__name__)))
         name = kind, str(error).partition(": ")[0]
         self.counts[name] += 1
-        self.keys.setdefault(name, key)
+        self.examples.setdefault(name, (str(error), key))
         return name

@@ -175,6 +175,12 @@ class Planner(Connected):
                 f" {taken.items:,}: it counts every six hours or so. Plan again later, or say how"
                 " many there are with items"
             )
+        if not taken.whole and not taken.items:
+            raise InvalidSettingError(
+                f"DynamoDB counts {items:,} items in {old['TableName']}, and the sample has found"
+                " none: they may have been deleted since. Plan again later, or say how many there"
+                " are with items"
+            )
         size = int(old.get("TableSizeBytes", 0)) if self._items is None else 0
         return Extrapolation(survey.tallies, taken.whole, float(items), size or None)
 
@@ -208,7 +214,7 @@ class _Reckoning:
         readings = Readings.of(found, self._growth, copy, verification)
         load = choices.Load(read_units=readings.copy, parts=self._parts())
         offered = choices.choices(load, self.tables.old, self.tables.new, self.prices)
-        best, reason = choices.recommended(offered)
+        best, reason = choices.recommended(offered, self.prices.currency)
         old, new, indexes = self._sizes()
         cpu_seconds = self._cpu_seconds()
         return Plan(
@@ -300,12 +306,12 @@ class _Reckoning:
         return tuple(
             LikelyFailure(
                 error=error,
-                reason=reason,
+                reason=failures.examples[error, kind][0],
                 in_sample=number,
-                items=self.found.total(f"{error} {reason}"),
-                key=failures.keys[error, reason],
+                items=self.found.total(f"{error} {kind}"),
+                key=failures.examples[error, kind][1],
             )
-            for (error, reason), number in failures.counts.most_common()
+            for (error, kind), number in failures.counts.most_common()
         )
 
     def _cpu_seconds(self) -> float:

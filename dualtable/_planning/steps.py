@@ -12,7 +12,6 @@ _ENTRY = (
     "Deploy the code that uses DualTableRepository, beside the old code; then stop the old code"
     " everywhere",
     "dualtable advance {reference} --old-code-is-gone --wait",
-    "dualtable advance {reference} --to WRITING_NEW --wait",
     "dualtable advance {reference} --to MIGRATING --wait",
 )
 _AT_ONCE = (
