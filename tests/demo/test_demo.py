@@ -171,7 +171,7 @@ def test_a_signal_ends_it_in_one_line(name: signal.Signals, sigint: signal.Handl
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("4. "):
+        if line.startswith("3. "):
             break
     process.send_signal(name)
     _, err = process.communicate(timeout=60)
