@@ -21,9 +21,9 @@ from dualtable._cli.options import (
     add_advance,
     add_copy,
     add_freeze,
-    add_level,
     add_migration,
     add_output,
+    add_proof,
     add_rate,
     add_scan,
 )
@@ -112,17 +112,27 @@ def _verify(options: Namespace) -> Answer:
     )
 
 
+class _TalkingVerifier(Verifier):
+    """Says so when it is asked to stop."""
+
+    def stop(self) -> None:
+        _log.warning("finishing pages; again to stop at once")
+        super().stop()
+
+
 async def _run_verifier(migration: Migration, options: Namespace) -> VerificationReport:
     async with shown("verifying", live=not options.quiet) as show:
-        return await Verifier(
+        return await _TalkingVerifier(
             migration,
             level=options.level,
             total_segments=options.total_segments,
             concurrency=options.concurrency,
             max_read_units=options.max_read_units,
+            repair=options.repair,
+            restart=options.restart,
             observer=lambda report: show(of_verification(report)),
             **_connection(options),
-        ).run()
+        ).run(stop_on=_STOP_ON)
 
 
 def _status(options: Namespace) -> Answer:
@@ -227,7 +237,7 @@ COMMANDS = (
         "verify",
         "Prove that what the old table holds has arrived.",
         _verify,
-        (add_migration, add_level, add_scan, add_output),
+        (add_migration, add_proof, add_scan, add_output),
     ),
     Command("status", "Show how far the migration has come.", _status, (add_migration, add_output)),
     Command(

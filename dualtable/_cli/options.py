@@ -98,6 +98,16 @@ def _ceiling(text: str) -> float | str:
     return units
 
 
+def add_proof(parser: ArgumentParser) -> None:
+    add_level(parser)
+    parser.add_argument(
+        "--repair", action="store_true", help="copy what is missing, and prove it at once"
+    )
+    parser.add_argument(
+        "--restart", action="store_true", help="forget what an interrupted one has looked at"
+    )
+
+
 def add_level(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--level",

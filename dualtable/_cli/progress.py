@@ -69,9 +69,11 @@ def of_verification(report: VerificationReport) -> Reading:
     return Reading(
         items=report.checked,
         own_items=report.checked,
+        share=report.share_done,
         counts={
             "missing": report.missing,
             "different": report.different,
+            "changed in old": report.changed_old,
             "extra": report.extra,
         },
     )

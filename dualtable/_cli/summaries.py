@@ -19,7 +19,7 @@ from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._operations.creation import CreationReport
 from dualtable._operations.gates import repository_text
 from dualtable._operations.status import MigrationStatus
-from dualtable._proof.findings import VerificationReport
+from dualtable._proof.findings import Example, VerificationReport
 from dualtable._transforms.migration import Migration
 from dualtable._wire import codec
 from dualtable._wire.types import Key
@@ -182,29 +182,43 @@ def _how_to_resume(request: MigrateRequest) -> str:
 
 def verification_text(report: VerificationReport, migration: Migration, reference: str) -> Lines:
     verdict = "verified" if report.ok else "NOT verified"
+    if not report.complete:
+        verdict = f"stopped at {percent(report.share_done)}, NOT verified"
     rows = [
         ("checked", report.checked),
         ("missing", report.missing),
         *_rows_if(report.level == "content", "different", report.different),
+        *_rows_if(bool(report.changed_old), "CHANGED IN THE OLD TABLE", report.changed_old),
         ("rewritten by production", report.rewritten),
         ("deleted by production", report.deleted),
+        *_rows_if(bool(report.dropped), "left out by the transform", report.dropped),
         *_rows_if(report.level == "content", "extra", report.extra),
+        *_rows_if(bool(report.repaired), "repaired", report.repaired),
+        ("read units", report.read_units),
     ]
     return [
         f"{migration.name}: {migration.old} -> {migration.new}, {report.level} {verdict}"
         f" in {duration(report.seconds)}.",
         *aligned(rows),
-        *(f"  {e.kind}: {key_text(e.key)}: {e.reason}".rstrip(": ") for e in report.examples),
+        *map(_example_text, report.examples),
         *_after_verification(report, reference),
     ]
 
 
 def _after_verification(report: VerificationReport, reference: str) -> list[str]:
     lines = []
+    if not report.complete:
+        lines.append("Next: run the same command again to resume.")
+    if report.changed_old:
+        lines.append(
+            "The old table has been written to since it was copied, which it must not be: find out"
+            " by whom before anything else, and see to it that nobody can."
+        )
     if report.missing:
         lines.append(
             f"Next: if dualtable status {reference} says that the copy is not complete, migrate"
-            " first; else look into the dead letters."
+            " first; else look into the dead letters, or copy what is missing with"
+            f" dualtable verify {reference} --repair."
         )
     if report.different or report.extra:
         lines.append(
@@ -212,6 +226,12 @@ def _after_verification(report: VerificationReport, reference: str) -> list[str]
             " goes past DualTableRepository."
         )
     return lines
+
+
+def _example_text(example: Example) -> str:
+    paths = f"at {', '.join(example.paths)}" if example.paths else ""
+    texts = (example.kind, key_text(example.key), paths, example.reason)
+    return "  " + ": ".join(filter(None, texts))
 
 
 def key_text(key: Key) -> str:

@@ -6,6 +6,7 @@ In reading order:
 
 - `phases`: what a phase means and what leads to the next; two tables
 - `state`: where a migration stands: its phase and since when
+- `digests`: what was copied of a segment, in a few numbers
 - `segments`: a part of the scan: lease, checkpoint, progress, and who may take it over
 - `records`: the records of one migration, as they are stored and read
 - `run_records`: those of one run: its segments, and who is at work

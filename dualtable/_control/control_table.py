@@ -17,12 +17,14 @@ in a later one; see `run_records`.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import ClassVar
 
 import attrs
 
 from dualtable._control.phases import ROUTES, Phase, requirements
 from dualtable._control.records import ABSENT, Records, name, number
 from dualtable._control.run_records import Run, RunRecords
+from dualtable._control.segments import Progress
 from dualtable._control.state import State
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway, TimeToLive
 from dualtable._expressions.texts import Condition
@@ -62,7 +64,11 @@ class Limits:
 
 
 class Control:
-    """The records of one migration."""
+    """The records of one migration; `run` is the copy's, unless a subclass is about another run."""
+
+    run_record: ClassVar[str] = "run"
+    run_type: ClassVar[type[Run]] = Run
+    progress_type: ClassVar[type[Progress]] = Progress
 
     def __init__(self, gateway: Gateway, table: str, migration: str) -> None:
         self._records = Records(gateway, table, migration)
@@ -112,6 +118,10 @@ class Control:
                 f"{self._migration} is in phase {phase}, in which nothing may be copied"
             )
 
+    async def check_phase(self) -> None:
+        """Raise `MigrationMismatchError` in a phase in which nobody may work on the run."""
+        await self.check_copying()
+
     async def move(self, before: State, to: Phase, now: float) -> State:
         """Move from a state to another phase, unless somebody else has moved meanwhile.
 
@@ -160,19 +170,19 @@ class Control:
 
     async def run(self) -> Run | None:
         """Return what the first migrator has fixed, or None before there was one."""
-        return await self._records.get("run", _run)
+        return await self._records.get(self.run_record, self.run_type.of)
 
     async def begin(self, run: Run) -> Run:
         """Fix what all migrators must agree on; return what was fixed first."""
         with suppress(ConditionFailed):
-            await self._records.put("run", attrs.asdict(run), ABSENT)
+            await self._records.put(self.run_record, run.fields(), ABSENT)
         return await self.run() or run
 
     async def restate(self, run: Run, fingerprint: str) -> Run:
         """Fix another fingerprint, unless somebody has by now; return what is fixed then."""
         wanted = attrs.evolve(run, fingerprint=fingerprint)
         with suppress(ConditionFailed):
-            await self._records.put("run", attrs.asdict(wanted), _still_of(run))
+            await self._records.put(self.run_record, wanted.fields(), _still_of(run))
         return await self.run() or wanted
 
     async def end(self, run: Run) -> Run:
@@ -183,7 +193,7 @@ class Control:
         """
         ended = attrs.evolve(run, ended=True)
         try:
-            await self._records.put("run", attrs.asdict(ended), _still_of(run))
+            await self._records.put(self.run_record, ended.fields(), _still_of(run))
         except ConditionFailed:
             if await self.run() != ended:
                 raise MigrationMismatchError(
@@ -195,11 +205,11 @@ class Control:
         """Delete a run that has ended; state and ceilings stay. Its own record goes last."""
         await self.of(run).forget()
         with suppress(ConditionFailed):  # somebody else was as far
-            await self._records.delete("run", _still_of(run))
+            await self._records.delete(self.run_record, _still_of(run))
 
     def of(self, run: Run) -> RunRecords:
         """Return the records of one run."""
-        return RunRecords(self._records, run)
+        return RunRecords(self._records, run, self.progress_type)
 
     async def limits(self) -> Limits:
         """Return the ceilings in force."""
@@ -265,11 +275,6 @@ def _heartbeat(item: Item) -> Heartbeat:
         step=int(item.get("step", 0)),
         fingerprint=item.get("fingerprint", ""),
     )
-
-
-def _run(item: Item) -> Run:
-    fields = {field: item[field] for field in attrs.fields_dict(Run)}
-    return Run(**{**fields, "total_segments": int(fields["total_segments"])})
 
 
 def _limits(item: Item) -> Limits:

@@ -1,13 +1,13 @@
 """The records of one run: its segments, and the word of each migrator that it is at work.
 
-The rule: each has the run's identity in its name, so a migrator that was frozen while others have
-begun anew cannot touch, or take for its own, a record of theirs. A segment is stored only over the
-revision that was read.
+A copy is a run, and so is a verification. The rule: each record has the run's identity in its name,
+so a process that was frozen while others have begun anew cannot touch, or take for its own, a
+record of theirs. A segment is stored only over the revision that was read.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -43,6 +43,19 @@ class Run:
     new: str
     ended: bool = False
 
+    def fields(self) -> dict[str, Any]:
+        """Return what a record holds of it."""
+        fields = attrs.asdict(self).items()
+        return {
+            name: number(value) if isinstance(value, float) else value for name, value in fields
+        }
+
+    @classmethod
+    def of(cls, item: Item) -> Self:
+        """Return the run that a record holds."""
+        fields = {field: item[field] for field in attrs.fields_dict(cls)}
+        return cls(**{**fields, "total_segments": int(fields["total_segments"])})
+
 
 @attrs.frozen
 class Word:
@@ -67,8 +80,9 @@ class Word:
 class RunRecords:
     """The records of one run of one migration."""
 
-    def __init__(self, records: Records, run: Run) -> None:
+    def __init__(self, records: Records, run: Run, progress: type[Progress] = Progress) -> None:
         self.run = run
+        self._progress = progress
         self.migration = records.migration
         self._records = records
         self._segment = f"{_SEGMENT}{run.id}#"
@@ -76,7 +90,11 @@ class RunRecords:
 
     async def segments(self) -> list[Segment]:
         """Return the segments that anybody has worked on, in order."""
-        return await self._records.list(self._segment, _segment)
+        return await self._records.list(self._segment, self._read)
+
+    def untouched(self, number: int) -> Segment:
+        """Return a segment that nobody has worked on."""
+        return Segment(number, progress=self._progress())
 
     async def store(self, segment: Segment) -> None:
         """Store the next revision of a segment.
@@ -101,6 +119,10 @@ class RunRecords:
         """Return the last word of each migrator that has not ended in an orderly way."""
         return await self._records.list(self._migrator, _word)
 
+    async def all_words(self) -> list[Word]:
+        """Return those of the migration's other runs as well: copy and verification."""
+        return await self._records.list(_MIGRATOR, _word)
+
     async def give_word(self, word: Word) -> None:
         """Store a migrator's word over its last one."""
         fields = {"given": number(word.given), "until": number(word.until)}
@@ -109,6 +131,16 @@ class RunRecords:
     async def take_word_back(self, migrator: str) -> None:
         """Delete the word of a migrator that has ended."""
         await self._records.delete(self._migrator + migrator)
+
+    def _read(self, item: Item) -> Segment:
+        lease, last_key = item["lease"], item["last_key"]
+        return Segment(
+            number=int(name(item).rpartition("#")[2]),
+            lease=lease and Lease(lease["owner"], float(lease["until"])),
+            checkpoint=Checkpoint(last_key and codec.encode(last_key), item["done"]),
+            progress=self._progress.of(item["progress"]),
+            revision=int(item["revision"]),
+        )
 
     async def forget(self) -> None:
         """Delete all of them; whoever goes on with the run after that finds nothing."""
@@ -128,22 +160,9 @@ def _segment_fields(segment: Segment) -> dict[str, Any]:
         and {"owner": segment.lease.owner, "until": number(segment.lease.until)},
         "last_key": last_key and codec.decode(last_key),
         "done": segment.checkpoint.done,
-        "progress": {
-            count: number(value) for count, value in attrs.asdict(segment.progress).items()
-        },
+        "progress": segment.progress.fields(),
         "revision": segment.revision,
     }
-
-
-def _segment(item: Item) -> Segment:
-    lease, last_key = item["lease"], item["last_key"]
-    return Segment(
-        number=int(name(item).rpartition("#")[2]),
-        lease=lease and Lease(lease["owner"], float(lease["until"])),
-        checkpoint=Checkpoint(last_key and codec.encode(last_key), item["done"]),
-        progress=Progress(**item["progress"]),
-        revision=int(item["revision"]),
-    )
 
 
 def _word(item: Item) -> Word:

@@ -1,4 +1,4 @@
-"""One segment of the scan of the old table: who works on it, how far it has come, what it did.
+"""One segment of a scan: who works on it, how far it has come, what it did.
 
 The rule: pure functions decide, and three records are kept apart. A `Lease` says who may work, a
 `Checkpoint` says which pages are settled, `Progress` says what became of their items. They are
@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Self
 
 import attrs
 
+from dualtable._control.digests import Digests
 from dualtable._wire.types import WireKey
 
 _CANDIDATES = 64
@@ -42,7 +44,10 @@ class Checkpoint:
 
 @attrs.frozen(kw_only=True)
 class Progress:
-    """What became of the items of the settled pages; see `MigrationReport` for the fields."""
+    """What became of the items of the settled pages; see `MigrationReport` for the counts.
+
+    `digests` are those of all that the items yield.
+    """
 
     scanned: int = attrs.field(default=0, converter=int)
     written: int = attrs.field(default=0, converter=int)
@@ -53,16 +58,31 @@ class Progress:
     empty_pages: int = attrs.field(default=0, converter=int)
     read_units: float = attrs.field(default=0.0, converter=float)
     write_units: float = attrs.field(default=0.0, converter=float)
+    digests: Digests = attrs.field(factory=Digests)
 
-    def __add__(self, other: Progress) -> Progress:
-        """Add the counts."""
-        mine, theirs = attrs.asdict(self), attrs.asdict(other)
-        return Progress(**{name: mine[name] + theirs[name] for name in mine})
+    def __add__(self, other: Progress) -> Self:
+        """Add the counts; another kind of work may count more than these."""
+        names = attrs.fields_dict(type(self))
+        return type(self)(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+    def fields(self) -> dict[str, Any]:
+        """Return what a record holds of it."""
+        return {**self.counts(), "digests": self.digests.to_bytes()}
+
+    def counts(self) -> dict[str, Decimal]:
+        """Return the numbers alone."""
+        values = attrs.asdict(self, recurse=False).items()
+        return {name: Decimal(str(v)) for name, v in values if isinstance(v, int | float)}
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Self:
+        """Return what a record holds."""
+        return cls(**{**fields, "digests": Digests.from_bytes(fields.get("digests", b""))})
 
 
 @attrs.frozen
 class Segment:
-    """One of the `total_segments` parts of the old table."""
+    """One of the `total_segments` parts of a table."""
 
     number: int
     lease: Lease | None = None

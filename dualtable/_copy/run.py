@@ -151,7 +151,7 @@ class Run:
     def _report(self) -> MigrationReport:
         known = self.board.known()
         return MigrationReport(
-            **attrs.asdict(self.settled),
+            **attrs.asdict(self.settled, filter=attrs.filters.exclude("digests")),
             throttled=self.retries.throttled,
             retries=self.retries.count,
             seconds=self.clock.monotonic() - self._started,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from dualtable._control.digests import Digests, add
 from dualtable._control.segments import Progress
 from dualtable._copy.dead_letters import DeadLetter
 from dualtable._copy.look_first import WORTH_IT_SHARE, LookFirst
@@ -79,6 +80,8 @@ class SegmentCopy:
             out.fail(old_key, type(error).__name__, str(error))
             return []
         out.tally.dropped += not outputs
+        for output in outputs:
+            add(out.tally.digests, output.key, output.packed)
         return [Copy(old_key, output.key, output.packed) for output in outputs]
 
     async def copy(self, page: TransformedPage) -> tuple[Progress, Sequence[DeadLetter]]:
@@ -116,4 +119,5 @@ def _progress(tally: Tally) -> Progress:
         failed=len(tally.failures),
         read_units=tally.read_units,
         write_units=tally.write_units,
+        digests=Digests(tuple(tally.digests)),
     )

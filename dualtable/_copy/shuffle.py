@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import attrs
 
+from dualtable._control.digests import BUCKETS
 from dualtable._copy.dead_letters import DeadLetter
 from dualtable._dynamodb.gateway import Insert, Outcome
 from dualtable._wire.keys import identity
@@ -55,6 +56,7 @@ class Tally:
     read_units: float = 0.0
     write_units: float = 0.0
     failures: dict[object, DeadLetter] = attrs.field(factory=dict)  # by old key: one letter each
+    digests: list[int] = attrs.field(factory=lambda: [0] * BUCKETS)
 
 
 @attrs.define

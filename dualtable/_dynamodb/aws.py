@@ -35,6 +35,7 @@ from dualtable._dynamodb.gateway import (
 from dualtable._dynamodb.parameters import (
     conditional,
     placeholders,
+    projecting,
     returning_old,
     transact_item,
     updating,
@@ -165,11 +166,7 @@ class AwsGateway:
         consistent_read: bool,
         attributes: Sequence[str] | None = None,
     ) -> BatchGet:
-        request: dict[str, Any] = {"Keys": keys, "ConsistentRead": consistent_read}
-        if attributes is not None:
-            names = {f"#a{number}": name for number, name in enumerate(attributes)}
-            request["ExpressionAttributeNames"] = names
-            request["ProjectionExpression"] = ", ".join(names)
+        request = {"Keys": keys, "ConsistentRead": consistent_read, **projecting(attributes)}
         response = await call(
             self._client,
             "BatchGetItem",
@@ -231,8 +228,10 @@ class AwsGateway:
         start_key: WireKey | None = None,
         limit: int | None = None,
         consistent_read: bool = False,
+        attributes: Sequence[str] | None = None,
     ) -> Page:
         parameters: dict[str, Any] = {
+            **projecting(attributes),
             "Segment": segment,
             "TotalSegments": total_segments,
             "ConsistentRead": consistent_read,

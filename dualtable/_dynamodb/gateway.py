@@ -379,8 +379,9 @@ class Gateway(Protocol):
         start_key: WireKey | None = None,
         limit: int | None = None,
         consistent_read: bool = False,
+        attributes: Sequence[str] | None = None,
     ) -> Page:
-        """Read one page of one segment."""
+        """Read one page of one segment; `attributes` are names at the root to be returned."""
 
     async def query(
         self,

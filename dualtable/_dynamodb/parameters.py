@@ -5,6 +5,7 @@ The rule: what is empty is left out, since DynamoDB refuses it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dualtable._dynamodb.gateway import TransactAction, TransactDelete, TransactPut, TransactUpdate
@@ -42,6 +43,14 @@ def _judging(condition: Condition | None) -> dict[str, Any]:
         "ConditionExpression": condition.expression,
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
+
+
+def projecting(attributes: Sequence[str] | None) -> dict[str, Any]:
+    """Return the parameters that ask for some attributes; None asks for all."""
+    if attributes is None:
+        return {}
+    names = {f"#a{number}": name for number, name in enumerate(attributes)}
+    return {"ExpressionAttributeNames": names, "ProjectionExpression": ", ".join(names)}
 
 
 def returning_old(return_old: bool) -> dict[str, Any]:

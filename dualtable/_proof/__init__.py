@@ -3,9 +3,15 @@
 In reading order:
 
 - `verifier`: `Verifier`: settings, start and end
+- `estimate`: what it will cost
+- `shared`: one verification that several processes share: what they have agreed on
 - `findings`: what may be found, and the report
+- `passes`: over both tables, segment by segment
+- `comparison`: a page of each table, and how an item is judged
+- `reader`: reads one table as fast as it may
+- `repair`: copies what is missing
+- `reporting`: from what was found in all segments to the report
 - `recording`: what a gate gets to know of it
-- `comparison`: both tables, page by page, and how an item is judged
 
-May know: `_copy`, `_control`, `_dynamodb`, `_transforms`, `_wire`.
+May know: `_copy`, `_sharing`, `_control`, `_dynamodb`, `_transforms`, `_wire`.
 """

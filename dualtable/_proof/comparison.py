@@ -1,205 +1,214 @@
-"""The comparison of the two tables, page by page.
+"""A page of either table, compared with the other table.
 
 The rule: an item of `new` is judged by its marks: a tombstone was deleted by production, a write
 token says that production has rewritten it, and what has neither was copied and must still equal
-what the transform yields. Memory does not grow with the tables.
+what the transform yields. Whatever looks bad is read again, strongly consistently and in both
+tables, before it is said; so neither production nor a copy at work makes a false alarm.
 """
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from functools import partial
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import attrs
 
-from dualtable._clock import Clock
-from dualtable._control.capacity import TokenBucket
-from dualtable._control.costs import PaidReads
-from dualtable._dynamodb.gateway import MAX_BATCH_GET, Gateway, Page, batches
-from dualtable._proof.findings import MAX_EXAMPLES, Example, Kind, Level, VerificationReport
-from dualtable._tasks import run_all
-from dualtable._transforms.lineage import Lineage
+from dualtable._control.digests import bucket_of, digests
+from dualtable._proof.findings import BAD, MAX_PATHS, Example, Findings, Kind, Level
+from dualtable._proof.reader import Reader, Spent
+from dualtable._proof.repair import Repairs
+from dualtable._transforms.lineage import Lineage, Output
+from dualtable._wire.differences import differing_paths
 from dualtable._wire.keys import identity, key_of, plain
-from dualtable._wire.layouts import Layout
-from dualtable._wire.sizes import MOST_BATCH_GET_UNITS, MOST_SCAN_UNITS
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import equal_items
 from dualtable.errors import DualTableError
 
 
 @attrs.frozen
-class _Expected:
-    """A new item that an old one yields."""
+class _Source:
+    """An old item's key, and what it yields; or why it yields nothing."""
 
     key: WireKey
-    item: WireItem
+    outputs: Sequence[Output] = ()
+    failure: str = ""
 
 
-@attrs.define
-class Reader:
-    """Reads one table within its ceiling."""
+@attrs.frozen
+class _Verdict:
+    """What was found about one key, and the old item that it comes from."""
 
-    gateway: Gateway
-    layout: Layout
-    units: TokenBucket
-    _scans: PaidReads = attrs.field(init=False)
-    _gets: PaidReads = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._scans = PaidReads(self.units, MOST_SCAN_UNITS)
-        self._gets = PaidReads(self.units, MOST_BATCH_GET_UNITS)
-
-    async def scan(self, segment: int, total_segments: int, start_key: WireKey | None) -> Page:
-        return await self._scans.paid(
-            1,
-            lambda: self.gateway.scan(
-                self.layout.table,
-                segment=segment,
-                total_segments=total_segments,
-                start_key=start_key,
-            ),
-            lambda page: page.read_units,
-        )
-
-    async def fetch(
-        self,
-        keys: Mapping[Hashable, WireKey],
-        *,
-        consistent_read: bool,
-        attributes: Sequence[str] | None = None,
-    ) -> dict[Hashable, WireItem]:
-        found: dict[Hashable, WireItem] = {}
-        for batch in batches(keys.values(), MAX_BATCH_GET):
-            answer = await self._gets.paid(
-                len(batch),
-                partial(
-                    self.gateway.batch_get,
-                    self.layout.table,
-                    batch,
-                    consistent_read=consistent_read,
-                    attributes=attributes,
-                ),
-                lambda answer: answer.read_units,
-            )
-            for item in answer.items:
-                key = key_of(item, self.layout.key, self.layout.table)
-                found[identity(key)] = item
-        return found
+    kind: Kind
+    key: WireKey
+    source: WireKey | None = None
+    output: Output | None = None
+    reason: str = ""
+    paths: Sequence[str] = ()
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Comparison:
-    """One verification: what it reads with and what it has found."""
+    """What pages are compared with."""
 
     level: Level
     lineage: Lineage
     old: Reader
     new: Reader
-    observer: Callable[[VerificationReport], None] | None
-    clock: Clock
-    counts: Counter[Kind] = attrs.field(factory=Counter)
-    examples: list[Example] = attrs.field(factory=list)
-    started: float = attrs.field(init=False)
+    repairs: Repairs | None = None
 
-    def __attrs_post_init__(self) -> None:
-        self.started = self.clock.monotonic()
-
-    async def each_page(
-        self,
-        reader: Reader,
-        handle: Callable[[Sequence[WireItem]], Awaitable[None]],
-        total_segments: int,
-        workers: int,
-    ) -> None:
-        """Hand every page of a table to `handle`, several at a time."""
-        waiting = random.sample(range(total_segments), total_segments)
-
-        async def work() -> None:
-            while waiting:
-                segment, start_key, more = waiting.pop(), None, True
-                while more:
-                    page = await reader.scan(segment, total_segments, start_key)
-                    await handle(page.items)
-                    self._observe()
-                    start_key, more = page.last_key, page.last_key is not None
-
-        await run_all(work() for _ in range(min(workers, total_segments)))
-
-    async def compare(self, old_items: Sequence[WireItem]) -> None:
-        """Look for everything that a page of the old table yields."""
-        expected = {identity(e.key): e for item in old_items for e in self._yield(item)}
-        keys = {name: e.key for name, e in expected.items()}
-        attributes = None if self.level == "content" else self._key_attributes()
-        found = await self.new.fetch(keys, consistent_read=False, attributes=attributes)
-        doubtful = {name: key for name, key in keys.items() if name not in found}
-        found |= await self.new.fetch(doubtful, consistent_read=True, attributes=attributes)
-        for name, wanted in expected.items():
-            kind = self._judge(wanted, found.get(name))
-            reason = f"not in {self.new.layout.table}" if kind is Kind.MISSING else ""
-            self._note(kind, wanted.key, reason)
-
-    async def find_extra(self, new_items: Sequence[WireItem]) -> None:
-        """Look for items of the new table that no old item yields and production did not write."""
-        marks = self.lineage.marks
-        copied = [i for i in new_items if not marks.is_tombstone(i) and not marks.token_of(i)]
-        table = self.new.layout
-        origins = {}
-        for item in copied:
-            key = key_of(item, table.key, table.table)
-            origins[identity(key)] = (key, self.lineage.origin(key))
-        wanted = {identity(old): old for _, old in origins.values() if old is not None}
-        olds = await self.old.fetch(wanted, consistent_read=True)
-        for key, old in origins.values():
-            old_item = None if old is None else olds.get(identity(old))
-            if old_item is None or key not in self.lineage.new_keys(old_item):
-                self._note(Kind.EXTRA, key, f"nothing in {self.old.layout.table} yields it")
-
-    def report(self) -> VerificationReport:
-        return VerificationReport(
-            level=self.level,
-            checked=sum(self.counts.values()) - self.counts[Kind.EXTRA],
-            missing=self.counts[Kind.MISSING],
-            different=self.counts[Kind.DIFFERENT],
-            rewritten=self.counts[Kind.REWRITTEN],
-            deleted=self.counts[Kind.DELETED],
-            extra=self.counts[Kind.EXTRA],
-            seconds=self.clock.monotonic() - self.started,
-            examples=tuple(self.examples),
-        )
-
-    def _yield(self, old_item: WireItem) -> list[_Expected]:
-        try:
-            return [_Expected(key, item) for key, item in self.lineage.new_items(old_item)]
-        except DualTableError as error:
-            old = self.old.layout
-            key = key_of(old_item, old.key, old.table)
-            self._note(Kind.MISSING, key, f"{type(error).__name__}: {error}")
-            return []
-
-    def _judge(self, wanted: _Expected, found: WireItem | None) -> Kind:
-        marks = self.lineage.marks
-        if found is None:
-            return Kind.MISSING
-        if marks.is_tombstone(found):
-            return Kind.DELETED
-        if marks.token_of(found) is not None:
-            return Kind.REWRITTEN
-        if self.level == "content" and not equal_items(wanted.item, found):
-            return Kind.DIFFERENT
-        return Kind.SAME
-
-    def _key_attributes(self) -> tuple[str, ...]:
+    @property
+    def marks_and_key(self) -> tuple[str, ...]:
+        """The attributes of a new item that tell what it is."""
         marks = self.lineage.marks
         return (*self.new.layout.key.names, marks.tombstone, marks.token)
 
-    def _note(self, kind: Kind, key: WireKey, reason: str) -> None:
-        self.counts[kind] += 1
-        worth = kind in (Kind.MISSING, Kind.DIFFERENT, Kind.EXTRA)
-        if worth and self.counts[kind] <= MAX_EXAMPLES:
-            self.examples.append(Example(kind=kind.value, key=plain(key), reason=reason))
+    async def old_page(self, items: Sequence[WireItem], spent: Spent) -> Findings:
+        """Look for everything that a page of the old table yields."""
+        sources = [self._source(i) for i in items if not self.lineage.marks.is_tombstone(i)]
+        verdicts = await self._judged(sources, spent, consistent_read=False)
+        bad = [v.source for v in verdicts if v.kind in BAD and v.source is not None]
+        if doubtful := {identity(source): source for source in bad}:
+            olds = await self.old.fetch(doubtful, spent, consistent_read=True)
+            again = [self._source(item) for item in olds.values()]
+            verdicts = [v for v in verdicts if not v.source or identity(v.source) not in doubtful]
+            verdicts += await self._judged(again, spent, consistent_read=True)
+            sources = [s for s in sources if identity(s.key) not in doubtful] + again
+        if self.repairs is not None:
+            verdicts = await self._repaired(self.repairs, verdicts, spent)
+        return self._findings(verdicts, sources)
 
-    def _observe(self) -> None:
-        if self.observer is not None:
-            self.observer(self.report())
+    async def new_page(self, items: Sequence[WireItem], spent: Spent) -> Findings:
+        """Look for items of the new table that no old item yields and production did not write."""
+        copied = self._copied(items)
+        doubtful = await self._unyielded(copied, spent, consistent_read=False)
+        if doubtful:
+            found = await self.new.fetch(
+                doubtful, spent, consistent_read=True, attributes=self.marks_and_key
+            )
+            still = self._copied(found.values())
+            doubtful = await self._unyielded(still, spent, consistent_read=True)
+        reason = f"nothing in {self.old.layout.table} yields it"
+        verdicts = [_Verdict(Kind.EXTRA, key, reason=reason) for key in doubtful.values()]
+        return attrs.evolve(self._findings(verdicts, ()), scanned=len(items))
+
+    def _source(self, old_item: WireItem) -> _Source:
+        table = self.old.layout
+        key = key_of(old_item, table.key, table.table)
+        try:
+            return _Source(key, self.lineage.outputs(old_item, key))
+        except DualTableError as error:
+            return _Source(key, failure=f"{type(error).__name__}: {error}")
+
+    async def _judged(
+        self, sources: Sequence[_Source], spent: Spent, *, consistent_read: bool
+    ) -> list[_Verdict]:
+        keys = {identity(out.key): out.key for source in sources for out in source.outputs}
+        found = await self.new.fetch(
+            keys,
+            spent,
+            consistent_read=consistent_read,
+            attributes=None if self.level == "content" else self.marks_and_key,
+        )
+        verdicts = []
+        for source in sources:
+            if source.failure:
+                verdicts.append(
+                    _Verdict(Kind.MISSING, source.key, source.key, reason=source.failure)
+                )
+            verdicts += [
+                self._judge(source, output, found.get(identity(output.key)))
+                for output in source.outputs
+            ]
+        return verdicts
+
+    def _judge(self, source: _Source, output: Output, found: WireItem | None) -> _Verdict:
+        marks = self.lineage.marks
+        if found is None:
+            reason = f"not in {self.new.layout.table}"
+            return _Verdict(Kind.MISSING, output.key, source.key, output, reason)
+        if marks.is_tombstone(found):
+            return _Verdict(Kind.DELETED, output.key, source.key)
+        if marks.token_of(found) is not None:
+            return _Verdict(Kind.REWRITTEN, output.key, source.key)
+        if self.level == "content" and not equal_items(output.item, found):
+            paths = differing_paths(output.item, found)[:MAX_PATHS]
+            return _Verdict(Kind.DIFFERENT, output.key, source.key, paths=paths)
+        return _Verdict(Kind.SAME, output.key, source.key)
+
+    async def _repaired(
+        self, repairs: Repairs, verdicts: Sequence[_Verdict], spent: Spent
+    ) -> list[_Verdict]:
+        """Copy what is missing, and judge it once more."""
+        lost = [v for v in verdicts if v.kind is Kind.MISSING and v.output is not None]
+        if not lost:
+            return list(verdicts)
+        await repairs.copy([v.output.packed for v in lost if v.output is not None])
+        sources = [_Source(v.source, [v.output]) for v in lost if v.source and v.output]
+        again = await self._judged(sources, spent, consistent_read=True)
+        return [
+            *(v for v in verdicts if v not in lost),
+            *(attrs.evolve(v, kind=Kind.REPAIRED) if v.kind is Kind.SAME else v for v in again),
+        ]
+
+    def _copied(self, items: Iterable[WireItem]) -> dict[Hashable, WireKey]:
+        """Return the keys of those items that production has neither written nor deleted."""
+        marks, table = self.lineage.marks, self.new.layout
+        copied = [i for i in items if not marks.is_tombstone(i) and marks.token_of(i) is None]
+        keys = [key_of(item, table.key, table.table) for item in copied]
+        return {identity(key): key for key in keys}
+
+    async def _unyielded(
+        self, keys: Mapping[Hashable, WireKey], spent: Spent, *, consistent_read: bool
+    ) -> dict[Hashable, WireKey]:
+        """Return those keys that no old item yields."""
+        origins = {name: self.lineage.origin(key) for name, key in keys.items()}
+        wanted = {identity(old): old for old in origins.values() if old is not None}
+        olds = await self.old.fetch(wanted, spent, consistent_read=consistent_read)
+        unyielded = {}
+        for name, key in keys.items():
+            origin = origins[name]
+            old_item = None if origin is None else olds.get(identity(origin))
+            if old_item is None or not self._yields(old_item, key):
+                unyielded[name] = key
+        return unyielded
+
+    def _yields(self, old_item: WireItem, key: WireKey) -> bool:
+        return key in self.lineage.new_keys(old_item)
+
+    def _findings(self, verdicts: Iterable[_Verdict], sources: Sequence[_Source]) -> Findings:
+        counts: Counter[Kind] = Counter()
+        in_buckets: Counter[str] = Counter()
+        examples = []
+        for verdict in verdicts:
+            counts[verdict.kind] += 1
+            if verdict.kind in BAD:
+                examples.append(_example(verdict))
+            if word := _BUCKETED.get(verdict.kind):
+                in_buckets[f"{word}{bucket_of(verdict.key)}"] += 1
+        outputs = [output for source in sources for output in source.outputs]
+        return Findings(
+            **{kind.value: count for kind, count in counts.items()},
+            scanned=len(sources),
+            dropped=sum(not s.outputs and not s.failure for s in sources),
+            digests=digests((output.key, output.packed) for output in outputs),
+            in_buckets=in_buckets,
+            examples=tuple(examples),
+        )
+
+
+_BUCKETED = {
+    Kind.DIFFERENT: "different ",
+    Kind.MISSING: "bad ",
+    Kind.REPAIRED: "bad ",
+    Kind.REWRITTEN: "touched ",
+    Kind.DELETED: "touched ",
+}
+
+
+def _example(verdict: _Verdict) -> Example:
+    return Example(
+        kind=verdict.kind.value,
+        key=plain(verdict.key),
+        reason=verdict.reason,
+        paths=tuple(verdict.paths),
+    )

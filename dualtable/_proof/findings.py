@@ -1,15 +1,19 @@
 """What a verification may find, and its report.
 
-The rule: findings name keys and reasons, never values.
+The rule: findings name keys, paths and reasons, never values. Those of a segment are stored with
+its checkpoint, so no process has to find them again.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Self
 
 import attrs
 
+from dualtable._control.segments import Progress
 from dualtable._wire.types import Key
 
 Level = Literal["keys", "content"]
@@ -18,30 +22,95 @@ Level = Literal["keys", "content"]
 MAX_EXAMPLES = 20
 """Examples kept of each kind."""
 
+MAX_PATHS = 10
+"""Paths kept of each example."""
+
 
 class Kind(enum.StrEnum):
     """What a verification may find about one key."""
 
     MISSING = "missing"
     DIFFERENT = "different"
+    CHANGED_OLD = "changed_old"
     REWRITTEN = "rewritten"
     DELETED = "deleted"
     EXTRA = "extra"
     SAME = "same"
+    REPAIRED = "repaired"
+
+
+BAD = (Kind.MISSING, Kind.DIFFERENT, Kind.CHANGED_OLD, Kind.EXTRA)
+"""What is held against the copy."""
 
 
 @attrs.frozen(kw_only=True)
 class Example:
-    """One finding: its kind, the key in plain values, and a reason where there is one."""
+    """One finding.
+
+    Attributes:
+        kind: ``missing``, ``different``, ``changed_old`` or ``extra``.
+        key: The key in the new table, in plain values; in the old one where its item cannot be
+            transformed. Empty where it is not known.
+        reason: In words, where there is more to say.
+        paths: Where the two items differ, in DynamoDB's notation, such as ``lines[0].sku``.
+    """
 
     kind: str
     key: Key
     reason: str = ""
+    paths: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Findings(Progress):
+    """What was found in the settled pages; `scanned` counts the items of both tables.
+
+    `in_buckets` says for each bucket of keys, see `digests`, how many were found to differ, how
+    many were otherwise bad, and how many production has written to.
+    """
+
+    same: int = attrs.field(default=0, converter=int)
+    missing: int = attrs.field(default=0, converter=int)
+    different: int = attrs.field(default=0, converter=int)
+    changed_old: int = attrs.field(default=0, converter=int)
+    rewritten: int = attrs.field(default=0, converter=int)
+    deleted: int = attrs.field(default=0, converter=int)
+    extra: int = attrs.field(default=0, converter=int)
+    repaired: int = attrs.field(default=0, converter=int)
+    in_buckets: Counter[str] = attrs.field(factory=Counter)
+    examples: tuple[Example, ...] = ()
+
+    def __add__(self, other: Progress) -> Self:
+        """Add the counts, and keep some examples of each kind."""
+        added = super().__add__(other)
+        return attrs.evolve(added, examples=_some(added.examples))
+
+    def fields(self) -> dict[str, Any]:
+        """Return what a record holds of it."""
+        examples = [{**attrs.asdict(e), "paths": list(e.paths)} for e in self.examples]
+        return {**super().fields(), "in_buckets": dict(self.in_buckets), "examples": examples}
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Self:
+        """Return what a record holds."""
+        examples = tuple(Example(**{**e, "paths": tuple(e["paths"])}) for e in fields["examples"])
+        buckets = Counter({bucket: int(count) for bucket, count in fields["in_buckets"].items()})
+        return super().of({**fields, "in_buckets": buckets, "examples": examples})
+
+
+def _some(examples: Iterable[Example]) -> tuple[Example, ...]:
+    seen: Counter[str] = Counter()
+    kept = []
+    for example in examples:
+        seen[example.kind] += 1
+        if seen[example.kind] <= MAX_EXAMPLES:
+            kept.append(example)
+    return tuple(kept)
 
 
 @attrs.frozen(kw_only=True)
 class VerificationReport:
-    """What a verification found.
+    """What a verification found, by all processes that share it.
 
     Attributes:
         level: ``keys`` or ``content``.
@@ -49,12 +118,19 @@ class VerificationReport:
         missing: Of those, not in the new table, or the transform fails on the old item.
         different: Copied, never rewritten, and not equal to what the transform yields
             (level ``content``).
+        changed_old: Old items that are not as they were copied: somebody has written to the old
+            table since. Told from `different` by digests that the copy leaves (level ``content``).
         rewritten: Written by production since; their content is production's.
         deleted: Deleted by production since.
+        dropped: Old items that the transform leaves out.
         extra: In the new table, neither written by production nor yielded by any old item
             (level ``content``).
-        seconds: How long it took.
-        examples: Up to 20 of each of missing, different and extra; keys only.
+        repaired: Were missing, have been copied now, and were then found to be as they should.
+        read_units: Read units consumed on both tables.
+        share_done: From 0 to 1.
+        seconds: How long this process took.
+        examples: Up to 20 of each of missing, different, changed_old and extra; keys and paths
+            only.
 
     Example:
         >>> from dualtable import VerificationReport
@@ -66,13 +142,24 @@ class VerificationReport:
     checked: int = 0
     missing: int = 0
     different: int = 0
+    changed_old: int = 0
     rewritten: int = 0
     deleted: int = 0
+    dropped: int = 0
     extra: int = 0
+    repaired: int = 0
+    read_units: float = 0.0
+    share_done: float = 1.0
     seconds: float = 0.0
     examples: tuple[Example, ...] = ()
 
     @property
+    def complete(self) -> bool:
+        """Whether everything has been looked at."""
+        return self.share_done == 1
+
+    @property
     def ok(self) -> bool:
-        """Whether nothing is missing, different or extra."""
-        return not (self.missing or self.different or self.extra)
+        """Whether everything has been looked at and nothing is held against the copy."""
+        bad = self.missing or self.different or self.changed_old or self.extra
+        return self.complete and not bad

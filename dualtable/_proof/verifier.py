@@ -1,48 +1,81 @@
 """The proof at the end: what the old table holds has arrived, and nothing else has.
 
-The rule: a verification only reads; what it found is recorded for the gate of the next phase. It
-judges an item of `new` by its marks: a tombstone was deleted by production, a write token says that
-production has rewritten it, and what has neither was copied and must still equal what the transform
-yields. Memory does not grow with the tables.
+The rule: a verification only reads, unless it is asked to copy what is missing; what it found is
+recorded for the gate of the next phase. Its work is shared and resumed like that of the copy:
+
+    board -> segment -> scan -> page -> transform -> look up -> judge -> look again
+      ^                                                                       |
+      +-------- checkpoint, with what was found <-----------------------------+
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Iterable
 from typing import Unpack
 
+import attrs
+
 from dualtable._clock import Clock
-from dualtable._control.capacity import TokenBucket
+from dualtable._control.capacity import Paces
 from dualtable._control.connected import Connected, begun
+from dualtable._control.control_table import Limits
 from dualtable._control.inherited import check_marks
 from dualtable._dynamodb.connect import Connection
+from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._proof.comparison import Comparison, Reader
-from dualtable._proof.findings import Level, VerificationReport
-from dualtable._proof.recording import Recording
-from dualtable._sharing.membership import check_tables
+from dualtable._proof.comparison import Comparison
+from dualtable._proof.estimate import Estimate
+from dualtable._proof.findings import Findings, Level, VerificationReport
+from dualtable._proof.passes import Passes
+from dualtable._proof.reader import Reader
+from dualtable._proof.recording import record
+from dualtable._proof.repair import Repairs
+from dualtable._proof.reporting import Extent
+from dualtable._proof.shared import Copied, ProofRun, Proofs, agreed, wanted_run
+from dualtable._sharing.board import Board, ControlBoard, MemoryBoard, name_of_migrator
+from dualtable._sharing.crew import Crew
+from dualtable._sharing.limits import SharedLimits
+from dualtable._sharing.membership import Membership, check_tables
+from dualtable._sharing.process import heap_set_aside, stopping_on
+from dualtable._sharing.retries import Retries
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._wire.layouts import identity, layout
-from dualtable.errors import InvalidSettingError
+from dualtable._wire.types import Description
+from dualtable.errors import AccessError, InvalidSettingError
+
+_log = logging.getLogger("dualtable.verifier")
 
 
 class Verifier(Connected):
     """Proves that the new table holds what the old one yields.
 
     It may run beside production and, with what is not copied yet counted as missing, beside the
-    migrator.
+    migrator: whatever looks bad is read again before it is said. It may be stopped or killed at any
+    point and started again; a second one beside a running one shares its segments. A verifier runs
+    once; make another to go on.
 
     Args:
         migration: What was migrated.
         level: ``"keys"``: every key that the old table yields is in the new one, live or deleted.
             ``"content"`` (default): also, what was copied and not rewritten equals what the
-            transform yields, and the new table holds nothing that came from nowhere.
-        total_segments: Parts of each scan, taken in random order. Default: four for each of
-            `concurrency`.
+            transform yields, the old items are as they were copied, and the new table holds nothing
+            that came from nowhere.
+        total_segments: Parts of each scan. Default: as many as the copy has, so that changes of the
+            old table can be told; where nothing was copied, four for each of `concurrency`.
         concurrency: Segments worked on at once.
-        max_read_units: Ceiling of read units per second on each of the two tables; None for none.
-        observer: Called with a `VerificationReport` after each page.
+        max_read_units: Ceiling of read units per second on each of the two tables. Default: the
+            one in force, as for the `Migrator`; copy and verification share it, and it is kept.
+        repair: Copy what is missing, only if it is absent, and prove it at once; as the migrator
+            may, in no other phase. What differs stays as it is.
+        restart: Begin anew, whatever has been looked at.
+        observer: Called with a `VerificationReport` twice a second at most; it says what all
+            processes have found so far.
+        lease_seconds: How long a segment stays with a process that has stopped responding.
+            Default: 30.
         clock: Where time comes from; for tests.
         **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
@@ -77,54 +110,191 @@ class Verifier(Connected):
         total_segments: int | None = None,
         concurrency: int = 16,
         max_read_units: float | None = None,
+        repair: bool = False,
+        restart: bool = False,
         observer: Callable[[VerificationReport], None] | None = None,
+        lease_seconds: float = 30.0,
         clock: Clock | None = None,
         **connection: Unpack[Connection],
     ) -> None:
         if level not in ("keys", "content"):
             raise InvalidSettingError(f"level={level!r} must be 'keys' or 'content'")
         check_range("concurrency", concurrency, 1, 1_000, whole=True, optional=False)
-        check_range("total_segments", total_segments, 1, 1_000_000, whole=True)
+        check_range("total_segments", total_segments, 1, 499_999, whole=True)
         check_range("max_read_units", max_read_units, 0.001)
+        check_range("lease_seconds", lease_seconds, 0.001, 3600)
         super().__init__(migration, clock, connection)
         self._level: Level = level
         self._concurrency = concurrency
-        self._total_segments = total_segments or 4 * concurrency
+        self._total_segments = total_segments
         self._max_read_units = max_read_units
+        self._repair = repair
+        self._restart = restart
         self._observer = observer
+        self._lease_seconds = lease_seconds
+        self._stopping = asyncio.Event()
 
-    async def run(self) -> VerificationReport:
+    def stop(self) -> None:
+        """Let `run` finish its pages, store what was found, and return."""
+        self._stopping.set()
+
+    async def run(self, *, stop_on: Iterable[signal.Signals] = ()) -> VerificationReport:
         """Read both tables and return what was found.
+
+        Args:
+            stop_on: Signals that stop it in an orderly way, as for `Migrator.run`.
 
         Raises:
             TableNotFoundError: One of the tables does not exist.
-            MigrationMismatchError: One of them was made anew while it was read.
-            GatewayError: DynamoDB refused a request or stayed out of reach.
+            MigrationMismatchError: One of them was made anew while it was read; others are at work
+                on a verification that is another one; or something is to be copied in a phase in
+                which nothing may be.
+            GatewayError: DynamoDB refused a request or stayed out of reach; what is settled stays.
         """
-        async with self._connect(ONE_OFF) as gateway:
-            seen = [
-                await gateway.describe_table(name)
-                for name in (self._migration.old, self._migration.new)
-            ]
-            old, new = map(layout, seen)
-            await check_marks(gateway, self._migration, identity(seen[0]))
-            run = Comparison(
-                level=self._level,
-                lineage=Lineage.of(self._migration, old, new),
-                old=Reader(gateway, old, TokenBucket(self._max_read_units, self._clock)),
-                new=Reader(gateway, new, TokenBucket(self._max_read_units, self._clock)),
-                observer=self._observer,
-                clock=self._clock,
+        retries = Retries()
+        async with self._connect(ONE_OFF, retries.note) as gateway:
+            with stopping_on(stop_on, self.stop), heap_set_aside():
+                old = await gateway.describe_table(self._migration.old)
+                new = await gateway.describe_table(self._migration.new)
+                tables = _Tables(gateway, old, new, Paces.of(old, new, self._clock))
+                retries.paces = tables.paces
+                await check_marks(gateway, self._migration, identity(old))
+                return await self._verify(tables)
+
+    async def _verify(self, tables: _Tables) -> VerificationReport:
+        migration = self._migration
+        proofs = Proofs(tables.gateway, migration.control_table, migration.name)
+        proofs.repairs = self._repair
+        copied = await Copied.look(tables.gateway, migration)
+        mine = wanted_run(
+            migration,
+            copied,
+            tables.identities,
+            level=self._level,
+            segments_each=self._segments_each(copied),
+            repairs=self._repair,
+            now=self._clock.now(),
+        )
+        estimate = Estimate.of(tables.old, tables.new, mine.level)
+        _log.info("verification begins", extra=estimate.shown())
+        try:
+            await proofs.ensure_table()
+            run = await agreed(
+                proofs, mine, self._clock, name=migration.name, restart=self._restart
             )
-            recording = Recording(gateway, self._migration, self._clock)
-            await recording.begin()
+        except AccessError as error:
+            if self._repair:
+                raise
+            _log.warning(
+                "the role may not write to the control table, so this verification is not shared,"
+                " not resumed, and no gate will open by it",
+                extra={"reason": str(error)},
+            )
             with begun():
-                await run.each_page(run.old, run.compare, self._total_segments, self._concurrency)
-                if self._level == "content":
-                    await run.each_page(
-                        run.new, run.find_extra, self._total_segments, self._concurrency
-                    )
-                await check_tables(gateway, self._migration, *map(identity, seen))
-                report = run.report()
-                await recording.end(report)
-                return report
+                return await self._alone(tables, copied, mine)
+        with begun():
+            return await self._shared(tables, proofs, copied, run)
+
+    async def _alone(self, tables: _Tables, copied: Copied, run: ProofRun) -> VerificationReport:
+        tables.paces.limit(self._max_read_units, None)
+        passes = self._passes(tables, copied, run, MemoryBoard(run.total_segments, Findings), None)
+        await passes.work()
+        await check_tables(tables.gateway, self._migration, *tables.identities)
+        passes.check()
+        return passes.report()
+
+    async def _shared(
+        self, tables: _Tables, proofs: Proofs, copied: Copied, run: ProofRun
+    ) -> VerificationReport:
+        """Do this process's part of a verification, and record what was found if it has ended."""
+        membership = Membership(
+            tables.gateway,
+            self._migration,
+            proofs,
+            run,
+            name_of_migrator(),
+            self._clock,
+            self._lease_seconds,
+        )
+        await membership.confirm()
+        limits = SharedLimits(proofs, membership, self._clock, tables.paces)
+        await limits.join(Limits(self._max_read_units))
+        repairs = self._repairs(tables, membership) if run.repairs else None
+        passes = self._passes(tables, copied, run, ControlBoard(membership), repairs)
+        await passes.work(limits.follow())
+        await membership.renew()  # what was found of another table is no proof
+        passes.check()
+        report = passes.report()
+        if report.complete:
+            await record(proofs, run, report, self._clock)
+        await membership.leave()
+        return report
+
+    def _passes(
+        self,
+        tables: _Tables,
+        copied: Copied,
+        run: ProofRun,
+        board: Board,
+        repairs: Repairs | None,
+    ) -> Passes:
+        old, new = layout(tables.old), layout(tables.new)
+        estimate = Estimate.of(tables.old, tables.new, run.level)
+        return Passes(
+            comparison=Comparison(
+                level=run.level,
+                lineage=Lineage.of(self._migration, old, new),
+                old=Reader.of(tables.gateway, old, tables.paces.reads),
+                new=Reader.of(tables.gateway, new, tables.paces.looks),
+                repairs=repairs,
+            ),
+            crew=Crew(
+                board=board,
+                stopping=self._stopping,
+                clock=self._clock,
+                renew_seconds=self._lease_seconds / 3,
+                rooms=self._concurrency,
+                most_open=self._concurrency,
+            ),
+            extent=Extent(
+                total_segments=run.total_segments,
+                segments_each=run.segments_each,
+                items=estimate.items,
+            ),
+            copied=copied.segments
+            if run.copy and run.segments_each == _segments_of(copied)
+            else (),
+            page_items=estimate.page_items(self._concurrency),
+            observer=self._observer,
+        )
+
+    def _repairs(self, tables: _Tables, membership: Membership) -> Repairs:
+        return Repairs(
+            tables.gateway,
+            layout(tables.new),
+            tables.paces.writes,
+            self._clock,
+            membership.acting,
+        )
+
+    def _segments_each(self, copied: Copied) -> int:
+        return self._total_segments or _segments_of(copied) or 4 * self._concurrency
+
+
+def _segments_of(copied: Copied) -> int:
+    return 0 if copied.run is None else copied.run.total_segments
+
+
+@attrs.frozen
+class _Tables:
+    """The two tables, and how fast they are read."""
+
+    gateway: Gateway
+    old: Description
+    new: Description
+    paces: Paces
+
+    @property
+    def identities(self) -> tuple[str, str]:
+        """What tells both tables from others that may have their names later."""
+        return identity(self.old), identity(self.new)

@@ -109,7 +109,9 @@ class ControlBoard:
             known = self._known.get(segment.number)
             if known is None or known.revision < segment.revision:  # not what we stored meanwhile
                 self._known[segment.number] = segment
-        all_segments = (self._known.get(n) or Segment(n) for n in range(self.total_segments))
+        all_segments = (
+            self._known.get(n) or self._records.untouched(n) for n in range(self.total_segments)
+        )
         self._candidates = [s for s in all_segments if segments.is_claimable(s, self._clock.now())]
 
     async def _store(self, segment: Segment) -> Segment:
@@ -127,15 +129,16 @@ def name_of_migrator() -> str:
 
 
 class MemoryBoard:
-    """The segments of a dry run: nothing is stored and nobody else takes any."""
+    """The segments of one process alone, as in a dry run: nothing is stored."""
 
-    def __init__(self, total_segments: int) -> None:
+    def __init__(self, total_segments: int, progress: type[Progress] = Progress) -> None:
+        self._progress = progress
         self.total_segments = total_segments
         self._free = random.sample(range(total_segments), total_segments)
         self._known: dict[int, Segment] = {}
 
     async def take(self) -> Segment | None:
-        return Segment(self._free.pop()) if self._free else None
+        return Segment(self._free.pop(), progress=self._progress()) if self._free else None
 
     async def keep(self, segment: Segment) -> Segment:
         return segment
@@ -149,7 +152,7 @@ class MemoryBoard:
         return None
 
     def mourn(self, segment: Segment) -> None:
-        raise AssertionError("a dry run has no leases to lose")
+        raise AssertionError("there are no leases to lose")
 
     def known(self) -> list[Segment]:
         return list(self._known.values())

@@ -26,7 +26,7 @@ class Held:
     def __init__(self, segment: Segment, board: Board, clock: Clock) -> None:
         self.segment = segment
         self.reached = segment.checkpoint.last_key
-        self.unstored = Progress()
+        self.unstored = type(segment.progress)()
         self.at_end = False
         self.empty_pages_in_a_row = 0
         self._board = board
@@ -48,7 +48,7 @@ class Held:
     async def settle(self) -> Progress:
         """Store what is done with, and return it."""
         async with self._storing:
-            settled, self.unstored = self.unstored, Progress()
+            settled, self.unstored = self.unstored, type(self.unstored)()
             self._keep(await self._board.settle(self.segment, settled, self.reached))
             return settled
 

@@ -121,9 +121,9 @@ class Membership:
         await self.records.take_word_back(self.migrator)
 
     async def others(self) -> int:
-        """Return how many other migrators are at work."""
+        """Return how many others are at work, on a copy or a verification: they share ceilings."""
         now = self.clock.now()
-        words = await self.records.words()
+        words = await self.records.all_words()
         return sum(word.counts(now) and word.migrator != self.migrator for word in words)
 
     async def _give(self) -> None:
@@ -146,7 +146,7 @@ class Membership:
 
     async def _check(self) -> None:
         await check_run(self.control, self.run, self.migration.name)
-        await self.control.check_copying()
+        await self.control.check_phase()
         await check_tables(self.gateway, self.migration, self.run.old, self.run.new)
 
 
@@ -155,7 +155,7 @@ async def check_run(control: Control, run: Run, migration: str) -> None:
     present = await control.run()
     if present is None or present.id != run.id or present.ended:
         raise MigrationMismatchError(
-            f"{migration} has been begun anew while this migrator was at work or stood still; it"
+            f"{migration} has been begun anew while this process was at work or stood still; it"
             " has stopped, and touches nothing of the new run"
         )
 

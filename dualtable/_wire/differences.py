@@ -7,8 +7,10 @@ numbers by value. What both have alike is left as it is, byte for byte.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import TypeAlias
 
+from dualtable._wire.paths import Path
 from dualtable._wire.types import WireItem, WireValue
 from dualtable._wire.values import equal
 
@@ -55,3 +57,32 @@ def _set(members: WireItem, path: tuple[str, ...], value: WireValue | None) -> N
         members.pop(name, None)
     else:
         members[name] = value
+
+
+def differing_paths(one: Mapping[str, WireValue], other: Mapping[str, WireValue]) -> list[str]:
+    """Return where two items differ, in DynamoDB's notation and in order, and never what is there.
+
+    Lists are looked into as well, position by position.
+    """
+    return sorted(str(Path(steps)) for steps in _apart(one, other))
+
+
+def _apart(
+    one: Mapping[str, WireValue], other: Mapping[str, WireValue]
+) -> Iterator[tuple[str | int, ...]]:
+    for name in one.keys() | other.keys():
+        for steps in _inside(one.get(name), other.get(name)):
+            yield (name, *steps)
+
+
+def _inside(one: WireValue | None, other: WireValue | None) -> Iterator[tuple[str | int, ...]]:
+    """Yield the way to each difference inside of two values; the empty one for the values."""
+    if one is None or other is None:
+        yield ()
+    elif "M" in one and "M" in other:
+        yield from _apart(one["M"], other["M"])
+    elif "L" in one and "L" in other:
+        for position, (left, right) in enumerate(zip_longest(one["L"], other["L"])):
+            yield from ((position, *steps) for steps in _inside(left, right))
+    elif not equal(one, other):
+        yield ()

@@ -17,7 +17,7 @@ from dualtable._wire.types import WireItem
 
 @attrs.frozen
 class PackedItem:
-    """An item by its names, sorted, and the JSON list of their values.
+    """An item by its names, sorted, and the JSON list of their values, whose names are sorted, too.
 
     Sorted, because DynamoDB gives the names of an item in any order.
     """
@@ -29,7 +29,7 @@ class PackedItem:
     def of(cls, item: WireItem) -> PackedItem:
         """Pack an item."""
         names = tuple(sorted(item))
-        return cls(names, orjson.dumps([item[name] for name in names]))
+        return cls(names, orjson.dumps([item[name] for name in names], option=orjson.OPT_SORT_KEYS))
 
     def item(self) -> WireItem:
         """Unpack the item."""

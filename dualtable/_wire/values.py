@@ -50,8 +50,8 @@ def equal(one: WireValue, other: WireValue) -> bool:
 
 def equal_items(one: Mapping[str, WireValue], other: Mapping[str, WireValue]) -> bool:
     """Tell whether two items hold equal values under the same names."""
-    return one.keys() == other.keys() and all(
-        equal(value, other[name]) for name, value in one.items()
+    return one == other or (
+        one.keys() == other.keys() and all(equal(value, other[name]) for name, value in one.items())
     )
 
 

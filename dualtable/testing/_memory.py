@@ -193,6 +193,7 @@ class MemoryGateway(TableSettings):
         start_key: WireKey | None = None,
         limit: int | None = None,
         consistent_read: bool = False,
+        attributes: Sequence[str] | None = None,
     ) -> Page:
         await self._begin("scan", table)
         found = self._table(table)
@@ -209,7 +210,7 @@ class MemoryGateway(TableSettings):
             consistent_read=consistent_read,
         )
         await self.faults.after("scan", table)
-        return page
+        return Page([_projected(i, attributes) for i in page.items], page.last_key, page.read_units)
 
     async def query(
         self,

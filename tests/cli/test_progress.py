@@ -103,10 +103,13 @@ def test_a_line_of_a_migration() -> None:
 
 
 def test_a_line_of_a_verification() -> None:
-    """It has what was found; the end is not known."""
+    """It has the share done, the time left, and what was found."""
     meter = Meter(0)
-    meter.note(of_verification(VerificationReport(level="keys", checked=50, missing=2)), 5)
-    assert line(meter.view()) == "50 items, 10/s, 2 missing, 0 different, 0 extra"
+    report = VerificationReport(level="keys", checked=50, missing=2, share_done=0.25)
+    meter.note(of_verification(report), 5)
+    assert line(meter.view()) == (
+        "25.0 % done, — left, 50 items, 10/s, 2 missing, 0 different, 0 changed in old, 0 extra"
+    )
 
 
 def test_before_the_first_page() -> None:

@@ -1,0 +1,86 @@
+"""What was copied of a segment, in a few numbers that do not depend on the order.
+
+The rule: the digest of an old item is that of what it yields, so a verification that finds another
+one knows that the old item has changed since its copy, as far as that matters. Each segment has
+several digests, by key, so that it also knows about where.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable
+from struct import Struct
+from typing import Self
+
+import attrs
+
+from dualtable._wire.packed import PackedItem
+from dualtable._wire.types import WireKey
+
+BUCKETS = 16
+"""Digests of a segment."""
+
+_MASK = 2**64 - 1
+_STORED = Struct(f">{BUCKETS}Q")
+_SET = re.compile(rb'"[SNB]S":\[((?:"(?:[^"\\]|\\.)*",?)*)\]')
+_MEMBER = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+@attrs.frozen
+class Digests:
+    """A sum for each bucket of keys; nothing was summed up where there are none."""
+
+    sums: tuple[int, ...] = ()
+
+    def __add__(self, other: Self) -> Self:
+        """Add the sums."""
+        if not self.sums or not other.sums:
+            return self if self.sums else other
+        pairs = zip(self.sums, other.sums, strict=True)
+        return type(self)(tuple((one + another) & _MASK for one, another in pairs))
+
+    def differing(self, other: Self) -> set[int]:
+        """Return the buckets in which they differ; none where either is unknown."""
+        if not self.sums or not other.sums:
+            return set()
+        pairs = zip(self.sums, other.sums, strict=True)
+        return {bucket for bucket, (one, another) in enumerate(pairs) if one != another}
+
+    def to_bytes(self) -> bytes:
+        return _STORED.pack(*self.sums) if self.sums else b""
+
+    @classmethod
+    def from_bytes(cls, stored: bytes) -> Self:
+        return cls(_STORED.unpack(stored) if stored else ())
+
+
+def digests(copies: Iterable[tuple[WireKey, PackedItem]]) -> Digests:
+    """Return the digests of some new items, each with its key."""
+    sums = [0] * BUCKETS
+    for key, item in copies:
+        add(sums, key, item)
+    return Digests(tuple(sums))
+
+
+def add(sums: list[int], key: WireKey, item: PackedItem) -> None:
+    """Add one new item to the sums."""
+    sums[bucket_of(key)] += digest_of(item)
+
+
+def bucket_of(key: WireKey) -> int:
+    """Return the bucket of a key in its canonical form."""
+    text = "".join([content for value in key.values() for content in value.values()])
+    return zlib.crc32(text.encode()) % BUCKETS
+
+
+def digest_of(item: PackedItem) -> int:
+    """Return a number that is the same however the members of the item's sets are ordered."""
+    values = item.values
+    if b'S":["' in values and _SET.search(values):
+        values = _SET.sub(_in_order, values)
+    return zlib.crc32(values, zlib.crc32("\0".join(item.names).encode()))
+
+
+def _in_order(found: re.Match[bytes]) -> bytes:
+    return b",".join(sorted(_MEMBER.findall(found.group(1))))

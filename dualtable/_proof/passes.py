@@ -1,0 +1,108 @@
+"""The passes over both tables, segment by segment, and what they have found so far.
+
+The rule: a page counts once its findings are stored with the checkpoint; they are stored once a
+second at most, since a page that is read again finds the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import attrs
+
+from dualtable._control.segments import Segment
+from dualtable._dynamodb.gateway import Page
+from dualtable._proof.comparison import Comparison
+from dualtable._proof.findings import VerificationReport
+from dualtable._proof.reader import Spent
+from dualtable._proof.reporting import Extent, report
+from dualtable._sharing.crew import Crew, Room
+from dualtable._sharing.held import Held
+
+_STORE_SECONDS = 1.0
+_OBSERVE_SECONDS = 0.5
+
+
+@attrs.define(kw_only=True, eq=False)
+class Passes:
+    """One process's part of a verification.
+
+    Args:
+        comparison: What pages are compared with.
+        crew: The workers.
+        extent: How much there is to look at.
+        copied: The copy's segments as they were in the beginning; none where its segments are not
+            those of the verification.
+        page_items: Items read at once, at most.
+        observer: Is told every now and then.
+    """
+
+    comparison: Comparison
+    crew: Crew
+    extent: Extent
+    copied: Sequence[Segment]
+    page_items: int
+    observer: Callable[[VerificationReport], None] | None
+    _started: float = attrs.field(init=False)
+    _observed_at: float = attrs.field(init=False, default=float("-inf"))
+
+    def __attrs_post_init__(self) -> None:
+        self._started = self.crew.clock.monotonic()
+
+    async def work(self, *aides: Coroutine[Any, Any, None]) -> None:
+        """Return when every segment is done, by this process or others, or it is stopped."""
+        await self.crew.work(self._compare_segment, *aides)
+
+    def check(self) -> None:
+        """Raise what has stopped it, if anything has."""
+        self.crew.check()
+
+    def report(self) -> VerificationReport:
+        """Return what all processes have found, as far as is known here."""
+        seconds = self.crew.clock.monotonic() - self._started
+        segments = self.crew.board.known()
+        return report(self.comparison.level, self.extent, segments, self.copied, seconds)
+
+    async def _compare_segment(self, held: Held, room: Room) -> None:
+        while not held.segment.checkpoint.done:
+            await room.enter()
+            if self.crew.stopping.is_set():
+                await self._store(held)
+                await held.give_back()
+                return
+            await self._compare_page(held)
+            if held.at_end or held.stored_before(min(_STORE_SECONDS, self.crew.renew_seconds)):
+                await self._store(held)
+
+    async def _compare_page(self, held: Held) -> None:
+        spent = Spent()
+        new = held.segment.number >= self.extent.segments_each
+        page = await self._scan(held, spent, new=new)
+        compare = self.comparison.new_page if new else self.comparison.old_page
+        found = await compare(page.items, spent)
+        counted = attrs.evolve(found, pages=1, read_units=spent.read_units)
+        held.note(counted, page.last_key)
+
+    async def _scan(self, held: Held, spent: Spent, *, new: bool) -> Page:
+        reader = self.comparison.new if new else self.comparison.old
+        return await reader.scan(
+            held.segment.number % self.extent.segments_each,
+            self.extent.segments_each,
+            held.reached,
+            spent,
+            limit=self.page_items,
+            attributes=self.comparison.marks_and_key if new else None,
+        )
+
+    async def _store(self, held: Held) -> None:
+        if held.unstored.pages:
+            await held.settle()
+            self._observe()
+
+    def _observe(self) -> None:
+        """Tell the observer, now and then: to add up all segments takes its time."""
+        now = self.crew.clock.monotonic()
+        if self.observer is not None and now >= self._observed_at + _OBSERVE_SECONDS:
+            self._observed_at = now
+            self.observer(self.report())

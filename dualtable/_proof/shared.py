@@ -1,0 +1,159 @@
+"""One verification, by any number of processes: what they have agreed on.
+
+The rule: a verification that has not ended is gone on with by whoever would do just the same, and
+by nobody else; one that has ended is begun anew. How the copy stood is noted when it begins, since
+that is what it is worth to a gate.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import attrs
+
+from dualtable._clock import Clock
+from dualtable._control.milestones import Milestones
+from dualtable._control.run_records import Run
+from dualtable._control.segments import Segment, complete
+from dualtable._dynamodb.gateway import Gateway
+from dualtable._proof.findings import Findings, Level
+from dualtable._sharing.membership import end_run
+from dualtable._transforms.migration import Migration
+from dualtable._wire.types import Item
+from dualtable.errors import MigrationMismatchError, TransformError
+
+
+@attrs.frozen(kw_only=True)
+class ProofRun(Run):
+    """What all processes of one verification have agreed on.
+
+    Args:
+        level: ``keys`` or ``content``.
+        passes: 1 where only the old table is read, 2 where the new one is, too.
+        repairs: What is missing is copied.
+        copy: The identity of the copy's run, empty where none was begun.
+        copied: Every segment of it was done when the verification began.
+        began: When, in seconds since 1970, by the clock of who began it.
+    """
+
+    level: Level
+    passes: int
+    repairs: bool
+    copy: str
+    copied: bool
+    began: float
+
+    @property
+    def segments_each(self) -> int:
+        """Parts of each table; those of the old one come first."""
+        return self.total_segments // self.passes
+
+    @classmethod
+    def of(cls, item: Item) -> ProofRun:
+        """Return the run that a record holds."""
+        return super().of({**item, "passes": int(item["passes"]), "began": float(item["began"])})
+
+    def same_as(self, other: ProofRun) -> bool:
+        """Tell whether whoever would begin this one may go on with the other."""
+        return attrs.evolve(self, id=other.id, began=other.began) == other
+
+
+class Proofs(Milestones):
+    """The records of a migration's verification."""
+
+    run_record = "proof"
+    run_type = ProofRun
+    progress_type = Findings
+
+    repairs = False
+
+    async def check_phase(self) -> None:
+        """Raise `MigrationMismatchError` where something is to be copied and nothing may be."""
+        if self.repairs:
+            await self.check_copying()
+
+
+@attrs.frozen
+class Copied:
+    """How the copy stands: its run and segments, as far as there are any."""
+
+    run: Run | None
+    segments: tuple[Segment, ...] = ()
+
+    @classmethod
+    async def look(cls, gateway: Gateway, migration: Migration) -> Copied:
+        """Read how the copy stands."""
+        control = Milestones(gateway, migration.control_table, migration.name)
+        run = await control.run()
+        return cls(run, () if run is None else tuple(await control.of(run).segments()))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every segment is done."""
+        return self.run is not None and complete(self.segments, self.run.total_segments)
+
+
+def wanted_run(
+    migration: Migration,
+    copied: Copied,
+    tables: tuple[str, str],
+    *,
+    level: Level,
+    segments_each: int,
+    repairs: bool,
+    now: float,
+) -> ProofRun:
+    """Return the verification that somebody would begin."""
+    passes = 2 if level == "content" else 1
+    return ProofRun(
+        id=secrets.token_hex(8),
+        fingerprint=_fingerprint(migration),
+        total_segments=passes * segments_each,
+        old=tables[0],
+        new=tables[1],
+        level=level,
+        passes=passes,
+        repairs=repairs,
+        copy="" if copied.run is None else copied.run.id,
+        copied=copied.complete,
+        began=now,
+    )
+
+
+async def agreed(
+    proofs: Proofs, mine: ProofRun, clock: Clock, *, name: str, restart: bool
+) -> ProofRun:
+    """Return the verification that is gone on with, or that is begun now.
+
+    Raises:
+        MigrationMismatchError: Others are at work on one that is another.
+    """
+    earlier = await proofs.run()
+    if isinstance(earlier, ProofRun):
+        records = proofs.of(earlier)
+        ended = earlier.ended or complete(await records.segments(), earlier.total_segments)
+        if not ended and not restart and mine.same_as(earlier):
+            return earlier
+        at_work = [word for word in await records.words() if word.counts(clock.now())]
+        if at_work and not ended:
+            raise MigrationMismatchError(
+                f"{len(at_work)} processes are at work on a verification of {name} that"
+                f" is another one (level {earlier.level}, {earlier.segments_each} segments"
+                f"{', with repair' if earlier.repairs else ''}); run the same, stop them, or wait"
+                " half a minute after one was killed"
+            )
+        await end_run(proofs, earlier, clock)
+    run = await proofs.begin(mine)
+    if not isinstance(run, ProofRun) or not mine.same_as(run):
+        raise MigrationMismatchError(
+            f"somebody else has begun another verification of {name} meanwhile; run the"
+            " same, or wait for its end"
+        )
+    return run
+
+
+def _fingerprint(migration: Migration) -> str:
+    try:
+        return migration.fingerprint
+    except TransformError:
+        return ""

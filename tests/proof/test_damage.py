@@ -1,0 +1,237 @@
+"""Planted damage of each class is found with key, class and path, and nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orders
+import pytest
+
+from dualtable import DualTableRepository, Migrator, VerificationReport, Verifier
+from dualtable._dynamodb.gateway import Gateway
+from dualtable._wire import codec
+from dualtable.testing import MemoryGateway
+
+PLAN = orders.migration("shop")
+SIZE = 2_000
+
+
+@pytest.fixture(autouse=True)
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dead letters go to the working directory by default."""
+    monkeypatch.chdir(tmp_path)
+
+
+def rich(number: int) -> dict[str, Any]:
+    """An order with a set, a text, and numbers in maps and lists."""
+    return orders.old_order(
+        number,
+        tags={"autumn", f"cohort-{number % 7}"},
+        codes={Decimal(1), Decimal("2.5")},
+        note=f"Leave the parcel with the neighbour of number {number}",
+    )
+
+
+async def world(size: int) -> MemoryGateway:
+    """Some orders, copied while production rewrote one in fifty and deleted another."""
+    gateway = MemoryGateway()
+    await orders.create(gateway, PLAN)
+    await orders.fill(gateway, PLAN.old, [rich(n) for n in range(size)])
+    async with DualTableRepository(PLAN, gateway=gateway) as repository:
+        for number in range(0, size, 50):
+            await repository.put(orders.new_order(number, total=0))
+            await repository.delete(orders.key(number + 1))
+    report = await Migrator(PLAN, gateway=gateway, total_segments=16).run()
+    assert report.ok
+    return gateway
+
+
+async def verified(gateway: Gateway, **settings: Any) -> VerificationReport:
+    return await Verifier(PLAN, gateway=gateway, **settings).run()
+
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def change(table: str, number: int, edit: Change) -> Callable[[Gateway], Awaitable[None]]:
+    """Write to a table behind everybody's back."""
+
+    async def write(gateway: Gateway) -> None:
+        found = await gateway.get(table, codec.encode(orders.key(number)), consistent_read=True)
+        assert found is not None
+        item = codec.decode(found)
+        edit(item)
+        await gateway.put(table, codec.encode(item))
+
+    return write
+
+
+def vanish(table: str, number: int) -> Callable[[Gateway], Awaitable[None]]:
+    async def write(gateway: Gateway) -> None:
+        await gateway.delete(table, codec.encode(orders.key(number)))
+
+    return write
+
+
+async def resurrect(gateway: Gateway) -> None:
+    """Put an item that production has deleted back, without a mark."""
+    await orders.fill(gateway, PLAN.new, [orders.new_order(51, total=1)])
+
+
+async def intrude(gateway: Gateway) -> None:
+    await orders.fill(gateway, PLAN.new, [orders.new_order(SIZE + 7)])
+
+
+def number_in_a_list(item: dict[str, Any]) -> None:
+    item["lines"][0]["count"] += 1
+
+
+def set_member(item: dict[str, Any]) -> None:
+    item["tags"] = {"autumn", "another"}
+
+
+def number_in_a_set(item: dict[str, Any]) -> None:
+    item["codes"] = {Decimal(1), Decimal("2.6")}
+
+
+def truncated(item: dict[str, Any]) -> None:
+    item["note"] = item["note"][:-1]
+
+
+def name_taken_away(item: dict[str, Any]) -> None:
+    del item["customer"]["name"]
+
+
+def other_total(item: dict[str, Any]) -> None:
+    item["total"] = "999.00"
+
+
+DAMAGE: dict[str, tuple[Any, str, str, tuple[str, ...]]] = {
+    "missing": (vanish(PLAN.new, 7), "missing", "o-7", ()),
+    "one changed number": (
+        change(PLAN.new, 8, number_in_a_list),
+        "different",
+        "o-8",
+        ("lines[0].count",),
+    ),
+    "a changed set": (change(PLAN.new, 9, set_member), "different", "o-9", ("tags",)),
+    "a changed set of numbers": (
+        change(PLAN.new, 9, number_in_a_set),
+        "different",
+        "o-9",
+        ("codes",),
+    ),
+    "a truncated text": (change(PLAN.new, 10, truncated), "different", "o-10", ("note",)),
+    "a lost attribute": (
+        change(PLAN.new, 12, name_taken_away),
+        "different",
+        "o-12",
+        ("customer.name",),
+    ),
+    "an extra key": (intrude, "extra", f"o-{SIZE + 7}", ()),
+    "a resurrected delete": (resurrect, "different", "o-51", ("codes", "note", "tags", "total")),
+    "an old item changed": (change(PLAN.old, 13, other_total), "changed_old", "o-13", ("total",)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_each_damage_is_found_with_key_class_and_path(damage: str) -> None:
+    """A count is no help to whoever must mend it."""
+    gateway = await world(SIZE)
+    plant, kind, key, paths = DAMAGE[damage]
+    await plant(gateway)
+    report = await verified(gateway)
+    counts = {k: getattr(report, k) for k in ("missing", "different", "changed_old", "extra")}
+    assert counts == {**dict.fromkeys(counts, 0), kind: 1}
+    (example,) = report.examples
+    assert (example.kind, example.key["id"], example.paths) == (kind, key, paths)
+    assert not report.ok
+
+
+async def test_an_old_item_changed_below_a_rewritten_one_is_noticed() -> None:
+    """Production has overtaken somebody's write to the frozen table: that one is lost."""
+    gateway = await world(SIZE)
+    await change(PLAN.old, 100, other_total)(gateway)
+    report = await verified(gateway)
+    assert (report.changed_old, report.different, report.ok) == (1, 0, False)
+    assert "production has rewritten or deleted" in report.examples[0].reason
+
+
+async def test_values_never_show() -> None:
+    """Keys and paths, whatever differs."""
+    gateway = await world(200)
+    await change(PLAN.new, 8, truncated)(gateway)
+    assert "parcel" not in repr(await verified(gateway))
+
+
+class Shuffling:
+    """Gives sets in another order and numbers in another spelling at each read."""
+
+    def __init__(self, gateway: MemoryGateway, seed: int) -> None:
+        self._gateway = gateway
+        self._random = random.Random(seed)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._gateway, name)
+
+        async def call(*arguments: Any, **settings: Any) -> Any:
+            answer = await method(*arguments, **settings)
+            if name in ("scan", "batch_get") and arguments[0] != PLAN.control_table:
+                for item in answer.items:
+                    for value in item.values():
+                        self._shuffle(value)
+            return answer
+
+        return call
+
+    def _shuffle(self, value: dict[str, Any]) -> None:
+        for tag in ("SS", "NS"):
+            if tag in value:
+                self._random.shuffle(value[tag])
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_no_false_alarm_beside_production_and_copy(seed: int) -> None:
+    """Whatever looks bad is looked at again; sets have no order, and numbers no spelling."""
+    chance = random.Random(seed)
+    gateway = MemoryGateway()
+    await orders.create(gateway, PLAN)
+    await orders.fill(gateway, PLAN.old, [rich(n) for n in range(300)])
+    for number, spelling in zip(range(300, 303), ("1.0", "1", "1E0"), strict=True):
+        item = codec.encode(rich(number)) | {"weight": {"N": spelling}}
+        await gateway.put(PLAN.old, item)
+    await Migrator(PLAN, gateway=gateway, total_segments=4).run()
+
+    async def produce() -> None:
+        async with DualTableRepository(PLAN, gateway=gateway) as repository:
+            for _ in range(150):
+                number = chance.randrange(310)
+                if chance.random() < 0.5:
+                    await repository.put(orders.new_order(number, total=chance.randrange(9)))
+                else:
+                    await repository.delete(orders.key(number))
+                await asyncio.sleep(0)
+
+    shuffling: Any = Shuffling(gateway, seed)
+    report, _ = await asyncio.gather(verified(shuffling, concurrency=3), produce())
+    assert report.ok, report
+
+
+async def test_repair_copies_what_is_missing_and_nothing_else() -> None:
+    """And proves it at once; production's own writes stay, as does what differs."""
+    gateway = await world(500)
+    for number in (7, 8, 9):
+        await vanish(PLAN.new, number)(gateway)
+    before = {i["id"]["S"]: i for i in await orders.everything(gateway, PLAN.new)}
+    report = await verified(gateway, repair=True)
+    assert (report.repaired, report.missing, report.ok) == (3, 0, True)
+    after = {i["id"]["S"]: i for i in await orders.everything(gateway, PLAN.new)}
+    assert {name: after[name] for name in before} == before
+    assert after.keys() - before.keys() == {"o-7", "o-8", "o-9"}
+    again = await verified(gateway)
+    assert (again.ok, again.repaired, again.rewritten) == (True, 0, report.rewritten)

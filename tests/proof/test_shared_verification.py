@@ -1,0 +1,218 @@
+"""One verification: by several processes, killed and resumed, steered while it runs, recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orders
+import pytest
+import simulated
+from clocks import HandClock
+
+from dualtable import Migration, Migrator, Phase, VerificationReport, Verifier, read_status
+from dualtable._control.control_table import Control, Limits
+from dualtable._control.milestones import Milestones
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._proof.shared import Proofs
+from dualtable._wire import codec
+from dualtable.errors import AccessError, MigrationMismatchError
+from dualtable.testing import MemoryGateway
+
+PLAN = orders.migration("shop")
+ITEMS = 400
+KILLS = int(os.environ.get("DUALTABLE_TEST_KILLS", "5"))  # 20 in `nox -s prove`
+
+
+@pytest.fixture(autouse=True)
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dead letters go to the working directory by default."""
+    monkeypatch.chdir(tmp_path)
+
+
+async def world(plan: Migration = PLAN, segments: int = 8) -> MemoryGateway:
+    """A migrated table with one item missing and one otherwise."""
+    gateway = MemoryGateway()
+    await orders.create(gateway, plan)
+    await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(ITEMS)])
+    await Migrator(plan, gateway=gateway, total_segments=segments).run()
+    await gateway.delete(plan.new, codec.encode(orders.key(7)))
+    await orders.fill(gateway, plan.new, [orders.new_order(8, total=0)])
+    return gateway
+
+
+def found(report: VerificationReport) -> dict[str, Any]:
+    """Return what a report says of the tables, whoever did it and at what cost."""
+    of_the_run = attrs.filters.exclude("seconds", "read_units", "examples")
+    examples = {(e.kind, e.key["id"], e.paths) for e in report.examples}
+    return {**attrs.asdict(report, filter=of_the_run), "examples": examples}
+
+
+async def test_three_share_one() -> None:
+    """Each segment is looked at once, and all of them say the same in the end."""
+    gateway = await world()
+    alone = await Verifier(PLAN, gateway=gateway, concurrency=2).run()
+    reports = await asyncio.gather(
+        *(Verifier(PLAN, gateway=gateway, concurrency=2).run() for _ in range(3))
+    )
+    assert [found(report) for report in reports] == [found(alone)] * 3
+    assert reports[0].read_units == alone.read_units
+    assert (alone.missing, alone.different, alone.checked) == (1, 1, ITEMS)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 10])
+async def test_stopped_and_gone_on_with(limit: int) -> None:
+    """What has been looked at is not looked at again, and the counts are those of one go."""
+    gateway = await world()
+    whole = found(await Verifier(PLAN, gateway=gateway).run())
+    clock = HandClock()
+    for _ in range(30):
+        seen: list[float] = []
+
+        def stop_soon(report: VerificationReport) -> None:
+            clock.move(1)
+            seen.append(report.share_done)
+            if len(seen) >= limit:
+                verifier.stop()
+
+        verifier = Verifier(PLAN, gateway=gateway, concurrency=1, observer=stop_soon, clock=clock)
+        report = await verifier.run()
+        if report.complete:
+            break
+        assert not report.ok
+    assert found(report) == whole
+
+
+async def test_what_was_found_is_recorded_for_status_and_gate() -> None:
+    """With its time, by whichever process came last."""
+    gateway = await world()
+    await Verifier(PLAN, gateway=gateway).run()
+    milestones = Milestones(gateway, PLAN.control_table, PLAN.name)
+    recorded, run = await milestones.verification(), await milestones.run()
+    assert recorded is not None
+    assert run is not None
+    assert (recorded.run, recorded.fingerprint) == (run.id, PLAN.fingerprint)
+    assert (recorded.copied, recorded.ok, recorded.missing) == (True, False, 1)
+    assert recorded.ended >= recorded.began
+    status = await read_status(PLAN, gateway=gateway)
+    assert status.verification == recorded
+
+
+async def test_another_verification_is_not_gone_on_with() -> None:
+    """Another level, transform or segmentation would mix two proofs."""
+    gateway = await world()
+    verifier = Verifier(
+        PLAN, gateway=gateway, concurrency=1, observer=lambda _: verifier.stop(), clock=HandClock()
+    )
+    assert not (await verifier.run()).complete
+    first = await Proofs(gateway, PLAN.control_table, PLAN.name).run()
+    report = await Verifier(PLAN, gateway=gateway, level="keys", clock=HandClock()).run()
+    second = await Proofs(gateway, PLAN.control_table, PLAN.name).run()
+    assert (report.complete, report.checked) == (True, ITEMS)
+    assert first is not None
+    assert second is not None
+    assert first.id != second.id
+
+
+async def test_others_at_work_on_another_one_are_told_of() -> None:
+    """Two different verifications at once would forget each other's checkpoints."""
+    gateway = await world()
+    begun = asyncio.Event()
+    first = Verifier(PLAN, gateway=gateway, max_read_units=5, observer=lambda _: begun.set())
+    running = asyncio.create_task(first.run())
+    await asyncio.wait_for(begun.wait(), 10)
+    with pytest.raises(MigrationMismatchError, match="at work on a verification of shop that is"):
+        await Verifier(PLAN, gateway=gateway, level="keys").run()
+    first.stop()
+    await Control(gateway, PLAN.control_table, PLAN.name).set_limits(Limits())
+    await running
+
+
+def test_rate_steers_it() -> None:
+    """A pause holds it, and nobody has to start it again."""
+
+    async def steered() -> tuple[float, float]:
+        gateway = await world()
+        control = Control(gateway, PLAN.control_table, PLAN.name)
+        await control.set_limits(Limits(max_read_units=0.0))
+        running = asyncio.create_task(Verifier(PLAN, gateway=gateway).run())
+        await asyncio.sleep(100)
+        paused = simulated.seconds()
+        assert not running.done()
+        await control.set_limits(Limits(max_read_units=20.0))
+        report = await running
+        return report.read_units, simulated.seconds() - paused
+
+    units, seconds = simulated.run(steered())
+    assert units / seconds < 2 * 20 * 1.1  # a ceiling for each of the two tables
+
+
+async def test_a_repair_is_refused_where_nothing_may_be_copied() -> None:
+    """After the cut-over what is missing is production's business."""
+    gateway = await world()
+    control = Control(gateway, PLAN.control_table, PLAN.name)
+    await control.advance(Phase.MIGRATED, 0.0)
+    with pytest.raises(MigrationMismatchError, match="in which nothing may be copied"):
+        await Verifier(PLAN, gateway=gateway, repair=True).run()
+    assert (await Verifier(PLAN, gateway=gateway).run()).missing == 1
+
+
+async def test_a_role_that_may_not_write_records_verifies_all_the_same() -> None:
+    """It is told that nothing is shared and no gate opens."""
+    gateway = await world()
+    refused: Any = _ReadOnly(gateway)
+    report = await Verifier(PLAN, gateway=refused).run()
+    assert (report.missing, report.different, report.complete) == (1, 1, True)
+    milestones = Milestones(gateway, PLAN.control_table, PLAN.name)
+    assert await milestones.verification() is None
+
+
+class _ReadOnly:
+    def __init__(self, gateway: MemoryGateway) -> None:
+        self._gateway = gateway
+
+    async def put(self, *_: Any, **__: Any) -> None:
+        raise AccessError("not authorized to perform: dynamodb:PutItem")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+
+@pytest.mark.slow
+async def test_killed_again_and_again(endpoint: str, table_name: str) -> None:
+    """SIGKILL at any point: the counts are those of a verification that nobody has touched."""
+    plan = orders.migration(table_name)
+    async with connect({"endpoint_url": endpoint}, ONE_OFF) as gateway:
+        await orders.create(gateway, plan)
+        await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(ITEMS)])
+        await Migrator(plan, endpoint_url=endpoint, total_segments=40).run()
+        await gateway.delete(plan.new, codec.encode(orders.key(7)))
+        whole = await Verifier(plan, endpoint_url=endpoint).run()
+        kills = 0
+        said = ""
+        while kills < KILLS and not said.startswith("done"):
+            worker = await asyncio.create_subprocess_exec(
+                sys.executable,
+                str(Path(__file__).parents[1] / "verify_worker.py"),
+                table_name,
+                endpoint,
+                stdout=asyncio.subprocess.PIPE,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            )
+            assert worker.stdout is not None
+            said = (await worker.stdout.readline()).decode()
+            if not said.startswith("done"):
+                worker.send_signal(signal.SIGKILL)
+                kills += 1
+            await worker.wait()
+        assert kills
+        reports = await asyncio.gather(
+            *(Verifier(plan, endpoint_url=endpoint).run() for _ in range(3))
+        )
+        assert [found(report) for report in reports] == [found(whole)] * 3
