@@ -194,11 +194,10 @@ def verification_text(report: VerificationReport, migration: Migration, referenc
         *_rows_if(bool(report.dropped), "left out by the transform", report.dropped),
         *_rows_if(report.level == "content", "extra", report.extra),
         *_rows_if(bool(report.repaired), "repaired", report.repaired),
-        ("read units", report.read_units),
     ]
     return [
         f"{migration.name}: {migration.old} -> {migration.new}, {report.level} {verdict}"
-        f" in {duration(report.seconds)}.",
+        f" in {duration(report.seconds)}, for {count(report.read_units)} read units.",
         *aligned(rows),
         *map(_example_text, report.examples),
         *_after_verification(report, reference),

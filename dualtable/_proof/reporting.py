@@ -12,7 +12,7 @@ import attrs
 
 from dualtable._control.digests import BUCKETS, bucket_of
 from dualtable._control.segments import Segment
-from dualtable._proof.findings import Example, Findings, Kind, Level, VerificationReport
+from dualtable._proof.findings import BAD, Example, Findings, Kind, Level, VerificationReport
 from dualtable._wire import codec
 
 
@@ -66,8 +66,13 @@ def report(
         read_units=found.read_units,
         share_done=extent.share_done(segments),
         seconds=seconds,
-        examples=found.examples,
+        examples=tuple(sorted(found.examples, key=_place)),
     )
+
+
+def _place(example: Example) -> tuple[int, str]:
+    """Return where an example stands in the report."""
+    return BAD.index(Kind(example.kind)), repr(example.key)
 
 
 def _blamed(segment: Segment, before: Mapping[int, Segment]) -> Findings:
