@@ -99,7 +99,7 @@ class Verifier(Connected):
         ...     migration = Migration("orders-v2", "orders", "orders-v2", Move("nme", "name"))
         ...     return await Verifier(migration, gateway=gateway).run()
         >>> asyncio.run(main()).examples
-        (Example(kind='missing', key={'id': 'o-1'}, reason='not in orders-v2'),)
+        (Example(kind='missing', key={'id': 'o-1'}, reason='not in orders-v2', paths=()),)
     """
 
     def __init__(
