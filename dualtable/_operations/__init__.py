@@ -12,6 +12,7 @@ In reading order:
 - `lifecycle`: `Lifecycle`: from phase to phase, one gate after the other
 - `freezing`: nobody writes to the old table, by the table's own policy
 - `status`: how a migration stands
+- `code_check`: what in a user's source goes past the repository
 - `rate`: ceilings are changed while it runs
 
 May know: everything below the command line.

@@ -179,7 +179,7 @@ class Client:
 
     def _only_table(self, operation: str, by_table: Mapping[str, Any]) -> tuple[str, Any]:
         if not by_table:
-            raise wrong_parameter("Invalid length for parameter RequestItems, valid min length: 1")
+            raise not_valid("RequestItems must name a table", operation)
         for name in by_table:
             self._check_table(operation, name)
         if len(by_table) > 1:
