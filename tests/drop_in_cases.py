@@ -15,7 +15,7 @@ from boto3.dynamodb.types import Binary
 PARTITION = "c-7"
 K = {"customer": PARTITION, "day": 3}
 NOWHERE = {"customer": PARTITION, "day": 99}
-ITEM = {**K, "name": "put", "total": Decimal("1.5"), "data": b"\x00\xff", "tags": {"a", "b"}}
+ITEM = {**K, "name": "put", "amount": Decimal("1.5"), "payload": b"\x00\xff", "tags": {"a", "b"}}
 C7 = Key("customer").eq(PARTITION)
 TABLE = "TABLE"
 NAMES = {"#n": "name"}
@@ -37,10 +37,10 @@ CONDITIONS: dict[str, dict[str, Any]] = {
         "ExpressionAttributeNames": NAMES,
         "ExpressionAttributeValues": {":v": "live"},
     },
-    "a number": {"ConditionExpression": Attr("total").gte(0)},
+    "a number": {"ConditionExpression": Attr("amount").gte(0)},
     "a nested one": {"ConditionExpression": Attr("address.city").eq("Ulm")},
     "with its item": on_failure(ConditionExpression=Attr("name").eq("nobody")),
-    "of a binary": {"ConditionExpression": Attr("data").eq(Binary(b"\x01"))},
+    "of a binary": {"ConditionExpression": Attr("payload").eq(Binary(b"\x01"))},
     "negated": {"ConditionExpression": ~Attr("name").eq("nobody")},
     "malformed": {"ConditionExpression": "name = = 3"},
     "a reserved word": {"ConditionExpression": "attribute_exists(name)"},
@@ -66,7 +66,7 @@ GET = [
     case("one that is nowhere", "get_item", Key=NOWHERE),
     case("a projection", "get_item", Key=K, ProjectionExpression="customer, address.city"),
     case("names", "get_item", Key=K, ProjectionExpression="#n", ExpressionAttributeNames=NAMES),
-    case("a position", "get_item", Key=K, ProjectionExpression="lines[1]"),
+    case("a position", "get_item", Key=K, ProjectionExpression="parts[1]"),
     case(
         "a name with a dot",
         "get_item",
@@ -98,11 +98,11 @@ PUT = [
     case("NONE", "put_item", Item=ITEM, ReturnValues="NONE"),
     case("ALL_NEW", "put_item", Item=ITEM, ReturnValues="ALL_NEW"),
     case("a new one", "put_item", Item={**ITEM, **NOWHERE}, ReturnValues="ALL_OLD"),
-    case("a float", "put_item", Item={**ITEM, "total": 1.5}),
+    case("a float", "put_item", Item={**ITEM, "amount": 1.5}),
     case("an empty set", "put_item", Item={**ITEM, "tags": set()}),
     case("a mixed set", "put_item", Item={**ITEM, "tags": {1, "a"}}),
-    case("39 digits", "put_item", Item={**ITEM, "total": Decimal("1" * 39)}),
-    case("an object", "put_item", Item={**ITEM, "total": object()}),
+    case("39 digits", "put_item", Item={**ITEM, "amount": Decimal("1" * 39)}),
+    case("an object", "put_item", Item={**ITEM, "amount": object()}),
     case("without its key", "put_item", Item={"customer": PARTITION}),
     case("an index key of a wrong type", "put_item", Item={**ITEM, "state": 5}),
     case("an empty index key", "put_item", Item={**ITEM, "state": ""}),
@@ -137,23 +137,26 @@ PUT = [
 ]
 
 UPDATES: dict[str, dict[str, Any]] = {
-    "SET": {"UpdateExpression": "SET total = :v", "ExpressionAttributeValues": {":v": 7}},
+    "SET": {"UpdateExpression": "SET amount = :v", "ExpressionAttributeValues": {":v": 7}},
     "SET of a reserved word": {
         "UpdateExpression": "SET #n = :v",
         "ExpressionAttributeNames": NAMES,
         "ExpressionAttributeValues": {":v": "x"},
     },
-    "a sum": {"UpdateExpression": "SET total = total + :v", "ExpressionAttributeValues": {":v": 2}},
+    "a sum": {
+        "UpdateExpression": "SET amount = amount + :v",
+        "ExpressionAttributeValues": {":v": 2},
+    },
     "a difference": {
-        "UpdateExpression": "SET total = total - :v",
+        "UpdateExpression": "SET amount = amount - :v",
         "ExpressionAttributeValues": {":v": 2},
     },
     "if_not_exists": {
-        "UpdateExpression": "SET total = if_not_exists(total, :v) + :v",
+        "UpdateExpression": "SET amount = if_not_exists(amount, :v) + :v",
         "ExpressionAttributeValues": {":v": 2},
     },
     "list_append": {
-        "UpdateExpression": "SET lines = list_append(if_not_exists(lines, :v), :v)",
+        "UpdateExpression": "SET parts = list_append(if_not_exists(parts, :v), :v)",
         "ExpressionAttributeValues": {":v": ["x"]},
     },
     "ADD": {"UpdateExpression": "ADD visits :v", "ExpressionAttributeValues": {":v": 1}},
@@ -162,19 +165,19 @@ UPDATES: dict[str, dict[str, Any]] = {
         "ExpressionAttributeValues": {":v": {"z"}},
     },
     "DELETE from a set": {
-        "UpdateExpression": "SET total = :t DELETE tags :v",
+        "UpdateExpression": "SET amount = :t DELETE tags :v",
         "ExpressionAttributeValues": {":v": {"a"}, ":t": 4},
     },
     "REMOVE beside SET": {
-        "UpdateExpression": "REMOVE lines SET total = :v",
+        "UpdateExpression": "REMOVE parts SET amount = :v",
         "ExpressionAttributeValues": {":v": 3},
     },
     "several": {
-        "UpdateExpression": "SET total = :v, state = :s ADD visits :v",
+        "UpdateExpression": "SET amount = :v, nick = :s ADD visits :v",
         "ExpressionAttributeValues": {":v": 3, ":s": "done"},
     },
     "a binary": {
-        "UpdateExpression": "SET data = :v",
+        "UpdateExpression": "SET payload = :v",
         "ExpressionAttributeValues": {":v": Binary(b"\x07")},
     },
 }
@@ -263,7 +266,7 @@ UPDATE = [
         "update_item",
         Key=K,
         **UPDATES["SET"],
-        **on_failure(ConditionExpression="total = :v"),
+        **on_failure(ConditionExpression="amount = :v"),
     ),
 ]
 
@@ -324,14 +327,14 @@ QUERY = [
         "two texts",
         "query",
         KeyConditionExpression="customer = :c",
-        FilterExpression="total > :t",
+        FilterExpression="amount > :t",
         ExpressionAttributeValues={":c": PARTITION, ":t": 2},
     ),
     case(
         "an object and a text",
         "query",
         KeyConditionExpression=C7,
-        FilterExpression="total > :t",
+        FilterExpression="amount > :t",
         ExpressionAttributeValues={":t": 2},
     ),
     case("a limit", "query", KeyConditionExpression=C7, Limit=3),
@@ -406,7 +409,7 @@ QUERY = [
         "query",
         KeyConditionExpression=Key("state").eq("open"),
         IndexName="by-state",
-        FilterExpression=Attr("total").gt(2),
+        FilterExpression=Attr("amount").gt(2),
     ),
     case(
         "an index, projected",
@@ -485,7 +488,7 @@ BATCH_WRITE = [
         "client.batch_write_item",
         RequestItems={TABLE: [put_of(day=n) for n in range(26)]},
     ),
-    case("a float", "client.batch_write_item", RequestItems={TABLE: [put_of(total=0.5)]}),
+    case("a float", "client.batch_write_item", RequestItems={TABLE: [put_of(amount=0.5)]}),
     case("an empty set", "client.batch_write_item", RequestItems={TABLE: [put_of(tags=set())]}),
     case(
         "half a key",
@@ -573,7 +576,7 @@ TRANSACT_WRITE = [
     case(
         "a float",
         "client.transact_write_items",
-        TransactItems=actions(("Put", {"Item": {**ITEM, "total": 0.5}})),
+        TransactItems=actions(("Put", {"Item": {**ITEM, "amount": 0.5}})),
     ),
     case(
         "an update that does not fit",

@@ -9,6 +9,7 @@ In reading order:
 - `gates`: what is said of gates and phases
 - `plans`: what is said of a plan
 - `planning`: the command that makes one
+- `code_checks`: the command that looks for what goes past the repository
 - `progress`: how far a run has come, while it runs; owns `rich`
 - `terminal`: what may reach a terminal: text, and nothing that it acts upon
 - `log`: the library's log on standard error

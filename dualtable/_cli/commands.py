@@ -15,6 +15,7 @@ from argparse import Namespace
 import attrs
 
 from dualtable._cli import gates, summaries
+from dualtable._cli.code_checks import CHECK_CODE
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
 from dualtable._cli.options import (
     UNLIMITED,
@@ -246,4 +247,5 @@ COMMANDS = (
         _rate,
         (add_migration, add_rate, add_output),
     ),
+    CHECK_CODE,
 )

@@ -1,0 +1,179 @@
+"""What the drop-in promises beside the answers of a plain table."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pickle
+import re
+from collections.abc import Callable
+from typing import Any
+
+import orders
+import pages
+import pytest
+from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import ClientError
+
+from dualtable import DualTableRepository, Migration, Put, Rename, create_table, drop_in, sync
+from dualtable._wire import codec
+from dualtable.errors import RequestRefusedError
+from dualtable.testing import MemoryGateway
+
+GUIDE = pages.ROOT / "docs" / "guides" / "drop-in.md"
+ROWS = re.findall(r"^\| `((?:table|client)\..+?)` \| `(.+?)` \|$", GUIDE.read_text(), re.MULTILINE)
+
+
+async def opened() -> tuple[MemoryGateway, Migration]:
+    gateway = MemoryGateway()
+    plan = orders.migration("orders", Rename("nme", "name"), indexes=[])
+    await gateway.create_table(orders.table(plan.old, ("id", "S")))
+    assert (await create_table(plan, gateway=gateway)).ok
+    for number in range(20):
+        await gateway.put(plan.old, codec.encode({"id": f"o-{number}", "nme": "old"}))
+    return gateway, plan
+
+
+async def listed(items: Any) -> list[Any]:
+    return [item async for item in items]
+
+
+@pytest.mark.parametrize(("with_table", "with_repository"), ROWS)
+async def test_each_row_of_the_guide_runs(with_table: str, with_repository: str) -> None:
+    """A call and its counterpart do the same: what is there afterwards is equal."""
+    left = []
+    for call in (with_table, with_repository):
+        gateway, plan = await opened()
+        async with (
+            drop_in.Table(plan, gateway=gateway) as table,
+            DualTableRepository(plan, gateway=gateway) as repository,
+        ):
+            names = {
+                "table": table,
+                "client": table.meta.client,
+                "orders": repository,
+                "key": {"id": "o-1"},
+                "item": {"id": "o-1", "name": "put"},
+            }
+            await eval(call, {**globals(), **names})
+            left.append(sorted(await listed(repository.scan()), key=lambda item: str(item["id"])))
+    assert len(ROWS) >= 13
+    assert left[0] == left[1]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7])
+async def test_a_scan_goes_on_by_its_key_in_another_process(limit: int) -> None:
+    """Each page is read by a table of its own, from a key that has been JSON, between writes."""
+    gateway, plan = await opened()
+    found, start = [], {}
+    for number in range(100):
+        async with drop_in.Table(plan, gateway=gateway) as table:
+            page = await table.scan(Limit=limit, **start)
+            await table.put_item(Item={"id": f"o-{number % 20}", "name": "new"})
+        assert page["ScannedCount"] == page["Count"] <= limit
+        found += [item["id"] for item in page["Items"]]
+        if "LastEvaluatedKey" not in page:
+            break
+        assert page["LastEvaluatedKey"].keys() == {"id"}
+        start = {"ExclusiveStartKey": json.loads(json.dumps(page["LastEvaluatedKey"]))}
+    assert sorted(found) == sorted(f"o-{number}" for number in range(20))
+
+
+async def test_a_filter_counts_in_the_limit() -> None:
+    """As on one table, Limit bounds what is read; what a filter leaves out is in ScannedCount."""
+    gateway, plan = await opened()
+    async with drop_in.Table(plan, gateway=gateway) as table:
+        page = await table.scan(Limit=5, FilterExpression=Attr("name").eq("nobody"))
+    assert (page["Items"], page["Count"], page["ScannedCount"]) == ([], 0, 5)
+    assert "LastEvaluatedKey" in page
+
+
+async def test_an_error_brings_the_item_and_survives_pickling() -> None:
+    """A worker hands it on; its class is the one that the client has."""
+    gateway, plan = await opened()
+    async with drop_in.Table(plan, gateway=gateway) as table:
+        with pytest.raises(table.meta.client.exceptions.ConditionalCheckFailedException) as caught:
+            await table.delete_item(
+                Key={"id": "o-1"},
+                ConditionExpression=Attr("name").eq("nobody"),
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert again.response["Item"] == {"id": {"S": "o-1"}, "name": {"S": "old"}}
+    assert isinstance(again, ClientError)
+
+
+async def test_a_client_token_is_known_again() -> None:
+    """The same transaction sent twice counts once."""
+    gateway, plan = await opened()
+    add = {
+        "TableName": plan.new,
+        "Key": {"id": "o-1"},
+        "UpdateExpression": "ADD visits :n",
+        "ExpressionAttributeValues": {":n": 1},
+    }
+    async with drop_in.Table(plan, gateway=gateway) as table:
+        for token in ("a", "a", "b", "b"):
+            await table.meta.client.transact_write_items(
+                TransactItems=[{"Update": add}], ClientRequestToken=token
+            )
+        assert (await table.get_item(Key={"id": "o-1"}))["Item"]["visits"] == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda t: t.get_item(Key={"id": "x"}, AttributesToGet=["id"]), "AttributesToGet"),
+        (lambda t: t.put_item(Item={"id": "x"}, Expected={}), "Expected"),
+        (lambda t: t.query(KeyConditions={}), "KeyConditions"),
+        (lambda t: t.scan(ReturnConsumedCapacity="TOTAL"), "ReturnConsumedCapacity"),
+        (lambda t: t.scan(IndexName="by-state"), "IndexName"),
+        (lambda t: t.meta.client.get_item(TableName="others", Key={"id": "x"}), "others"),
+    ],
+)
+async def test_what_cannot_be_is_refused_by_name(call: Callable[..., Any], name: str) -> None:
+    """Nothing is passed over: whoever asked for it would believe the answer."""
+    gateway, plan = await opened()
+    async with drop_in.Table(plan, gateway=gateway) as table:
+        with pytest.raises(RequestRefusedError, match=name):
+            await call(table)
+
+
+async def test_it_says_what_the_table_is_like() -> None:
+    """The new one, under boto3's names."""
+    gateway, plan = await opened()
+    async with drop_in.Table(plan, gateway=gateway) as table:
+        assert table.name == await table.table_name == plan.new
+        assert (await table.key_schema)[0]["AttributeName"] == "id"
+        assert await table.item_count >= 0
+        await table.reload()
+
+
+def test_the_blocking_table_has_all_methods() -> None:
+    """What the one has, the other has, by the same names and words."""
+    for twin, blocking in ((drop_in.Table, sync.Table), (drop_in.Client, type(_client()))):
+        public = {name for name in vars(twin) if not name.startswith("_")}
+        assert public <= set(vars(blocking))
+        for name in public - {"batch_writer"}:
+            if inspect.isfunction(vars(twin)[name]):
+                assert inspect.getdoc(vars(twin)[name]) == inspect.getdoc(vars(blocking)[name])
+
+
+def _client() -> Any:
+    return sync.Table(orders.migration("orders", Rename("nme", "name"), indexes=[])).meta.client
+
+
+async def test_pages_are_cut_at_a_megabyte() -> None:
+    """A scan without a limit holds no more in memory than one page of one table."""
+    gateway, plan = await opened()
+    async with drop_in.Table(plan, gateway=gateway) as table:
+        for number in range(6):
+            await table.put_item(Item={"id": f"o-{number}", "name": "x" * 300_000})
+        page = await table.scan()
+        assert page["Count"] < 20
+        found, start = page["Count"], page.get("LastEvaluatedKey")
+        while start:
+            page = await table.scan(ExclusiveStartKey=start)
+            found, start = found + page["Count"], page.get("LastEvaluatedKey")
+    assert found == 20
+    assert Put({"id": Key("id").name})  # names that rows of the guide use

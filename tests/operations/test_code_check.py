@@ -1,0 +1,111 @@
+"""What goes past the repository is found in source, by file and line, and nothing else is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import dualtable
+from dualtable.__main__ import main
+from dualtable._operations.code_check import check_code
+from dualtable.errors import InvalidSettingError
+
+# Each line with `# here` is a use; whatever else is here is none.
+PLANTED = """
+import boto3
+from boto3.dynamodb.conditions import Key
+
+NAME = "orders"
+OTHER = "customers"
+
+
+class Settings:
+    table = "orders"
+
+
+dynamodb = boto3.resource("dynamodb")
+client = boto3.client("dynamodb")
+table = dynamodb.Table("orders")  # here
+table = dynamodb.Table(name="orders")  # here
+table = dynamodb.Table(NAME)  # here
+table = boto3.resource("dynamodb").Table(Settings.table)  # here
+customers = dynamodb.Table("customers")
+customers = dynamodb.Table(OTHER)
+
+client.get_item(TableName="orders", Key={"id": {"S": "o-1"}})  # here
+client.put_item(TableName=NAME, Item={})  # here
+client.update_item(Key={}, TableName="orders")  # here
+client.delete_item(**{"TableName": "orders", "Key": {}})  # here
+client.query(TableName=Settings.table)  # here
+client.scan(TableName="orders")  # here
+client.get_paginator("scan").paginate(TableName="orders")  # here
+client.batch_get_item(RequestItems={"orders": {"Keys": []}})  # here
+client.batch_write_item(RequestItems={NAME: []})  # here
+client.transact_write_items(TransactItems=[{"Put": {"TableName": "orders", "Item": {}}}])  # here
+client.transact_get_items(TransactItems=[{"Get": {"TableName": NAME, "Key": {}}}])  # here
+client.execute_statement(Statement='SELECT * FROM "orders"')  # here
+client.get_item(TableName="customers", Key={"id": {"S": "orders"}})
+client.batch_get_item(RequestItems={"customers": {"Keys": [{"id": "orders"}]}})
+
+customers.query(KeyConditions={})  # here
+customers.scan(AttributesToGet=["id"])  # here
+customers.put_item(Item={}, Expected={})  # here
+customers.update_item(Key={}, ReturnConsumedCapacity="TOTAL")  # here
+customers.update_item(Key={}, ReturnConsumedCapacity="NONE")
+customers.query(KeyConditionExpression=Key("id").eq("orders"))
+print("orders", dict(TableName="orders"))
+"""
+
+MIGRATION = """
+from dualtable import Migration, Move
+migration = Migration("orders-v2", "orders", "orders-v2", Move("nme", "name"))
+"""
+
+
+def planted(folder: Path) -> set[int]:
+    (folder / "app.py").write_text(PLANTED)
+    lines = enumerate(PLANTED.splitlines(), 1)
+    return {number for number, line in lines if line.endswith("# here")}
+
+
+def test_each_planted_use_is_found(tmp_path: Path) -> None:
+    """Twenty of them, each by its line, and no other line."""
+    lines = planted(tmp_path)
+    assert len(lines) == 20
+    found = check_code([str(tmp_path)], ["orders"]).uses
+    assert {use.line for use in found} == lines
+    assert len(found) == len(lines)
+
+
+def test_the_old_table_of_a_migration_is_known(tmp_path: Path) -> None:
+    """Nobody has to say what the source says."""
+    lines = planted(tmp_path)
+    (tmp_path / "orders_migration.py").write_text(MIGRATION)
+    report = check_code([str(tmp_path)])
+    assert report.tables == ["orders"]
+    assert {use.line for use in report.uses} == lines
+
+
+def test_the_library_goes_past_nothing() -> None:
+    """No false alarm in some twenty thousand lines that are about tables."""
+    package = Path(dualtable.__file__).parent
+    parts = [str(path) for path in package.iterdir() if path.name not in ("_demo", "__pycache__")]
+    assert check_code([p for p in parts if not p.endswith("py.typed")], ["orders"]).uses == []
+
+
+def test_the_command_says_file_and_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1 where there is a use, 0 where there is none, 2 where nothing was looked at."""
+    (tmp_path / "app.py").write_text('table = dynamodb.Table("orders")\n')
+    assert main(["check-code", str(tmp_path), "--table", "orders"]) == 1
+    assert f"{tmp_path / 'app.py'}:1: " in capsys.readouterr().out
+    assert main(["check-code", str(tmp_path), "--table", "others"]) == 0
+    assert main(["check-code", str(tmp_path)]) == 2
+    assert main(["check-code", str(tmp_path / "nowhere"), "--table", "orders"]) == 2
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    """A file that is passed over in silence would look like one without a use."""
+    (tmp_path / "old.py").write_text("print 'orders'\n")
+    with pytest.raises(InvalidSettingError, match="no Python source"):
+        check_code([str(tmp_path)], ["orders"])
