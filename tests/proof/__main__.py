@@ -23,7 +23,17 @@ from conftest import pytest_configure
 from servers import SERVERS, ServerUnavailable
 
 from proof import fleet
-from proof.casts import WORLDS, Cast, casts, finishing, grouped, hanging, paired, with_text_keys
+from proof.casts import (
+    WORLDS,
+    Cast,
+    by_index,
+    casts,
+    finishing,
+    grouped,
+    hanging,
+    paired,
+    with_text_keys,
+)
 from proof.explorer import Exploration, explore
 from proof.fleet import Fleet
 from proof.guards import GUARDS
@@ -31,12 +41,25 @@ from proof.machine import Connect, at, compare, memory
 from proof.moves import Budget
 from proof.pages import BESIDE, QUERIERS, SCANNERS
 from proof.pairs import PAIRED
-from proof.roles import CORE, CREATOR, DELETER, GLANCER, PUTTER, READER, ROLES, UPDATER
+from proof.roles import (
+    CORE,
+    CREATOR,
+    DELETER,
+    GLANCER,
+    INDEX_QUERIER,
+    MOVER,
+    PUTTER,
+    READER,
+    ROLES,
+    UPDATER,
+)
 
 ONLY_OLD, COPIED, _, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
 FLEET = Fleet(seconds=60)
 EXAMPLES = {"memory": 400, "dynamodb-local": 20, "dynoxide": 40}
 STEPS = 40
+MOVERS = (UPDATER, MOVER, DELETER)
+"""Who keeps an item in its index, or takes it out."""
 
 
 @attrs.define
@@ -70,6 +93,8 @@ def every_cast() -> Iterator[Cast]:
         yield from (hanging(role, world=world, moves_on=True) for role in ROLES)
     for roles in combinations_with_replacement(PAIRED, 2):
         yield from (paired(*roles, world=world) for world in WORLDS)
+    yield from (by_index(INDEX_QUERIER, who, world=world) for who in MOVERS for world in WORLDS)
+    yield from (by_index(INDEX_QUERIER, MOVER, who, world=COPIED) for who in MOVERS)
     yield from paging()
     for scripts in (
         ((DELETER, CREATOR), (UPDATER,)),

@@ -33,6 +33,8 @@ from proof.stage import LEASE_SECONDS, Stage
 from proof.tables import (
     CONTROL,
     GROUP,
+    INDEXED,
+    MARKS,
     MIGRATION,
     NEW,
     OLD,
@@ -41,6 +43,7 @@ from proof.tables import (
     TEXT_KEYS,
     WATCHED,
     create_tables,
+    placed,
     record_of,
     tombstone,
     wire,
@@ -149,7 +152,8 @@ async def play(cast: Cast, stage: Stage) -> None:
 
 async def _set(cast: Cast, stage: Stage) -> None:
     old_key = {**cast.group, **cast.old_key}
-    await create_tables(stage.gateway, old_key, {**cast.group, **WATCHED})
+    indexed = bool(cast.migration.indexes)
+    await create_tables(stage.gateway, old_key, {**cast.group, **WATCHED}, indexed=indexed)
     kind = type(cast.old_key["id"])
     other = {**cast.group, "id": kind(OTHER["id"])}
     olds = [old_key] * cast.world.in_old + [other] * cast.others
@@ -303,6 +307,18 @@ def finishing(role: Role, world: World) -> Cast:
     """Return a cast of one actor and an operator who moves the migration to its end."""
     budget = Budget(expiries=1)
     return Cast(((role,),), world, migrators=0, budget=budget, others=False, moves_on=True)
+
+
+def by_index(*roles: Role, world: World, **settings: Any) -> Cast:
+    """Return a cast of actors whose tables have an index, and a migrator where it matters."""
+    scripts = tuple((role,) for role in roles)
+    states = (s if s is None or MARKS.is_tombstone(s) else _placed(s) for s in world.in_new)
+    placed_world = attrs.evolve(world, in_new=tuple(states))
+    return Cast(scripts, placed_world, int(world.in_old), migration=INDEXED, **settings)
+
+
+def _placed(state: dict[str, Any]) -> dict[str, Any]:
+    return {**state, **codec.encode(placed({}))}
 
 
 def with_text_keys(cast: Cast, text: str = "12.5") -> Cast:

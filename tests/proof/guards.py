@@ -37,14 +37,14 @@ from dualtable._production.overlay import Overlay, Seen
 from dualtable._reading.iteration import ItemIterator
 from dualtable._reading.pass_over_new import OverNew
 from dualtable._reading.places import ScanPlace
-from dualtable._reading.queries import QueryPlace
+from dualtable._reading.queries import QueryPlace, _Reader
 from dualtable._transforms.lineage import Lineage, Output
 from dualtable._wire import codec, keys
 from dualtable._wire.items import check_item
 from dualtable._wire.marks import new_token
 from dualtable._wire.packed import PackedItem
 from dualtable.testing import _memory
-from proof.casts import WORLDS, Cast, grouped, hanging, paired, with_text_keys
+from proof.casts import WORLDS, Cast, by_index, grouped, hanging, paired, with_text_keys
 from proof.moves import Budget
 from proof.pages import OTHER_PUTTER, OTHER_QUERIER, first
 from proof.pages import SCANNER as SCANNER_BY_PAGES
@@ -57,7 +57,9 @@ from proof.roles import (
     DELETER,
     FOUNDER,
     GLANCER,
+    INDEX_QUERIER,
     LONG_APPENDER,
+    MOVER,
     PUTTER,
     READER,
     REMOVER,
@@ -164,6 +166,13 @@ async def read_weakly(self: Any, key: Any, *, consistent_read: bool) -> Any:
 async def see_weakly(self: Any, key: Any) -> Seen:
     item = await self.gateway.get(self.new.table, key, consistent_read=False)
     return await self.seen_with(key, item)
+
+
+_new = _Reader.new
+
+
+def new_whole(self: Any, hidden: Any = frozenset()) -> Any:
+    return _new(self)
 
 
 async def nothing_newer(self: Any, keys: Any, *, consistent_read: bool) -> Any:
@@ -417,6 +426,18 @@ GUARDS = (
         replaced(Overlay, "deleted", deleted_or_absent),
         cast(FOUNDER),
         "Linearizability",
+    ),
+    Guard(
+        "an index query lets new have the say over what completes it",
+        replaced(LogicalTable, "newer", nothing_newer),
+        by_index(INDEX_QUERIER, world=WRITTEN),
+        "I1",
+    ),
+    Guard(
+        "an index query takes no key from the new index that old completes",
+        replaced(_Reader, "new", new_whole),
+        by_index(INDEX_QUERIER, MOVER, world=COPIED),
+        "I1",
     ),
     Guard(
         "a scan lets new have the say over what old yields",

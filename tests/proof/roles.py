@@ -14,7 +14,7 @@ from boto3.dynamodb import conditions
 from dualtable import Update
 from dualtable.errors import ConditionFailedError, ItemExistsError, ItemNotFoundError
 from proof.history import Act, Answer, Key, Logical, Repository, Role
-from proof.tables import BESIDE, OTHER, logical_of
+from proof.tables import BESIDE, INDEX, OTHER, logical_of, placed
 
 HAS_OLD = conditions.Attr("log").contains("old")
 APPEND = "SET #l = list_append(if_not_exists(#l, :none), :word)"
@@ -204,6 +204,16 @@ async def query(repository: Repository, key: Key, word: str) -> Answer:
     return only([item async for item in repository.query(condition, consistent_read=True)])
 
 
+async def put_elsewhere(repository: Repository, key: Key, word: str) -> Answer:
+    await repository.put(placed({**key, "log": [word]}, 2))
+    return "done"
+
+
+async def query_index(repository: Repository, key: Key, word: str) -> Answer:
+    condition = conditions.Key("id").eq(key["id"])
+    return only([item async for item in repository.query(condition, index=INDEX)])
+
+
 async def scan(repository: Repository, key: Key, word: str) -> Answer:
     every = [item async for item in repository.scan(consistent_read=True)]
     return only([item for item in every if item["id"] == key["id"]])
@@ -254,6 +264,8 @@ GLANCER = Role("get", glance, seen, reads=True, eventual=True)
 GLANCERS = Role("batch get", glance_at_several, seen, reads=True, eventual=True)
 SNAPSHOT = Role("transaction of reads", read_at_once, seen, reads=True)
 QUERIER = Role("query", query, seen, reads=True)
+MOVER = Role("put elsewhere in the index", put_elsewhere, replaced)
+INDEX_QUERIER = Role("query of an index", query_index, seen, reads=True, eventual=True)
 SCANNER = Role("scan", scan, seen, reads=True)
 COPIER = Role("get, copy on read", glance, seen, True, True, settings={"copy_on_read": True})
 BOTH = Role("get from both", glance, seen, reads=True, settings={"one_round_trip": True})

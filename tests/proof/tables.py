@@ -20,7 +20,7 @@ from typing import Any
 
 import attrs
 
-from dualtable import Chain, Convert, Drop, KeySchema, Migration, Move, Rename
+from dualtable import Chain, Convert, Drop, Index, KeySchema, Migration, Move, Rename
 from dualtable._dynamodb.gateway import TransactPut
 from dualtable._wire import codec
 from dualtable._wire.keys import identity
@@ -54,6 +54,24 @@ TEXT_KEYS = attrs.evolve(
     transform=Chain(Convert("id", Decimal, back=str), upgrade),
     key=KeySchema(("id", "N")),
 )
+INDEX = "by-place"
+
+
+def placed(item: dict[str, Any], place: int = 1) -> dict[str, Any]:
+    """Give an item its place in the index."""
+    return {**item, "place": place}
+
+
+def upgrade_placed(item: dict[str, Any]) -> dict[str, Any]:
+    return placed(upgrade(item))
+
+
+INDEXED = attrs.evolve(
+    MIGRATION,
+    transform=upgrade_placed,
+    indexes=[Index(INDEX, KeySchema(("id", "N"), ("place", "N")), old_index=INDEX)],
+)
+"""With an index in which an item may stand at one place late and at another one by now."""
 ROLLING = attrs.evolve(
     MIGRATION,
     transform=Chain(
@@ -113,12 +131,19 @@ def other_of(key: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def create_tables(
-    gateway: MemoryGateway, old_key: Mapping[str, Any], new_key: Mapping[str, Any]
+    gateway: MemoryGateway,
+    old_key: Mapping[str, Any],
+    new_key: Mapping[str, Any],
+    *,
+    indexed: bool = False,
 ) -> None:
     """Make the three tables, empty, for keys such as these."""
+    places = {OLD: {"id": "N"}, NEW: {"id": "N", "place": "N"}}
     for table, key in ((OLD, old_key), (NEW, new_key)):
         wire = codec.encode(key)
-        await gateway.create_table(_definition(table, {n: "".join(v) for n, v in wire.items()}))
+        definition = _definition(table, {n: "".join(v) for n, v in wire.items()})
+        definition = _with_index(definition, **places[table]) if indexed else definition
+        await gateway.create_table(definition)
     await gateway.create_table(_definition(CONTROL, {"migration": "S", "record": "S"}))
 
 
@@ -133,6 +158,22 @@ def _definition(table: str, names: Mapping[str, str]) -> dict[str, Any]:
             {"AttributeName": n, "AttributeType": tag} for n, tag in names.items()
         ],
         "BillingMode": "PAY_PER_REQUEST",
+    }
+
+
+def _with_index(definition: dict[str, Any], **key: str) -> dict[str, Any]:
+    types = {each["AttributeName"]: each for each in definition["AttributeDefinitions"]}
+    schema = _definition(INDEX, key)
+    types |= {each["AttributeName"]: each for each in schema["AttributeDefinitions"]}
+    index = {
+        "IndexName": INDEX,
+        "KeySchema": schema["KeySchema"],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    return {
+        **definition,
+        "AttributeDefinitions": list(types.values()),
+        "GlobalSecondaryIndexes": [index],
     }
 
 

@@ -9,7 +9,17 @@ from itertools import combinations_with_replacement
 import attrs
 import pytest
 
-from proof.casts import WORLDS, Cast, World, casts, grouped, hanging, paired, with_text_keys
+from proof.casts import (
+    WORLDS,
+    Cast,
+    World,
+    by_index,
+    casts,
+    grouped,
+    hanging,
+    paired,
+    with_text_keys,
+)
 from proof.explorer import Exploration, explore
 from proof.guards import GUARDS, Guard
 from proof.history import Operation, Role
@@ -21,6 +31,8 @@ from proof.roles import (
     DELETER,
     GLANCER,
     GLANCERS,
+    INDEX_QUERIER,
+    MOVER,
     PUTTER,
     QUERIER,
     READER,
@@ -78,6 +90,13 @@ def test_each_operation_while_the_control_table_hangs(world: World) -> None:
     """Nobody waits for news that nobody needs, and everybody is answered as ever."""
     for role in ROLES:
         sound(hanging(role, UPDATER, world=world))
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_an_index_query_beside_others(world: World) -> None:
+    """Neither what the index shows late nor what old has completes it twice, or wrongly."""
+    for other in (UPDATER, MOVER, DELETER):
+        sound(by_index(INDEX_QUERIER, other, world=world))
 
 
 @pytest.mark.parametrize("other", [UPDATER, PUTTER, DELETER, GLANCER], ids=lambda role: role.name)
