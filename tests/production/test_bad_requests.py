@@ -307,7 +307,7 @@ async def refused(call: Call, error: type[DualTableError], named: str, **setting
     assert faults.heard == []
 
 
-@pytest.mark.parametrize(("key", "named"), BAD_KEYS, ids=repr)
+@pytest.mark.parametrize(("key", "named"), BAD_KEYS)
 @pytest.mark.parametrize("method", TAKE_A_KEY)
 async def test_bad_keys(method: str, key: Any, named: str) -> None:
     """A key with missing, extra or wrongly typed attributes, in every method that takes one."""
