@@ -47,6 +47,8 @@ WRONG: dict[str, dict[str, str]] = {
         "put_item: if an unused name": _ORDER,
         "delete_item: if an unused name": _ORDER,
         "client.transact_write_items: an update that does not fit": _CANCELS,
+        "client.transact_write_items: a sum": _CANCELS,
+        "client.transact_write_items: a difference": _CANCELS,
         **{
             f"client.transact_write_items: {kind} if {what}": _CANCELS
             for kind in ("put", "check")
