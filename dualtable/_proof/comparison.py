@@ -95,7 +95,7 @@ class Comparison:
         table = self.old.layout
         key = key_of(old_item, table.key, table.table)
         try:
-            return _Source(key, self.lineage.outputs(old_item, key))
+            return _Source(key, self.lineage.outputs(old_item, key, twice=False))
         except DualTableError as error:
             return _Source(key, failure=f"{type(error).__name__}: {error}")
 
@@ -103,6 +103,8 @@ class Comparison:
         self, sources: Sequence[_Source], spent: Spent, *, consistent_read: bool
     ) -> list[_Verdict]:
         keys = {identity(out.key): out.key for source in sources for out in source.outputs}
+        left_out = self._left_out(sources)
+        keys |= left_out
         found = await self.new.fetch(
             keys,
             spent,
@@ -119,7 +121,18 @@ class Comparison:
                 self._judge(source, output, found.get(identity(output.key)))
                 for output in source.outputs
             ]
-        return verdicts
+        kept = self._copied(found[name] for name in left_out if name in found)
+        reason = "the transform leaves its old item out"
+        return verdicts + [_Verdict(Kind.EXTRA, key, key, reason=reason) for key in kept.values()]
+
+    def _left_out(self, sources: Iterable[_Source]) -> dict[Hashable, WireKey]:
+        """Return the keys of items that yield nothing, where the new table must lack the same keys.
+
+        So the pass over the new table has only to see that an old item is there.
+        """
+        if self.level != "content" or not self.lineage.keeps_keys:
+            return {}
+        return {identity(s.key): s.key for s in sources if not s.outputs and not s.failure}
 
     def _judge(self, source: _Source, output: Output, found: WireItem | None) -> _Verdict:
         marks = self.lineage.marks
@@ -163,7 +176,12 @@ class Comparison:
         """Return those keys that no old item yields."""
         origins = {name: self.lineage.origin(key) for name, key in keys.items()}
         wanted = {identity(old): old for old in origins.values() if old is not None}
-        olds = await self.old.fetch(wanted, spent, consistent_read=consistent_read)
+        olds = await self.old.fetch(
+            wanted,
+            spent,
+            consistent_read=consistent_read,
+            attributes=self.old.layout.key.names if self.lineage.keeps_keys else None,
+        )
         unyielded = {}
         for name, key in keys.items():
             origin = origins[name]
@@ -173,7 +191,7 @@ class Comparison:
         return unyielded
 
     def _yields(self, old_item: WireItem, key: WireKey) -> bool:
-        return key in self.lineage.new_keys(old_item)
+        return self.lineage.keeps_keys or key in self.lineage.new_keys(old_item)
 
     def _findings(self, verdicts: Iterable[_Verdict], sources: Sequence[_Source]) -> Findings:
         counts: Counter[Kind] = Counter()

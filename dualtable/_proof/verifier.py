@@ -177,6 +177,7 @@ class Verifier(Connected):
         )
         estimate = Estimate.of(tables.old, tables.new, mine.level)
         _log.info("verification begins", extra=estimate.shown())
+        await proofs.check_apart_from(tables.old, tables.new)
         try:
             await proofs.ensure_table()
             run = await agreed(

@@ -15,6 +15,7 @@ import attrs
 
 from dualtable._transforms.applying import (
     backward_wire,
+    forward_wire,
     forward_wire_twice,
     keeps_key,
     new_key,
@@ -248,11 +249,12 @@ class Lineage:
                 return item
         return None
 
-    def outputs(self, old_item: WireItem, source: WireKey) -> list[Output]:
+    def outputs(self, old_item: WireItem, source: WireKey, *, twice: bool = True) -> list[Output]:
         """Return what an old item with this key yields, ready to be sent, after every check of I8.
 
         A tombstone that an earlier migration left in `old` is no item and yields nothing; its
-        write tokens are dropped before the transform sees an item.
+        write tokens are dropped before the transform sees an item. Who compares what was made with
+        what was made before need not have it made `twice` now.
 
         Raises:
             TransformError: The transform raised, returned what is no item, changed the key without
@@ -263,22 +265,26 @@ class Lineage:
         if self.marks.is_tombstone(old_item):
             return []
         try:
-            return self._checked(source, self.marks.strip(old_item))
+            return self._checked(source, self.marks.strip(old_item), twice=twice)
         except DualTableError as error:
             error.key = plain(source)
             raise
 
-    def _checked(self, source: WireKey, item: WireItem) -> list[Output]:
+    def _checked(self, source: WireKey, item: WireItem, *, twice: bool) -> list[Output]:
+        outputs = self._forward_alike(item) if twice else forward_wire(self.transform, item)
+        checked = [self._checked_output(output, source) for output in outputs]
+        if len(checked) > 1 and len({identity(new.key) for new in checked}) < len(checked):
+            raise TransformError(f"{self.transform!r} made two items with one key")
+        return checked
+
+    def _forward_alike(self, item: WireItem) -> list[WireItem]:
         outputs, others = forward_wire_twice(self.transform, item)
         if not _same(outputs, others):
             raise TransformError(
                 f"{self.transform!r} gave two results for one item; it must not depend on time,"
                 " chance or anything but the item"
             )
-        checked = [self._checked_output(output, source) for output in outputs]
-        if len(checked) > 1 and len({identity(new.key) for new in checked}) < len(checked):
-            raise TransformError(f"{self.transform!r} made two items with one key")
-        return checked
+        return outputs
 
     def _checked_output(self, output: WireItem, source: WireKey) -> Output:
         self.marks.check_free(output)

@@ -877,6 +877,17 @@ async def test_a_page_holds_a_megabyte(gateway: Gateway, sorted_table: str) -> N
         assert pages[0].read_units > 100
 
 
+async def test_a_scan_of_some_attributes(gateway: Gateway, simple: str) -> None:
+    """What is at the root under these names, and nothing of an item that has none of them."""
+    await gateway.put(simple, {**key(1), "x": S("a"), "size of": N("1"), "y": S("b")})
+    await gateway.put(simple, key(2))
+    page = await gateway.scan(
+        simple, segment=0, total_segments=1, attributes=["id", "x", "size of"]
+    )
+    found = sorted(page.items, key=lambda item: item["id"]["S"])
+    assert found == [{**key(1), "x": S("a"), "size of": N("1")}, key(2)]
+
+
 async def test_a_scan_has_segments_within_bounds(gateway: Gateway, simple: str) -> None:
     """And a limit of at least one."""
     taken = await not_refused(

@@ -107,6 +107,10 @@ def name_taken_away(item: dict[str, Any]) -> None:
     del item["customer"]["name"]
 
 
+def left_out(item: dict[str, Any]) -> None:
+    item["test"] = True
+
+
 def other_total(item: dict[str, Any]) -> None:
     item["total"] = "999.00"
 
@@ -160,6 +164,42 @@ async def test_an_old_item_changed_below_a_rewritten_one_is_noticed() -> None:
     report = await verified(gateway)
     assert (report.changed_old, report.different, report.ok) == (1, 0, False)
     assert "production has rewritten or deleted" in report.examples[0].reason
+
+
+async def test_a_copy_of_what_the_transform_leaves_out_is_extra() -> None:
+    """Its old item is there, but yields nothing: another transform has copied it."""
+    gateway = await world(200)
+    await change(PLAN.old, 20, left_out)(gateway)
+    report = await verified(gateway)
+    found = [(e.kind, e.key["id"]) for e in report.examples]
+    assert (report.extra, report.dropped, found) == (1, 1, [("extra", "o-20")])
+    async with DualTableRepository(PLAN, gateway=gateway) as repository:
+        await repository.put(orders.new_order(20))
+    assert (await verified(gateway)).extra == 0
+
+
+async def test_a_transform_that_moves_keys_is_looked_at_whole() -> None:
+    """There the old item must be seen to know which keys it yields."""
+    plan = orders.migration("moved", Split())
+    gateway = MemoryGateway()
+    await orders.create(gateway, plan)
+    await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(20)])
+    await Migrator(plan, gateway=gateway, total_segments=2).run()
+    report = await Verifier(plan, gateway=gateway).run()
+    assert (report.ok, report.checked) == (True, 40)
+    await orders.fill(gateway, plan.new, [{"id": "o-3/c"}])
+    report = await Verifier(plan, gateway=gateway).run()
+    assert (report.extra, report.examples[0].key) == (1, {"id": "o-3/c"})
+
+
+class Split:
+    """Makes two items of one."""
+
+    def forward(self, item: dict[str, Any]) -> list[dict[str, Any]]:
+        return [{"id": f"{item['id']}/{part}", "total": item["total"]} for part in "ab"]
+
+    def old_key(self, new_key: dict[str, Any]) -> dict[str, Any]:
+        return {"id": new_key["id"].partition("/")[0]}
 
 
 async def test_values_never_show() -> None:

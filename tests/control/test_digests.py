@@ -1,0 +1,59 @@
+"""Digests tell what was copied, whatever the order in which it comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dualtable._control.digests import BUCKETS, Digests, bucket_of, digest_of, digests
+from dualtable._wire.packed import PackedItem
+
+KEY = {"id": {"S": "o-1"}}
+ITEM: dict[str, Any] = {
+    **KEY,
+    "tags": {"SS": ["b", 'a"],"S":["x', "c\\"]},
+    "inside": {"M": {"codes": {"NS": ["2", "10"]}, "other": {"L": [{"BS": ["Yg==", "YQ=="]}]}}},
+    "text": {"S": '{"SS":["z","a"]}'},
+}
+
+
+def digest(item: dict[str, Any]) -> int:
+    return digest_of(PackedItem.of(item))
+
+
+def test_orders_do_not_count() -> None:
+    """DynamoDB gives names and the members of sets as it likes."""
+    inside = {"other": {"L": [{"BS": ["YQ==", "Yg=="]}]}, "codes": {"NS": ["10", "2"]}}
+    other = {
+        "text": ITEM["text"],
+        "inside": {"M": inside},
+        "tags": {"SS": ["c\\", "b", 'a"],"S":["x']},
+        **KEY,
+    }
+    assert digest(other) == digest(ITEM)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tags": {"SS": ["b", 'a"],"S":["y', "c\\"]}},
+        {"inside": {"M": {"codes": {"NS": ["2", "11"]}, "other": {"L": [{"BS": ["Yg=="]}]}}}},
+        {"text": {"S": '{"SS":["a","z"]}'}},
+        {"more": {"NULL": True}},
+    ],
+)
+def test_contents_do(change: dict[str, Any]) -> None:
+    """A member, a text that only looks like a set, an attribute."""
+    assert digest({**ITEM, **change}) != digest(ITEM)
+
+
+def test_sums_come_out_equal_however_pages_are_cut() -> None:
+    """A resumed copy and a verification have other pages, and come in another order."""
+    copies = [({"id": {"S": f"o-{n}"}}, PackedItem.of({"n": {"N": str(n)}})) for n in range(99)]
+    whole = digests(copies)
+    parts = sum((digests([copy]) for copy in reversed(copies)), Digests())
+    assert parts == whole == Digests.from_bytes(whole.to_bytes())
+    assert whole.differing(digests(copies[1:])) == {bucket_of(copies[0][0])}
+    assert whole.differing(Digests()) == set()
+    assert len(whole.sums) == BUCKETS
