@@ -19,6 +19,7 @@ from dualtable import (
     Lifecycle,
     Migration,
     Migrator,
+    Planner,
     Put,
     Update,
     Verifier,
@@ -95,6 +96,7 @@ async def test_policies_are_exact(endpoint: str, table_name: str) -> None:
         await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(50)])
 
     async def create(connection: Any) -> None:
+        await Planner(plan, **connection).run()
         await create_table(plan, **connection)
 
     async def produce(connection: Any) -> None:

@@ -4,6 +4,8 @@ In reading order:
 
 - `command`: what a subcommand is, and how one ends
 - `options`: options that several share
+- `ceilings`: the commands that change how fast a migration goes
+- `guesses`: what a mistyped word may have meant
 - `commands`: the subcommands; one calls one use case
 - `summaries`: what is said of a report, to people and to machines
 - `gates`: what is said of gates and phases

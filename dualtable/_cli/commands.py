@@ -15,17 +15,16 @@ from argparse import Namespace
 import attrs
 
 from dualtable._cli import gates, summaries
+from dualtable._cli.ceilings import CEILINGS
 from dualtable._cli.code_checks import CHECK_CODE
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
 from dualtable._cli.options import (
-    UNLIMITED,
     add_advance,
     add_copy,
     add_freeze,
     add_migration,
     add_output,
     add_proof,
-    add_rate,
     add_scan,
 )
 from dualtable._cli.options import connection_of as _connection
@@ -39,7 +38,6 @@ from dualtable._operations.creation import create_table
 from dualtable._operations.freezing import freeze
 from dualtable._operations.gates import Gate
 from dualtable._operations.lifecycle import Lifecycle
-from dualtable._operations.rate import change_limits
 from dualtable._operations.reference import load_migration
 from dualtable._operations.status import read_status
 from dualtable._proof.findings import VerificationReport
@@ -146,15 +144,6 @@ def _status(options: Namespace) -> Answer:
     )
 
 
-def _rate(options: Namespace) -> Answer:
-    migration = load_migration(options.reference)
-    names = ("max_read_units", "max_write_units")
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    changes = {name: None if value == UNLIMITED else value for name, value in given.items()}
-    limits = asyncio.run(change_limits(migration, changes, **_connection(options)))
-    return Answer(WELL, attrs.asdict(limits), [summaries.limits_text(limits, migration.name)])
-
-
 def _advance(options: Namespace) -> Answer:
     migration = load_migration(options.reference)
     if options.plan and (options.wait or options.declare_dead):
@@ -241,11 +230,6 @@ COMMANDS = (
         (add_migration, add_proof, add_scan, add_output),
     ),
     Command("status", "Show how far the migration has come.", _status, (add_migration, add_output)),
-    Command(
-        "rate",
-        "Show or change how fast all running migrators may go; 0 pauses them.",
-        _rate,
-        (add_migration, add_rate, add_output),
-    ),
     CHECK_CODE,
+    *CEILINGS,
 )

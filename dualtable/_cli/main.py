@@ -1,7 +1,8 @@
 """The command line.
 
 The rule: nothing else of the library prints. Standard output holds the answer of the command and
-nothing more, as text or as one JSON object; logs, progress and errors go to standard error.
+nothing more, as text or as one JSON object, which also has its `schema_version`, and the name and
+tables of the migration; logs, progress and errors go to standard error.
 
     exit 0   done, and well
     exit 1   done or begun, and not well: dead letters, a failed verification, stopped before the
@@ -18,11 +19,16 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
+from importlib.metadata import version
 from typing import Any, NoReturn, TextIO
 
+import attrs
+
 from dualtable._cli.command import NOT_WELL, WRONG_USE, Answer, Command
+from dualtable._cli.guesses import unknown_command, unknown_options
 from dualtable._cli.log import logged_to_stderr
 from dualtable._cli.terminal import json_line, shown_plainly
+from dualtable._operations.reference import load_migration
 from dualtable.errors import (
     DualTableError,
     LeaseLostError,
@@ -30,6 +36,9 @@ from dualtable.errors import (
     ServerNotStartedError,
     TableNotFoundError,
 )
+
+SCHEMA_VERSION = 1
+"""Of the JSON object of every command; another number where a field goes or changes its sense."""
 
 _ADVICE: dict[type[DualTableError], str] = {
     DualTableError: "",
@@ -47,8 +56,11 @@ _MAY_PASS = (RetryableError, LeaseLostError, ServerNotStartedError)
 
 def run(commands: Sequence[Command], arguments: Sequence[str]) -> int:
     """Run the command that the arguments ask for and return its exit code."""
+    if not arguments:
+        print(parser_of(commands).format_help())
+        return WRONG_USE
     try:
-        options = parser_of(commands).parse_args(arguments)
+        options = _read(parser_of(commands), commands, arguments)
         options.say = partial(_say, file=sys.stderr if options.json else sys.stdout)
         # What a user's module prints must not get between the answer.
         with (
@@ -57,6 +69,7 @@ def run(commands: Sequence[Command], arguments: Sequence[str]) -> int:
             _sigterm_as_sigint(),
         ):
             answer: Answer = options.command.run(options)
+            answer = attrs.evolve(answer, data=_about(options) | answer.data)
     except DualTableError as error:
         answer = _failure(error)
     except KeyboardInterrupt:
@@ -88,8 +101,18 @@ def _sigterm_as_sigint() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _about(options: Namespace) -> dict[str, Any]:
+    """Return what an answer is about; a command that has run has its migration at hand."""
+    if "reference" not in options:
+        return {}
+    migration = load_migration(options.reference)
+    names = {"old": migration.old, "new": migration.new, "control": migration.control_table}
+    return {"name": migration.name, "tables": names}
+
+
 def _print(answer: Answer, *, as_json: bool) -> None:
-    for line in [json_line(answer.data)] if as_json else answer.lines:
+    data = {"schema_version": SCHEMA_VERSION, **answer.data}
+    for line in [json_line(data)] if as_json else answer.lines:
         _say(line, file=sys.stdout)
 
 
@@ -114,6 +137,16 @@ def _told(error: str, message: str, exit_code: int) -> Answer:
 # The arguments
 
 
+def _read(parser: ArgumentParser, commands: Sequence[Command], words: Sequence[str]) -> Namespace:
+    names = [command.name for command in commands]
+    if not words[0].startswith("-") and words[0] not in names:
+        parser.error(unknown_command(words[0], names))
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        parser.error(unknown_options(unknown, options.known_options))
+    return options
+
+
 class _Parser(ArgumentParser):
     """Reports wrong arguments as every other error, and takes no abbreviations."""
 
@@ -131,10 +164,13 @@ def parser_of(commands: Sequence[Command]) -> ArgumentParser:
         description="Change the format of a DynamoDB table without downtime.",
         epilog="Exit codes: 0 done and well, 1 done or begun but not well, 2 nothing was begun.",
     )
+    parser.add_argument("--version", action="version", version=f"dualtable {version('dualtable')}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in commands:
         sub = subparsers.add_parser(command.name, help=command.purpose, description=command.purpose)
         sub.set_defaults(command=command)
         for add_options in command.options:
             add_options(sub)
+        known = [word for action in sub._actions for word in action.option_strings]  # noqa: SLF001
+        sub.set_defaults(known_options=known)
     return parser

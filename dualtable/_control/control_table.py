@@ -17,6 +17,7 @@ in a later one; see `run_records`.
 from __future__ import annotations
 
 from contextlib import suppress
+from decimal import Decimal
 from typing import ClassVar
 
 import attrs
@@ -61,6 +62,27 @@ class Limits:
 
     max_read_units: float | None = None
     max_write_units: float | None = None
+
+
+@attrs.frozen
+class Ceilings:
+    """The ceilings in force, and those that a pause has set aside."""
+
+    in_force: Limits = Limits()
+    before: Limits | None = None
+
+    def changed(self, **changes: float | None) -> Ceilings:
+        """Return them with other numbers, which a pause's end does not take back."""
+        before = self.before and attrs.evolve(self.before, **changes)
+        return Ceilings(attrs.evolve(self.in_force, **changes), before)
+
+    def paused(self) -> Ceilings:
+        """Return them at 0; what was in force before the first pause is kept."""
+        return Ceilings(Limits(0.0, 0.0), self.before or self.in_force)
+
+    def resumed(self) -> Ceilings:
+        """Return them as before the pause; one that was 0 then is lifted, since all shall go on."""
+        return Ceilings(Limits(*(v or None for v in attrs.astuple(self.before or self.in_force))))
 
 
 class Control:
@@ -213,12 +235,28 @@ class Control:
 
     async def limits(self) -> Limits:
         """Return the ceilings in force."""
-        return await self._records.get(_CEILINGS, _limits) or Limits()
+        return (await self.ceilings()).in_force
 
     async def set_limits(self, limits: Limits) -> None:
+        """Store ceilings that hold from now on, and forget a pause."""
+        await self.set_ceilings(Ceilings(limits))
+
+    async def ceilings(self) -> Ceilings:
+        """Return the ceilings in force, and those of before a pause."""
+        return await self._records.get(_CEILINGS, _ceilings) or Ceilings()
+
+    async def set_ceilings(self, ceilings: Ceilings) -> None:
         """Store the ceilings; the last word counts."""
-        fields = {name: v if v is None else number(v) for name, v in attrs.asdict(limits).items()}
-        await self._records.put(_CEILINGS, fields)
+        before = ceilings.before and _numbers(ceilings.before)
+        await self._records.put(_CEILINGS, _numbers(ceilings.in_force) | {"before": before})
+
+    async def check_exists(self) -> None:
+        """Raise `MigrationMismatchError` where nobody has created or begun the migration."""
+        if await self.known_state() is None and await self.run() is None:
+            raise MigrationMismatchError(
+                f"there is no migration {self._migration!r} in {self._table}; create it first"
+                " (dualtable create), or look at its name and at the region"
+            )
 
     def _state(self, item: Item) -> State:
         return State.of(item, self._phase(item))
@@ -277,6 +315,15 @@ def _heartbeat(item: Item) -> Heartbeat:
     )
 
 
+def _ceilings(item: Item) -> Ceilings:
+    before = item.get("before")
+    return Ceilings(_limits(item), None if before is None else _limits(before))
+
+
 def _limits(item: Item) -> Limits:
     stored = {field: item.get(field) for field in attrs.fields_dict(Limits)}
     return Limits(**{field: None if v is None else float(v) for field, v in stored.items()})
+
+
+def _numbers(limits: Limits) -> dict[str, Decimal | None]:
+    return {name: v if v is None else number(v) for name, v in attrs.asdict(limits).items()}

@@ -13,7 +13,7 @@ In reading order:
 - `freezing`: nobody writes to the old table, by the table's own policy
 - `status`: how a migration stands
 - `code_check`: what in a user's source goes past the repository
-- `rate`: ceilings are changed while it runs
+- `rate`: ceilings are changed while it runs, a pause included
 
 May know: everything below the command line.
 """

@@ -5,11 +5,12 @@ The rule: a ceiling that is stored counts for every migrator, whoever started it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Unpack
 
 import attrs
 
-from dualtable._control.control_table import Control, Limits
+from dualtable._control.control_table import Ceilings, Control, Limits
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._transforms.migration import Migration, check_range
@@ -32,17 +33,44 @@ async def change_limits(
 
     Raises:
         InvalidSettingError: There is no such ceiling, or it is no number from 0.
+        MigrationMismatchError: There is no such migration.
         GatewayError: DynamoDB refused a request or stayed out of reach.
     """
     _check(changes)
+    return await _change(migration, connection, lambda found: found.changed(**changes))
+
+
+async def pause(migration: Migration, **connection: Unpack[Connection]) -> Limits:
+    """Let all migrators of a migration stand still, within seconds, until `resume`.
+
+    Raises:
+        MigrationMismatchError: There is no such migration.
+        GatewayError: DynamoDB refused a request or stayed out of reach.
+    """
+    return await _change(migration, connection, Ceilings.paused)
+
+
+async def resume(migration: Migration, **connection: Unpack[Connection]) -> Limits:
+    """Let them go on as fast as before the pause; a ceiling that was 0 then is lifted.
+
+    Raises:
+        MigrationMismatchError: There is no such migration.
+        GatewayError: DynamoDB refused a request or stayed out of reach.
+    """
+    return await _change(migration, connection, Ceilings.resumed)
+
+
+async def _change(
+    migration: Migration, connection: Connection, change: Callable[[Ceilings], Ceilings]
+) -> Limits:
     async with connect(connection, ONE_OFF) as gateway:
         control = Control(gateway, migration.control_table, migration.name)
-        in_force = await control.limits()
-        if changes:
-            await control.ensure_table()
-            in_force = attrs.evolve(in_force, **changes)
-            await control.set_limits(in_force)
-        return in_force
+        await control.check_exists()
+        found = await control.ceilings()
+        changed = change(found)
+        if changed != found:
+            await control.set_ceilings(changed)
+        return changed.in_force
 
 
 def _check(changes: dict[str, float | None]) -> None:

@@ -36,7 +36,8 @@ class SharedLimits:
         """Store the ceilings that this migrator is given, and go by those in force."""
         changes = {name: value for name, value in attrs.asdict(given).items() if value is not None}
         if changes:
-            await self.control.set_limits(attrs.evolve(await self.control.limits(), **changes))
+            ceilings = await self.control.ceilings()
+            await self.control.set_ceilings(ceilings.changed(**changes))
         self._in_force = await self.control.limits()
         others = await self.membership.others()
         if others and self._in_force != Limits():

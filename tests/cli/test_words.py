@@ -1,0 +1,164 @@
+"""What every command has, and the small words: help, version, pause and resume."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import orders
+import pytest
+
+from dualtable import Migration, create_table
+from dualtable.__main__ import ALL_COMMANDS, main
+from dualtable._control.control_table import Ceilings, Limits
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.retry import PRODUCTION
+from dualtable._operations.rate import change_limits, pause, resume
+from dualtable.errors import MigrationMismatchError
+from dualtable.testing import MemoryGateway
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in this process."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main(arguments)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def reference(
+    endpoint: str, table_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """A migration of an empty table, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
+    module = f"words_{table_name.replace('-', '_')}"
+    text = f"import orders\nmigration = orders.migration({table_name!r})\n"
+    (tmp_path / f"{module}.py").write_text(text)
+
+    async def make() -> None:
+        async with connect({"endpoint_url": endpoint}, PRODUCTION) as gateway:
+            await gateway.create_table(orders.table(f"{table_name}-old"))
+
+    asyncio.run(make())
+    return f"{module}:migration"
+
+
+def test_nothing_asked_for(run: Run) -> None:
+    """Help, and the exit code that says that nothing was begun."""
+    code, out, err = run()
+    assert (code, err) == (2, "")
+    assert all(f"    {command.name} " in out for command in ALL_COMMANDS)
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """That of the package, and nothing else."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"dualtable {version('dualtable')}\n"
+
+
+def test_each_answer_says_what_it_is_about(run: Run, reference: str, table_name: str) -> None:
+    """Whoever keeps the answers of many migrations can tell them apart."""
+    names = [f"{table_name}-{part}" for part in ("old", "new", "control")]
+    about = {
+        "schema_version": 1,
+        "name": table_name,
+        "tables": dict(zip(("old", "new", "control"), names, strict=True)),
+    }
+    words = ("plan", "create", "migrate", "verify", "status", "rate", "pause", "resume", "advance")
+    for word in words:
+        _, out, err = run(word, reference, "--json")
+        assert about.items() <= json.loads(out).items(), (word, out, err)
+    _, out, _ = run("status", "nowhere:migration", "--json")
+    assert json.loads(out).keys() == {"schema_version", "error", "message"}
+
+
+def test_a_pause_and_its_end(run: Run, reference: str) -> None:
+    """What was in force before the pause is in force after it."""
+    run("create", reference)
+    run("rate", reference, "--max-write-units", "300")
+    code, out, _ = run("pause", reference)
+    assert code == 0
+    assert "may use 0 read units and 0 write units" in out
+    assert out.endswith(f"Next: dualtable resume {reference}\n")
+    run("pause", reference)
+    _, out, _ = run("resume", reference)
+    assert "may use any number of read units and 300 write units" in out
+
+
+@pytest.mark.parametrize("word", ["rate", "pause", "resume"])
+def test_a_migration_that_nobody_has_created(run: Run, reference: str, word: str) -> None:
+    """A typing error in the name or the region changes nothing, and does not look like success."""
+    code, out, err = run(word, reference)
+    assert (code, out) == (2, "")
+    assert "there is no migration" in err
+    assert "dualtable create" in err
+
+
+# The ceilings themselves
+
+
+async def made() -> tuple[MemoryGateway, Migration]:
+    gateway, plan = MemoryGateway(), orders.migration("plan")
+    await gateway.create_table(orders.table(plan.old))
+    await create_table(plan, gateway=gateway)
+    return gateway, plan
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, Limits()),
+        ({"max_read_units": 50.0}, Limits(50.0, None)),
+        ({"max_write_units": 0.0}, Limits()),
+        ({"max_read_units": 7.0, "max_write_units": 0.0}, Limits(7.0, None)),
+    ],
+)
+async def test_what_a_resume_brings_back(before: dict[str, Any], after: Limits) -> None:
+    """The ceilings of before; one that was a pause itself is lifted."""
+    gateway, plan = await made()
+    await change_limits(plan, before, gateway=gateway)
+    assert await pause(plan, gateway=gateway) == Limits(0.0, 0.0)
+    assert await pause(plan, gateway=gateway) == Limits(0.0, 0.0)
+    assert await resume(plan, gateway=gateway) == after
+    assert await resume(plan, gateway=gateway) == after
+
+
+async def test_a_rate_that_is_set_during_a_pause() -> None:
+    """It is what the migrators go by afterwards, and the other ceiling comes back as it was."""
+    gateway, plan = await made()
+    await change_limits(plan, {"max_read_units": 50, "max_write_units": 60}, gateway=gateway)
+    await pause(plan, gateway=gateway)
+    in_force = await change_limits(plan, {"max_write_units": 70}, gateway=gateway)
+    assert in_force == Limits(0.0, 70.0)
+    assert await resume(plan, gateway=gateway) == Limits(50.0, 70.0)
+
+
+def test_a_pause_is_forgotten_when_it_ends() -> None:
+    """A later pause keeps what is in force then."""
+    once = Ceilings(Limits(1.0, 2.0)).paused().resumed()
+    assert once == Ceilings(Limits(1.0, 2.0))
+    assert once.changed(max_read_units=3.0).paused().resumed().in_force == Limits(3.0, 2.0)
+
+
+async def test_only_what_exists_is_changed() -> None:
+    """By a `create` or by a migrator that has begun; else nothing is written."""
+    gateway, plan = MemoryGateway(), orders.migration("plan")
+    for change in (pause, resume):
+        with pytest.raises(MigrationMismatchError, match="there is no migration 'plan'"):
+            await change(plan, gateway=gateway)
+    assert not gateway._tables
