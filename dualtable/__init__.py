@@ -4,6 +4,7 @@ from dualtable._control.phases import Phase
 from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._expressions.actions import ConditionCheck, Delete, Put, Update
+from dualtable._operations.cleanup import CleanupReport, clean_up
 from dualtable._operations.creation import CreationReport, create_table
 from dualtable._operations.freezing import FreezeReport, freeze
 from dualtable._operations.gates import Gate, GateCondition
@@ -27,6 +28,7 @@ from dualtable.errors import DualTableError
 
 __all__ = [
     "Chain",
+    "CleanupReport",
     "ConditionCheck",
     "Convert",
     "CreationReport",
@@ -61,6 +63,7 @@ __all__ = [
     "Update",
     "VerificationReport",
     "Verifier",
+    "clean_up",
     "create_table",
     "freeze",
     "read_status",

@@ -21,7 +21,7 @@ class HandClock:
         return self.wall_seconds
 
     async def sleep(self, seconds: float) -> None:
-        self.move(seconds)
+        self.move(max(seconds, 1e-6))  # less would be lost in rounding, and time stand still
         await asyncio.sleep(0)
 
     def move(self, seconds: float) -> None:

@@ -20,6 +20,7 @@ from dualtable._cli.code_checks import CHECK_CODE
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
 from dualtable._cli.options import (
     add_advance,
+    add_cleanup,
     add_copy,
     add_freeze,
     add_migration,
@@ -34,6 +35,7 @@ from dualtable._control.phases import Phase
 from dualtable._copy.dead_letters import default_dead_letters
 from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationReport
+from dualtable._operations.cleanup import clean_up
 from dualtable._operations.creation import create_table
 from dualtable._operations.freezing import freeze
 from dualtable._operations.gates import Gate
@@ -189,6 +191,24 @@ def _freeze(options: Namespace) -> Answer:
     return Answer(WELL, attrs.asdict(report), gates.freeze_text(report))
 
 
+def _clean_up(options: Namespace) -> Answer:
+    migration = load_migration(options.reference)
+    report = asyncio.run(
+        clean_up(
+            migration,
+            tokens=options.tokens,
+            max_read_units=options.max_read_units,
+            max_write_units=options.max_write_units,
+            **_connection(options),
+        )
+    )
+    return Answer(
+        WELL if report.ok else NOT_WELL,
+        {**attrs.asdict(report), "ok": report.ok},
+        gates.cleanup_text(report, migration, options.reference),
+    )
+
+
 def _gate_answer(gate: Gate, migration: Migration) -> Answer:
     return Answer(
         WELL if gate.open else NOT_WELL,
@@ -228,6 +248,12 @@ COMMANDS = (
         "Prove that what the old table holds has arrived.",
         _verify,
         (add_migration, add_proof, add_scan, add_output),
+    ),
+    Command(
+        "cleanup",
+        "Delete the tombstones of a finished migration; go on where it was stopped.",
+        _clean_up,
+        (add_migration, add_cleanup, add_output),
     ),
     Command("status", "Show how far the migration has come.", _status, (add_migration, add_output)),
     CHECK_CODE,

@@ -9,9 +9,12 @@ from typing import Any
 
 import attrs
 
+from dualtable._cli.progress import count
 from dualtable._control.phases import Phase
+from dualtable._operations.cleanup import CleanupReport
 from dualtable._operations.freezing import FreezeReport
 from dualtable._operations.gates import Gate, GateCondition, Standing
+from dualtable._transforms.migration import Migration
 
 _MARKS = {Standing.MET: "yes", Standing.UNMET: "NO", Standing.UNKNOWN: "?"}
 
@@ -52,6 +55,39 @@ def freeze_text(report: FreezeReport) -> list[str]:
     return [f"{report.table}: its policy {state}, as of {when}."]
 
 
+def cleanup_text(report: CleanupReport, migration: Migration, reference: str) -> list[str]:
+    """Return what a cleanup has swept, and how to take the library out."""
+    lines = [
+        f"{migration.new}: {count(report.tombstones)} tombstones deleted,"
+        f" {count(report.tokens)} write tokens removed; {count(report.scanned)} items looked at."
+    ]
+    if report.overtaken:
+        lines.append(f"{count(report.overtaken)} were written anew meanwhile and stay.")
+    again = f"dualtable cleanup {reference}{' --tokens' * report.tokens_wanted}"
+    if not report.complete:
+        return [*lines, f"It is not done. Next: {again}"]
+    if not report.settled:
+        return [
+            *lines,
+            "A repository that goes by MIGRATED may have left further tombstones. Once FINISHED has"
+            f" settled and every repository has acknowledged it: {again}",
+        ]
+    return [*lines, *take_out_text(migration, reference)]
+
+
+def take_out_text(migration: Migration, reference: str) -> list[str]:
+    """Return how production goes on without the library."""
+    return [
+        "To take the library out:",
+        f"  1. Use {migration.new} directly: boto3.resource('dynamodb').Table({migration.new!r}) in"
+        " place of DualTableRepository(…). Its conditions and updates mean the same there.",
+        f"  2. Items that production has written have the attribute {migration.token_attribute};"
+        f" ignore it, or remove it afterwards: dualtable cleanup {reference} --tokens",
+        f"  3. Delete {migration.old}, once nobody needs the way back; and"
+        f" {migration.control_table}, where no other migration is in it.",
+    ]
+
+
 def entered_text(phase: Phase, name: str, reference: str) -> list[str]:
     """Return what a phase asks of an operator, once it has been entered."""
     return [f"{name}: {phase}.", f"Next: {what_next(phase, reference)}"]
@@ -75,5 +111,8 @@ _NEXT = {
         "dualtable migrate {reference}, then dualtable verify {reference}, then {advance}"
     ),
     Phase.MIGRATED: "{advance}, once the phase has settled",
-    Phase.FINISHED: "take the library out; the old table is not needed any more",
+    Phase.FINISHED: (
+        "dualtable cleanup {reference}, which also says how to take the library out; the old table"
+        " is not needed any more"
+    ),
 }

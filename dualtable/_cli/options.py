@@ -124,6 +124,21 @@ def add_freeze(parser: ArgumentParser) -> None:
     )
 
 
+def add_cleanup(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--tokens",
+        action="store_true",
+        help="remove the write tokens, too; for when production has taken the library out",
+    )
+    for kind in ("read", "write"):
+        parser.add_argument(
+            f"--max-{kind}-units",
+            type=float,
+            metavar="N",
+            help=f"ceiling of {kind} units per second",
+        )
+
+
 def add_advance(parser: ArgumentParser) -> None:
     parser.add_argument("--plan", action="store_true", help="show the gate and change nothing")
     parser.add_argument(

@@ -7,6 +7,7 @@ The rule: a record says what was so when somebody looked; the gate judges whethe
     orders-v2         verification     the last one that ended: of which run, and what it found
     orders-v2         expiry           the attribute by which items shall expire in the new table
     orders-v2         policy           the old table's policy before a denial of ours was added
+    orders-v2         cleanup          the last sweep that was begun; its segments are a run.s
     orders-v2         repositories     a repository was closed; there has been one
     orders-v2         dead#…           a repository that an operator has declared dead, and when
 """
@@ -60,6 +61,25 @@ class Expiry:
     attribute: str | None
 
 
+@attrs.frozen(kw_only=True)
+class Cleanup:
+    """A sweep of the new table that may be gone on with.
+
+    Args:
+        id: Its identity.
+        total_segments: Parts of its scan.
+        new: The new table, by `layouts.identity`.
+        tokens: Write tokens are removed, too.
+        settled: Nobody could leave a further tombstone when it began.
+    """
+
+    id: str
+    total_segments: int
+    new: str
+    tokens: bool
+    settled: bool
+
+
 @attrs.frozen
 class Dead:
     """A repository that an operator has declared dead (in seconds since 1970)."""
@@ -106,6 +126,14 @@ class Milestones(Control):
         """Store what it is before a denial of ours; None for none."""
         await self._records.put("policy", {"text": text})
 
+    async def cleanup(self) -> Cleanup | None:
+        """Return the last sweep that was begun."""
+        return await self._records.get("cleanup", _cleanup)
+
+    async def note_cleanup(self, cleanup: Cleanup) -> None:
+        """Store a sweep over the last one."""
+        await self._records.put("cleanup", attrs.asdict(cleanup))
+
     async def had_repositories(self) -> bool:
         """Tell whether a repository was ever open."""
         return bool(await self._records.get(REPOSITORIES, name) or await self.heartbeats())
@@ -126,6 +154,11 @@ def _verification(item: Item) -> Verification:
     counts = {field: int(item[field]) for field in ("checked", "missing", "different", "extra")}
     times = {field: float(item[field]) for field in ("began", "ended")}
     return Verification(**(fields | counts | times))
+
+
+def _cleanup(item: Item) -> Cleanup:
+    fields = {field: item[field] for field in attrs.fields_dict(Cleanup)}
+    return Cleanup(**{**fields, "total_segments": int(fields["total_segments"])})
 
 
 def _policy(item: Item) -> str | None:

@@ -11,6 +11,7 @@ In reading order:
 - `facts`: all that a gate is judged from, read at one moment
 - `lifecycle`: `Lifecycle`: from phase to phase, one gate after the other
 - `freezing`: nobody writes to the old table, by the table's own policy
+- `cleanup`: after the end: tombstones are swept, and write tokens on request
 - `status`: how a migration stands
 - `code_check`: what in a user's source goes past the repository
 - `rate`: ceilings are changed while it runs, a pause included

@@ -365,7 +365,7 @@ def test_the_status_says_what_comes_next(settled: Shop) -> None:
     settled.run("advance", "--wait")
     said = settled.run("status").out
     assert f"{settled.plan.name}: FINISHED for " in said
-    assert "Next: take the library out" in said
+    assert f"Next: dualtable cleanup {settled.reference}" in said
 
 
 def test_the_status_shows_each_repository(settled: Shop) -> None:
@@ -424,6 +424,24 @@ def test_advance_used_wrongly(shop: Shop, options: tuple[str, ...], says: str) -
     check_one_line(ended)
     assert ended.code == 2
     assert says in ended.err
+
+
+def test_a_finished_migration_is_cleaned_up(settled: Shop) -> None:
+    """It says what is left, and what code replaces the repository."""
+    early = settled.run("cleanup")
+    check_one_line(early)
+    assert early.code == 2
+    assert "in phase MIGRATING, in which tombstones are needed" in early.err
+    assert settled.run("advance", "--wait", "--to", "FINISHED").code == 0
+    assert settled.run("cleanup").code == 1
+    time.sleep(1)
+    ended = settled.run("cleanup", "--max-write-units", "1000")
+    assert ended.code == 0
+    assert f"Table('{settled.plan.new}')" in ended.out
+    assert "_dualtable_token" in ended.out
+    data = settled.run("cleanup", "--json", "--tokens").data
+    assert (data["scanned"], data["ok"], data["tokens_wanted"]) == (5, True, True)
+    assert settled.status().max_write_units == 1000
 
 
 def test_the_old_table_is_frozen_and_thawed(shop: Shop) -> None:

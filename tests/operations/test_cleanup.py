@@ -1,0 +1,274 @@
+"""The sweep takes what nobody needs any more, beside production, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orders
+import pytest
+from clocks import HandClock
+from servers import SERVERS
+
+from dualtable import (
+    DualTableRepository,
+    Lifecycle,
+    Migration,
+    Migrator,
+    Phase,
+    Verifier,
+    clean_up,
+    create_table,
+)
+from dualtable._control.control_table import Heartbeat
+from dualtable._control.milestones import Milestones
+from dualtable._dynamodb.connect import Connection, connect
+from dualtable._dynamodb.gateway import Gateway
+from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._wire import codec
+from dualtable.errors import MigrationMismatchError
+from dualtable.testing import Faults, MemoryGateway
+
+SETTLE_SECONDS = 60
+TOMBSTONES, COPIED, REWRITTEN = range(6), range(6, 20), range(20, 25)
+
+
+@attrs.define
+class Shop:
+    """A finished migration: some orders deleted, some copied, some rewritten by production."""
+
+    plan: Migration
+    connection: Connection
+    clock: HandClock = attrs.field(factory=HandClock)
+
+    async def finish(self, until: Phase = Phase.FINISHED) -> Shop:
+        async with connect(self.connection, ONE_OFF) as gateway:
+            await gateway.create_table(orders.table(self.plan.old))
+            old = [orders.old_order(n) for n in range(25)]
+            await orders.fill(gateway, self.plan.old, old)
+        await create_table(self.plan, clock=self.clock, **self.connection)
+        async with self.repository() as repository:
+            for number in TOMBSTONES:
+                await repository.delete(orders.key(number))
+            for number in REWRITTEN:
+                await repository.put(orders.new_order(number, note="mine"))
+        await Migrator(self.plan, **self.connection).run()
+        await Verifier(self.plan, **self.connection).run()
+        await Lifecycle(self.plan, clock=self.clock, **self.connection).advance(to=until, wait=True)
+        self.clock.move(SETTLE_SECONDS)
+        return self
+
+    def repository(self) -> DualTableRepository:
+        return DualTableRepository(self.plan, clock=self.clock, **self.connection)
+
+    async def clean_up(self, **options: Any) -> Any:
+        return await clean_up(self.plan, clock=self.clock, **options, **self.connection)
+
+    async def new_items(self) -> dict[str, dict[str, Any]]:
+        async with connect(self.connection, ONE_OFF) as gateway:
+            items = await orders.everything(gateway, self.plan.new)
+        return {item["id"]["S"]: codec.decode(item) for item in items}
+
+
+@pytest.fixture(autouse=True)
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dead letters go to the working directory by default."""
+    monkeypatch.chdir(tmp_path)
+
+
+def in_memory() -> Shop:
+    plan = orders.migration("shop", settle_seconds=SETTLE_SECONDS)
+    return Shop(plan, {"gateway": MemoryGateway()})
+
+
+def memory(here: Shop) -> MemoryGateway:
+    gateway = here.connection["gateway"]
+    assert isinstance(gateway, MemoryGateway)
+    return gateway
+
+
+@pytest.fixture(params=["memory", *SERVERS])
+def anywhere(
+    request: pytest.FixtureRequest, running: Callable[[str], str], table_name: str
+) -> Shop:
+    if request.param == "memory":
+        return in_memory()
+    plan = orders.migration(table_name, settle_seconds=SETTLE_SECONDS)
+    return Shop(plan, {"endpoint_url": running(request.param)})
+
+
+async def test_tombstones_go_and_nothing_else_does(anywhere: Shop) -> None:
+    """Every item stays as it was, tokens included; a second call has nothing to do."""
+    here = await anywhere.finish()
+    before = await here.new_items()
+    report = await here.clean_up()
+    assert (report.tombstones, report.tokens, report.overtaken) == (6, 0, 0)
+    assert (report.scanned, report.complete, report.settled, report.ok) == (25, True, True, True)
+    live = {
+        name: item for name, item in before.items() if here.plan.tombstone_attribute not in item
+    }
+    assert await here.new_items() == live
+    assert (await here.clean_up()).scanned == 0
+
+
+async def test_tokens_go_on_request(anywhere: Shop) -> None:
+    """What production wrote is left as it wrote it, without anything of ours."""
+    here = await anywhere.finish()
+    report = await here.clean_up(tokens=True)
+    assert (report.tombstones, report.tokens) == (6, 5)
+    items = await here.new_items()
+    assert items["o-20"] == orders.new_order(20, note="mine")
+    assert items["o-7"] == orders.new_order(7)
+    assert len(items) == 19
+
+
+@pytest.mark.parametrize("phase", [Phase.MIGRATING, Phase.MIGRATED])
+async def test_tombstones_stay_while_they_are_needed(phase: Phase) -> None:
+    """Without them, what was deleted would come back from the old table."""
+    here = await in_memory().finish(until=phase)
+    with pytest.raises(MigrationMismatchError, match=f"in phase {phase}"):
+        await here.clean_up()
+    assert len(await here.new_items()) == 25
+
+
+class Interrupted(Faults):
+    """Does something before the nth operation of a kind on a table, once."""
+
+    def __init__(self, here: Shop, operation: str, nth: int, act: Callable[[], Any]) -> None:
+        super().__init__()
+        self.here, self.operation, self.left, self.act = here, operation, nth, act
+
+    async def before(self, operation: str, table: str) -> None:
+        if (operation, table) == (self.operation, self.here.plan.new):
+            self.left -= 1
+            if self.left == 0:
+                memory(self.here).faults = Faults()
+                await self.act()
+
+
+async def test_what_was_written_over_a_tombstone_stays() -> None:
+    """Production puts the order anew between the scan and the delete."""
+    here = await in_memory().finish()
+
+    async def put_all() -> None:
+        async with here.repository() as repository:
+            for number in TOMBSTONES:
+                await repository.put(orders.new_order(number, note="again"))
+
+    memory(here).faults = Interrupted(here, "delete", 1, put_all)
+    report = await here.clean_up()
+    assert report.overtaken > 0
+    assert report.tombstones + report.overtaken <= 6
+    items = await here.new_items()
+    assert [items[f"o-{n}"]["note"] for n in TOMBSTONES] == ["again"] * 6
+
+
+async def test_a_token_that_was_replaced_stays() -> None:
+    """Production goes on beside it with code that knows nothing of tokens, or with an older one."""
+    here = await in_memory().finish()
+    newer = [orders.new_order(n, note="newer") for n in REWRITTEN]
+
+    async def rewrite() -> None:
+        token = {here.plan.token_attribute: "another"}
+        await orders.fill(memory(here), here.plan.new, [{**item, **token} for item in newer])
+
+    memory(here).faults = Interrupted(here, "update", 1, rewrite)
+    report = await here.clean_up(tokens=True)
+    assert report.overtaken > 0
+    items = await here.new_items()
+    assert all(items[f"o-{n}"]["note"] == "newer" for n in REWRITTEN)
+    left = [here.plan.token_attribute in items[f"o-{n}"] for n in REWRITTEN]
+    assert left.count(True) == report.overtaken
+
+
+def add_one(order: dict[str, Any]) -> dict[str, Any]:
+    return {**order, "count": order.get("count", 0) + 1}
+
+
+async def test_no_update_is_lost_to_a_token_that_is_taken_away() -> None:
+    """One reads an item without a token, another updates it: were the token taken away then, the
+    first one would take the item for unchanged, after however long a rest."""
+    here = await in_memory().finish()
+
+    async def overtake_and_sweep() -> None:
+        async with here.repository() as other:
+            await other.update(orders.key(7), add_one)
+        with pytest.raises(MigrationMismatchError, match="and these are open"):
+            await here.clean_up(tokens=True)
+
+    async with here.repository() as first:
+        memory(here).faults = Interrupted(here, "put", 1, overtake_and_sweep)
+        await first.update(orders.key(7), add_one)
+    assert (await here.new_items())["o-7"]["count"] == 2
+    assert (await here.clean_up(tokens=True)).tokens == 6
+
+
+async def test_a_repository_that_opens_meanwhile_keeps_the_tokens() -> None:
+    """It is looked for after each page was read, as it may have read the items before."""
+    here = await in_memory().finish()
+    milestones = Milestones(memory(here), here.plan.control_table, here.plan.name)
+
+    async def open_one() -> None:
+        await milestones.beat(Heartbeat("new", Phase.FINISHED, 0, "host", 7, 2))
+
+    memory(here).faults = Interrupted(here, "scan", 1, open_one)
+    with pytest.raises(MigrationMismatchError, match="new on host, process 7"):
+        await here.clean_up(tokens=True)
+    tokens = [here.plan.token_attribute in item for item in (await here.new_items()).values()]
+    assert tokens.count(True) == 5
+    await milestones.forget_heartbeat("new")
+    assert (await here.clean_up(tokens=True)).tokens == 5
+
+
+async def test_a_crash_costs_the_page_that_was_under_way() -> None:
+    """What is stored as done is not looked at again, and nothing is left out."""
+    here = await in_memory().finish()
+
+    async def fail() -> None:
+        raise MigrationMismatchError("crash")
+
+    memory(here).faults = Interrupted(here, "delete", 4, fail)
+    seen = []
+    with pytest.raises(MigrationMismatchError, match="crash") as caught:
+        await here.clean_up(observer=seen.append)
+    assert caught.value.begun
+    scanned = seen[-1].scanned if seen else 0
+    report = await here.clean_up()
+    assert scanned + report.scanned <= 25
+    assert report.complete
+    assert len(await here.new_items()) == 19
+
+
+async def test_a_sweep_before_finished_has_settled_says_so() -> None:
+    """Who still goes by `MIGRATED` may leave a further tombstone; the next call looks again."""
+    here = await in_memory().finish()
+    milestones = Milestones(memory(here), here.plan.control_table, here.plan.name)
+    step = (await milestones.state()).step
+    await milestones.beat(Heartbeat("late", Phase.MIGRATED, 0, "host", 7, step - 1))
+    report = await here.clean_up()
+    assert (report.complete, report.settled, report.ok) == (True, False, False)
+    await memory(here).put(here.plan.new, here.plan.marks.bury(codec.encode(orders.key(7))))
+    await milestones.forget_heartbeat("late")
+    report = await here.clean_up()
+    assert (report.tombstones, report.ok) == (1, True)
+
+
+async def test_it_keeps_to_the_ceilings() -> None:
+    """Production shares the table; what is given is in force, and a lower one takes effect."""
+    here = await in_memory().finish()
+    began = here.clock.monotonic()
+    report = await here.clean_up(max_write_units=2.0, max_read_units=1000.0)
+    assert here.clock.monotonic() - began >= (report.write_units - 1) / 2.0
+
+
+async def test_a_table_that_was_made_anew_is_swept_anew() -> None:
+    """What was stored is about another table."""
+    here = await in_memory().finish()
+    await here.clean_up()
+    gateway: Gateway = memory(here)
+    await memory(here).delete_table(here.plan.new)
+    await gateway.create_table(orders.table(here.plan.new))
+    await gateway.put(here.plan.new, here.plan.marks.bury(codec.encode(orders.key(1))))
+    assert (await here.clean_up()).tombstones == 1
