@@ -30,8 +30,6 @@ from proof.history import History, Operation, Repository, Role
 from proof.moves import PROCESS, StageGateway
 from proof.old_code import OldCode
 from proof.operators import Operator
-from proof.pairs import SEER_OF_BOTH
-from proof.roles import READER
 from proof.stage import Stage
 from proof.tables import (
     CONTROL,
@@ -162,7 +160,7 @@ async def _play(cast: EntryCast, stage: Stage) -> None:
 
 
 async def _set(cast: EntryCast, stage: Stage) -> None:
-    await create_tables(stage.gateway, WATCHED)
+    await create_tables(stage.gateway, WATCHED, WATCHED)
     other = codec.encode({**OTHER, "words": "old"})
     for item in [cast.world.old] * cast.world.in_old + [other] * (cast.others or cast.paired):
         await stage.gateway.put(OLD, item or {})
@@ -236,14 +234,13 @@ async def _look_again(
     stack: AsyncExitStack, cast: EntryCast, stage: Stage, users: Sequence[Any]
 ) -> None:
     """Read the key in the end, in each of the phases that somebody goes by."""
-    role = SEER_OF_BOTH if cast.paired else READER
     if cast.operator is None:
         parts = {part.phase: user for part, user in zip(cast.parts, users, strict=True)}
         seers = [user for phase, user in parts.items() if phase is not None]
     else:
         seers = [await _open(stack, cast, stage, len(users), {})]
     for seer in seers:
-        await _audit(stage, seer, role)
+        await _audit(cast, stage, seer)
 
 
 def beside(
