@@ -16,6 +16,7 @@ from dualtable._planning.planner import Planner
 from dualtable._planning.prices import Prices
 from dualtable._production.repository import DualTableRepository
 from dualtable._proof.findings import VerificationReport
+from dualtable._proof.sampling import SampleReport
 from dualtable._proof.verifier import Verifier
 from dualtable._reading.iteration import ItemIterator
 from dualtable._transforms.chain import Chain
@@ -59,6 +60,7 @@ __all__ = [
     "Prices",
     "Put",
     "Rename",
+    "SampleReport",
     "Transform",
     "Update",
     "VerificationReport",

@@ -105,11 +105,29 @@ async def _run_migrator(migration: Migration, options: Namespace) -> MigrationRe
 
 def _verify(options: Namespace) -> Answer:
     migration = load_migration(options.reference)
+    if options.sample is not None:
+        return _sample(migration, options)
     report = asyncio.run(_run_verifier(migration, options))
     return Answer(
         WELL if report.ok else NOT_WELL,
         summaries.verification_data(report),
         summaries.verification_text(report, migration, options.reference),
+    )
+
+
+def _sample(migration: Migration, options: Namespace) -> Answer:
+    verifier = Verifier(
+        migration,
+        level=options.level,
+        concurrency=options.concurrency,
+        max_read_units=options.max_read_units,
+        **_connection(options),
+    )
+    report = asyncio.run(verifier.sample(options.sample))
+    return Answer(
+        WELL if report.ok else NOT_WELL,
+        summaries.sample_data(report),
+        summaries.sample_text(report, migration, options.reference),
     )
 
 

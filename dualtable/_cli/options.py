@@ -101,6 +101,14 @@ def _ceiling(text: str) -> float | str:
 def add_proof(parser: ArgumentParser) -> None:
     add_level(parser)
     parser.add_argument(
+        "--sample",
+        type=int,
+        nargs="?",
+        const=5_000,
+        metavar="N",
+        help="only look at about N items drawn at random (default: 5000), and say what follows",
+    )
+    parser.add_argument(
         "--repair", action="store_true", help="copy what is missing, and prove it at once"
     )
     parser.add_argument(

@@ -20,6 +20,7 @@ from dualtable._operations.creation import CreationReport
 from dualtable._operations.gates import repository_text
 from dualtable._operations.status import MigrationStatus
 from dualtable._proof.findings import Example, VerificationReport
+from dualtable._proof.sampling import SampleReport
 from dualtable._transforms.migration import Migration
 from dualtable._wire import codec
 from dualtable._wire.types import Key
@@ -201,6 +202,30 @@ def verification_text(report: VerificationReport, migration: Migration, referenc
         *aligned(rows),
         *map(_example_text, report.examples),
         *_after_verification(report, reference),
+    ]
+
+
+def sample_data(report: SampleReport) -> Data:
+    examples = [attrs.asdict(e) | {"key": codec.encode(e.key)} for e in report.examples]
+    bound = {"share_at_most": report.share_at_most, "ok": report.ok}
+    return {**attrs.asdict(report), "examples": examples, **bound}
+
+
+def sample_text(report: SampleReport, migration: Migration, reference: str) -> Lines:
+    rows = [
+        ("old items drawn", report.sampled),
+        ("checked", report.checked),
+        ("missing", report.missing),
+        *_rows_if(report.level == "content", "different", report.different),
+    ]
+    return [
+        f"{migration.name}: {migration.old} -> {migration.new}, a sample of {report.level}, for"
+        f" {count(report.read_units)} read units.",
+        *aligned(rows),
+        *map(_example_text, report.examples),
+        f"With {report.confidence:.0%} confidence fewer than {count(report.per_100_000)} in 100,000"
+        " are missing or different.",
+        f"It is no proof. Next: dualtable verify {reference}",
     ]
 
 

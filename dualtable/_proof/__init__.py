@@ -11,6 +11,7 @@ In reading order:
 - `reader`: reads one table as fast as it may
 - `repair`: copies what is missing
 - `reporting`: from what was found in all segments to the report
+- `sampling`: a quick look at some items, and what follows for all
 - `recording`: what a gate gets to know of it
 
 May know: `_copy`, `_sharing`, `_control`, `_dynamodb`, `_transforms`, `_wire`.

@@ -34,6 +34,7 @@ from dualtable._proof.reader import Reader
 from dualtable._proof.recording import record
 from dualtable._proof.repair import Repairs
 from dualtable._proof.reporting import Extent
+from dualtable._proof.sampling import SampleReport, drawn, segments_for
 from dualtable._proof.shared import Copied, ProofRun, Proofs, agreed, wanted_run
 from dualtable._sharing.board import Board, ControlBoard, MemoryBoard, name_of_migrator
 from dualtable._sharing.crew import Crew
@@ -161,6 +162,49 @@ class Verifier(Connected):
                 await check_marks(gateway, self._migration, identity(old))
                 return await self._verify(tables)
 
+    async def sample(self, items: int = 5_000) -> SampleReport:
+        """Look at some old items that are drawn at random, and say what follows for all.
+
+        Nothing is recorded, and the rest of the table is not read. What came from nowhere is not
+        looked for. The items of one partition are drawn together, so a few large partitions tell
+        less than the confidence promises.
+
+        Args:
+            items: How many old items, about; 5,000 that are all well say with 99 % confidence that
+                fewer than 93 in 100,000 are missing or different.
+
+        Raises:
+            InvalidSettingError: `items` is out of range.
+            TableNotFoundError: One of the tables does not exist.
+            GatewayError: DynamoDB refused a request or stayed out of reach.
+        """
+        check_range("items", items, 1, whole=True, optional=False)
+        retries = Retries()
+        async with self._connect(ONE_OFF, retries.note) as gateway:
+            old = await gateway.describe_table(self._migration.old)
+            new = await gateway.describe_table(self._migration.new)
+            tables = _Tables(gateway, old, new, Paces.of(old, new, self._clock))
+            retries.paces = tables.paces
+            await check_marks(gateway, self._migration, identity(old))
+            tables.paces.limit(self._max_read_units, None)
+            with begun():
+                return await drawn(
+                    self._comparison(tables, self._level, None),
+                    items=items,
+                    total_segments=segments_for(int(old.get("ItemCount", 0))),
+                    concurrency=self._concurrency,
+                )
+
+    def _comparison(self, tables: _Tables, level: Level, repairs: Repairs | None) -> Comparison:
+        old, new = layout(tables.old), layout(tables.new)
+        return Comparison(
+            level=level,
+            lineage=Lineage.of(self._migration, old, new),
+            old=Reader.of(tables.gateway, old, tables.paces.reads),
+            new=Reader.of(tables.gateway, new, tables.paces.looks),
+            repairs=repairs,
+        )
+
     async def _verify(self, tables: _Tables) -> VerificationReport:
         migration = self._migration
         proofs = Proofs(tables.gateway, migration.control_table, migration.name)
@@ -239,16 +283,9 @@ class Verifier(Connected):
         board: Board,
         repairs: Repairs | None,
     ) -> Passes:
-        old, new = layout(tables.old), layout(tables.new)
         estimate = Estimate.of(tables.old, tables.new, run.level)
         return Passes(
-            comparison=Comparison(
-                level=run.level,
-                lineage=Lineage.of(self._migration, old, new),
-                old=Reader.of(tables.gateway, old, tables.paces.reads),
-                new=Reader.of(tables.gateway, new, tables.paces.looks),
-                repairs=repairs,
-            ),
+            comparison=self._comparison(tables, run.level, repairs),
             crew=Crew(
                 board=board,
                 stopping=self._stopping,
