@@ -106,7 +106,7 @@ class Readings:
         keys = verification.units(items, size).plus(new_gets.times(_EVENTUALLY))
         again = verification.units(
             found.total("new_items"), found.total("new_bytes", new_slope)
-        ).plus(found.total("old_gets", 1 / _UNIT_BYTES))
+        ).plus(found.total("old_gets", 1 / _UNIT_BYTES).times(_EVENTUALLY))
         return cls(
             copy=copied,
             restart=copied.plus(new_gets),

@@ -60,7 +60,7 @@ def test_nothing_asked_for(run: Run) -> None:
     """Help, and the exit code that says that nothing was begun."""
     code, out, err = run()
     assert (code, err) == (2, "")
-    assert all(f"    {command.name} " in out for command in ALL_COMMANDS)
+    assert all(f"    {command.name}" in out for command in ALL_COMMANDS)
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
