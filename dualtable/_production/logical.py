@@ -38,7 +38,9 @@ class LogicalTable(LogicalReads):
 
     @property
     def old_writes(self) -> OldWrites:
-        return OldWrites(self.lineage, old_code=not self.route.asks_new)
+        # Whoever steps back to ROLLING_OUT may start old code there while others go by the phase
+        # after it; so these count with it, too.
+        return OldWrites(self.lineage, old_code=self.route.writes_old)
 
     def fence(self) -> AbstractContextManager[None]:
         """Let nothing be sent in the block that what is known of the phase is too old for."""
