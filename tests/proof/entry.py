@@ -13,7 +13,7 @@ table.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from typing import Any
@@ -27,9 +27,10 @@ from dualtable._wire import codec
 from dualtable._wire.types import WireItem
 from proof.casts import Cast, StillClock, World, _audit, _migrate, _perform, _take_stock
 from proof.history import History, Operation, Repository, Role
-from proof.moves import PROCESS, StageGateway
-from proof.old_code import OldCode
-from proof.operators import Operator
+from proof.moves import PROCESS, UNSEEN, Budget, StageGateway
+from proof.old_code import Bare, OldCode
+from proof.operators import TIMES, Operator, note
+from proof.roles import LOOKER
 from proof.stage import Stage
 from proof.tables import (
     CONTROL,
@@ -60,9 +61,8 @@ class EntryWorld(World):
     until: Phase = Phase.FINISHED
 
     def fits(self, phases: Sequence[Phase]) -> bool:
-        return PHASES.index(self.since) <= PHASES.index(phases[-1]) and PHASES.index(
-            phases[0]
-        ) <= PHASES.index(self.until)
+        since, now, until = map(PHASES.index, (self.since, phases[-1], self.until))
+        return since <= now <= until
 
 
 def _world(name: str, old: WireItem | None, *new: Any, **when: Phase) -> EntryWorld:
@@ -70,11 +70,13 @@ def _world(name: str, old: WireItem | None, *new: Any, **when: Phase) -> EntryWo
 
 
 _OLD = codec.encode({**WATCHED, "words": "old", "meta": {"note": "n"}, "legacy": "kept"})
+_BARE = codec.encode(WATCHED)
 _STAMPED = MARKS.stamp(_OLD, "earlier")
 _COPIED = codec.encode({**WATCHED, "log": ["old"], "meta": {}, "note": "n"})
 _WRITTEN = wire(["before"], "late")
 OLD_HAS_IT = _world("old has it", _OLD, until=Phase.MIGRATING)
 STAMPED = _world("old has it by the library", _STAMPED, until=Phase.MIGRATING)
+BARE = _world("old has its key alone", _BARE, until=Phase.MIGRATING)
 NOWHERE = _world("nowhere", None)
 WRITTEN = _world("written, old has it", _STAMPED, _WRITTEN, since=Phase.WRITING_NEW)
 DELETED = _world("deleted, old has it", _OLD, _WRITTEN, tombstone(), since=Phase.WRITING_NEW)
@@ -90,9 +92,17 @@ class Part:
     script: tuple[Role, ...]
     phase: Phase | None = None
     process: int = 0
+    late: bool = False
+    """The process starts in the play, and goes by the phase that it finds.
+
+    It does so at one moment. Between its first look at the phase and its first heartbeat nobody
+    knows of it; that nobody takes two steps meanwhile is what the settle time is for.
+    """
 
     @property
     def title(self) -> str:
+        if self.late and self.phase is not None:
+            return " then ".join(role.name for role in self.script) + " in a new process"
         by = "" if self.phase is None else f" in {self.phase}"
         return " then ".join(role.name for role in self.script) + by
 
@@ -142,16 +152,24 @@ def entry(*parts: Part, world: EntryWorld = OLD_HAS_IT, **settings: Any) -> Entr
     return EntryCast(scripts, world=world, parts=parts, **settings)
 
 
+def moving(*who: Part, steps: tuple[Phase, ...], by_time: bool = False, **settings: Any) -> Any:
+    """Return a cast whose operator takes some steps while they are at work."""
+    world = settings.pop("world", OLD_HAS_IT)
+    budget = Budget(freezes=int(by_time))
+    return entry(*who, world=world, operator=Operator(steps, by_time), budget=budget, **settings)
+
+
 async def _play(cast: EntryCast, stage: Stage) -> None:
     await _set(cast, stage)
     async with AsyncExitStack() as stack:
         users = await _opened(stack, cast, stage)
         actors = [
-            _act(stage, user, number, part)
-            for number, (user, part) in enumerate(zip(users, cast.parts, strict=True))
+            _act(stack, cast, stage, user, number=number) for number, user in enumerate(users)
         ]
         actors += [_migrate(cast, stage, f"migrator-{n + 1}") for n in range(cast.migrators)]
         stage.begins_at = (await _control(stage, cast).state()).step
+        if PHASES.index(Phase(stage.phase())) >= PHASES.index(Phase.MIGRATED):
+            stage.oldest = len(stage.versions()) - 1  # for the verification takes its time
         stage.playing = True
         await asyncio.gather(*map(asyncio.create_task, actors))
         stage.playing = False
@@ -179,10 +197,12 @@ async def _opened(stack: AsyncExitStack, cast: EntryCast, stage: Stage) -> list[
     opened: dict[Any, Any] = {}
     for phase in cast.phases:
         await _enter(stage, cast, phase)
+        if cast.operator is not None:  # he has waited for long already
+            stage.seconds += TIMES.settle_seconds + 1
         for part in cast.parts:
             settings = part.script[0].settings
             process = (part.phase, part.process, tuple(settings))
-            if part.phase is phase and process not in opened:
+            if part.phase is phase and process not in opened and not part.late:
                 opened[process] = await _open(stack, cast, stage, len(opened), settings)
     await _enter(stage, cast, max([*cast.phases, cast.world.since], key=PHASES.index))
     bare = StageGateway(stage, "")
@@ -199,35 +219,75 @@ async def _enter(stage: Stage, cast: EntryCast, phase: Phase) -> None:
 
 
 async def _open(
-    stack: AsyncExitStack, cast: EntryCast, stage: Stage, number: int, settings: Any
+    stack: AsyncExitStack,
+    cast: EntryCast,
+    stage: Stage,
+    number: int,
+    settings: Any,
+    *,
+    actor: str = "",
 ) -> Repository:
-    PROCESS.set(f"process-{number}")
-    gateway: Any = StageGateway(stage, "")
+    PROCESS.set(actor or f"process-{number}")
+    gateway: Any = StageGateway(stage, actor)
     repository: Repository = DualTableRepository(
         cast.migration,
         gateway=gateway,
         clock=StillClock() if cast.operator is None else stage,
         **settings,
     )
-    await stack.enter_async_context(repository)
+    await _at_once(stack.enter_async_context(repository))
     if cast.operator is not None:
         watch = repository._watch
         gateway.mind = lambda: (
-            watch._latest,
-            sorted((+watch._under_way).items()),
+            watch._latest if stage.time_counts() else (watch._latest.step, watch._is_due()),
+            tuple(sorted((+watch._under_way).items())),
             watch._refreshing is None or watch._refreshing.done(),
         )
         stage.minds.append(gateway.mind)
     return repository
 
 
-async def _act(stage: Stage, user: Any, number: int, part: Part) -> None:
+async def _act(
+    stack: AsyncExitStack, cast: EntryCast, stage: Stage, user: Any, *, number: int
+) -> None:
     """Play a script; whoever uses a table or a repository spells the key in his own way."""
+    part = cast.parts[number]
     actor = f"{part.script[0].name.replace(' ', '-')}-{number + 1}"
+    if part.late:
+        await stage.turn(StageGateway(stage, actor))
+    if isinstance(part.script[0], OldCode) and stage.phase() != Phase.ROLLING_OUT:
+        return  # its time is over
+    if part.late and part.phase is not None:
+        user = await _open(stack, cast, stage, number, part.script[0].settings, actor=actor)
     for n, role in enumerate(part.script):
         word = "abcdefgh"[number] + ("" if n == 0 else str(n + 1))
         key = SPELLINGS[(number + n) % len(SPELLINGS)]
+        if role is LOOKER:
+            await _hear(stage, cast, user, actor)
+            continue
         await _perform(stage, user, Operation(actor, word, role), key)
+
+
+async def _at_once(call: Awaitable[Any]) -> None:
+    seen = UNSEEN.set(True)
+    try:
+        await call
+    finally:
+        UNSEEN.reset(seen)
+
+
+async def _hear(stage: Stage, cast: EntryCast, user: Any, actor: str) -> None:
+    """Let a process hear of the phase and acknowledge it, at one moment.
+
+    Nobody else's calls depend on what comes between the two, except that a gate may open, for which
+    both are needed.
+    """
+    await stage.turn(StageGateway(stage, actor))
+    if cast.operator is not None and not cast.operator.by_time:
+        stage.seconds += TIMES.refresh_seconds + 1  # they are due
+    await _at_once(user.get(OTHER))
+    now, said = stage.record(), f"hears of {user._watch._latest.phase}"
+    stage.history.steps.append(note(actor, said, now, stage.phase()))
 
 
 async def _look_again(
@@ -260,4 +320,4 @@ def beside(
 
 
 def _part(role: Role, phase: Phase) -> Part:
-    return Part((role,), None if isinstance(role, OldCode) else phase)
+    return Part((role,), None if isinstance(role, Bare) else phase)

@@ -44,6 +44,7 @@ from proof.stage import Stage
 from proof.tables import CONTROL, is_about_rates
 
 _REVISION = re.compile(r"'revision': {'N': '\d+'}|':v': {'N': '\d+'}")
+_REVISION_OR_TIME = re.compile(_REVISION.pattern + r"|'(at|since)': {'N': '[\d.]+'}")
 
 _RUNS_OF_GARBAGE = 50
 """After so many runs what they left is collected: dead tasks slow down whoever lists the live."""
@@ -217,5 +218,7 @@ def _state(stage: Stage) -> int:
         minds = {actor: mind for actor, mind in minds.items() if not is_migrator(actor)}
         waiting = str([call.arguments for call in stage.pending if is_migrator(call.actor)])
     minds_now = [mind() for mind in stage.minds]
-    known = (sorted(minds.items()), minds_now, stage.seconds, stage.budget, repr(stage.states()))
-    return hash((str(known), _REVISION.sub("", f"{control} {waiting}")))
+    seconds = stage.seconds if stage.time_counts() else 0
+    known = (sorted(minds.items()), minds_now, seconds, stage.budget, repr(stage.states()))
+    unsaid = _REVISION if stage.time_counts() else _REVISION_OR_TIME
+    return hash((str(known), unsaid.sub("", f"{control} {waiting}")))

@@ -258,7 +258,8 @@ def _reads_old_weakly(step: Step) -> bool:
 
 def _written(step: Step) -> set[str]:
     """Return the tables that a step may have written to."""
-    if step.operation in _READS or step.operation.startswith(("describe", "transact_get")):
+    is_read = step.operation in _READS or step.operation.startswith(("describe", "transact_get"))
+    if is_read or isinstance(step.answer, Exception):
         return set()
     actions = step.arguments.get("actions")
     if actions is None:
@@ -285,9 +286,10 @@ def _steps_of(history: History, op: Operation) -> Iterator[tuple[int, Step]]:
 
 
 def _is_delete(history: History, number: int, step: Step) -> bool:
-    writes = {NEW, OLD} & _written(step) and step.visible
-    took_effect = bool(writes) and not isinstance(step.answer, Exception)
-    return took_effect and any(
+    writes = bool({NEW, OLD} & _written(step)) and step.visible
+    if step.operation == "transact_write" and step.before == step.after:
+        return False  # it was sent twice, and taken once
+    return writes and any(
         op.role.deletes and any(n == number for n, _ in _steps_of(history, op))
         for op in history.operations
     )

@@ -27,6 +27,10 @@ PROCESS: ContextVar[str] = ContextVar("process", default="")
 """What tells the current task's process, and its operation, from all others."""
 
 
+UNSEEN: ContextVar[bool] = ContextVar("unseen", default=False)
+"""The current task's calls are no moves: they are made at once."""
+
+
 class Pruned(Exception):
     """What follows from here has been explored before."""
 
@@ -90,6 +94,10 @@ class Move:
 
 class Gate(Protocol):
     """An operator who moves the migration on, when a rule lets him."""
+
+    @property
+    def by_time(self) -> bool:
+        """Tell whether he looks at the clock."""
 
     def moves(self, stage: Stage) -> list[Move]:
         """Return what he may do now, and what time may do to all others."""

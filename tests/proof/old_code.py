@@ -16,12 +16,17 @@ from dualtable._expressions.texts import Condition, Update
 from dualtable._wire import codec
 from proof.history import Answer, Key, Logical, Role
 from proof.roles import apart, removed, replaced, seen, when
-from proof.tables import OLD, in_old
+from proof.tables import MARKS, NEW, OLD, in_old
 
 
 @attrs.frozen
-class OldCode(Role):
-    """An operation of old code; it is given the gateway where others have a repository."""
+class Bare(Role):
+    """It is given the gateway where others have a repository."""
+
+
+@attrs.frozen
+class OldCode(Bare):
+    """An operation of old code, which is gone once `ROLLING_OUT` is over."""
 
 
 async def put(gateway: Any, key: Key, word: str) -> Answer:
@@ -47,19 +52,14 @@ async def add(gateway: Any, key: Key, word: str) -> Answer:
 
 async def note(gateway: Any, key: Key, word: str) -> Answer:
     """Change what the transform drops."""
-    await gateway.update(OLD, codec.encode(key), _set("legacy", word), _IS_THERE)
+    await _if_it_holds(gateway.update(OLD, codec.encode(key), _set("legacy", word), _IS_THERE))
     return "done"
 
 
 async def rewrite(gateway: Any, key: Key, word: str) -> Answer:
-    """Read, add a word, and write it back under a condition of its own."""
-    item = await gateway.get(OLD, codec.encode(key), consistent_read=True)
-    if item is None:
-        return "not found"
-    words = item.get("words", {"S": ""})
-    after = _set("words", f"{words['S']} {word}".strip())
-    same = Condition("#w = :old", {"#w": "words"}, {":old": words})
-    return await _if_it_holds(gateway.update(OLD, codec.encode(key), after, same))
+    """Change one attribute; what else there is stays, the library's token too."""
+    await gateway.update(OLD, codec.encode(key), _set("words", word))
+    return "done"
 
 
 async def read(gateway: Any, key: Key, word: str) -> Answer:
@@ -86,9 +86,20 @@ async def _if_it_holds(call: Any) -> Answer:
     return "done"
 
 
+def _rewritten(state: Logical, word: str) -> tuple[Logical, Answer]:
+    return (word, *apart(state)[1]), "done"
+
+
 def _extended(state: Logical, word: str) -> tuple[Logical, Answer]:
     words, beside = apart(state)
     return (*words, *sorted({f"+{word}", *(each for each in beside if each[0] != "+")})), "done"
+
+
+async def sweep(gateway: Any, key: Key, word: str) -> Answer:
+    """Take a tombstone away, as it is done once nobody believes the old table any more."""
+    buried = Condition("attribute_exists(#d)", {"#d": MARKS.tombstone})
+    await _if_it_holds(gateway.delete(NEW, codec.encode(key), buried))
+    return "done"
 
 
 OLD_PUTTER = OldCode("old code's put", put, replaced)
@@ -99,5 +110,16 @@ OLD_FOUNDER = OldCode(
 )
 OLD_DELETER = OldCode("old code's delete", delete, removed, deletes=True)
 OLD_ADDER = OldCode("old code's new attribute", add, _extended)
+OLD_WRITER = OldCode("old code's change", rewrite, _rewritten)
+OLD_NOTER = OldCode("old code's note", note, lambda state, _: (state, "done"))
 OLD_READER = OldCode("old code's get", read, seen, reads=True)
-OLD_CODE: Sequence[OldCode] = (OLD_PUTTER, OLD_FOUNDER, OLD_DELETER, OLD_ADDER, OLD_READER)
+SWEEPER = Bare("sweep", sweep, lambda state, _: (state, "done"))
+OLD_CODE: Sequence[OldCode] = (
+    OLD_PUTTER,
+    OLD_FOUNDER,
+    OLD_DELETER,
+    OLD_ADDER,
+    OLD_WRITER,
+    OLD_NOTER,
+    OLD_READER,
+)

@@ -17,7 +17,7 @@ import attrs
 from dualtable import Phase
 from dualtable._control.control_table import Control
 from dualtable._control.phases import Times
-from proof.history import Step
+from proof.history import Record, Step
 from proof.moves import Move
 from proof.old_code import OldCode
 from proof.stage import Stage
@@ -58,17 +58,20 @@ class Operator:
     def _is_open(self, stage: Stage, state: Any) -> bool:
         if old_code_runs(stage):
             return False
+        if self.steps[state.step - stage.begins_at] is Phase.MIGRATED and not stage.history.reports:
+            return False
         return settled(stage, state) if self.by_time else acknowledged(stage, state)
 
     def _go_on(self, stage: Stage, state: Any) -> None:
         to = self.steps[state.step - stage.begins_at]
-        before = stage.record()
         at_once(_control(stage).move(state, to, stage.now()))
-        said = f"goes on to {to}"
-        step = Step(
-            "operator", "move", "control", said, {}, before, before, None, True, phase=stage.phase()
-        )
+        step = note("operator", f"goes on to {to}", stage.record(), stage.phase())
         stage.history.steps.append(step)
+
+
+def note(actor: str, text: str, record: Record, phase: str) -> Step:
+    """Return a step that is on no table."""
+    return Step(actor, "", "control", text, {}, record, record, None, visible=True, phase=phase)
 
 
 def acknowledged(stage: Stage, state: Any) -> bool:
@@ -82,7 +85,9 @@ def settled(stage: Stage, state: Any) -> bool:
 
 
 def old_code_runs(stage: Stage) -> bool:
-    return any(isinstance(op.role, OldCode) and not op.done for op in stage.history.operations)
+    pending = {call.actor for call in stage.pending if call.operation == "begin"}
+    begun = [op for op in stage.history.operations if isinstance(op.role, OldCode)]
+    return any(not op.done and op.actor not in pending for op in begun)
 
 
 def at_once(call: Coroutine[Any, Any, _T]) -> _T:

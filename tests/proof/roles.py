@@ -33,6 +33,13 @@ def added(state: Logical, word: str) -> tuple[Logical, Answer]:
     return after, after
 
 
+def _signed(state: Logical, word: str) -> tuple[Logical, Answer]:
+    words, beside = apart(state)
+    signed = any(each[0] == "+" for each in beside)
+    after = state if signed else (*words, f"+{word}", *beside)
+    return after, after
+
+
 def apart(state: Logical) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the words of a log, and what the item holds beside it."""
     beside = tuple(each for each in state or () if each[0] in BESIDE.values())
@@ -226,6 +233,18 @@ def only(items: list[dict[str, Any]]) -> Answer:
     return logical_of(items[0]) if items else None
 
 
+@told(ItemNotFoundError, "not found")
+async def sign(repository: Repository, key: Key, word: str) -> Answer:
+    """Add an attribute where it is absent."""
+    return logical_of(await repository.update(key, lambda item: {"extra": word, **item}))
+
+
+async def look(repository: Repository, key: Key, word: str) -> Answer:
+    """Read what is nobody's business, which is an occasion to hear of another phase."""
+    await repository.get(OTHER, consistent_read=True)
+    return "done"
+
+
 UPDATER = Role("update", update, when(_is_there, added, "not found"), updates=True)
 CREATOR = Role("update or create", create, added, updates=True)
 PUTTER = Role("put", put, replaced)
@@ -269,6 +288,9 @@ INDEX_QUERIER = Role("query of an index", query_index, seen, reads=True, eventua
 SCANNER = Role("scan", scan, seen, reads=True)
 COPIER = Role("get, copy on read", glance, seen, True, True, settings={"copy_on_read": True})
 BOTH = Role("get from both", glance, seen, reads=True, settings={"one_round_trip": True})
+
+SIGNER = Role("sign", sign, when(_is_there, _signed, "not found"))
+LOOKER = Role("look", look, lambda state, _: (state, "done"))
 
 CORE = (UPDATER, CREATOR, PUTTER, FOUNDER, DELETER, READER, GLANCER)
 ROLES = (

@@ -43,12 +43,12 @@ from typing import Any
 import attrs
 
 from dualtable import Phase
+from dualtable._dynamodb import gateway
 from dualtable._dynamodb.gateway import (
     ConditionFailed,
     Reason,
     TransactionCancelled,
     Verdict,
-    cancellation,
 )
 from dualtable._wire import codec
 from dualtable.errors import UnavailableError
@@ -57,6 +57,7 @@ from proof.history import History, InOld, Operation, Record, Step, is_migrator
 from proof.loop import VirtualLoop
 from proof.moves import (
     OPERATION,
+    UNSEEN,
     Budget,
     Gate,
     Grant,
@@ -113,6 +114,8 @@ class Stage(Faults):
         self.budget = budget
         self.seconds = 1_000_000.0
         self.memories: dict[str, int] = {}
+        self.oldest = 0
+        """States of the new table before this one are seen by nobody any more."""
         self.begins_at = 0
         """So many moves from phase to phase were made before the play."""
         self.minds: list[Callable[[], object]] = []
@@ -136,7 +139,7 @@ class Stage(Faults):
     async def call(self, gateway: StageGateway, operation: str, *args: Any, **kwargs: Any) -> Any:
         """Wait for the grant, let the call take effect, and note what it did."""
         method = getattr(self.gateway, operation)
-        if not self.playing:
+        if not self.playing or UNSEEN.get():
             return await method(*args, **kwargs)
         if gateway.dead or self.closed:
             raise asyncio.CancelledError
@@ -153,9 +156,24 @@ class Stage(Faults):
             self.pending.remove(pending)
         return await self._take_effect(pending, grant, method(*args, **kwargs))
 
+    async def turn(self, gateway: StageGateway) -> None:
+        """Wait for the moment at which something begins, where that makes a difference."""
+        granted = asyncio.get_running_loop().create_future()
+        pending = Pending(gateway, "begin", {"table": CONTROL}, granted, None)
+        self.pending.append(pending)
+        try:
+            await granted
+        finally:
+            self.pending.remove(pending)
+        self._remember(pending.actor, "begins")
+
     def mortal(self, gateway: StageGateway, task: asyncio.Task[Any]) -> None:
         """Let a process die at any of its calls."""
         self._mortals[gateway.actor] = (gateway, task)
+
+    def time_counts(self) -> bool:
+        """Tell whether it matters how late it is, and not only in which order things happen."""
+        return self._gate is None or self._gate.by_time
 
     def monotonic(self) -> float:
         return self.seconds
@@ -192,7 +210,8 @@ class Stage(Faults):
 
     def record(self) -> Record:
         """Return what the new table holds under the key."""
-        final = self._moves_on and self.phase() == Phase.FINISHED
+        ends = self._moves_on or self._old_moves
+        final = ends and self.phase() == Phase.FINISHED
         record = record_of(self.versions()[-1], final=final)
         return attrs.evolve(record, old=self._in_old()) if self._old_moves else record
 
@@ -281,7 +300,8 @@ class Stage(Faults):
             return [-1]
         distinct: list[int] = []
         versions = self.gateway._tables[call.table].versions(self._keys[0])
-        for n in reversed(range(len(versions))):
+        oldest = self.oldest if call.table == NEW else 0
+        for n in reversed(range(oldest, len(versions))):
             if not any(versions[n] == versions[m] for m in distinct):
                 distinct.append(n)
         return distinct
@@ -420,7 +440,7 @@ class Stage(Faults):
             self._remember(actor, (text, repr(answer), self._ages()))
 
     def _remember(self, actor: str, what: object) -> None:
-        times = self._moves_on or self._hangs or self._gate is not None
+        times = self._moves_on or self._hangs or (self._gate is not None and self._gate.by_time)
         looks_at_the_clock = times or is_migrator(actor)
         seconds = self.seconds if looks_at_the_clock else 0
         self.memories[actor] = hash((self.memories.get(actor, 0), seconds, what))
@@ -448,11 +468,11 @@ def _said(answer: Any) -> str:
 
 
 async def _refused(call: Pending, effect: Awaitable[Any]) -> Any:
-    """Answer as a table does where another transaction is at the last of the items."""
+    """Answer as a table does where another transaction is at the first of the items."""
     if inspect.iscoroutine(effect):
         effect.close()
-    *others, _ = call.arguments["actions"]
-    raise cancellation([Reason(Verdict.FINE) for _ in others] + [Reason(Verdict.CONFLICT)])
+    _, *others = call.arguments["actions"]
+    raise gateway.cancellation([Reason(Verdict.CONFLICT), *(Reason(Verdict.FINE) for _ in others)])
 
 
 @cache

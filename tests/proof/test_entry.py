@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dualtable import Phase
-from proof.entry import OLD_HAS_IT, EntryCast, beside
+from proof.entry import OLD_HAS_IT, EntryCast, Part, beside, moving
+from proof.entry_guards import ENTRY_GUARDS
 from proof.explorer import Exploration, explore
+from proof.guards import Guard
 from proof.history import Role
 from proof.old_code import OLD_CODE
 from proof.roles import APPENDER, CREATOR, DELETER, FOUNDER, PUTTER, READER, TAKER, UPDATER
@@ -37,3 +39,23 @@ def test_operations_by_neighbouring_phases(role: Role, phases: tuple[Phase, Phas
     """I10: who goes by one phase and who goes by the next see one table."""
     for cast in beside([role], [UPDATER, DELETER], phases):
         sound(cast)
+
+
+@pytest.mark.parametrize("guard", ENTRY_GUARDS, ids=lambda guard: guard.name)
+def test_no_guard_of_the_way_in_is_in_vain(guard: Guard) -> None:
+    """The proof can fail: without the guard it reports the broken rule and the interleaving."""
+    with guard.removed():
+        found = explore(guard.cast)
+    assert found.violation is not None
+    assert found.violation.rule.startswith(guard.rule)
+    sound(guard.cast)
+
+
+@pytest.mark.parametrize("steps", [(RB, WN), (WN, MI)], ids=" and ".join)
+@pytest.mark.parametrize("role", [UPDATER, PUTTER, DELETER, READER], ids=lambda role: role.name)
+def test_an_operation_that_is_frozen_while_an_operator_moves_on(
+    role: Role, steps: tuple[Phase, ...]
+) -> None:
+    """I5, I10: at any of its calls, for longer than anybody may go by what he knew."""
+    before = Phase.ROLLING_OUT if steps[0] is RB else RB
+    sound(moving(Part((role,), before), steps=steps, by_time=True))

@@ -1,0 +1,98 @@
+"""Which casts of the way in, and of each later step, are explored by `python -m proof`.
+
+The rule: every operation beside every other one by each pair of neighbouring phases, beside old
+code where there is some, beside a migrator where one may run; and beside an operator who moves on,
+with everybody frozen at any moment. About three minutes of work for two processors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import attrs
+
+from dualtable import Phase
+from proof.entry import (
+    DELETED,
+    NOWHERE,
+    OLD_HAS_IT,
+    STAMPED,
+    EntryCast,
+    Part,
+    beside,
+    entry,
+    moving,
+)
+from proof.moves import Budget
+from proof.old_code import OLD_CODE, SWEEPER
+from proof.pairs import PAIRED
+from proof.roles import (
+    BATCH_PUTTER,
+    BOTH,
+    CORE,
+    DELETER,
+    FOUNDER,
+    GLANCER,
+    GLANCERS,
+    LOOKER,
+    PUTTER,
+    READER,
+    ROLES,
+    SCANNER,
+    SIGNER,
+    TAKER,
+    TRANSACTOR,
+    UPDATER,
+)
+
+RO, RB, WN, MI, MD, FI = Phase
+IN_ONE_OR_TWO = attrs.evolve(BOTH, eventual=True)  # where there is one table, it reads as asked
+ENTRY_ROLES = (*(IN_ONE_OR_TWO if r is BOTH else r for r in ROLES), BATCH_PUTTER, GLANCERS, SIGNER)
+SOME = (UPDATER, PUTTER, DELETER, FOUNDER, TRANSACTOR, TAKER)
+
+
+def every_entry_cast() -> Iterator[EntryCast]:
+    """Yield what is explored."""
+    yield from beside(OLD_CODE, ENTRY_ROLES, (RO, RO))
+    yield from beside(ENTRY_ROLES, ENTRY_ROLES, (RO, RB), (OLD_HAS_IT, NOWHERE))
+    yield from beside(ENTRY_ROLES, SOME, (RB, WN))
+    yield from beside(SOME, ENTRY_ROLES, (RB, WN), (OLD_HAS_IT, NOWHERE, DELETED))
+    yield from beside(CORE, SOME, (WN, MI), migrators=1)
+    yield from beside(ENTRY_ROLES, CORE, (MI, MD))
+    yield from beside((*CORE, SWEEPER), ENTRY_ROLES, (MD, FI))
+    yield from _whose_responses_are_lost()
+    yield from _of_two_keys()
+    yield from _of_three()
+    yield from _while_an_operator_moves_on()
+
+
+def _whose_responses_are_lost() -> Iterator[EntryCast]:
+    for phase, budget in product((RO, RB, WN), (Budget(losses=1), Budget(conflicts=1))):
+        for role, world in product(ENTRY_ROLES, (OLD_HAS_IT, NOWHERE)):
+            yield entry(Part((role,), phase), world=world, budget=budget)
+            yield entry(Part((role,), phase), Part((PUTTER,), phase), world=world, budget=budget)
+
+
+def _of_two_keys() -> Iterator[EntryCast]:
+    for phases in ((RO, RB), (RB, WN)):
+        yield from beside(PAIRED, PAIRED, phases, (OLD_HAS_IT, NOWHERE), paired=True)
+
+
+def _of_three() -> Iterator[EntryCast]:
+    for phases in ((RO, RB, RB), (RB, WN, RB), (RB, WN, WN)):
+        for roles in ((UPDATER, PUTTER, DELETER), (UPDATER, UPDATER, GLANCER)):
+            parts = [Part((role,), phase) for role, phase in zip(roles, phases, strict=True)]
+            yield entry(*parts, world=OLD_HAS_IT)
+
+
+def _while_an_operator_moves_on() -> Iterator[EntryCast]:
+    for begin, *steps in ((RO, RB, WN), (RB, WN, MI), (RB, RO, RB), (WN, MI)):
+        for role in (*SOME, READER, GLANCER, SCANNER):
+            yield moving(Part((role,), begin), steps=tuple(steps), by_time=True, world=STAMPED)
+            yield moving(
+                Part((role,), begin),
+                Part((LOOKER,), begin),
+                Part((UPDATER,), begin, 1, late=True),
+                steps=tuple(steps),
+            )
