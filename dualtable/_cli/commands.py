@@ -45,6 +45,7 @@ from dualtable._operations.status import read_status
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.verifier import Verifier
 from dualtable._transforms.migration import Migration
+from dualtable._wire import codec
 from dualtable.errors import DualTableError, GateClosedError
 
 _log = logging.getLogger("dualtable.cli")
@@ -107,11 +108,23 @@ def _verify(options: Namespace) -> Answer:
     migration = load_migration(options.reference)
     if options.sample is not None:
         return _sample(migration, options)
+    if options.repair_key is not None:
+        return _repair_key(migration, options)
     report = asyncio.run(_run_verifier(migration, options))
     return Answer(
         WELL if report.ok else NOT_WELL,
         summaries.verification_data(report),
         summaries.verification_text(report, migration, options.reference),
+    )
+
+
+def _repair_key(migration: Migration, options: Namespace) -> Answer:
+    verifier = Verifier(migration, **_connection(options))
+    paths = asyncio.run(verifier.repair_key(options.repair_key))
+    return Answer(
+        WELL,
+        {"key": codec.encode(options.repair_key), "paths": list(paths), "ok": True},
+        [summaries.mending_text(options.repair_key, paths)],
     )
 
 

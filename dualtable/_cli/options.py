@@ -6,10 +6,14 @@ The rule: a group only declares; what is out of range, the library says when it 
 from __future__ import annotations
 
 import argparse
+import json
 from argparse import ArgumentParser, Namespace
+from decimal import Decimal
 
 from dualtable._control.phases import Phase
 from dualtable._dynamodb.connect import Connection
+from dualtable._wire import codec
+from dualtable._wire.types import Key
 
 UNLIMITED = "none"
 
@@ -112,8 +116,28 @@ def add_proof(parser: ArgumentParser) -> None:
         "--repair", action="store_true", help="copy what is missing, and prove it at once"
     )
     parser.add_argument(
+        "--repair-key",
+        type=_key,
+        metavar="JSON",
+        help="copy one old item again, over a copy that differs: its key in the new table, such as"
+        """ '{"id": "o-7"}' or as --json shows it""",
+    )
+    parser.add_argument(
         "--restart", action="store_true", help="forget what an interrupted one has looked at"
     )
+
+
+def _key(text: str) -> Key:
+    """Return a key from JSON, in plain values or in DynamoDB's notation."""
+    try:
+        key = json.loads(text, parse_float=Decimal, parse_int=Decimal)
+        if isinstance(key, dict) and all(isinstance(value, dict) for value in key.values()):
+            return codec.decode(key)
+    except (ValueError, KeyError, TypeError, ArithmeticError):
+        key = None
+    if not isinstance(key, dict):
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON object of key attributes")
+    return key
 
 
 def add_level(parser: ArgumentParser) -> None:

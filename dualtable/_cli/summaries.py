@@ -6,7 +6,7 @@ where there is something to do. A machine gets the report's fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -227,6 +227,12 @@ def sample_text(report: SampleReport, migration: Migration, reference: str) -> L
         " are missing or different.",
         f"It is no proof. Next: dualtable verify {reference}",
     ]
+
+
+def mending_text(key: Key, paths: Sequence[str]) -> str:
+    if not paths:
+        return f"{key_text(key)}: as it should be, nothing was written."
+    return f"{key_text(key)}: copied again, as it was otherwise at {', '.join(paths)}."
 
 
 def _after_verification(report: VerificationReport, reference: str) -> list[str]:

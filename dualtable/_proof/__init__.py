@@ -10,6 +10,7 @@ In reading order:
 - `comparison`: a page of each table, and how an item is judged
 - `reader`: reads one table as fast as it may
 - `repair`: copies what is missing
+- `mending`: copies again what differs, by its key
 - `reporting`: from what was found in all segments to the report
 - `sampling`: a quick look at some items, and what follows for all
 - `recording`: what a gate gets to know of it

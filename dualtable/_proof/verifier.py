@@ -29,6 +29,7 @@ from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._proof.comparison import Comparison
 from dualtable._proof.estimate import Estimate
 from dualtable._proof.findings import Findings, Level, VerificationReport
+from dualtable._proof.mending import mend
 from dualtable._proof.passes import Passes
 from dualtable._proof.reader import Reader
 from dualtable._proof.recording import record
@@ -44,8 +45,9 @@ from dualtable._sharing.process import heap_set_aside, stopping_on
 from dualtable._sharing.retries import Retries
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range
+from dualtable._wire.keys import check_key
 from dualtable._wire.layouts import identity, layout
-from dualtable._wire.types import Description
+from dualtable._wire.types import Description, Key
 from dualtable.errors import AccessError, InvalidSettingError
 
 _log = logging.getLogger("dualtable.verifier")
@@ -194,6 +196,37 @@ class Verifier(Connected):
                     total_segments=segments_for(int(old.get("ItemCount", 0))),
                     concurrency=self._concurrency,
                 )
+
+    async def repair_key(self, key: Key) -> tuple[str, ...]:
+        """Copy one old item again, over a copy that differs.
+
+        It is put over just what was seen, and only where that is a copy: what production has
+        written or deleted stays. What is missing is for ``repair=True``.
+
+        Args:
+            key: The key in the new table, in plain values.
+
+        Returns:
+            The paths at which the copy was otherwise; none where it was as it should be.
+
+        Raises:
+            InvalidKeyError: It is no key of the new table.
+            ConditionFailedError: There is no copy under this key, or no old item yields it.
+            ConcurrentUpdateError: Somebody has written to the item meanwhile.
+            MigrationMismatchError: The phase allows no copy.
+            TransformError: The old item cannot be transformed.
+            TableNotFoundError: One of the tables does not exist.
+            GatewayError: DynamoDB refused a request or stayed out of reach.
+        """
+        async with self._connect(ONE_OFF) as gateway:
+            old = await gateway.describe_table(self._migration.old)
+            new = await gateway.describe_table(self._migration.new)
+            await check_marks(gateway, self._migration, identity(old))
+            migration = self._migration
+            await Proofs(gateway, migration.control_table, migration.name).check_copying()
+            lineage = Lineage.of(migration, layout(old), layout(new))
+            wire = check_key(key, lineage.new.key, lineage.new.table)
+            return tuple(await mend(gateway, lineage, wire))
 
     def _comparison(self, tables: _Tables, level: Level, repairs: Repairs | None) -> Comparison:
         old, new = layout(tables.old), layout(tables.new)

@@ -234,6 +234,23 @@ def test_verify_as_json(shop: Shop) -> None:
         }
 
 
+def test_a_sample_and_a_repair_of_one_key(shop: Shop) -> None:
+    """A quick look says what it is worth; a key comes in plain values or as --json shows it."""
+    shop.fill(*(orders.old_order(n) for n in range(20)))
+    shop.run("create")
+    shop.run("migrate")
+    sample = shop.run("verify", "--sample", "15", "--json")
+    assert (sample.code, sample.data["missing"], sample.data["ok"]) == (0, 0, True)
+    assert 0 < sample.data["share_at_most"] < 1
+    assert "With 99% confidence fewer than" in shop.run("verify", "--sample").out
+    for key in ('{"id": "o-7"}', '{"id": {"S": "o-7"}}'):
+        ended = shop.run("verify", "--repair-key", key, "--json")
+        assert (ended.code, ended.data["key"], ended.data["paths"]) == (0, {"id": {"S": "o-7"}}, [])
+    assert "as it should be" in shop.run("verify", "--repair-key", '{"id": "o-7"}').out
+    for wrong in ("o-7", "[1]", '{"id": {"S": 7, "N": 8}}', '{"no": "o-7"}', '{"id": "nobody"}'):
+        assert shop.run("verify", "--repair-key", wrong).code == 2
+
+
 def test_the_rate_is_shown_changed_and_lifted(shop: Shop) -> None:
     """One command sets what all migrators go by; the other number stays, and `status` tells."""
     shop.fill(*(orders.old_order(n) for n in range(5)))

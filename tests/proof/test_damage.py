@@ -15,6 +15,7 @@ import pytest
 from dualtable import DualTableRepository, Migrator, VerificationReport, Verifier
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._wire import codec
+from dualtable.errors import ConcurrentUpdateError, ConditionFailedError
 from dualtable.testing import MemoryGateway
 
 PLAN = orders.migration("shop")
@@ -275,3 +276,57 @@ async def test_repair_copies_what_is_missing_and_nothing_else() -> None:
     assert after.keys() - before.keys() == {"o-7", "o-8", "o-9"}
     again = await verified(gateway)
     assert (again.ok, again.repaired, again.rewritten) == (True, 0, report.rewritten)
+
+
+async def test_what_differs_is_mended_by_its_key_alone() -> None:
+    """Over the state that was seen, and nothing of production's."""
+    gateway = await world(200)
+    await change(PLAN.new, 8, truncated)(gateway)
+    await vanish(PLAN.new, 9)(gateway)
+    assert (await verified(gateway, repair=True)).different == 1
+    verifier = Verifier(PLAN, gateway=gateway)
+    assert await verifier.repair_key(orders.key(8)) == ("note",)
+    assert await verifier.repair_key(orders.key(8)) == ()
+    assert (await verified(gateway)).ok
+    for number, words in ((50, "production has written"), (51, "production"), (999, "no item of")):
+        with pytest.raises(ConditionFailedError, match=words):
+            await verifier.repair_key(orders.key(number))
+    await vanish(PLAN.new, 9)(gateway)
+    with pytest.raises(ConditionFailedError, match="--repair copies what is missing"):
+        await verifier.repair_key(orders.key(9))
+
+
+@pytest.mark.parametrize("write", ["by production", "past it", "deleted"])
+async def test_a_write_in_between_is_not_lost(write: str) -> None:
+    """The guard is the state that was seen, whoever has changed it."""
+    gateway = await world(200)
+    await change(PLAN.new, 8, truncated)(gateway)
+    late: Any = _Late(gateway, write)
+    with pytest.raises(ConcurrentUpdateError, match="written to meanwhile"):
+        await Verifier(PLAN, gateway=late).repair_key(orders.key(8))
+    after = await gateway.get(PLAN.new, codec.encode(orders.key(8)), consistent_read=True)
+    assert after == late.written
+
+
+class _Late:
+    """Lets somebody else write just before the repair does."""
+
+    def __init__(self, gateway: MemoryGateway, write: str) -> None:
+        self._gateway, self._write = gateway, write
+        self.written: Any = None
+
+    async def put(self, *arguments: Any, **settings: Any) -> Any:
+        async with DualTableRepository(PLAN, gateway=self._gateway) as repository:
+            if self._write == "by production":
+                await repository.put(orders.new_order(8, total=5))
+            elif self._write == "deleted":
+                await repository.delete(orders.key(8))
+            else:
+                await change(PLAN.new, 8, number_in_a_list)(self._gateway)
+        self.written = await self._gateway.get(
+            PLAN.new, codec.encode(orders.key(8)), consistent_read=True
+        )
+        return await self._gateway.put(*arguments, **settings)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
