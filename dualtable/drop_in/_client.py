@@ -6,7 +6,6 @@ that it was called by; it is the migrated one in either case. Any other table is
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -16,6 +15,7 @@ from dualtable._dynamodb.gateway import MAX_BATCH_GET, MAX_BATCH_WRITE, MAX_TRAN
 from dualtable._expressions.actions import Action, ConditionCheck, Delete, Put, Update
 from dualtable._expressions.grammar import Placeholders
 from dualtable._expressions.parser import parse_projection
+from dualtable._tasks import run_all
 from dualtable._wire import codec
 from dualtable.drop_in import _parameters
 from dualtable.drop_in._errors import Exceptions, answered, not_valid, wrong_parameter
@@ -134,9 +134,7 @@ class Client:
             ]
             _check_different("BatchWriteItem", identities)
             await self._repository.batch_put(puts)
-            async with asyncio.TaskGroup() as group:
-                for key in deletes:
-                    group.create_task(self._repository.delete(key))
+            await run_all(self._repository.delete(key) for key in deletes)
         return _response(UnprocessedItems={})
 
     async def transact_write_items(self, **parameters: Any) -> dict[str, Any]:

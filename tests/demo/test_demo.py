@@ -27,6 +27,7 @@ CLAIMS = {
     "writes": "every write of production is intact, and no deleted city is alive",
     "index": "the index has every city of a country, by population",
     "frozen": "the old table is as it was when the copy began",
+    "swept": "no tombstone is left",
     "finished": "production went from the first phase to the last without a stop",
 }
 
@@ -108,7 +109,12 @@ def write_to_old(patch: pytest.MonkeyPatch) -> None:
 
 
 def find_a_difference(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Comparison, "_judge", lambda *_: Kind.DIFFERENT)
+    original = Comparison._judge
+
+    def judge(*arguments: Any) -> Any:
+        return attrs.evolve(original(*arguments), kind=Kind.DIFFERENT)
+
+    patch.setattr(Comparison, "_judge", judge)
 
 
 def lose_the_index(patch: pytest.MonkeyPatch) -> None:
@@ -127,9 +133,9 @@ def never_stop(patch: pytest.MonkeyPatch) -> None:
     ("sabotage", "failing"),
     [
         (lambda _: None, set()),
-        (lose_deletes, {"writes"}),
+        (lose_deletes, {"writes", "swept"}),
         (write_to_old, {"frozen"}),
-        (find_a_difference, {"arrived", "finished"}),
+        (find_a_difference, {"arrived", "finished", "swept"}),
         (lose_the_index, {"index"}),
         (never_stop, {"once"}),
     ],
