@@ -10,6 +10,7 @@ from dualtable._operations.freezing import FreezeReport, freeze
 from dualtable._operations.gates import Gate, GateCondition
 from dualtable._operations.lifecycle import Lifecycle
 from dualtable._operations.status import MigrationStatus, read_status
+from dualtable._operations.trial import Trial, try_transform
 from dualtable._planning.extrapolation import Estimate
 from dualtable._planning.plan import Plan
 from dualtable._planning.planner import Planner
@@ -62,6 +63,7 @@ __all__ = [
     "Rename",
     "SampleReport",
     "Transform",
+    "Trial",
     "Update",
     "VerificationReport",
     "Verifier",
@@ -69,4 +71,5 @@ __all__ = [
     "create_table",
     "freeze",
     "read_status",
+    "try_transform",
 ]

@@ -10,7 +10,7 @@ In reading order:
 - `summaries`: what is said of a report, to people and to machines
 - `gates`: what is said of gates and phases
 - `plans`: what is said of a plan
-- `planning`: the command that makes one
+- `planning`: the commands before anything is begun: `plan` and `try`
 - `code_checks`: the command that looks for what goes past the repository
 - `progress`: how far a run has come, while it runs; owns `rich`
 - `terminal`: what may reach a terminal: text, and nothing that it acts upon

@@ -29,7 +29,7 @@ from dualtable._cli.options import (
     add_scan,
 )
 from dualtable._cli.options import connection_of as _connection
-from dualtable._cli.planning import PLAN
+from dualtable._cli.planning import PLAN, TRY
 from dualtable._cli.progress import of_migration, of_verification, shown
 from dualtable._control.phases import Phase
 from dualtable._copy.dead_letters import default_dead_letters
@@ -249,6 +249,7 @@ def _gate_answer(gate: Gate, migration: Migration) -> Answer:
 
 
 COMMANDS = (
+    TRY,
     PLAN,
     Command(
         "create",

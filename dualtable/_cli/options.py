@@ -117,7 +117,7 @@ def add_proof(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--repair-key",
-        type=_key,
+        type=key_from_json,
         metavar="JSON",
         help="copy one old item again, over a copy that differs: its key in the new table, such as"
         """ '{"id": "o-7"}' or as --json shows it""",
@@ -127,7 +127,7 @@ def add_proof(parser: ArgumentParser) -> None:
     )
 
 
-def _key(text: str) -> Key:
+def key_from_json(text: str) -> Key:
     """Return a key from JSON, in plain values or in DynamoDB's notation."""
     try:
         key = json.loads(text, parse_float=Decimal, parse_int=Decimal)

@@ -1,19 +1,28 @@
-"""The command that tells what a migration will take.
+"""The commands before anything is begun: what it will take, and what becomes of real items.
 
-The rule: as for all commands; it reads a sample and writes nothing.
+The rule: as for all commands; they read a sample and write nothing. `try` is the only one that
+shows values of items: who runs it has asked to see them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import Any
 
 from dualtable._cli import plans
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
-from dualtable._cli.options import add_migration, add_output, connection_of
+from dualtable._cli.options import add_migration, add_output, connection_of, key_from_json
+from dualtable._cli.summaries import key_text
 from dualtable._operations.reference import load_migration
+from dualtable._operations.trial import Trial, try_transform
 from dualtable._planning.planner import Planner
 from dualtable._planning.prices import Prices
+from dualtable._transforms.migration import Migration
+from dualtable._wire import codec
+from dualtable._wire.types import Item
+from dualtable.errors import InvalidSettingError
 
 
 def add_plan(parser: ArgumentParser) -> None:
@@ -59,4 +68,92 @@ PLAN = Command(
     "Tell what it will take: units, time, money, what would fail, and the commands to run.",
     _plan,
     (add_migration, add_plan, add_output),
+)
+
+
+def _add_trying(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--key",
+        dest="keys",
+        type=key_from_json,
+        action="append",
+        default=[],
+        metavar="JSON",
+        help="""an item's key in the old table, such as '{"id": "o-7"}'; may be repeated""",
+    )
+    parser.add_argument(
+        "--sample", type=int, default=0, metavar="N", help="N items drawn at random as well"
+    )
+
+
+def _try(options: Namespace) -> Answer:
+    """Show what the transform makes of some items."""
+    if not options.keys and not options.sample:
+        raise InvalidSettingError("say which items to try: --key JSON, or --sample 20")
+    migration = load_migration(options.reference)
+    trials = asyncio.run(
+        try_transform(migration, keys=options.keys, sample=options.sample, **connection_of(options))
+    )
+    well = bool(trials) and all(_is_well(trial, migration) for trial in trials)
+    return Answer(
+        WELL if well else NOT_WELL,
+        {"trials": [_data(trial) for trial in trials], "ok": well},
+        _text(trials, migration, well=well),
+    )
+
+
+def _is_well(trial: Trial, migration: Migration) -> bool:
+    return not trial.failure and not (migration.rolling and trial.no_way_back)
+
+
+def _data(trial: Trial) -> dict[str, Any]:
+    """Return the fields; items in DynamoDB's notation, so that no type is lost."""
+    return {
+        "key": codec.encode(trial.key),
+        "old": _wire(trial.old),
+        "new": [_wire(item) for item in trial.new],
+        "back": [_wire(item) for item in trial.back],
+        "failure": trial.failure,
+        "no_way_back": trial.no_way_back,
+    }
+
+
+def _wire(item: Item | None) -> Any:
+    return None if item is None else codec.encode(item)
+
+
+def _text(trials: Sequence[Trial], migration: Migration, *, well: bool) -> list[str]:
+    lines = [line for trial in trials for line in _lines(trial, rolling=migration.rolling)]
+    verdict = "all is well" if well else "NOT well"
+    return [*lines, f"{migration.name}: {len(trials)} items tried, {verdict}; nothing was written."]
+
+
+def _lines(trial: Trial, *, rolling: bool) -> list[str]:
+    lines = [key_text(trial.key), *_shown("old", trial.old)]
+    if trial.failure:
+        return [*lines, f"  would be a dead letter: {trial.failure}"]
+    if not trial.new:
+        return [*lines, "  is left out by the transform"]
+    for item in trial.new:
+        lines += _shown("new", item)
+    for old in trial.back:
+        lines += _shown("back", old)
+    if trial.no_way_back and rolling:
+        lines.append(f"  does not come back: {trial.no_way_back}")
+    elif trial.no_way_back:
+        lines.append(f"  does not come back, and need not: {trial.no_way_back}")
+    return lines
+
+
+def _shown(label: str, item: Item | None) -> list[str]:
+    if item is None:
+        return []
+    return [f"  {label:<4}  {name} = {value!r}" for name, value in sorted(item.items())]
+
+
+TRY = Command(
+    "try",
+    "Show old item, new items and way back of some real items; shows values, writes nothing.",
+    _try,
+    (add_migration, _add_trying, add_output),
 )

@@ -3,6 +3,7 @@
 In reading order:
 
 - `reference`: the user's migration by its name, ``module:attribute``
+- `trial`: what the transform makes of some real items
 - `queries_wait`: whether production can query before the cut-over
 - `creation`: the new table and the control table are made
 - `gates`: what must be so before the next phase, and how it stands

@@ -234,6 +234,24 @@ def test_verify_as_json(shop: Shop) -> None:
         }
 
 
+def test_try_shows_items_and_writes_nothing(shop: Shop) -> None:
+    """Before anything is begun: the new table need not even exist."""
+    shop.fill(orders.old_order(7), orders.old_order(8, total="twelve"))
+    well = shop.run("try", "--key", '{"id": "o-7"}')
+    assert well.code == 0
+    assert "region = 'us'" in well.out
+    bad = shop.run("try", "--key", '{"id": {"S": "o-8"}}', "--json")
+    (trial,) = bad.data["trials"]
+    assert (bad.code, bad.data["ok"], trial["new"]) == (1, False, [])
+    assert "TransformError" in trial["failure"]
+    assert trial["old"]["total"] == {"S": "twelve"}
+    both = shop.run("try", "--sample", "20", "--json")
+    assert {t["key"]["id"]["S"] for t in both.data["trials"]} == {"o-7", "o-8"}
+    gone = shop.run("try", "--key", '{"id": "o-9"}')
+    assert (gone.code, "not in" in gone.out) == (1, True)
+    assert shop.run("try").code == 2
+
+
 def test_a_sample_and_a_repair_of_one_key(shop: Shop) -> None:
     """A quick look says what it is worth; a key comes in plain values or as --json shows it."""
     shop.fill(*(orders.old_order(n) for n in range(20)))
