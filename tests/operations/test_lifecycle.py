@@ -35,7 +35,7 @@ from dualtable._control.run_records import Run
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Extras, TimeToLive
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable.errors import GateClosedError, MigrationMismatchError
+from dualtable.errors import AccessError, GateClosedError, MigrationMismatchError
 from dualtable.testing import Faults, MemoryGateway
 
 BOTH_WAYS = Chain(
@@ -379,14 +379,14 @@ async def test_a_verification_that_cannot_be_recorded_is_one(
     class NoRecords(Faults):
         async def before(self, operation: str, table: str) -> None:
             if operation == "put" and table == here.plan.control_table:
-                raise MigrationMismatchError("no more")
+                raise AccessError("not authorized to perform: dynamodb:PutItem")
 
     gateway = here.connection["gateway"]
     assert isinstance(gateway, MemoryGateway)
     gateway.faults = NoRecords()
     assert (await Verifier(here.plan, **here.connection).run()).ok
     gateway.faults = Faults()
-    assert "could not be recorded" in caplog.text
+    assert "no gate will open by it" in caplog.text
     assert await here.closed_by() == {Requirement.VERIFIED}
 
 
