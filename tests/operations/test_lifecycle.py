@@ -327,7 +327,7 @@ async def test_a_verification_before_the_end_of_the_copy_does_not_count() -> Non
     assert isinstance(gateway, MemoryGateway)
     await here.milestones.begin(await run_of(here))
     gateway.faults = EndsMeanwhile()
-    assert (await Verifier(here.plan, total_segments=1, **here.connection).run()).ok
+    assert (await Verifier(here.plan, level="keys", total_segments=1, **here.connection).run()).ok
     found = condition(await here.lifecycle.gate(), Requirement.VERIFIED)
     assert "began before every segment was done" in found.words
     assert await here.closed_by() == {Requirement.VERIFIED}
