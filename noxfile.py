@@ -40,7 +40,15 @@ def tests(session: nox.Session) -> None:
     install_wheel(session, *group("tests"), extra="demo")
     # Each worker takes whole files, and starts a server of its own when a file needs it.
     workers = ["--numprocesses=auto", "--dist=loadfile"]
-    session.run("pytest", *workers, "--cov", "--cov-report=term", *session.posargs)
+    chosen = ["-m", "not conformance", "--cov", "--cov-report=term"]
+    session.run("pytest", *workers, *chosen, *session.posargs)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Ask the drop-in table all that a plain table is asked, wherever the item is."""
+    install_wheel(session, *group("tests"), extra="demo")
+    session.run("pytest", "-m", "conformance", "--numprocesses=auto", *session.posargs)
 
 
 @nox.session

@@ -229,7 +229,13 @@ def named(parameters: Any, name: str) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize(
+    "placement",
+    [
+        pytest.param(place, marks=() if place == "old only" else pytest.mark.conformance)
+        for place in PLACEMENTS
+    ],
+)
 async def test_each_case_is_answered_alike(
     world: World, placement: str, operation: str, request: pytest.FixtureRequest
 ) -> None:
