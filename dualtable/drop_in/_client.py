@@ -62,7 +62,7 @@ class Client:
         self._table = table
         self._repository = repository
         self._names = names
-        self.exceptions = Exceptions()
+        self.exceptions: Exceptions = Exceptions()
 
     async def get_item(self, **parameters: Any) -> dict[str, Any]:
         """Do what `Table.get_item` does, of ``TableName``."""

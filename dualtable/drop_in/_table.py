@@ -75,19 +75,19 @@ class Table:
         {'id': 'o-1', 'name': 'Ann'}
     """
 
-    attribute_definitions = Attribute("AttributeDefinitions")
-    billing_mode_summary = Attribute("BillingModeSummary")
-    creation_date_time = Attribute("CreationDateTime")
-    global_secondary_indexes = Attribute("GlobalSecondaryIndexes")
-    item_count = Attribute("ItemCount")
-    key_schema = Attribute("KeySchema")
-    local_secondary_indexes = Attribute("LocalSecondaryIndexes")
-    provisioned_throughput = Attribute("ProvisionedThroughput")
-    table_arn = Attribute("TableArn")
-    table_id = Attribute("TableId")
-    table_name = Attribute("TableName")
-    table_size_bytes = Attribute("TableSizeBytes")
-    table_status = Attribute("TableStatus")
+    attribute_definitions: Attribute = Attribute("AttributeDefinitions")
+    billing_mode_summary: Attribute = Attribute("BillingModeSummary")
+    creation_date_time: Attribute = Attribute("CreationDateTime")
+    global_secondary_indexes: Attribute = Attribute("GlobalSecondaryIndexes")
+    item_count: Attribute = Attribute("ItemCount")
+    key_schema: Attribute = Attribute("KeySchema")
+    local_secondary_indexes: Attribute = Attribute("LocalSecondaryIndexes")
+    provisioned_throughput: Attribute = Attribute("ProvisionedThroughput")
+    table_arn: Attribute = Attribute("TableArn")
+    table_id: Attribute = Attribute("TableId")
+    table_name: Attribute = Attribute("TableName")
+    table_size_bytes: Attribute = Attribute("TableSizeBytes")
+    table_status: Attribute = Attribute("TableStatus")
 
     def __init__(self, migration: Migration, **options: Any) -> None:
         if "model" in options:
@@ -96,7 +96,7 @@ class Table:
         self._repository = Repository(migration, **options)
         self._description: dict[str, Any] | None = None
         self._starting: OrderedDict[str, str | None] = OrderedDict()
-        self.meta = Meta(Client(self, self._repository, (migration.new, migration.old)))
+        self.meta: Meta = Meta(Client(self, self._repository, (migration.new, migration.old)))
 
     @property
     def name(self) -> str:

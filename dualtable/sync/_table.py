@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Self, TypeVar
 from dualtable import drop_in
 from dualtable._home import stays
 from dualtable._transforms.migration import Migration
+from dualtable.drop_in._errors import Exceptions
 from dualtable.drop_in._values import BlockingBatchWriter
 from dualtable.sync._loop_thread import LoopThread
 
@@ -80,24 +81,24 @@ class Table:
         ['Ann', 'Bob']
     """
 
-    attribute_definitions = Attribute("AttributeDefinitions")
-    billing_mode_summary = Attribute("BillingModeSummary")
-    creation_date_time = Attribute("CreationDateTime")
-    global_secondary_indexes = Attribute("GlobalSecondaryIndexes")
-    item_count = Attribute("ItemCount")
-    key_schema = Attribute("KeySchema")
-    local_secondary_indexes = Attribute("LocalSecondaryIndexes")
-    provisioned_throughput = Attribute("ProvisionedThroughput")
-    table_arn = Attribute("TableArn")
-    table_id = Attribute("TableId")
-    table_name = Attribute("TableName")
-    table_size_bytes = Attribute("TableSizeBytes")
-    table_status = Attribute("TableStatus")
+    attribute_definitions: Attribute = Attribute("AttributeDefinitions")
+    billing_mode_summary: Attribute = Attribute("BillingModeSummary")
+    creation_date_time: Attribute = Attribute("CreationDateTime")
+    global_secondary_indexes: Attribute = Attribute("GlobalSecondaryIndexes")
+    item_count: Attribute = Attribute("ItemCount")
+    key_schema: Attribute = Attribute("KeySchema")
+    local_secondary_indexes: Attribute = Attribute("LocalSecondaryIndexes")
+    provisioned_throughput: Attribute = Attribute("ProvisionedThroughput")
+    table_arn: Attribute = Attribute("TableArn")
+    table_id: Attribute = Attribute("TableId")
+    table_name: Attribute = Attribute("TableName")
+    table_size_bytes: Attribute = Attribute("TableSizeBytes")
+    table_status: Attribute = Attribute("TableStatus")
 
     def __init__(self, migration: Migration, **options: Any) -> None:
         self._table = drop_in.Table(migration, **options)
         self._thread = LoopThread()
-        self.meta = Meta(Client(self._table.meta.client, self._thread))
+        self.meta: Meta = Meta(Client(self._table.meta.client, self._thread))
 
     @property
     def name(self) -> str:
@@ -189,7 +190,7 @@ class Client:
     def __init__(self, client: drop_in.Client, thread: LoopThread) -> None:
         self._client = client
         self._thread = thread
-        self.exceptions = client.exceptions
+        self.exceptions: Exceptions = client.exceptions
 
     @_as_client
     def get_item(self, **parameters: Any) -> dict[str, Any]:
