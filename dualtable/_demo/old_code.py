@@ -8,6 +8,7 @@ table must hold.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Iterable
@@ -92,6 +93,12 @@ def _key(city: Any) -> Key:
 
 
 def _table(name: str, endpoint_url: str) -> Any:
-    """Return the table as old code has it; such a server looks at no credentials."""
-    session = boto3.Session("local", "local", region_name="local")
-    return session.resource("dynamodb", endpoint_url=endpoint_url).Table(name)
+    """Return the table as old code has it; nothing of the environment counts."""
+    settings = {n: v for n, v in os.environ.items() if n.startswith("AWS_") or "proxy" in n.lower()}
+    for setting in settings:
+        del os.environ[setting]
+    try:
+        session = boto3.Session("local", "local", region_name="local")
+        return session.resource("dynamodb", endpoint_url=endpoint_url).Table(name)
+    finally:
+        os.environ.update(settings)
