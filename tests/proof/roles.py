@@ -198,12 +198,17 @@ async def glance(repository: Repository, key: Key, word: str) -> Answer:
     return logical_of(await repository.get(key))
 
 
+def _another(key: Any) -> Any:
+    """Return a key of the same type: those of the fleet are text."""
+    return {"id": "another"} if isinstance(key["id"], str) else OTHER
+
+
 async def glance_at_several(repository: Repository, key: Key, word: str) -> Answer:
-    return logical_of((await repository.batch_get([key, OTHER]))[0])
+    return logical_of((await repository.batch_get([key, _another(key)]))[0])
 
 
 async def read_at_once(repository: Repository, key: Key, word: str) -> Answer:
-    return logical_of((await repository.transact_get([key, OTHER]))[0])
+    return logical_of((await repository.transact_get([key, _another(key)]))[0])
 
 
 async def query(repository: Repository, key: Key, word: str) -> Answer:
