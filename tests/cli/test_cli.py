@@ -729,7 +729,7 @@ def test_a_wrong_reference(
     ("arguments", "says"),
     [
         (("migrat", "m:m"), "no command 'migrat'; did you mean migrate?"),
-        (("quux",), "no command 'quux'; there are plan, create"),
+        (("quux",), "no command 'quux'; there are try, plan, create"),
         (("migrate",), "required: MODULE:ATTRIBUTE"),
         (("migrate", "m:m", "--colour"), "unrecognized arguments: --colour;"),
         (("migrate", "m:m", "--dryrun"), "--dryrun; did you mean --dry-run?"),
