@@ -11,12 +11,12 @@ from argparse import Namespace
 
 import attrs
 
-from dualtable._cli import summaries
 from dualtable._cli.command import WELL, Answer, Command
 from dualtable._cli.options import UNLIMITED, add_migration, add_output, add_rate, connection_of
 from dualtable._control.control_table import Limits
 from dualtable._operations.rate import change_limits, pause, resume
 from dualtable._operations.reference import load_migration
+from dualtable._telling.limits import limits_text
 
 
 def _rate(options: Namespace) -> Answer:
@@ -41,7 +41,7 @@ def _resume(options: Namespace) -> Answer:
 
 def _answer(limits: Limits, options: Namespace, *more: str) -> Answer:
     name = load_migration(options.reference).name
-    return Answer(WELL, attrs.asdict(limits), [summaries.limits_text(limits, name), *more])
+    return Answer(WELL, attrs.asdict(limits), [limits_text(limits, name), *more])
 
 
 CEILINGS = (

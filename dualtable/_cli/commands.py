@@ -14,7 +14,6 @@ from argparse import Namespace
 
 import attrs
 
-from dualtable._cli import gates, summaries
 from dualtable._cli.ceilings import CEILINGS
 from dualtable._cli.code_checks import CHECK_CODE
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
@@ -30,7 +29,6 @@ from dualtable._cli.options import (
 )
 from dualtable._cli.options import connection_of as _connection
 from dualtable._cli.planning import PLAN, TRY
-from dualtable._cli.progress import of_migration, of_verification, shown
 from dualtable._control.phases import Phase
 from dualtable._copy.dead_letters import default_dead_letters
 from dualtable._copy.migrator import Migrator
@@ -44,6 +42,8 @@ from dualtable._operations.reference import load_migration
 from dualtable._operations.status import read_status
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.verifier import Verifier
+from dualtable._telling import copies, creations, gates, proofs, statuses
+from dualtable._telling.progress import of_migration, of_verification, shown
 from dualtable._transforms.migration import Migration
 from dualtable._wire import codec
 from dualtable.errors import DualTableError, GateClosedError
@@ -58,15 +58,15 @@ def _create(options: Namespace) -> Answer:
     report = asyncio.run(create_table(migration, **_connection(options)))
     return Answer(
         WELL if report.ok else NOT_WELL,
-        summaries.creation_data(report),
-        summaries.creation_text(report, migration, options.reference),
+        creations.creation_data(report),
+        creations.creation_text(report, migration, options.reference),
     )
 
 
 def _migrate(options: Namespace) -> Answer:
     migration = load_migration(options.reference)
     report = asyncio.run(_run_migrator(migration, options))
-    request = summaries.MigrateRequest(
+    request = copies.MigrateRequest(
         reference=options.reference,
         dead_letters=options.dead_letters or default_dead_letters(migration),
         dry_run=options.dry_run,
@@ -74,8 +74,8 @@ def _migrate(options: Namespace) -> Answer:
     )
     return Answer(
         WELL if report.ok else NOT_WELL,
-        summaries.migration_data(report),
-        summaries.migration_text(report, migration, request),
+        copies.migration_data(report),
+        copies.migration_text(report, migration, request),
     )
 
 
@@ -113,8 +113,8 @@ def _verify(options: Namespace) -> Answer:
     report = asyncio.run(_run_verifier(migration, options))
     return Answer(
         WELL if report.ok else NOT_WELL,
-        summaries.verification_data(report),
-        summaries.verification_text(report, migration, options.reference),
+        proofs.verification_data(report),
+        proofs.verification_text(report, migration, options.reference),
     )
 
 
@@ -124,7 +124,7 @@ def _repair_key(migration: Migration, options: Namespace) -> Answer:
     return Answer(
         WELL,
         {"key": codec.encode(options.repair_key), "paths": list(paths), "ok": True},
-        [summaries.mending_text(options.repair_key, paths)],
+        [proofs.mending_text(options.repair_key, paths)],
     )
 
 
@@ -139,8 +139,8 @@ def _sample(migration: Migration, options: Namespace) -> Answer:
     report = asyncio.run(verifier.sample(options.sample))
     return Answer(
         WELL if report.ok else NOT_WELL,
-        summaries.sample_data(report),
-        summaries.sample_text(report, migration, options.reference),
+        proofs.sample_data(report),
+        proofs.sample_text(report, migration, options.reference),
     )
 
 
@@ -172,8 +172,8 @@ def _status(options: Namespace) -> Answer:
     status = asyncio.run(read_status(migration, **_connection(options)))
     return Answer(
         WELL,
-        summaries.status_data(status),
-        summaries.status_text(status, options.reference),
+        statuses.status_data(status),
+        statuses.status_text(status, options.reference),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dualtable._cli.terminal import shown_plainly
+from dualtable._telling.terminal import shown_plainly
 
 
 @contextmanager

@@ -25,10 +25,10 @@ from typing import Any, NoReturn, TextIO
 import attrs
 
 from dualtable._cli.command import NOT_WELL, WRONG_USE, Answer, Command
-from dualtable._cli.guesses import unknown_command, unknown_options
 from dualtable._cli.log import logged_to_stderr
-from dualtable._cli.terminal import json_line, shown_plainly
 from dualtable._operations.reference import load_migration
+from dualtable._telling.guesses import unknown_command, unknown_options
+from dualtable._telling.terminal import json_line, shown_plainly
 from dualtable.errors import (
     DualTableError,
     LeaseLostError,

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
-from typing import Any
 
-from dualtable._cli import plans
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
 from dualtable._cli.options import add_migration, add_output, connection_of, key_from_json
-from dualtable._cli.summaries import key_text
 from dualtable._operations.reference import load_migration
-from dualtable._operations.trial import Trial, try_transform
+from dualtable._operations.trial import try_transform
 from dualtable._planning.planner import Planner
 from dualtable._planning.prices import Prices
-from dualtable._transforms.migration import Migration
-from dualtable._wire import codec
-from dualtable._wire.types import Item
+from dualtable._telling import plans
+from dualtable._telling.trials import is_well, trial_data, trial_text
 from dualtable.errors import InvalidSettingError
 
 
@@ -94,61 +89,12 @@ def _try(options: Namespace) -> Answer:
     trials = asyncio.run(
         try_transform(migration, keys=options.keys, sample=options.sample, **connection_of(options))
     )
-    well = bool(trials) and all(_is_well(trial, migration) for trial in trials)
+    well = bool(trials) and all(is_well(trial, migration) for trial in trials)
     return Answer(
         WELL if well else NOT_WELL,
-        {"trials": [_data(trial) for trial in trials], "ok": well},
-        _text(trials, migration, well=well),
+        {"trials": [trial_data(trial) for trial in trials], "ok": well},
+        trial_text(trials, migration, well=well),
     )
-
-
-def _is_well(trial: Trial, migration: Migration) -> bool:
-    return not trial.failure and not (migration.rolling and trial.no_way_back)
-
-
-def _data(trial: Trial) -> dict[str, Any]:
-    """Return the fields; items in DynamoDB's notation, so that no type is lost."""
-    return {
-        "key": codec.encode(trial.key),
-        "old": _wire(trial.old),
-        "new": [_wire(item) for item in trial.new],
-        "back": [_wire(item) for item in trial.back],
-        "failure": trial.failure,
-        "no_way_back": trial.no_way_back,
-    }
-
-
-def _wire(item: Item | None) -> Any:
-    return None if item is None else codec.encode(item)
-
-
-def _text(trials: Sequence[Trial], migration: Migration, *, well: bool) -> list[str]:
-    lines = [line for trial in trials for line in _lines(trial, rolling=migration.rolling)]
-    verdict = "all is well" if well else "NOT well"
-    return [*lines, f"{migration.name}: {len(trials)} items tried, {verdict}; nothing was written."]
-
-
-def _lines(trial: Trial, *, rolling: bool) -> list[str]:
-    lines = [key_text(trial.key), *_shown("old", trial.old)]
-    if trial.failure:
-        return [*lines, f"  would be a dead letter: {trial.failure}"]
-    if not trial.new:
-        return [*lines, "  is left out by the transform"]
-    for item in trial.new:
-        lines += _shown("new", item)
-    for old in trial.back:
-        lines += _shown("back", old)
-    if trial.no_way_back and rolling:
-        lines.append(f"  does not come back: {trial.no_way_back}")
-    elif trial.no_way_back:
-        lines.append(f"  does not come back, and need not: {trial.no_way_back}")
-    return lines
-
-
-def _shown(label: str, item: Item | None) -> list[str]:
-    if item is None:
-        return []
-    return [f"  {label:<4}  {name} = {value!r}" for name, value in sorted(item.items())]
 
 
 TRY = Command(

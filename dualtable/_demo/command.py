@@ -12,7 +12,8 @@ import attrs
 
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
 from dualtable._cli.options import add_output
-from dualtable._cli.summaries import migration_data, verification_data
+from dualtable._telling.copies import migration_data
+from dualtable._telling.proofs import verification_data
 from dualtable.errors import DualTableError
 
 if TYPE_CHECKING:  # needs the extra `demo`

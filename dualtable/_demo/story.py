@@ -36,13 +36,14 @@ from dualtable import (
     clean_up,
     create_table,
 )
-from dualtable._cli.progress import count, duration, of_migration, of_verification, shown
 from dualtable._clock import SystemClock
 from dualtable._demo.cities import City, digest, fill, load, new_city, of_country, pages
 from dualtable._demo.old_code import OldCode
 from dualtable._demo.production import Production
 from dualtable._dynamodb.connect import Connection, connect, local_connection
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._telling.progress import of_migration, of_verification, shown
+from dualtable._telling.words import count, duration
 from dualtable._wire.types import Item
 from dualtable.testing import local_dynamodb
 

@@ -9,8 +9,8 @@ import orders
 import pytest
 
 from dualtable import Index, KeyAttribute, KeySchema, Migration, create_table
-from dualtable._cli.summaries import creation_text
 from dualtable._dynamodb.tables import differences, new_table
+from dualtable._telling.creations import creation_text
 from dualtable._wire.layouts import layout
 from dualtable.errors import TableMismatchError
 from dualtable.testing import MemoryGateway

@@ -8,10 +8,10 @@ import orders
 import pytest
 
 from dualtable import CreationReport, Phase, create_table, read_status
-from dualtable._cli.summaries import creation_text
 from dualtable._control.control_table import Control
 from dualtable._control.state import State
 from dualtable._dynamodb.gateway import Extras, TimeToLive
+from dualtable._telling.creations import creation_text
 from dualtable.testing import MemoryGateway
 
 PLAN = orders.migration("shop")

@@ -9,7 +9,7 @@ import orders
 import pytest
 
 from dualtable import Chain, Convert, CreationReport, KeySchema, Migration, Rename, create_table
-from dualtable._cli.summaries import creation_text
+from dualtable._telling.creations import creation_text
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire import codec
 from dualtable._wire.layouts import Layout

@@ -22,10 +22,10 @@ from dualtable._clock import Clock, SystemClock
 from dualtable._copy.report import MigrationProgress
 from dualtable._proof.findings import VerificationReport
 from dualtable._tasks import first_error
+from dualtable._telling.words import count, duration, percent
 
 _log = logging.getLogger("dualtable.progress")
 
-UNKNOWN = "—"
 _RATE_SECONDS = 10.0
 """Rates are those of the last seconds: a sag shows at once."""
 _TREND_SECONDS = 60.0
@@ -163,23 +163,6 @@ def how_fast(view: View) -> str:
 def how_well(view: View) -> str:
     """Return what there is besides items."""
     return ", ".join(f"{count(number)} {name}" for name, number in view.counts.items())
-
-
-def count(number: float | None) -> str:
-    return UNKNOWN if number is None else f"{number:,.0f}"
-
-
-def percent(share: float | None) -> str:
-    return UNKNOWN if share is None else f"{share:.1%}".replace("%", " %")
-
-
-def duration(seconds: float | None) -> str:
-    """Return hours, minutes and seconds, such as ``1:03:07`` or ``0:42``."""
-    if seconds is None:
-        return UNKNOWN
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:,}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 @attrs.define

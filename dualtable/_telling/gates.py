@@ -9,11 +9,11 @@ from typing import Any
 
 import attrs
 
-from dualtable._cli.progress import count
 from dualtable._control.phases import Phase
 from dualtable._operations.cleanup import CleanupReport
 from dualtable._operations.freezing import FreezeReport
 from dualtable._operations.gates import Gate, GateCondition, Standing
+from dualtable._telling.words import count
 from dualtable._transforms.migration import Migration
 
 _MARKS = {Standing.MET: "yes", Standing.UNMET: "NO", Standing.UNKNOWN: "?"}

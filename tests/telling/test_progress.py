@@ -11,17 +11,17 @@ import pytest
 from clocks import HandClock
 
 from dualtable import MigrationProgress, MigrationReport, VerificationReport
-from dualtable._cli.progress import (
+from dualtable._telling.progress import (
     Meter,
     Reading,
     View,
-    duration,
     line,
     of_migration,
     of_verification,
     seconds_left,
     shown,
 )
+from dualtable._telling.words import duration
 
 
 class Terminal(io.StringIO):

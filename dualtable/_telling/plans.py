@@ -5,18 +5,17 @@ The rule: pure; a number that is not known is shown with its range, and keys wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
-from dualtable._cli.progress import count, duration
-from dualtable._cli.summaries import key_text
 from dualtable._planning.choices import Choice
 from dualtable._planning.extrapolation import Estimate
 from dualtable._planning.failures import LikelyFailure
 from dualtable._planning.plan import Cost, Plan, Sizes
 from dualtable._planning.steps import steps
+from dualtable._telling.words import count, duration, in_columns, key_text
 from dualtable._transforms.migration import Migration
 from dualtable._wire import codec
 
@@ -47,7 +46,7 @@ def plan_text(plan: Plan, migration: Migration, reference: str) -> list[str]:
         f"{count(plan.total_segments)} segments; {plan.concurrency} batches at once;"
         f" {_processes(plan)}.",
         "Beside the copy:",
-        *_table(_cost(cost, plan.prices.currency) for cost in plan.costs),
+        *in_columns(_cost(cost, plan.prices.currency) for cost in plan.costs),
         *(f"Note: {warning}." for warning in plan.warnings),
         f"Prices: {plan.prices.region}, {plan.prices.date}, {plan.prices.source}. Not covered:"
         f" {'; '.join(plan.not_covered)}.",
@@ -74,7 +73,7 @@ def _sizes(plan: Plan) -> list[str]:
     dropped = []
     if plan.dropped.high:
         dropped = [f"The transform leaves out {_units(plan.dropped)} old items."]
-    return [*_table([head, *rows]), *dropped]
+    return [*in_columns([head, *rows]), *dropped]
 
 
 def _size(kind: str, sizes: Sizes) -> list[str]:
@@ -99,7 +98,7 @@ def _failures(failures: Sequence[LikelyFailure]) -> list[str]:
 def _choices(plan: Plan) -> list[str]:
     return [
         f"Ways to give {plan.new.name} its capacity, in write units a second:",
-        *_table(_choice(choice, plan) for choice in plan.choices),
+        *in_columns(_choice(choice, plan) for choice in plan.choices),
         f"Recommended: {plan.recommended}; {plan.reason}.",
     ]
 
@@ -145,13 +144,3 @@ def _money(estimate: Estimate, currency: str) -> str:
 
 def _is_close(estimate: Estimate) -> bool:
     return estimate.high - estimate.low <= _CLOSE * max(estimate.likely, 1.0)
-
-
-def _table(rows: Iterator[list[str]] | Sequence[list[str]]) -> list[str]:
-    """Return rows in columns, a line each."""
-    found = list(rows)
-    widths = [max(map(len, column)) for column in zip(*found, strict=True)]
-    return [
-        "  " + "  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip()
-        for row in found
-    ]

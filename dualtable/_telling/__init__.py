@@ -1,0 +1,19 @@
+"""What the command line says, to people and to machines.
+
+In reading order:
+
+- `words`: numbers, keys and columns as people read them
+- `terminal`: what may reach a terminal: text, and nothing that it acts upon
+- `guesses`: what a mistyped word may have meant
+- `limits`: of the ceilings that all migrators share
+- `gates`: of gates and phases
+- `plans`: of a plan
+- `trials`: of items on which the transform was tried
+- `creations`: of a table that has been made
+- `copies`: of a copy that has ended
+- `proofs`: of a verification, a sample, a repair
+- `statuses`: of how a migration stands
+- `progress`: how far a run has come, while it runs; owns `rich`
+
+May know: everything below the command line; it says what others did, and does nothing itself.
+"""

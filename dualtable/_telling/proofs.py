@@ -1,0 +1,109 @@
+"""What is said of a verification, of a sample, and of an item that was mended.
+
+The rule: pure; keys at most and never another value of an item; it ends with what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from dualtable._proof.findings import Example, VerificationReport
+from dualtable._proof.sampling import SampleReport
+from dualtable._telling.words import aligned, count, duration, key_text, percent, rows_if
+from dualtable._transforms.migration import Migration
+from dualtable._wire import codec
+from dualtable._wire.types import Key
+
+
+def verification_data(report: VerificationReport) -> dict[str, Any]:
+    """Return the fields; keys in wire form, as in the dead letters, so that no type is lost."""
+    examples = [attrs.asdict(e) | {"key": codec.encode(e.key)} for e in report.examples]
+    return {**attrs.asdict(report), "examples": examples, "ok": report.ok}
+
+
+def verification_text(
+    report: VerificationReport, migration: Migration, reference: str
+) -> list[str]:
+    verdict = "verified" if report.ok else "NOT verified"
+    if not report.complete:
+        verdict = f"stopped at {percent(report.share_done)}, NOT verified"
+    rows = [
+        ("checked", report.checked),
+        ("missing", report.missing),
+        *rows_if(report.level == "content", "different", report.different),
+        *rows_if(bool(report.changed_old), "CHANGED IN THE OLD TABLE", report.changed_old),
+        ("rewritten by production", report.rewritten),
+        ("deleted by production", report.deleted),
+        *rows_if(bool(report.dropped), "left out by the transform", report.dropped),
+        *rows_if(report.level == "content", "extra", report.extra),
+        *rows_if(bool(report.repaired), "repaired", report.repaired),
+    ]
+    return [
+        f"{migration.name}: {migration.old} -> {migration.new}, {report.level} {verdict}"
+        f" in {duration(report.seconds)}, for {count(report.read_units)} read units.",
+        *aligned(rows),
+        *map(_example_text, report.examples),
+        *_after_verification(report, reference),
+    ]
+
+
+def sample_data(report: SampleReport) -> dict[str, Any]:
+    examples = [attrs.asdict(e) | {"key": codec.encode(e.key)} for e in report.examples]
+    bound = {"share_at_most": report.share_at_most, "ok": report.ok}
+    return {**attrs.asdict(report), "examples": examples, **bound}
+
+
+def sample_text(report: SampleReport, migration: Migration, reference: str) -> list[str]:
+    rows = [
+        ("old items drawn", report.sampled),
+        ("checked", report.checked),
+        ("missing", report.missing),
+        *rows_if(report.level == "content", "different", report.different),
+    ]
+    return [
+        f"{migration.name}: {migration.old} -> {migration.new}, a sample of {report.level}, for"
+        f" {count(report.read_units)} read units.",
+        *aligned(rows),
+        *map(_example_text, report.examples),
+        f"With {report.confidence:.0%} confidence fewer than {count(report.per_100_000)} in 100,000"
+        " are missing or different.",
+        f"It is no proof. Next: dualtable verify {reference}",
+    ]
+
+
+def mending_text(key: Key, paths: Sequence[str]) -> str:
+    if not paths:
+        return f"{key_text(key)}: as it should be, nothing was written."
+    return f"{key_text(key)}: copied again, as it was otherwise at {', '.join(paths)}."
+
+
+def _after_verification(report: VerificationReport, reference: str) -> list[str]:
+    lines = []
+    if not report.complete:
+        lines.append("Next: run the same command again to resume.")
+    if report.changed_old:
+        lines.append(
+            "The old table has been written to since it was copied, which it must not be: find out"
+            " by whom before anything else, and see to it that nobody can."
+        )
+    if report.missing:
+        lines.append(
+            f"Next: if dualtable status {reference} says that the copy is not complete, migrate"
+            " first; else look into the dead letters, or copy what is missing with"
+            f" dualtable verify {reference} --repair."
+        )
+    if report.different or report.extra:
+        lines.append(
+            "Next: find out what wrote these: another version of the transform, or a writer that"
+            " goes past DualTableRepository."
+        )
+    return lines
+
+
+def _example_text(example: Example) -> str:
+    paths = f"at {', '.join(example.paths)}" if example.paths else ""
+    texts = (example.kind, key_text(example.key), paths, example.reason)
+    return "  " + ": ".join(filter(None, texts))
