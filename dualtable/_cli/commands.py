@@ -38,6 +38,7 @@ from dualtable._operations.creation import create_table
 from dualtable._operations.freezing import freeze
 from dualtable._operations.gates import Gate
 from dualtable._operations.lifecycle import Lifecycle
+from dualtable._operations.precautions import check_precautions
 from dualtable._operations.reference import load_migration
 from dualtable._operations.status import read_status
 from dualtable._proof.findings import VerificationReport
@@ -101,6 +102,13 @@ async def _run_migrator(migration: Migration, options: Namespace) -> MigrationRe
             observer=lambda progress: show(of_migration(progress)),
             **_connection(options),
         )
+        if not options.yes and not options.dry_run:
+            await check_precautions(
+                migration,
+                despite=options.despite,
+                restart=options.restart,
+                **_connection(options),
+            )
         return await migrator.run(stop_on=_STOP_ON)
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from dualtable._control.phases import Phase
 from dualtable._dynamodb.connect import Connection
+from dualtable._operations.precautions import CONCERNS
 from dualtable._wire import codec
 from dualtable._wire.types import Key
 
@@ -76,6 +77,18 @@ def add_copy(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--restart", action="store_true", help="forget the checkpoints; what is copied stays"
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="copy whatever speaks against it; without, that is said"
+    )
+    parser.add_argument(
+        "--despite",
+        metavar="CONCERN",
+        action="append",
+        choices=CONCERNS,
+        default=[],
+        help=f"copy although this speaks against it: {', '.join(CONCERNS)}; may be given"
+        " repeatedly",
     )
 
 

@@ -7,10 +7,10 @@ In reading order:
 - `queries_wait`: whether production can query before the cut-over
 - `creation`: the new table and the control table are made
 - `gates`: what must be so before the next phase, and how it stands
-- `samples`: some items of a table, the same ones looked at again
 - `expiry`: by which attribute items shall expire in the new table
-- `facts`: all that a gate is judged from, read at one moment
+- `facts`: all that a gate is judged from, some items of the old table among it
 - `lifecycle`: `Lifecycle`: from phase to phase, one gate after the other
+- `precautions`: what speaks against a copy that could begin
 - `freezing`: nobody writes to the old table, by the table's own policy
 - `cleanup`: after the end: tombstones are swept, and write tokens on request
 - `status`: how a migration stands

@@ -1,10 +1,15 @@
 """All that a gate is judged from, read at one moment.
 
 The rule: it only reads; and the state first, so that whoever moves by it is refused where somebody
-else has moved meanwhile.
+else has moved meanwhile. A sample of the old table costs a few pages whatever its size; what it
+shows is so, and what it does not show may be so all the same.
 """
 
 from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -14,11 +19,78 @@ from dualtable._control.state import State
 from dualtable._dynamodb.gateway import Gateway, TimeToLive
 from dualtable._operations.expiry import Expiries, new_attribute
 from dualtable._operations.gates import Facts
-from dualtable._operations.samples import Places, Sample, take
+from dualtable._tasks import run_all
 from dualtable._transforms.migration import Migration
+from dualtable._wire.keys import identity as key_identity
+from dualtable._wire.keys import key_of
 from dualtable._wire.layouts import identity, layout
-from dualtable._wire.types import Description
+from dualtable._wire.marks import Marks
+from dualtable._wire.types import Description, WireItem
+from dualtable._wire.values import equal_items
 from dualtable.errors import MigrationMismatchError, TableNotFoundError
+
+_PAGES = 4
+_PAGE_ITEMS = 100
+_MOST_SEGMENTS = 10_000
+
+
+@attrs.frozen
+class Places:
+    """Where a sample is taken: the first pages of some segments."""
+
+    segments: tuple[int, ...]
+    total_segments: int
+
+    @classmethod
+    def of(cls, table: Description) -> Places:
+        """Choose at random; of a small table, all of it."""
+        total = min(_MOST_SEGMENTS, max(1, int(table.get("ItemCount", 0)) // _PAGE_ITEMS))
+        return cls(tuple(random.sample(range(total), min(_PAGES, total))), total)
+
+
+@attrs.frozen
+class Sample:
+    """The items at some places, by their keys."""
+
+    items: Mapping[Any, WireItem]
+
+    def untouched(self, marks: Marks) -> int:
+        """Return how many carry no write token."""
+        return sum(marks.token_of(item) is None for item in self.items.values())
+
+    def written(self, later: Sample) -> int:
+        """Return how many were written since, as far as both have them."""
+        both = self.items.keys() & later.items.keys()
+        return sum(not equal_items(self.items[key], later.items[key]) for key in both)
+
+    def written_without(self, marks: Marks, later: Sample) -> int:
+        """Return how many were written since by somebody who gave them no new token.
+
+        Keys that were absent from one of the two do not count: a page may end elsewhere.
+        """
+        return sum(
+            not equal_items(item, later.items[key])
+            and marks.token_of(later.items[key]) in (None, marks.token_of(item))
+            for key, item in self.items.items()
+            if key in later.items
+        )
+
+
+async def take(gateway: Gateway, table: Description, places: Places) -> Sample:
+    """Read a sample, strongly consistent."""
+    keys = layout(table)
+    pages = await run_all(
+        gateway.scan(
+            keys.table,
+            segment=segment,
+            total_segments=places.total_segments,
+            limit=_PAGE_ITEMS,
+            consistent_read=True,
+        )
+        for segment in places.segments
+    )
+    items = [item for page in pages for item in page.items]
+    return Sample({key_identity(key_of(item, keys.key, keys.table)): item for item in items})
 
 
 @attrs.frozen

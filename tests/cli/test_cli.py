@@ -18,8 +18,9 @@ from typing import Any
 import attrs
 import orders
 import pytest
+from clocks import HandClock
 
-from dualtable import Migration, MigrationStatus, Phase, read_status
+from dualtable import DualTableError, Migration, MigrationStatus, Phase, read_status
 from dualtable.__main__ import main
 from dualtable._cli.log import logged_to_stderr
 from dualtable._control.control_table import Control, Heartbeat
@@ -27,9 +28,12 @@ from dualtable._control.run_records import Run, Word
 from dualtable._control.segments import Lease, Segment
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION
+from dualtable._operations.precautions import check_precautions
+from dualtable.testing import MemoryGateway
 
 SECRET = "a-customer-s-secret"
 WAIT_SECONDS = 60
+YES = {"migrate": ("--yes",)}
 
 
 @attrs.frozen
@@ -87,13 +91,14 @@ class Shop:
         return asyncio.run(read_status(self.plan, endpoint_url=self.endpoint))
 
     def run(self, command: str, *options: str) -> Ended:
-        """Run a command on the migration in this process."""
-        return run(self.capsys, command, self.reference, *options)
+        """Run a command on the migration in this process; `migrate` whatever speaks against it."""
+        return run(self.capsys, command, self.reference, *options, *YES.get(command, ()))
 
     def start(self, command: str, *options: str) -> subprocess.Popen[str]:
         """Start a command on the migration as a user does."""
+        arguments = [command, self.reference, *options, *YES.get(command, ())]
         return subprocess.Popen(
-            [sys.executable, "-m", "dualtable", command, self.reference, *options],
+            [sys.executable, "-m", "dualtable", *arguments],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.PIPE,
@@ -336,6 +341,97 @@ def test_a_dry_run_writes_nothing(shop: Shop) -> None:
     assert "would be written" in ended.out
     assert "Nothing was written. Next: the same command without --dry-run." in ended.out
     assert shop.run("status", "--json").data["total_segments"] == 0
+
+
+# What speaks against it
+
+
+@pytest.fixture
+def asked(shop: Shop) -> Shop:
+    """A shop that nobody has said anything about."""
+    shop.fill(*(orders.old_order(n) for n in range(5)))
+    assert shop.run("create").code == 0
+    return shop
+
+
+def migrate(shop: Shop, *options: str) -> Ended:
+    """Run `migrate` as somebody does who has not said yes."""
+    return run(shop.capsys, "migrate", shop.reference, "--quiet", *options)
+
+
+def open_a_repository(shop: Shop, *, close: bool = True, fingerprint: str = "") -> None:
+    async def beat() -> None:
+        async with connect({"endpoint_url": shop.endpoint}, PRODUCTION) as gateway:
+            control = Control(gateway, shop.plan.control_table, shop.plan.name)
+            await control.beat(Heartbeat("r-1", Phase.MIGRATING, 0, "host", 7, 0, fingerprint))
+            if close:
+                await control.forget_heartbeat("r-1")
+
+    asyncio.run(beat())
+
+
+def test_migrate_asks_where_no_repository_was_ever_open(asked: Shop) -> None:
+    """Production may not have moved at all; exit 2, and nothing was copied."""
+    ended = migrate(asked)
+    check_one_line(ended)
+    assert ended.code == 2
+    assert "no repository of" in ended.err
+    assert "--despite no-repository, or with --yes" in ended.err
+    assert asked.status().total_segments == 0
+    assert migrate(asked, "--dry-run").code == 0
+    open_a_repository(asked)
+    assert migrate(asked).code == 0
+
+
+@pytest.mark.parametrize("option", [("--yes",), ("--despite", "no-repository")])
+def test_who_knows_better_says_so(asked: Shop, option: tuple[str, ...]) -> None:
+    """By the name of the reason, or whatever it is; what is under way is not asked about again."""
+    assert migrate(asked, *option).code == 0
+    assert migrate(asked).code == 0
+    assert "no repository" in migrate(asked, "--restart").err
+
+
+def test_migrate_asks_where_items_expire_meanwhile(asked: Shop) -> None:
+    """Each reason is set aside by itself."""
+
+    async def expire() -> None:
+        async with connect({"endpoint_url": asked.endpoint}, PRODUCTION) as gateway:
+            await gateway.switch_ttl_on(asked.plan.old, "until")
+
+    asyncio.run(expire())
+    ended = migrate(asked, "--despite", "no-repository")
+    assert ended.code == 2
+    assert "TTL is on in" in ended.err
+    assert "no repository" not in ended.err
+    assert migrate(asked, "--despite", "no-repository", "--despite", "ttl").code == 0
+
+
+def test_migrate_asks_where_another_transform_is_in_use(asked: Shop) -> None:
+    """What a repository reads of the old table would differ from the copy."""
+    open_a_repository(asked, close=False, fingerprint="another")
+    ended = migrate(asked)
+    assert ended.code == 2
+    assert "another transform than this one" in ended.err
+    assert "r-1 on host, process 7" in ended.err
+    open_a_repository(asked, close=False, fingerprint=asked.plan.fingerprint)
+    assert migrate(asked).code == 0
+
+
+async def test_migrate_asks_where_the_old_table_is_written_to() -> None:
+    """What is written behind the copy is lost; some items are looked at twice."""
+    gateway = MemoryGateway()
+    plan = orders.migration("shop")
+    await orders.create(gateway, plan)
+    await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(5)])
+
+    class Clock(HandClock):
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            await orders.fill(gateway, plan.old, [orders.old_order(3, note="old code")])
+
+    with pytest.raises(DualTableError, match="1 of 5 items of shop-old"):
+        await check_precautions(plan, despite=["no-repository"], clock=Clock(), gateway=gateway)
+    await check_precautions(plan, despite=["no-repository"], clock=HandClock(), gateway=gateway)
 
 
 # From phase to phase
@@ -588,7 +684,7 @@ def test_a_table_that_vanishes_in_mid_run_is_no_wrong_use(
     module = f"{shop.module}_vanishing"
     table = getattr(shop.plan, which)
     write_module(shop.folder, module, VANISHING.format(table=table, name=shop.plan.name))
-    ended = run(shop.capsys, command, f"{module}:migration", "--quiet")
+    ended = run(shop.capsys, command, f"{module}:migration", "--quiet", *YES.get(command, ()))
     check_one_line(ended)
     assert ended.code == 1
     assert table in ended.err

@@ -81,7 +81,8 @@ def test_each_answer_says_what_it_is_about(run: Run, reference: str, table_name:
     }
     words = ("plan", "create", "migrate", "verify", "status", "rate", "pause", "resume", "advance")
     for word in words:
-        _, out, err = run(word, reference, "--json")
+        yes = ("--yes",) if word == "migrate" else ()
+        _, out, err = run(word, reference, "--json", *yes)
         assert about.items() <= json.loads(out).items(), (word, out, err)
     _, out, _ = run("status", "nowhere:migration", "--json")
     assert json.loads(out).keys() == {"schema_version", "error", "message"}
