@@ -87,8 +87,8 @@ class Migrator(Connected):
             dead letters. It goes by the ceilings that are given here, not by those that are kept.
         restart: Forget the checkpoints, the transform's fingerprint and the tables, and begin anew;
             items in the new table stay as they are.
-        observer: Called with a `MigrationProgress` after each page, on the event loop, so it must
-            not take long.
+        observer: Called with a `MigrationProgress` after each page, and each second in which there
+            was none; on the event loop, so it must not take long.
         lease_seconds: How long a segment stays with a migrator that has stopped responding.
             Default: 30.
         clock: Where time comes from; for tests.

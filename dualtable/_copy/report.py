@@ -63,12 +63,20 @@ class MigrationReport:
 class MigrationProgress:
     """How far a running migration has come; what an observer gets after each page.
 
+    Where none is settled for a second it gets one all the same, so that a wait can be seen.
+
     Attributes:
         report: This run so far.
         scanned: Old items that all runs have settled.
         estimated_items: Items of the old table as DynamoDB counts them every six hours or so.
         segments_done: Segments that are done.
         total_segments: Segments of the scan.
+        segments: A byte for each of them: 0 not begun, 1 begun and free, 2 in the hands of another
+            migrator, 3 in hand here, 4 done.
+        waiting_for: Names of the migrators that hold all that is left, where this one has nothing
+            to do but wait.
+        waiting_seconds: After how long the first of their leases runs out; None where nobody is
+            waited for, and where they seem to be at work.
 
     Example:
         >>> from dualtable import MigrationProgress, MigrationReport
@@ -88,6 +96,9 @@ class MigrationProgress:
     estimated_items: int
     segments_done: int
     total_segments: int
+    segments: bytes = b""
+    waiting_for: tuple[str, ...] = ()
+    waiting_seconds: float | None = None
 
     @property
     def share_done(self) -> float:

@@ -11,14 +11,14 @@ the room; so a few slow partitions keep a few segments waiting, and not the migr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import attrs
 
 from dualtable._clock import Clock
 from dualtable._control.costs import PaidReads
-from dualtable._control.segments import Progress, complete, nearest, total
+from dualtable._control.segments import Lease, Progress, nearest
 from dualtable._copy.dead_letters import DeadLetterFile
 from dualtable._copy.page_size import PageSize
 from dualtable._copy.report import MigrationProgress, MigrationReport, Observer
@@ -33,6 +33,8 @@ from dualtable._transforms.lineage import Lineage
 
 ROOMS_EACH = 2
 """Pages on their way for each of `concurrency`: one is read while another is written."""
+
+_OBSERVE_SECONDS = 1.0
 
 _OPEN_EACH = 4
 """Segments held at most for each of `concurrency`, those at rest included."""
@@ -58,6 +60,7 @@ class Run:
     estimated_items: int
     settled: Progress = attrs.field(init=False, factory=Progress)
     _paces: dict[int, RangePace] = attrs.field(init=False, factory=dict)
+    _observed: bool = attrs.field(init=False, default=False)
     _crew: Crew = attrs.field(init=False)
     _started: float = attrs.field(init=False)
 
@@ -74,8 +77,17 @@ class Run:
 
     async def work(self, *aides: Coroutine[Any, Any, None]) -> MigrationReport:
         """Return when every segment is done, by this run or others, or the run is stopped."""
-        await self._crew.work(self._copy_segment, *aides)
+        watch = () if self.observer is None else (self._keep_observing(),)
+        await self._crew.work(self._copy_segment, *aides, *watch)
         return self._report()
+
+    async def _keep_observing(self) -> None:
+        """Tell how it stands also while no page is settled, so that a wait can be seen."""
+        while True:
+            await self.clock.sleep(_OBSERVE_SECONDS)
+            if not self._observed:
+                self._observe()
+            self._observed = False
 
     def check(self) -> None:
         """Raise what has stopped the run, if anything has; its segments are given back by then."""
@@ -137,24 +149,42 @@ class Run:
     def _observe(self) -> None:
         if self.observer is None:
             return
-        known = self.board.known()
+        self._observed = True
+        known, awaited = self.board.known, self._awaited()
         self.observer(
             MigrationProgress(
                 report=self._report(),
-                scanned=total(known).scanned,
+                scanned=known.scanned,
                 estimated_items=self.estimated_items,
-                segments_done=sum(segment.checkpoint.done for segment in known),
+                segments_done=known.done,
                 total_segments=self.board.total_segments,
+                segments=known.stages,
+                waiting_for=tuple(sorted({lease.owner for lease in awaited})),
+                waiting_seconds=self._seconds_of(awaited),
             )
         )
 
+    @property
+    def segments_held(self) -> int:
+        """How many segments this process works on."""
+        return len(self._paces)
+
+    def _awaited(self) -> list[Lease]:
+        """Return the leases of others that are waited for: those of all that is left to do."""
+        return [] if self.segments_held else self.board.known.leases_of_others()
+
+    def _seconds_of(self, leases: Sequence[Lease]) -> float | None:
+        """Return after how long the first lease runs out; None where all seem to be renewed."""
+        left = min((lease.until - self.clock.now() for lease in leases), default=None)
+        return None if left is None or left > 2 * self.renew_seconds else max(0.0, left)
+
     def _report(self) -> MigrationReport:
-        known = self.board.known()
+        known = self.board.known
         return MigrationReport(
             **attrs.asdict(self.settled, filter=attrs.filters.exclude("digests")),
             throttled=self.retries.throttled,
             retries=self.retries.count,
             seconds=self.clock.monotonic() - self._started,
-            complete=complete(known, self.board.total_segments),
-            dead_letters=total(known).failed,
+            complete=known.complete,
+            dead_letters=known.failed,
         )

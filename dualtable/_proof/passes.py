@@ -61,7 +61,7 @@ class Passes:
     def report(self) -> VerificationReport:
         """Return what all processes have found, as far as is known here."""
         seconds = self.crew.clock.monotonic() - self._started
-        segments = self.crew.board.known()
+        segments = list(self.crew.board.known)
         return report(self.comparison.level, self.extent, segments, self.copied, seconds)
 
     async def _compare_segment(self, held: Held, room: Room) -> None:

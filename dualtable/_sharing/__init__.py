@@ -6,6 +6,7 @@ In reading order:
 
 - `crew`: the workers of one process, and how they stop
 - `held`: a segment in hand: its lease is renewed, its pages are settled
+- `known`: the segments that anybody has worked on, and their sums
 - `board`: which segment is next, and by whom
 - `membership`: that a process still belongs to the run with which it began
 - `limits`: the ceilings that all processes share, changed while they run

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from dualtable._control import segments
 from dualtable._control.segments import Lease, Progress, Segment
+from dualtable._sharing.known import Known
 from dualtable._sharing.membership import Membership
 from dualtable._wire.types import WireKey
 from dualtable.errors import LeaseLostError
@@ -26,6 +27,7 @@ class Board(Protocol):
     """What the migrator asks of whoever hands out segments."""
 
     total_segments: int
+    known: Known
 
     async def take(self) -> Segment | None:
         """Claim a segment; None where there is none to be had now."""
@@ -42,9 +44,6 @@ class Board(Protocol):
     def mourn(self, segment: Segment) -> None:
         """Note that a segment has been taken over by others."""
 
-    def known(self) -> list[Segment]:
-        """Return the segments that anybody has worked on, as far as is known."""
-
     def others_at_work(self) -> bool:
         """Tell whether others hold a segment, so that more may come free."""
 
@@ -59,7 +58,7 @@ class ControlBoard:
         self._clock = membership.clock
         self._lease_seconds = membership.lease_seconds
         self._owner = membership.migrator
-        self._known: dict[int, Segment] = {}
+        self.known = Known(self.total_segments, self._owner)
         self._candidates: list[Segment] = []
         self._refreshed_at = -_REFRESH_SECONDS
         self._taking = asyncio.Lock()
@@ -69,7 +68,7 @@ class ControlBoard:
             if not self._candidates:
                 await self._refresh()
             while self._candidates:
-                candidate = segments.pick(self._candidates, self._mine())
+                candidate = segments.pick(self._candidates, self.known.mine())
                 self._candidates.remove(candidate)
                 try:
                     return await self._store(segments.claim(candidate, self._lease()))
@@ -88,17 +87,10 @@ class ControlBoard:
 
     def mourn(self, segment: Segment) -> None:
         other = Lease("", self._clock.now() + self._lease_seconds)
-        self._known[segment.number] = segments.claim(segment, other)
-
-    def known(self) -> list[Segment]:
-        return list(self._known.values())
+        self.known.note(segments.claim(segment, other))
 
     def others_at_work(self) -> bool:
-        finished = sum(segment.checkpoint.done for segment in self.known())
-        return finished + len(self._mine()) < self.total_segments
-
-    def _mine(self) -> list[int]:
-        return [s.number for s in self.known() if s.lease and s.lease.owner == self._owner]
+        return self.known.done + len(self.known.mine()) < self.total_segments
 
     async def _refresh(self) -> None:
         now = self._clock.monotonic()
@@ -106,17 +98,17 @@ class ControlBoard:
             return
         self._refreshed_at = now
         for segment in await self._records.segments():
-            known = self._known.get(segment.number)
+            known = self.known.get(segment.number)
             if known is None or known.revision < segment.revision:  # not what we stored meanwhile
-                self._known[segment.number] = segment
+                self.known.note(segment)
         all_segments = (
-            self._known.get(n) or self._records.untouched(n) for n in range(self.total_segments)
+            self.known.get(n) or self._records.untouched(n) for n in range(self.total_segments)
         )
         self._candidates = [s for s in all_segments if segments.is_claimable(s, self._clock.now())]
 
     async def _store(self, segment: Segment) -> Segment:
         await self._membership.acting(lambda: self._records.store(segment))
-        self._known[segment.number] = segment
+        self.known.note(segment)
         return segment
 
     def _lease(self) -> Lease:
@@ -135,7 +127,7 @@ class MemoryBoard:
         self._progress = progress
         self.total_segments = total_segments
         self._free = random.sample(range(total_segments), total_segments)
-        self._known: dict[int, Segment] = {}
+        self.known = Known(total_segments, owner="")
 
     async def take(self) -> Segment | None:
         return Segment(self._free.pop(), progress=self._progress()) if self._free else None
@@ -145,7 +137,7 @@ class MemoryBoard:
 
     async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
         settled = segments.advance(segment, page, last_key, Lease("", 0))
-        self._known[segment.number] = settled
+        self.known.note(settled)
         return settled
 
     async def give_back(self, segment: Segment) -> None:
@@ -153,9 +145,6 @@ class MemoryBoard:
 
     def mourn(self, segment: Segment) -> None:
         raise AssertionError("there are no leases to lose")
-
-    def known(self) -> list[Segment]:
-        return list(self._known.values())
 
     def others_at_work(self) -> bool:
         return False
