@@ -20,6 +20,7 @@ values. Data is in attributes. Every error survives pickling.
     ├── StalePhaseError                      the phase could not be refreshed for too long
     ├── GateClosedError                      something is in the way of the next phase
     ├── LeaseLostError                       another migrator has taken the segment over
+    ├── WorkerError                          a worker of several could not begin, or was lost
     ├── ServerNotStartedError (RuntimeError) the embedded server did not come up
     └── GatewayError                         DynamoDB refused or could not be reached
         ├── AccessError                      credentials missing, wrong, or without permission
@@ -63,6 +64,7 @@ __all__ = [
     "TransformError",
     "UnavailableError",
     "UnknownIndexError",
+    "WorkerError",
 ]
 
 
@@ -197,6 +199,13 @@ class GateClosedError(DualTableError):
 
 class LeaseLostError(DualTableError):
     """Another migrator holds the segment now; this one must leave it alone."""
+
+
+class WorkerError(DualTableError):
+    """A worker of several could not begin, or was lost before the work was done.
+
+    What is settled stays; the same call goes on from there.
+    """
 
 
 class ServerNotStartedError(DualTableError, RuntimeError):

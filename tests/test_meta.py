@@ -155,7 +155,8 @@ def imported(node: ast.AST) -> list[str]:
 
 
 def public_modules() -> list[str]:
-    return ["dualtable", *(f"dualtable.{n}" for n in ("drop_in", "errors", "sync", "testing"))]
+    rooms = ("distributed", "drop_in", "errors", "sync", "testing")
+    return ["dualtable", *(f"dualtable.{name}" for name in rooms)]
 
 
 @pytest.mark.parametrize("name", public_modules())

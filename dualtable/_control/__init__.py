@@ -13,6 +13,7 @@ In reading order:
 - `control_table`: those of the migration: phase, run, ceilings, heartbeats
 - `inherited`: what an earlier migration has left in the old table
 - `milestones`: what gates depend on and no run holds: what was seen, found and said
+- `jobs`: what one call on several workers says of itself
 - `phase_watch`: how a running repository knows the phase, and for how long it believes it
 - `capacity`: units a second: what a table gives, and buckets that keep to it
 - `costs`: what reads will cost, by what such reads have cost

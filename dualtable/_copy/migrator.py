@@ -151,6 +151,7 @@ class Migrator(Connected):
         self._observer = observer
         self._lease_seconds = lease_seconds
         self._stopping = asyncio.Event()
+        self._workers = 1
 
     def stop(self) -> None:
         """Let `run` finish its pages, store their checkpoints, and return."""
@@ -179,11 +180,34 @@ class Migrator(Connected):
         retries = Retries()
         async with self._connect(ONE_OFF, retries.note) as gateway:
             with stopping_on(stop_on, self.stop), heap_set_aside():
-                old = await gateway.describe_table(self._migration.old)
-                new = await gateway.describe_table(self._migration.new)
-                tables = _Tables(gateway, old, new, Paces.of(old, new, self._clock), retries)
-                retries.paces = tables.paces
+                tables = await self._described(gateway, retries)
                 return await (self._rehearse(tables) if self._dry_run else self._copy(tables))
+
+    async def begin(self, *, workers: int = 1) -> str:
+        """Fix what all migrators must agree on, and copy nothing yet.
+
+        So whatever stands in the way shows before any worker has begun, and with ``restart=True``
+        only one process forgets what there was; the migrators that follow just go on.
+
+        Args:
+            workers: How many migrators will follow; a new run gets segments enough for them.
+
+        Returns:
+            The identity of the run.
+
+        Raises:
+            DualTableError: As for `run`.
+        """
+        self._workers = workers
+        async with self._connect(ONE_OFF) as gateway:
+            _, run, _ = await self._agreed_upon(await self._described(gateway, Retries()))
+            return run.id
+
+    async def _described(self, gateway: Gateway, retries: Retries) -> _Tables:
+        old = await gateway.describe_table(self._migration.old)
+        new = await gateway.describe_table(self._migration.new)
+        retries.paces = Paces.of(old, new, self._clock)
+        return _Tables(gateway, old, new, retries.paces, retries)
 
     async def _rehearse(self, tables: _Tables) -> MigrationReport:
         await check_marks(tables.gateway, self._migration, identity(tables.old))
@@ -196,14 +220,18 @@ class Migrator(Connected):
             run.check()
             return report
 
-    async def _copy(self, tables: _Tables) -> MigrationReport:
+    async def _agreed_upon(self, tables: _Tables) -> tuple[Control, RunRecord, bool]:
+        """Return the records, the run that is gone on with, and whether it is begun just now."""
         control = Control(tables.gateway, self._migration.control_table, self._migration.name)
         await control.check_apart_from(tables.old, tables.new)
         await control.ensure_table()
         await control.check_copying()
         await check_marks(tables.gateway, self._migration, identity(tables.old))
         earlier = await self._earlier(control)
-        run = await self._agreed(control, tables, earlier)
+        return control, await self._agreed(control, tables, earlier), earlier is None
+
+    async def _copy(self, tables: _Tables) -> MigrationReport:
+        control, run, fresh = await self._agreed_upon(tables)
         membership = Membership(
             tables.gateway,
             self._migration,
@@ -214,7 +242,7 @@ class Migrator(Connected):
             self._lease_seconds,
         )
         with begun():
-            return await self._copy_as(membership, tables, fresh=earlier is None)
+            return await self._copy_as(membership, tables, fresh=fresh)
 
     async def _copy_as(
         self, membership: Membership, tables: _Tables, *, fresh: bool
@@ -279,7 +307,7 @@ class Migrator(Connected):
     def _wanted_segments(self, old: Description) -> int:
         if self._total_segments is not None:
             return self._total_segments
-        return default_segments(old, self._concurrency)
+        return default_segments(old, self._concurrency * self._workers)
 
     async def _earlier(self, control: Control) -> RunRecord | None:
         """Return the run that was begun earlier and goes on; None where one is to be begun."""

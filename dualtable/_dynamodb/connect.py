@@ -57,17 +57,24 @@ def check_connection(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def connect(
-    connection: Connection, policy: RetryPolicy, on_retry: OnRetry = lambda _: None
-) -> AsyncIterator[Gateway]:
-    """Yield a gateway that retries by the policy; close what was opened for it."""
+async def opened(connection: Connection) -> AsyncIterator[Gateway]:
+    """Yield a gateway that does not retry, for several use cases that each do; close it."""
     check_connection(connection)
     settings: dict[str, Any] = dict(connection)
     given = settings.pop("gateway", None)
     if given is not None:
-        yield RetryingGateway(given, policy, on_retry)
+        yield given
         return
     async with open_gateway(**settings) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def connect(
+    connection: Connection, policy: RetryPolicy, on_retry: OnRetry = lambda _: None
+) -> AsyncIterator[Gateway]:
+    """Yield a gateway that retries by the policy; close what was opened for it."""
+    async with opened(connection) as gateway:
         yield RetryingGateway(gateway, policy, on_retry)
 
 

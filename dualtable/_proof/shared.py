@@ -121,14 +121,24 @@ def wanted_run(
 
 
 async def agreed(
-    proofs: Proofs, mine: ProofRun, clock: Clock, *, name: str, restart: bool
+    proofs: Proofs, mine: ProofRun, clock: Clock, *, name: str, restart: bool, only: str = ""
 ) -> ProofRun:
     """Return the verification that is gone on with, or that is begun now.
+
+    Args:
+        proofs: The records.
+        mine: The one that would be begun.
+        clock: Where time comes from.
+        name: The migration's name.
+        restart: Begin anew in any case.
+        only: The identity of the one to take part in, though it may have ended; empty for any.
 
     Raises:
         MigrationMismatchError: Others are at work on one that is another.
     """
     earlier = await proofs.run()
+    if only:
+        return _joined(earlier, mine, only, name)
     if isinstance(earlier, ProofRun):
         records = proofs.of(earlier)
         ended = earlier.ended or complete(await records.segments(), earlier.total_segments)
@@ -150,6 +160,15 @@ async def agreed(
             " same, or wait for its end"
         )
     return run
+
+
+def _joined(earlier: Run | None, mine: ProofRun, only: str, name: str) -> ProofRun:
+    if isinstance(earlier, ProofRun) and earlier.id == only and mine.same_as(earlier):
+        return earlier
+    raise MigrationMismatchError(
+        f"the verification of {name} that this process should take part in is not the present one:"
+        " it has been begun anew, or this process has other settings or another transform"
+    )
 
 
 def _fingerprint(migration: Migration) -> str:

@@ -141,11 +141,15 @@ class Verifier(Connected):
         """Let `run` finish its pages, store what was found, and return."""
         self._stopping.set()
 
-    async def run(self, *, stop_on: Iterable[signal.Signals] = ()) -> VerificationReport:
+    async def run(
+        self, *, stop_on: Iterable[signal.Signals] = (), only: str = ""
+    ) -> VerificationReport:
         """Read both tables and return what was found.
 
         Args:
             stop_on: Signals that stop it in an orderly way, as for `Migrator.run`.
+            only: What `begin` has returned: take part in that verification and in no other; one
+                that has ended is reported again.
 
         Raises:
             TableNotFoundError: One of the tables does not exist.
@@ -157,12 +161,28 @@ class Verifier(Connected):
         retries = Retries()
         async with self._connect(ONE_OFF, retries.note) as gateway:
             with stopping_on(stop_on, self.stop), heap_set_aside():
-                old = await gateway.describe_table(self._migration.old)
-                new = await gateway.describe_table(self._migration.new)
-                tables = _Tables(gateway, old, new, Paces.of(old, new, self._clock))
-                retries.paces = tables.paces
-                await check_marks(gateway, self._migration, identity(old))
-                return await self._verify(tables)
+                return await self._verify(await self._described(gateway, retries), only)
+
+    async def begin(self) -> str:
+        """Begin a verification, or find the one to go on with, and look at nothing yet.
+
+        Returns:
+            Its identity, for `run` in as many processes as one likes.
+
+        Raises:
+            DualTableError: As for `run`.
+            AccessError: The role may not write to the control table, so it cannot be shared.
+        """
+        async with self._connect(ONE_OFF) as gateway:
+            _, _, run = await self._agreed_upon(await self._described(gateway, Retries()))
+            return run.id
+
+    async def _described(self, gateway: Gateway, retries: Retries) -> _Tables:
+        old = await gateway.describe_table(self._migration.old)
+        new = await gateway.describe_table(self._migration.new)
+        retries.paces = Paces.of(old, new, self._clock)
+        await check_marks(gateway, self._migration, identity(old))
+        return _Tables(gateway, old, new, retries.paces)
 
     async def sample(self, items: int = 5_000) -> SampleReport:
         """Look at some old items that are drawn at random, and say what follows for all.
@@ -183,17 +203,13 @@ class Verifier(Connected):
         check_range("items", items, 1, whole=True, optional=False)
         retries = Retries()
         async with self._connect(ONE_OFF, retries.note) as gateway:
-            old = await gateway.describe_table(self._migration.old)
-            new = await gateway.describe_table(self._migration.new)
-            tables = _Tables(gateway, old, new, Paces.of(old, new, self._clock))
-            retries.paces = tables.paces
-            await check_marks(gateway, self._migration, identity(old))
+            tables = await self._described(gateway, retries)
             tables.paces.limit(self._max_read_units, None)
             with begun():
                 return await drawn(
                     self._comparison(tables, self._level, None),
                     items=items,
-                    total_segments=segments_for(int(old.get("ItemCount", 0))),
+                    total_segments=segments_for(int(tables.old.get("ItemCount", 0))),
                     concurrency=self._concurrency,
                 )
 
@@ -238,30 +254,11 @@ class Verifier(Connected):
             repairs=repairs,
         )
 
-    async def _verify(self, tables: _Tables) -> VerificationReport:
-        migration = self._migration
-        proofs = Proofs(tables.gateway, migration.control_table, migration.name)
-        proofs.repairs = self._repair
-        copied = await Copied.look(tables.gateway, migration)
-        mine = wanted_run(
-            migration,
-            copied,
-            tables.identities,
-            level=self._level,
-            segments_each=self._segments_each(copied),
-            repairs=self._repair,
-            now=self._clock.now(),
-        )
-        estimate = Estimate.of(tables.old, tables.new, mine.level)
-        _log.info("verification begins", extra=estimate.shown())
-        await proofs.check_apart_from(tables.old, tables.new)
+    async def _verify(self, tables: _Tables, only: str) -> VerificationReport:
         try:
-            await proofs.ensure_table()
-            run = await agreed(
-                proofs, mine, self._clock, name=migration.name, restart=self._restart
-            )
+            proofs, copied, run = await self._agreed_upon(tables, only)
         except AccessError as error:
-            if self._repair:
+            if self._repair or only:
                 raise
             _log.warning(
                 "the role may not write to the control table, so this verification is not shared,"
@@ -269,11 +266,43 @@ class Verifier(Connected):
                 extra={"reason": str(error)},
             )
             with begun():
-                return await self._alone(tables, copied, mine)
+                return await self._alone(tables)
         with begun():
             return await self._shared(tables, proofs, copied, run)
 
-    async def _alone(self, tables: _Tables, copied: Copied, run: ProofRun) -> VerificationReport:
+    async def _agreed_upon(
+        self, tables: _Tables, only: str = ""
+    ) -> tuple[Proofs, Copied, ProofRun]:
+        """Return the records, how the copy stands, and the verification that is gone on with."""
+        migration = self._migration
+        proofs = Proofs(tables.gateway, migration.control_table, migration.name)
+        proofs.repairs = self._repair
+        copied = await Copied.look(tables.gateway, migration)
+        mine = self._wanted(tables, copied)
+        _log.info(
+            "verification begins", extra=Estimate.of(tables.old, tables.new, mine.level).shown()
+        )
+        await proofs.check_apart_from(tables.old, tables.new)
+        await proofs.ensure_table()
+        run = await agreed(
+            proofs, mine, self._clock, name=migration.name, restart=self._restart, only=only
+        )
+        return proofs, copied, run
+
+    def _wanted(self, tables: _Tables, copied: Copied) -> ProofRun:
+        return wanted_run(
+            self._migration,
+            copied,
+            tables.identities,
+            level=self._level,
+            segments_each=self._segments_each(copied),
+            repairs=self._repair,
+            now=self._clock.now(),
+        )
+
+    async def _alone(self, tables: _Tables) -> VerificationReport:
+        copied = await Copied.look(tables.gateway, self._migration)
+        run = self._wanted(tables, copied)
         tables.paces.limit(self._max_read_units, None)
         passes = self._passes(tables, copied, run, MemoryBoard(run.total_segments, Findings), None)
         await passes.work()

@@ -1,0 +1,210 @@
+"""Several workers on an executor: what travels, who stops, and what is left when one is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import pickle
+import sys
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orders
+import pytest
+
+from dualtable import DualTableError, create_table
+from dualtable._control.jobs import Job
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._operations.reference import load_migration
+from dualtable.distributed import Processes, WorkSpec, run, specs, work
+from dualtable.distributed._spec import travelling
+from dualtable.errors import InvalidSettingError, WorkerError
+
+FOLDER = Path(__file__).parent
+REFERENCE = "shop_migration:migration"
+ITEMS = 120
+SETTINGS: dict[str, Any] = {
+    "concurrency": 2,
+    "page_items": 5,
+    "total_segments": 8,
+    "lease_seconds": 1,
+}
+
+
+@pytest.fixture
+def shop(
+    endpoint: str, table_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """Both tables on a server, and the connection to it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(FOLDER)
+    connection: dict[str, Any] = {"endpoint_url": endpoint}
+    monkeypatch.setenv("DUALTABLE_TEST_SHOP", table_name)
+    monkeypatch.delitem(sys.modules, "shop_migration", raising=False)
+    asyncio.run(made(connection))
+    return connection
+
+
+async def made(connection: dict[str, Any]) -> None:
+    plan = load_migration(REFERENCE)
+    async with connect(connection, ONE_OFF) as gateway:
+        await gateway.create_table(orders.table(plan.old))
+        await orders.fill(gateway, plan.old, [{"id": f"o-{n}", "nme": "Ann"} for n in range(ITEMS)])
+        await create_table(plan, gateway=gateway)
+
+
+async def records(connection: dict[str, Any], job: str) -> list[Any]:
+    plan = load_migration(REFERENCE)
+    async with connect(connection, ONE_OFF) as gateway:
+        return await Job(gateway, plan.control_table, plan.name, job).words()
+
+
+def pool(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+
+
+# -- what travels ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"session": object()}, "session cannot travel"),
+        ({"gateway": object()}, "gateway is nothing"),
+        ({"dry_run": True}, "dry_run is nothing"),
+        ({"concurrency": [1]}, "concurrency must be text, a number or None"),
+        ({"speed": 7}, "speed. is no setting"),
+        ({"concurrency": 0}, "concurrency"),
+        ({"task": "sweep"}, "task='sweep' must be one of migrate, verify, cleanup"),
+        ({"workers": 0}, "workers"),
+        ({"reference": "shop_migration"}, "MODULE:ATTRIBUTE"),
+        ({"reference": "nowhere:migration"}, "no module 'nowhere'"),
+    ],
+)
+def test_what_cannot_travel_is_refused_before_anything_is_sent(
+    settings: dict[str, Any], word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No server is needed to say so, and no worker is begun."""
+    monkeypatch.syspath_prepend(FOLDER)
+    given = {"reference": REFERENCE, "workers": 2, **settings}
+    reference, workers = given.pop("reference"), given.pop("workers")
+    with ThreadPoolExecutor(1) as threads, pytest.raises(DualTableError, match=word):
+        run(reference, threads, workers, **given)
+
+
+def test_a_module_that_was_run_by_name_travels_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``__main__`` is another module in each process; the one of ``python -m`` has a name."""
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__spec__", ModuleSpec("shop.tool", None))
+    assert travelling("__main__:migration") == "shop.tool:migration"
+    monkeypatch.setattr(main, "__spec__", None)
+    assert travelling("__main__:migration") == "__main__:migration"
+    assert travelling("shop:migration") == "shop:migration"
+
+
+def test_a_spec_is_plain_data() -> None:
+    """It survives pickling, and holds no client and no credential."""
+    spec = WorkSpec(
+        reference=REFERENCE,
+        task="migrate",
+        name="shop",
+        control_table="c",
+        number=1,
+        workers=2,
+        job="j",
+        settings={"concurrency": 2},
+    )
+    assert pickle.loads(pickle.dumps(spec)) == spec
+
+
+# -- workers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_several_workers_are_one_run(shop: dict[str, Any]) -> None:
+    """Copy and verification: every item once, and one report for all of them."""
+    with ThreadPoolExecutor(2) as workers:
+        report = run(REFERENCE, workers, 2, **SETTINGS, **shop)
+        assert (report.scanned, report.written, report.ok) == (ITEMS, ITEMS, True)
+        seen: list[Any] = []
+        again = run(REFERENCE, workers, 2, observer=seen.append, **SETTINGS, **shop)
+        assert (again.scanned, again.ok, seen) == (0, True, [])
+        proof = run(REFERENCE, workers, 2, task="verify", **shop)
+        assert (proof.checked, proof.ok) == (ITEMS, True)
+
+
+def killed_once(shop: dict[str, Any], executor: Executor, tmp_path: Path, workers: int = 2) -> Any:
+    os.environ["DUALTABLE_TEST_KILL"] = str(tmp_path / "killed")
+    try:
+        with executor:
+            return run(REFERENCE, executor, workers, **SETTINGS, **shop)
+    finally:
+        del os.environ["DUALTABLE_TEST_KILL"]
+        assert (tmp_path / "killed").exists()
+
+
+@pytest.mark.slow
+def test_the_others_go_on_where_a_process_is_killed(shop: dict[str, Any], tmp_path: Path) -> None:
+    """Its part is taken over, another one takes its place, and what it did is counted."""
+    report = killed_once(shop, Processes(), tmp_path)
+    assert (report.scanned, report.ok) == (ITEMS, True)
+    assert run(REFERENCE, ThreadPoolExecutor(1), 1, task="verify", **shop).ok
+
+
+@pytest.mark.slow
+def test_a_pool_that_breaks_says_so_and_the_same_call_goes_on(
+    shop: dict[str, Any], tmp_path: Path
+) -> None:
+    """A process pool ends with one of its processes; nothing is lost, and nothing done twice."""
+    with pytest.raises(WorkerError, match=r"were lost.*process \d+.*run it again") as caught:
+        killed_once(shop, pool(1), tmp_path, workers=1)
+    assert caught.value.begun
+    with pool(2) as workers:
+        assert run(REFERENCE, workers, 2, **SETTINGS, **shop).ok
+    assert run(REFERENCE, ThreadPoolExecutor(1), 1, task="verify", **shop).ok
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_import_says_so_by_name(shop: dict[str, Any]) -> None:
+    """To whoever called it, and in the control table for whoever cannot hear it."""
+    (spec,) = specs(REFERENCE, 1, **SETTINGS, **shop)
+    elsewhere = attrs.evolve(spec, reference="not_here:migration", number=3)
+    with ThreadPoolExecutor(1) as threads:
+        failed = threads.submit(work, elsewhere).exception()
+    assert isinstance(failed, WorkerError)
+    assert "worker 3 on" in str(failed)
+    assert "no module 'not_here'" in str(failed)
+    (word,) = asyncio.run(records(shop, spec.job))
+    assert (word.number, word.ended) == (3, True)
+    assert "not_here" in word.error
+    assert str(pickle.loads(pickle.dumps(failed))) == str(failed)
+
+
+@pytest.mark.slow
+def test_workers_are_stopped_through_the_control_table(shop: dict[str, Any]) -> None:
+    """They finish their pages, and give back what they hold."""
+    (spec,) = specs(REFERENCE, 1, max_write_units=5, **SETTINGS, **shop)
+
+    async def stop() -> None:
+        plan = load_migration(REFERENCE)
+        async with connect(shop, ONE_OFF) as gateway:  # type: ignore[arg-type]
+            await Job(gateway, plan.control_table, plan.name, spec.job).stop()
+
+    with ThreadPoolExecutor(1) as threads:
+        working = threads.submit(work, spec)
+        asyncio.run(stop())
+        report = working.result()
+    assert not report.complete  # type: ignore[union-attr]
+    with ThreadPoolExecutor(2) as threads:
+        assert run(REFERENCE, threads, 2, max_write_units=5_000, **SETTINGS, **shop).ok
+
+
+def test_an_error_of_one_worker_is_raised(shop: dict[str, Any]) -> None:
+    """And not hidden behind the others, which are stopped."""
+    with ThreadPoolExecutor(1) as threads, pytest.raises(InvalidSettingError, match="dead_letters"):
+        run(REFERENCE, threads, 1, dead_letters="/nowhere/at/all", **SETTINGS, **shop)
