@@ -7,12 +7,15 @@ In reading order:
 - `partiql`: the text of a batched put-if-absent
 - `parameters`: from the port's words to the API's parameters
 - `answers`: from the API's answers to the port's
+- `bodies`: DynamoDB's JSON, as it goes out and comes in
 - `refusals`: from what AWS and its SDK refuse to errors of ours, in one table
 - `fence`: a last look before a request leaves
-- `client`: the SDK's client, speaking plain JSON; owns `aioboto3`
+- `signature`: the signature of a request where most of it stays the same
+- `lean`: a request as the SDK would send it, without the SDK's machinery; owns `aiohttp`
+- `client`: the SDK's client, speaking plain JSON, and the way past it; owns `aioboto3`
 - `aws`: the port on that client
 - `retry`: the port once more, trying again; owns `backoff`
 - `connect`: where a use case gets its port from
 
-May know: `_expressions`, `_wire`, `errors`. Only `connect` knows `aws`.
+May know: `_expressions`, `_wire`, `_clock`, `errors`. Only `connect` knows `aws`.
 """

@@ -10,8 +10,8 @@ from typing import Any
 from dualtable._dynamodb.gateway import Page
 from dualtable._wire.types import WireItem
 
-RAW = "DualtableRaw"
-"""Where a response of the SDK's client carries DynamoDB's own JSON."""
+ANSWER = "DualtableAnswer"
+"""Where a response of the SDK's client carries what DynamoDB itself has said."""
 
 
 def attributes_of(response: dict[str, Any]) -> WireItem | None:

@@ -1,4 +1,4 @@
-"""The gateway to real DynamoDB: the port on the SDK's client.
+"""The gateway to real DynamoDB: the port on a client.
 
 The rule: a method builds one request, sends it, and reads off the answer what the port promises;
 nothing is decided here but which way an insert goes.
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import orjson
 
 from dualtable._dynamodb.answers import attributes_of, consumed_units, page_of
-from dualtable._dynamodb.client import call, open_client
+from dualtable._dynamodb.client import Client, open_client
 from dualtable._dynamodb.gateway import (
     BILLED,
     BatchGet,
@@ -73,20 +73,20 @@ async def open_gateway(**settings: Any) -> AsyncIterator[Gateway]:
 
 
 class AwsGateway:
-    """The port on an aioboto3 client; see `dualtable._dynamodb.gateway.Gateway` for its methods."""
+    """The port on a client; see `dualtable._dynamodb.gateway.Gateway` for its methods."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
         self._partiql = True
 
     async def describe_table(self, table: str) -> Description:
-        response = await call(self._client, "DescribeTable", table, {})
+        response = await self._client.call("DescribeTable", table, {})
         return {**response["Table"], "TableName": table}
 
     async def create_table(self, definition: Definition) -> None:
         table = definition["TableName"]
         try:
-            await call(self._client, "CreateTable", table, definition)
+            await self._client.call("CreateTable", table, definition)
         except GatewayError as error:
             if error.code != "ResourceInUseException":
                 raise
@@ -109,7 +109,7 @@ class AwsGateway:
         )
 
     async def _time_to_live(self, table: str) -> TimeToLive:
-        answer = await call(self._client, "DescribeTimeToLive", table, {})
+        answer = await self._client.call("DescribeTimeToLive", table, {})
         found = answer["TimeToLiveDescription"]
         is_on = found.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")
         return TimeToLive(found["AttributeName"] if is_on else None)
@@ -118,7 +118,7 @@ class AwsGateway:
         tags: list[dict[str, str]] = []
         parameters = {"ResourceArn": arn}
         while True:
-            page = await call(self._client, "ListTagsOfResource", None, parameters)
+            page = await self._client.call("ListTagsOfResource", None, parameters)
             tags += page.get("Tags", [])
             if not page.get("NextToken"):
                 return tuple(tags)
@@ -127,7 +127,7 @@ class AwsGateway:
     async def switch_ttl_on(self, table: str, attribute: str) -> None:
         specification = {"Enabled": True, "AttributeName": attribute}
         parameters = {"TimeToLiveSpecification": specification}
-        await call(self._client, "UpdateTimeToLive", table, parameters)
+        await self._client.call("UpdateTimeToLive", table, parameters)
 
     async def policy(self, table: str) -> Policy | None:
         try:
@@ -151,11 +151,11 @@ class AwsGateway:
         self, operation: str, table: str, parameters: dict[str, Any]
     ) -> dict[str, Any]:
         arn = (await self.describe_table(table))["TableArn"]
-        return await call(self._client, operation, None, {"ResourceArn": arn, **parameters})
+        return await self._client.call(operation, None, {"ResourceArn": arn, **parameters})
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         parameters = {"Key": key, "ConsistentRead": consistent_read}
-        response = await call(self._client, "GetItem", table, parameters)
+        response = await self._client.call("GetItem", table, parameters)
         return response.get("Item")
 
     async def batch_get(
@@ -167,8 +167,7 @@ class AwsGateway:
         attributes: Sequence[str] | None = None,
     ) -> BatchGet:
         request = {"Keys": keys, "ConsistentRead": consistent_read, **projecting(attributes)}
-        response = await call(
-            self._client,
+        response = await self._client.call(
             "BatchGetItem",
             None,
             {"RequestItems": {table: request}, "ReturnConsumedCapacity": "TOTAL"},
@@ -186,7 +185,7 @@ class AwsGateway:
         return_old: bool = False,
     ) -> WireItem | None:
         parameters = {"Item": item, **conditional(condition), **returning_old(return_old)}
-        return attributes_of(await call(self._client, "PutItem", table, parameters))
+        return attributes_of(await self._client.call("PutItem", table, parameters))
 
     async def update(
         self,
@@ -198,12 +197,12 @@ class AwsGateway:
         return_values: ReturnValues = "NONE",
     ) -> WireItem | None:
         parameters = {"Key": key, **updating(update, condition), "ReturnValues": return_values}
-        return attributes_of(await call(self._client, "UpdateItem", table, parameters))
+        return attributes_of(await self._client.call("UpdateItem", table, parameters))
 
     async def batch_put(self, table: str, items: Sequence[WireItem]) -> Sequence[WireItem]:
         requests = [{"PutRequest": {"Item": item}} for item in items]
-        response = await call(
-            self._client, "BatchWriteItem", None, {"RequestItems": {table: requests}}
+        response = await self._client.call(
+            "BatchWriteItem", None, {"RequestItems": {table: requests}}
         )
         left = response.get("UnprocessedItems", {}).get(table, [])
         return [request["PutRequest"]["Item"] for request in left]
@@ -217,7 +216,7 @@ class AwsGateway:
         return_old: bool = False,
     ) -> WireItem | None:
         parameters = {"Key": key, **conditional(condition), **returning_old(return_old)}
-        return attributes_of(await call(self._client, "DeleteItem", table, parameters))
+        return attributes_of(await self._client.call("DeleteItem", table, parameters))
 
     async def scan(
         self,
@@ -241,7 +240,7 @@ class AwsGateway:
             parameters["ExclusiveStartKey"] = start_key
         if limit is not None:
             parameters["Limit"] = limit
-        return page_of(await call(self._client, "Scan", table, parameters))
+        return page_of(await self._client.call("Scan", table, parameters))
 
     async def query(
         self,
@@ -267,7 +266,7 @@ class AwsGateway:
             parameters["ExclusiveStartKey"] = start_key
         if limit is not None:
             parameters["Limit"] = limit
-        return page_of(await call(self._client, "Query", table, parameters))
+        return page_of(await self._client.call("Query", table, parameters))
 
     async def transact_write(
         self, actions: Sequence[TransactAction], *, token: str | None = None
@@ -275,11 +274,11 @@ class AwsGateway:
         parameters: dict[str, Any] = {"TransactItems": [transact_item(a) for a in actions]}
         if token is not None:
             parameters["ClientRequestToken"] = token
-        await call(self._client, "TransactWriteItems", None, parameters)
+        await self._client.call("TransactWriteItems", None, parameters)
 
     async def transact_get(self, gets: Sequence[TransactGet]) -> Sequence[WireItem | None]:
         items = [{"Get": {"TableName": get.table, "Key": get.key}} for get in gets]
-        response = await call(self._client, "TransactGetItems", None, {"TransactItems": items})
+        response = await self._client.call("TransactGetItems", None, {"TransactItems": items})
         return [answer.get("Item") for answer in response["Responses"]]
 
     async def insert(
@@ -327,8 +326,7 @@ class AwsGateway:
     async def _insert_statements(
         self, table: str, statements: list[dict[str, Any]]
     ) -> tuple[list[Insert], float]:
-        response = await call(
-            self._client,
+        response = await self._client.call(
             "BatchExecuteStatement",
             None,
             {"Statements": statements, "ReturnConsumedCapacity": "TOTAL"},
@@ -344,7 +342,7 @@ class AwsGateway:
             "ReturnConsumedCapacity": "TOTAL",
         }
         try:
-            response = await call(self._client, "PutItem", table, parameters)
+            response = await self._client.call("PutItem", table, parameters)
         except ConditionFailed:
             return Insert(Outcome.PRESENT), write_units(item_bytes(item))
         except RetryableError as error:

@@ -1,12 +1,12 @@
-"""The SDK's client, with its serializer, validator and parser out of the way.
+"""The SDK's client, speaking plain JSON, and the way past it; owns `aioboto3`.
 
-The rule: requests and responses pass botocore in DynamoDB's own JSON. botocore resolves
-credentials, region and endpoint, signs, and keeps the connections; four of its documented events
-do the rest:
+The rule: botocore resolves credentials, region and endpoint, signs, and keeps the connections. A
+request is sent the lean way where there is one, which the SDK shows; else the SDK sends it, and
+four of its documented events keep its serializer, validator and parser out of the way:
 
 - ``provide-client-params`` sets the parameters aside as a JSON body,
 - ``before-call`` puts that body into the request,
-- ``before-send`` asks the fence, at the last moment,
+- ``before-send`` asks the fence, at the last moment; or takes a request to show it,
 - ``before-parse`` decodes the response.
 
 The SDK's own retries are off: there is one layer of retries, and it is not here.
@@ -14,23 +14,27 @@ The SDK's own retries are off: there is one layer of retries, and it is not here
 
 from __future__ import annotations
 
-import gc
+import functools
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
+from types import FunctionType
 from typing import Any
 from urllib.parse import urlsplit
 
 import aioboto3
 import aiobotocore.session
-import orjson
+from aiobotocore.httpsession import AIOHTTPSession
 from botocore import xform_name
 from botocore.config import Config
-from botocore.parsers import ResponseParserError
 
-from dualtable._dynamodb.answers import RAW
+from dualtable._clock import SystemClock
+from dualtable._dynamodb.answers import ANSWER
+from dualtable._dynamodb.bodies import Answer, NoAnswer, encoded
 from dualtable._dynamodb.fence import check_fence
-from dualtable._dynamodb.refusals import translated
+from dualtable._dynamodb.lean import Credentials, LeanWay, Route, Shown
+from dualtable._dynamodb.refusals import refusal, translated
 from dualtable._wire.layouts import is_arn
 from dualtable.errors import RequestRefusedError
 
@@ -113,8 +117,8 @@ async def open_client(
     endpoint_url: str | None = None,
     region_name: str | None = None,
     config: Config | None = None,
-) -> AsyncIterator[Any]:
-    """Yield a client that speaks DynamoDB's JSON, with each answer under `RAW`.
+) -> AsyncIterator[Client]:
+    """Yield a client that speaks DynamoDB's JSON.
 
     Settings come as boto3 takes them; a caller's `config` counts but for retries and parameter
     validation, which the library needs off.
@@ -125,13 +129,45 @@ async def open_client(
     settings = _CONFIG.merge(config or Config()).merge(_KEPT)
     async with AsyncExitStack() as stack:
         with translated(f"cannot open a client for {endpoint_url or 'DynamoDB'}"):
-            client = await stack.enter_async_context(
-                (session or aioboto3.Session(profile_name=profile_name)).client(
+            session = session or aioboto3.Session(profile_name=profile_name)
+            sdk = await stack.enter_async_context(
+                session.client(
                     "dynamodb", endpoint_url=endpoint_url, region_name=region_name, config=settings
                 )
             )
-        _speak_json(client.meta.events)
-        yield client
+        _speak_json(sdk.meta.events)
+        yield Client(sdk, session)
+
+
+class Client:
+    """Sends requests, each by the shorter of two ways that is open to it."""
+
+    def __init__(self, sdk: Any, session: aioboto3.Session) -> None:
+        self.sdk = sdk
+        self.lean = LeanWay(_Shows(sdk, session), SystemClock())
+
+    async def call(
+        self, operation: str, table: str | None, parameters: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Send a request and return DynamoDB's own answer."""
+        if table is not None:
+            parameters = {"TableName": table, **parameters}
+        what = f"{operation} on {table}" if table else operation
+        with translated(what):
+            answer = await self._answer(operation, parameters)
+            if answer.status < 300 and not answer.has_content:
+                raise NoAnswer("the answer is not DynamoDB's JSON", "ResponseParserError")
+        if answer.status >= 300:
+            raise refusal(what, answer)
+        return answer.content
+
+    async def _answer(self, operation: str, parameters: dict[str, Any]) -> Answer:
+        # A table that is called by its ARN may have another endpoint than all others.
+        model = None if _names_arn(parameters) else await self.lean.model(operation)
+        if model is not None:
+            return await self.lean.send(model, encoded(parameters))
+        response = await getattr(self.sdk, xform_name(operation))(**parameters)
+        return response[ANSWER]  # type: ignore[no-any-return]
 
 
 def local_settings(endpoint_url: str) -> dict[str, Any]:
@@ -150,6 +186,122 @@ def local_settings(endpoint_url: str) -> dict[str, Any]:
     }
 
 
+class _Shown(Exception):  # noqa: N818 - no error: it ends a request that is only to be shown
+    """A request that is signed and shall not be sent."""
+
+    def __init__(self, request: Any) -> None:
+        super().__init__("shown, not sent")
+        self.request = request
+
+
+_showing: ContextVar[bool] = ContextVar("showing", default=False)
+
+# What a request passes on its way through the SDK, where others may have a hand in it.
+_EVENTS = (
+    *("provide-client-params", "before-parameter-build", "before-call", "request-created"),
+    *("before-endpoint-resolution", "choose-signer", "before-sign", "before-send", "before-parse"),
+    *("response-received", "needs-retry", "after-call", "after-call-error"),
+)
+_METHODS = ("_make_api_call", "_make_request", "_convert_to_request_dict")
+
+# Whose handlers do nothing to a request that a model of it has not.
+_KNOWN = frozenset(
+    {
+        __name__,
+        "aiobotocore.handlers",
+        "aiobotocore.retries.standard",
+        "aiobotocore.signers",
+        "botocore.handlers",
+        "botocore.retries.standard",
+        "botocore.useragent",
+    }
+)
+_HARMLESS = "block_endpoint_discovery_required_operations"  # of a module that does change requests
+
+
+# What the endpoint rules need to see of a request, see `_called`.
+_ENOUGH: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("BatchGetItem", "BatchWriteItem"), {"RequestItems": {}}),
+    **dict.fromkeys(("TransactGetItems", "TransactWriteItems"), {"TransactItems": []}),
+}
+
+
+class _Shows:
+    """The SDK's client, as `LeanWay` asks it.
+
+    What it has no public name for is looked for under a private one; where that is gone, or is not
+    what it was, there is no lean way.
+    """
+
+    def __init__(self, client: Any, session: aioboto3.Session) -> None:
+        self._client = client
+        self._session = session
+        self._provider: Any = None
+        self._has_asked = False
+
+    async def credentials(self) -> Credentials | None:
+        if not self._has_asked:
+            self._provider = await self._session.get_credentials()
+            self._has_asked = True
+        if self._provider is None:
+            return None
+        return await self._provider.get_frozen_credentials()  # type: ignore[no-any-return]
+
+    def is_plain(self, operation: str) -> bool:
+        try:
+            find = self._client.meta.events._emitter._handlers.prefix_search
+            handlers = [each for event in _EVENTS for each in find(f"{event}.dynamodb.{operation}")]
+            endpoint, http = self._client._endpoint, self._client._endpoint.http_session
+            methods = [getattr(type(self._client), name) for name in _METHODS]
+            methods += [type(endpoint)._send_request, type(endpoint)._send, type(http).send]
+        except (AttributeError, TypeError):
+            return False
+        return all(map(_is_known, handlers)) and all(map(_is_the_sdks, methods))
+
+    async def show(self, operation: str) -> Shown | None:
+        token = _showing.set(True)
+        try:
+            await getattr(self._client, xform_name(operation))(**_ENOUGH.get(operation, {}))
+        except _Shown as shown:
+            headers = {n: _text(v) for n, v in shown.request.headers.items()}
+            return Shown(shown.request.url, headers, shown.request.body)
+        finally:
+            _showing.reset(token)
+        return None
+
+    async def route(self, url: str) -> Route | None:
+        http = self._client._endpoint.http_session
+        if (
+            type(http) is not AIOHTTPSession
+            or "BOTO_EXPERIMENTAL__ADD_PROXY_HOST_HEADER" in os.environ
+        ):
+            return None
+        try:
+            proxy = http._proxy_config.proxy_url_for(url)
+            proxy_headers = http._proxy_config.proxy_headers_for(url)
+            return Route(await http._get_session(proxy), proxy, proxy_headers)
+        except AttributeError:
+            return None
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _is_known(handler: Any) -> bool:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    name = getattr(handler, "__name__", "")
+    return getattr(handler, "__module__", "") in _KNOWN or name == _HARMLESS
+
+
+def _is_the_sdks(method: Any) -> bool:
+    """Tell whether a method is as the SDK has it: tracers put theirs around it."""
+    if type(method) is not FunctionType:
+        return False
+    return method.__globals__["__name__"].partition(".")[0] in ("aiobotocore", "botocore")
+
+
 def _speak_json(events: Any) -> None:
     """Take botocore's serializer and parser out of the way; see the module's rule."""
     events.register("provide-client-params.dynamodb.*", _set_body_aside)
@@ -159,7 +311,7 @@ def _speak_json(events: Any) -> None:
 
 
 def _set_body_aside(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any]:
-    context[_BODY] = orjson.dumps(params)
+    context[_BODY] = encoded(params)
     return _called(params)
 
 
@@ -168,63 +320,44 @@ def _called(params: dict[str, Any]) -> dict[str, Any]:
 
     One that is called by its ARN may be another account's, which has an endpoint of its own.
     """
+    by_arn = _names_arn(params)
     if "RequestItems" in params:
-        tables = params["RequestItems"]
-        return {"RequestItems": {t: {} for t in tables} if any(map(is_arn, tables)) else {}}
+        return {"RequestItems": {t: {} for t in params["RequestItems"]} if by_arn else {}}
     if "TransactItems" in params:
-        called = [
-            (kind, a["TableName"]) for each in params["TransactItems"] for kind, a in each.items()
-        ]
-        by_arn = any(is_arn(table) for _, table in called)
-        return {"TransactItems": [{k: {"TableName": t}} for k, t in called] if by_arn else []}
-    table = params.get("TableName", "")
-    return {"TableName": table} if is_arn(table) else {}
+        called = [{k: {"TableName": t}} for k, t in _called_by(params["TransactItems"])]
+        return {"TransactItems": called if by_arn else []}
+    return {"TableName": params["TableName"]} if by_arn else {}
+
+
+def _names_arn(params: dict[str, Any]) -> bool:
+    """Tell whether a table is called by its ARN."""
+    if "RequestItems" in params:
+        return any(map(is_arn, params["RequestItems"]))
+    if "TransactItems" in params:
+        return any(is_arn(table) for _, table in _called_by(params["TransactItems"]))
+    return is_arn(params.get("TableName", ""))
+
+
+def _called_by(members: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(kind, action["TableName"]) for each in members for kind, action in each.items()]
 
 
 def _put_body_in(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     params["body"] = context[_BODY]
 
 
-def _look_once_more(**_: Any) -> None:
+def _look_once_more(request: Any, **_: Any) -> None:
     """Let nothing out that has been overtaken; the request is signed already."""
+    if _showing.get():
+        raise _Shown(request)
     check_fence()
 
 
 def _decode_response(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
 ) -> None:
-    try:
-        raw = _loads(response_dict["body"])
-    except orjson.JSONDecodeError:
-        raw = None  # a page of whatever is in between
-    customized_response_dict[RAW] = raw if isinstance(raw, dict) else {}
-    if response_dict["status_code"] < 300:
-        if not isinstance(raw, dict):
-            raise ResponseParserError("the answer is not DynamoDB's JSON")
+    headers = {name.lower(): value for name, value in response_dict["headers"].items()}
+    answer = Answer.of(response_dict["status_code"], headers, response_dict["body"])
+    customized_response_dict[ANSWER] = answer
+    if answer.status < 300:
         response_dict["body"] = b"{}"  # nothing is left for the parser
-
-
-def _loads(body: bytes) -> Any:
-    """Decode JSON with the garbage collector at rest.
-
-    A page of a scan is some hundred thousand objects and has no cycles; that the collector walks
-    through all of them time and again would cost as much as the decoding.
-    """
-    at_work = gc.isenabled()
-    gc.disable()
-    try:
-        return orjson.loads(body)
-    finally:
-        if at_work:
-            gc.enable()
-
-
-async def call(
-    client: Any, operation: str, table: str | None, parameters: dict[str, Any]
-) -> dict[str, Any]:
-    """Send a request and return DynamoDB's own answer."""
-    if table is not None:
-        parameters = {"TableName": table, **parameters}
-    with translated(f"{operation} on {table}" if table else operation):
-        response = await getattr(client, xform_name(operation))(**parameters)
-    return response[RAW]  # type: ignore[no-any-return]

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import botocore.exceptions
-from botocore.parsers import ResponseParserError
 
-from dualtable._dynamodb.answers import RAW
+from dualtable._dynamodb.answers import ANSWER
+from dualtable._dynamodb.bodies import Answer, NoAnswer
 from dualtable._dynamodb.gateway import (
     ConditionFailed,
     Insert,
@@ -118,7 +118,10 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except botocore.exceptions.ClientError as error:
-        raise _from_response(what, error) from error
+        answer = error.response.get(ANSWER)  # each answer of DynamoDB has it
+        raise (refusal(what, answer) if answer else _from_others(what, error)) from error
+    except NoAnswer as error:
+        raise UnavailableError(f"{what}: {error}", code=error.code) from error
     except (
         botocore.exceptions.NoCredentialsError,
         botocore.exceptions.PartialCredentialsError,
@@ -148,7 +151,6 @@ def translated(what: str) -> Iterator[None]:
     except (
         botocore.exceptions.HTTPClientError,
         botocore.exceptions.ConnectionError,
-        ResponseParserError,
     ) as error:
         raise UnavailableError(f"{what}: {error}", code=type(error).__name__) from error
     except (botocore.exceptions.BotoCoreError, ValueError) as error:  # one of a bad endpoint
@@ -176,24 +178,19 @@ def _from_others(what: str, error: botocore.exceptions.ClientError) -> GatewayEr
     return kind(f"{what}: {error}", code=code)
 
 
-def _from_response(what: str, error: botocore.exceptions.ClientError) -> Exception:
-    response: dict[str, Any] = {**error.response}
-    if RAW not in response:  # each answer of DynamoDB has it
-        return _from_others(what, error)
-    raw = response[RAW]
-    details = response.get("Error", {})
-    code = details.get("Code", "")
+def refusal(what: str, answer: Answer) -> Exception:
+    """Return the error, or the answer of the port, that an answer is which is no success."""
+    code, raw, status = answer.code(), answer.content, answer.status
     if code == "ConditionalCheckFailedException":
         return ConditionFailed(raw.get("Item"))
     if code == "TransactionCanceledException" and (reasons := raw.get("CancellationReasons")):
         return cancellation([_reason(member) for member in reasons])
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    said = (details.get("Message") or code) if raw else f"HTTP status {status}, and no DynamoDB"
+    said = (answer.message() or code) if raw else f"HTTP status {status}, and no DynamoDB"
     message = f"{what}: {said}"
     kind = _ERRORS.get(code) or _STATUSES.get(status, RequestRefusedError)
     if status >= 500 and code not in _ERRORS:
         kind = UnavailableError
     if kind is ThrottledError:
-        reasons = tuple(r.get("reason", "") for r in raw.get("ThrottlingReasons") or ())
-        return ThrottledError(message, code=code, reasons=reasons)
+        throttled = tuple(r.get("reason", "") for r in raw.get("ThrottlingReasons") or ())
+        return ThrottledError(message, code=code, reasons=throttled)
     return kind(message, code=code)

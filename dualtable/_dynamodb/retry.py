@@ -208,6 +208,18 @@ async def retried(
     on_retry: Callable[[_E], None] = lambda _: None,
 ) -> _T:
     """Call until there is no such error, or the policy's tries are used up."""
+    try:
+        return await call()  # nearly all are done with this: what retries is not even made
+    except error as first:
+        failed: _E | None = first
+
+    async def again() -> _T:
+        nonlocal failed
+        if failed is not None:
+            told, failed = failed, None
+            raise told
+        return await call()
+
     tried = backoff.on_exception(
         backoff.expo,
         error,
@@ -217,17 +229,8 @@ async def retried(
         logger=None,
         factor=policy.base_seconds,
         max_value=policy.cap_seconds,
-    )(_as_coroutine_function(call))
+    )(again)
     return await tried()
-
-
-def _as_coroutine_function(call: Callable[[], Awaitable[_T]]) -> Callable[[], Awaitable[_T]]:
-    """Return what backoff can tell to be asynchronous; a lambda is not."""
-
-    async def called() -> _T:
-        return await call()
-
-    return called
 
 
 def _raise_if_left(table: str, operation: str, left: Sequence[object]) -> None:

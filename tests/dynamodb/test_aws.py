@@ -20,7 +20,7 @@ from aiohttp import web
 from botocore.config import Config
 
 from dualtable._dynamodb.aws import AwsGateway, open_gateway
-from dualtable._dynamodb.client import call, open_client
+from dualtable._dynamodb.client import open_client
 from dualtable._dynamodb.gateway import (
     BILLED,
     ConditionFailed,
@@ -443,9 +443,9 @@ async def test_an_account_has_its_endpoint(
 
     own = aioboto3.Session("me", "secret", region_name="eu-west-1", aws_account_id="111111111111")
     async with open_client(session=own) as client:
-        client.meta.events.register("before-send.dynamodb", note)
+        client.sdk.meta.events.register("before-send.dynamodb", note)
         with pytest.raises(TimeoutError):
-            await call(client, operation, None, parameters)
+            await client.call(operation, None, parameters)
     assert sent == [f"https://{account}.ddb.eu-west-1.amazonaws.com/"]
 
 
