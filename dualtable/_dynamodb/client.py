@@ -221,8 +221,10 @@ _HARMLESS = "block_endpoint_discovery_required_operations"  # of a module that d
 
 # What the endpoint rules need to see of a request, see `_called`.
 _ENOUGH: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("BatchGetItem", "BatchWriteItem"), {"RequestItems": {}}),
-    **dict.fromkeys(("TransactGetItems", "TransactWriteItems"), {"TransactItems": []}),
+    "BatchGetItem": {"RequestItems": {}},
+    "BatchWriteItem": {"RequestItems": {}},
+    "TransactGetItems": {"TransactItems": []},
+    "TransactWriteItems": {"TransactItems": []},
 }
 
 

@@ -85,6 +85,7 @@ def scope_of(authorization: str) -> str | None:
 
 def _host(url: str) -> str:
     parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    default = _DEFAULT_PORTS.get(parts.scheme)
-    return host.removesuffix(f":{default}") if parts.port == default else host
+    name = parts.hostname or ""
+    host = f"[{name}]" if ":" in name else name
+    is_default = parts.port in (None, _DEFAULT_PORTS.get(parts.scheme))
+    return host if is_default else f"{host}:{parts.port}"

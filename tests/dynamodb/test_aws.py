@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import aioboto3
-import attrs
 import orders
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from answering import Answer, Server, answer, break_off, error, hang_up, hooked, say_nothing
 from botocore.config import Config
 
 from dualtable._dynamodb.aws import AwsGateway, open_gateway
@@ -52,105 +50,18 @@ KEY = {"id": {"S": "o-1"}}
 ABSENT = Condition("attribute_not_exists(#k)", {"#k": "id"})
 
 
-@attrs.define
-class Request:
-    """What the server was asked."""
-
-    operation: str
-    body: dict[str, Any]
-    headers: dict[str, str]
-
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def answer(body: Any, status: int = 200, **headers: str) -> Answer:
-    """Answer in DynamoDB's JSON, or with a text as it is."""
-
-    async def send(_: web.Request) -> web.Response:
-        text = body if isinstance(body, str) else json.dumps(body)
-        kind = "text/html" if isinstance(body, str) else "application/x-amz-json-1.0"
-        return web.Response(text=text, status=status, content_type=kind, headers=headers)
-
-    return send
-
-
-def error(code: str, message: str = "no", status: int = 400, **more: Any) -> Answer:
-    """Answer with an error as DynamoDB spells one."""
-    kind = f"com.amazonaws.dynamodb.v20120810#{code}"
-    return answer({"__type": kind, "message": message, **more}, status)
-
-
-async def hang_up(request: web.Request) -> web.Response:
-    """Close the connection instead of an answer."""
-    assert request.transport is not None
-    request.transport.abort()
-    return web.Response()
-
-
-async def break_off(request: web.Request) -> web.StreamResponse:
-    """Promise more bytes than come."""
-    response = web.StreamResponse(headers={"Content-Length": "1000"})
-    await response.prepare(request)
-    await response.write(b'{"Item": {"id"')
-    assert request.transport is not None
-    request.transport.close()
-    return response
-
-
-async def say_nothing(_: web.Request) -> web.Response:
-    await asyncio.sleep(30)
-    return web.Response()
-
-
-class Server:
-    """Answers each operation with what a test has put in line; the last answer stays."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.url = ""
-        self._answers: dict[str, list[Answer]] = {}
-
-    def answers(self, operation: str, *answers: Answer) -> None:
-        self._answers[operation] = list(answers)
-
-    def forget(self) -> None:
-        self.requests.clear()
-        self._answers.clear()
-
-    def asked(self, operation: str) -> list[dict[str, Any]]:
-        return [request.body for request in self.requests if request.operation == operation]
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        operation = request.headers["X-Amz-Target"].partition(".")[2]
-        body = await request.json()
-        self.requests.append(Request(operation, body, dict(request.headers)))
-        line = self._answers.get(operation) or [error("UnknownOperationException")]
-        return await (line.pop(0) if len(line) > 1 else line[0])(request)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        app = web.Application()
-        app.router.add_post("/", self.handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = site.name
-        try:
-            yield
-        finally:
-            await runner.cleanup()
-
-
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def opened() -> AsyncIterator[tuple[Server, Any]]:
-    """One server and one client for all: opening a client is slow."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["lean", "sdk"])
+async def opened(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Server, Any]]:
+    """One server and one client for all, as opening a client is slow; each way to the server."""
     server = Server()
-    async with server.running(), open_gateway(endpoint_url=server.url) as gateway:
+    session = aioboto3.Session() if request.param == "lean" else hooked()
+    async with (
+        server.running(),
+        open_gateway(endpoint_url=server.url, session=session) as gateway,
+    ):
         yield server, gateway
 
 
