@@ -4,6 +4,7 @@ In reading order:
 
 - `command`: what a subcommand is, and how one ends
 - `options`: options that several share
+- `processes`: the same work by several processes of this machine
 - `commands`: the subcommands; one calls one use case
 - `ceilings`: the commands that change how fast a migration goes
 - `planning`: the commands before anything is begun: `plan` and `try`

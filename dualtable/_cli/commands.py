@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import sys
 from argparse import Namespace
+from typing import Any
 
 import attrs
 
@@ -24,16 +23,18 @@ from dualtable._cli.options import (
     add_freeze,
     add_migration,
     add_output,
+    add_processes,
     add_proof,
     add_scan,
 )
 from dualtable._cli.options import connection_of as _connection
 from dualtable._cli.planning import PLAN, TRY
+from dualtable._cli.processes import STOP_ON, by_processes
 from dualtable._control.phases import Phase
 from dualtable._copy.dead_letters import default_dead_letters
 from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationReport
-from dualtable._operations.cleanup import clean_up
+from dualtable._operations.cleanup import CleanupReport, clean_up
 from dualtable._operations.creation import create_table
 from dualtable._operations.freezing import freeze
 from dualtable._operations.gates import Gate
@@ -50,8 +51,6 @@ from dualtable._wire import codec
 from dualtable.errors import DualTableError, GateClosedError
 
 _log = logging.getLogger("dualtable.cli")
-
-_STOP_ON = () if sys.platform == "win32" else (signal.SIGINT, signal.SIGTERM)
 
 
 def _create(options: Namespace) -> Answer:
@@ -89,19 +88,19 @@ class _TalkingMigrator(Migrator):
 
 
 async def _run_migrator(migration: Migration, options: Namespace) -> MigrationReport:
+    settings: dict[str, Any] = {
+        "total_segments": options.total_segments,
+        "concurrency": options.concurrency,
+        "max_read_units": options.max_read_units,
+        "max_write_units": options.max_write_units,
+        "dead_letters": options.dead_letters,
+        "dry_run": options.dry_run,
+        "restart": options.restart,
+        **_connection(options),
+    }
     async with shown("migrating", live=not options.quiet) as show:
-        migrator = _TalkingMigrator(
-            migration,
-            total_segments=options.total_segments,
-            concurrency=options.concurrency,
-            max_read_units=options.max_read_units,
-            max_write_units=options.max_write_units,
-            dead_letters=options.dead_letters,
-            dry_run=options.dry_run,
-            restart=options.restart,
-            observer=lambda progress: show(of_migration(progress)),
-            **_connection(options),
-        )
+        watch: dict[str, Any] = {"observer": lambda progress: show(of_migration(progress))}
+        migrator = _TalkingMigrator(migration, **settings, **watch)
         if not options.yes and not options.dry_run:
             await check_precautions(
                 migration,
@@ -109,7 +108,10 @@ async def _run_migrator(migration: Migration, options: Namespace) -> MigrationRe
                 restart=options.restart,
                 **_connection(options),
             )
-        return await migrator.run(stop_on=_STOP_ON)
+        if options.processes != 1:
+            together: MigrationReport = await by_processes("migrate", options, **settings, **watch)
+            return together
+        return await migrator.run(stop_on=STOP_ON)
 
 
 def _verify(options: Namespace) -> Answer:
@@ -161,18 +163,21 @@ class _TalkingVerifier(Verifier):
 
 
 async def _run_verifier(migration: Migration, options: Namespace) -> VerificationReport:
+    settings: dict[str, Any] = {
+        "level": options.level,
+        "total_segments": options.total_segments,
+        "concurrency": options.concurrency,
+        "max_read_units": options.max_read_units,
+        "repair": options.repair,
+        "restart": options.restart,
+        **_connection(options),
+    }
+    if options.processes != 1:
+        together: VerificationReport = await by_processes("verify", options, **settings)
+        return together
     async with shown("verifying", live=not options.quiet) as show:
-        return await _TalkingVerifier(
-            migration,
-            level=options.level,
-            total_segments=options.total_segments,
-            concurrency=options.concurrency,
-            max_read_units=options.max_read_units,
-            repair=options.repair,
-            restart=options.restart,
-            observer=lambda report: show(of_verification(report)),
-            **_connection(options),
-        ).run(stop_on=_STOP_ON)
+        watch: dict[str, Any] = {"observer": lambda report: show(of_verification(report))}
+        return await _TalkingVerifier(migration, **settings, **watch).run(stop_on=STOP_ON)
 
 
 def _status(options: Namespace) -> Answer:
@@ -232,20 +237,25 @@ def _freeze(options: Namespace) -> Answer:
 
 def _clean_up(options: Namespace) -> Answer:
     migration = load_migration(options.reference)
-    report = asyncio.run(
-        clean_up(
-            migration,
-            tokens=options.tokens,
-            max_read_units=options.max_read_units,
-            max_write_units=options.max_write_units,
-            **_connection(options),
-        )
-    )
+    report = asyncio.run(_run_cleanup(migration, options))
     return Answer(
         WELL if report.ok else NOT_WELL,
         {**attrs.asdict(report), "ok": report.ok},
         gates.cleanup_text(report, migration, options.reference),
     )
+
+
+async def _run_cleanup(migration: Migration, options: Namespace) -> CleanupReport:
+    settings: dict[str, Any] = {
+        "tokens": options.tokens,
+        "max_read_units": options.max_read_units,
+        "max_write_units": options.max_write_units,
+        **_connection(options),
+    }
+    if options.processes != 1:
+        together: CleanupReport = await by_processes("cleanup", options, **settings)
+        return together
+    return await clean_up(migration, **settings)
 
 
 def _gate_answer(gate: Gate, migration: Migration) -> Answer:
@@ -281,19 +291,19 @@ COMMANDS = (
         "migrate",
         "Copy what is not in the new table yet; go on where an earlier run stopped.",
         _migrate,
-        (add_migration, add_scan, add_copy, add_output),
+        (add_migration, add_scan, add_processes, add_copy, add_output),
     ),
     Command(
         "verify",
         "Prove that what the old table holds has arrived.",
         _verify,
-        (add_migration, add_proof, add_scan, add_output),
+        (add_migration, add_proof, add_scan, add_processes, add_output),
     ),
     Command(
         "cleanup",
         "Delete the tombstones of a finished migration; go on where it was stopped.",
         _clean_up,
-        (add_migration, add_cleanup, add_output),
+        (add_migration, add_cleanup, add_processes, add_output),
     ),
     Command("status", "Show how far the migration has come.", _status, (add_migration, add_output)),
     CHECK_CODE,

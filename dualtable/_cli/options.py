@@ -63,6 +63,17 @@ def add_scan(parser: ArgumentParser) -> None:
     )
 
 
+def add_processes(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes of this machine that share the work, each with as many requests at once"
+        " (default: 1)",
+    )
+
+
 def add_copy(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--max-write-units", type=float, metavar="N", help="ceiling of write units per second"

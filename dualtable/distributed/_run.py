@@ -16,7 +16,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from functools import partial
 from typing import Any, Literal, cast, overload
@@ -45,6 +45,7 @@ _log = logging.getLogger("dualtable.distributed")
 
 _LOOK_SECONDS = 1.0
 _BY_HAND = ("dry_run", "clock", "gateway")
+_DONE_HERE = ("restart", "dry_run")
 
 
 def specs(
@@ -151,8 +152,10 @@ def run(
         ...     with Processes() as processes:
         ...         return run("orders_migration:migration", processes, workers=4).ok
     """
-    planning = _specs(reference, workers, task, settings)
-    return asyncio.run(_run(planning, executor, observer, stop_on))
+    working = running(
+        reference, executor, workers, task=task, observer=observer, stop_on=stop_on, **settings
+    )
+    return asyncio.run(working)
 
 
 async def _specs(
@@ -160,7 +163,7 @@ async def _specs(
 ) -> list[WorkSpec]:
     check_range("workers", workers, 1, 10_000, whole=True, optional=False)
     check_task(task)
-    if given := [name for name in _BY_HAND if settings.get(name) is not None]:
+    if given := [name for name in _BY_HAND if settings.get(name)]:
         raise InvalidSettingError(f"{given[0]} is nothing that several workers can share")
     of_work, connection = told_apart(settings)
     migration = load_migration(reference)
@@ -173,7 +176,7 @@ async def _specs(
         workers=workers,
         job=secrets.token_hex(8),
         run=await _begin(migration, task, workers, of_work, connection),
-        settings={name: value for name, value in of_work.items() if name != "restart"},
+        settings={name: of_work[name] for name in of_work if name not in _DONE_HERE},
         connection=connection,
     )
     return [attrs.evolve(first, number=number) for number in range(workers)]
@@ -195,14 +198,22 @@ async def _begin(
     return ""
 
 
-async def _run(
-    planning: Coroutine[Any, Any, list[WorkSpec]],
+async def running(
+    reference: str,
     executor: Executor,
-    observer: Observer | None,
-    stop_on: Iterable[signal.Signals],
+    workers: int,
+    *,
+    task: Task = "migrate",
+    observer: Observer | None = None,
+    stop_on: Iterable[signal.Signals] = (),
+    **settings: Any,
 ) -> Report:
+    """Do what `run` does, on an event loop that runs already."""
     of_this_machine = isinstance(executor, ProcessPoolExecutor | Processes)
-    planned = [attrs.evolve(spec, handles_signals=of_this_machine) for spec in await planning]
+    planned = [
+        attrs.evolve(spec, handles_signals=of_this_machine)
+        for spec in await _specs(reference, workers, task, settings)
+    ]
     first = planned[0]
     async with connect(cast("Connection", dict(first.connection)), ONE_OFF) as gateway:
         migration = load_migration(first.reference)

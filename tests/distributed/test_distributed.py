@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import os
 import pickle
@@ -17,6 +18,7 @@ import orders
 import pytest
 
 from dualtable import DualTableError, create_table
+from dualtable.__main__ import main
 from dualtable._control.jobs import Job
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import ONE_OFF
@@ -208,3 +210,19 @@ def test_an_error_of_one_worker_is_raised(shop: dict[str, Any]) -> None:
     """And not hidden behind the others, which are stopped."""
     with ThreadPoolExecutor(1) as threads, pytest.raises(InvalidSettingError, match="dead_letters"):
         run(REFERENCE, threads, 1, dead_letters="/nowhere/at/all", **SETTINGS, **shop)
+
+
+@pytest.mark.slow
+def test_the_command_line_does_it_by_several_processes(
+    shop: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Copy and verification with ``--processes``: the same answer as of one."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", shop["endpoint_url"])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    several = ["--processes", "2", "--json", "--concurrency", "2"]
+    assert main(["migrate", REFERENCE, "--yes", *several]) == 0
+    assert json.loads(capsys.readouterr().out)["written"] == ITEMS
+    assert main(["verify", REFERENCE, *several]) == 0
+    assert json.loads(capsys.readouterr().out)["checked"] == ITEMS
+    assert main(["migrate", REFERENCE, "--yes", "--processes", "0"]) == 2
+    assert "workers" in capsys.readouterr().err
