@@ -12,6 +12,7 @@ table gave. Throttles of key ranges are dealt with where the ranges are known, i
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import attrs
@@ -31,7 +32,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput
 _NO_DEBT = -1e-9  # what is left of a debt after rounding
 _SAVED_SECONDS = 0.25
 _LATE_SECONDS = 0.05
-_NOTICE_SECONDS = 0.1  # how soon a new rate, or what comes back, is noticed by whoever waits
+_PAUSED_SECONDS = 1.0  # between two looks at a rate of 0
 
 
 class TokenBucket:
@@ -48,6 +49,8 @@ class TokenBucket:
         self._clock = clock
         self._balance = 0.0
         self._filled_at = clock.monotonic()
+        self._turn = asyncio.Lock()
+        self._sleep: asyncio.Future[None] | None = None  # of whoever is next
 
     @property
     def rate(self) -> float | None:
@@ -57,25 +60,41 @@ class TokenBucket:
     def rate(self, units_per_second: float | None) -> None:
         self._refill(self.saved_seconds)
         self._rate = units_per_second
+        self._wake()
 
     async def admit(self, expected: float = 0.0) -> None:
-        """Return when there is no debt, and pay what is expected in advance."""
-        keep = self.saved_seconds
-        while (seconds := self._seconds_in_debt(keep)) > 0:
-            await self._clock.sleep(min(seconds, _NOTICE_SECONDS))
-            keep = max(self.saved_seconds, _LATE_SECONDS)
-        self._balance -= expected
+        """Return when there is no debt, and pay what is expected in advance; in turn."""
+        async with self._turn:
+            keep = self.saved_seconds
+            while (seconds := self._seconds_in_debt(keep)) > 0:
+                await self._rest(seconds)
+                keep = max(self.saved_seconds, _LATE_SECONDS)
+            self._balance -= expected
 
     def spend(self, units: float, expected: float = 0.0) -> None:
         """Pay for what was consumed, less what was paid in advance."""
         self._balance += expected - units
+        if expected > units:
+            self._wake()
+
+    async def _rest(self, seconds: float) -> None:
+        """Sleep, but no longer than until something comes back or the rate is a new one."""
+        self._sleep = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait([self._sleep])
+        finally:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._sleep is not None:
+            self._sleep.cancel()
 
     def _seconds_in_debt(self, keep_seconds: float) -> float:
         self._refill(keep_seconds)
         if self._rate is None:
             return 0.0
         if not self._rate:
-            return _NOTICE_SECONDS
+            return _PAUSED_SECONDS
         return -self._balance / self._rate if self._balance < _NO_DEBT else 0.0
 
     def _refill(self, keep_seconds: float) -> None:

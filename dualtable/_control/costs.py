@@ -3,6 +3,9 @@
 The rule: a read is paid for before it is sent, by the dearest of late; what it was too much comes
 back with the answer, what it was too little is a debt. As long as nothing is known, one goes ahead.
 So however many are sent at once, a second sees no more than its units and one request.
+
+Behind an empty page most likely comes another, which costs next to nothing however much of a desert
+it walks over; so that kind is paid for by its own experience.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ class PaidReads:
         self._bucket = bucket
         self._most_units = most_units
         self._pace = pace
-        self._units_each: float | None = None
+        self._units_each: dict[bool, float] = {}  # by whether a desert is walked
         self._first = asyncio.Lock()
 
     async def paid(
@@ -40,6 +43,8 @@ class PaidReads:
         asked: int,
         read: Callable[[], Awaitable[_R]],
         units_of: Callable[[_R], float],
+        *,
+        in_desert: bool = False,
     ) -> _R:
         """Read when it can be paid for.
 
@@ -47,17 +52,24 @@ class PaidReads:
             asked: How many items are asked for; what a read costs is expected to grow with it.
             read: Sends the request.
             units_of: What an answer has cost.
+            in_desert: Nothing was found last time, so what is asked for says nothing of the cost.
         """
-        if self._units_each is None:
+        asked = 1 if in_desert else max(1, asked)
+        if in_desert not in self._units_each:
             async with self._first:
-                if self._units_each is None:
-                    return await self._pay(asked, read, units_of)
-        return await self._pay(asked, read, units_of)
+                if in_desert not in self._units_each:
+                    return await self._pay(asked, in_desert, read, units_of)
+        return await self._pay(asked, in_desert, read, units_of)
 
     async def _pay(
-        self, asked: int, read: Callable[[], Awaitable[_R]], units_of: Callable[[_R], float]
+        self,
+        asked: int,
+        in_desert: bool,
+        read: Callable[[], Awaitable[_R]],
+        units_of: Callable[[_R], float],
     ) -> _R:
-        expected = min(self._most_units, asked * (self._units_each or 0.0) * _MARGIN)
+        each = self._units_each.get(in_desert, 0.0)
+        expected = min(self._most_units, asked * each * _MARGIN)
         await self._bucket.admit(expected)
         units = 0.0
         try:
@@ -67,9 +79,10 @@ class PaidReads:
             self._bucket.spend(units, expected)
         if self._pace is not None:
             self._pace.note(units)
-        self._learn(units / max(1, asked))
+        self._learn(units / asked, in_desert)
         return answer
 
-    def _learn(self, units_each: float) -> None:
-        before = self._units_each or 0.0
-        self._units_each = max(units_each, before + _FORGETTING * (units_each - before))
+    def _learn(self, units_each: float, in_desert: bool) -> None:
+        before = self._units_each.get(in_desert, 0.0)
+        kept = before + _FORGETTING * (units_each - before)
+        self._units_each[in_desert] = max(units_each, kept)

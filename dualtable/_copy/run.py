@@ -138,6 +138,7 @@ class Run:
                 limit=limit,
             ),
             lambda page: page.read_units,
+            in_desert=held.empty_pages_in_a_row > 0,
         )
 
     async def _store(self, held: Held) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import Any
 
 import pytest
+import simulated
 from clocks import HandClock
 
+from dualtable._clock import SystemClock
 from dualtable._control.capacity import (
     NEW_ON_DEMAND_UNITS,
     PROVISIONED_SHARE,
@@ -32,9 +35,9 @@ async def spend_for(bucket: TokenBucket, clock: HandClock, seconds: float, units
 @pytest.mark.parametrize("units", [1.0, 7.5, 128.0, 1_000.0])
 async def test_a_bucket_is_exact_whatever_a_request_costs(units: float) -> None:
     """Units are paid after they are known; in the long run the rate is what it should be."""
-    clock = HandClock()
-    used = await spend_for(TokenBucket(50, clock), clock, 1_000, units)
-    assert used == pytest.approx(50_000, abs=units)
+    clock, seconds = HandClock(), 20 * units
+    used = await spend_for(TokenBucket(50, clock), clock, seconds, units)
+    assert used == pytest.approx(50 * seconds, abs=units)
 
 
 async def test_what_is_expected_is_paid_in_advance() -> None:
@@ -46,6 +49,25 @@ async def test_what_is_expected_is_paid_in_advance() -> None:
         await bucket.admit(expected=50)
         bucket.spend(50, expected=50)
     assert clock.monotonic() - start == pytest.approx(9 * 50 / 100)
+
+
+def test_what_was_paid_too_much_lets_the_next_one_go_at_once() -> None:
+    """It waits for the answer that brings the units back, and not for a moment longer."""
+
+    async def main() -> list[float]:
+        bucket, started = TokenBucket(100, SystemClock()), []
+
+        async def read() -> None:
+            await bucket.admit(expected=500)
+            started.append(simulated.seconds())
+            await asyncio.sleep(0.02)
+            bucket.spend(1, expected=500)
+
+        await asyncio.gather(*(read() for _ in range(4)))
+        return started
+
+    started = simulated.run(main())
+    assert [at - started[0] for at in started] == pytest.approx([0.0, 0.02, 0.04, 0.06])
 
 
 class Waker(HandClock):

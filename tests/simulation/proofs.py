@@ -136,19 +136,34 @@ def report_case(items: int, deleted_each: int = 90) -> list[Measured]:
     """5.1 GB in 1.5 million items, scaled down in number; 100 RCU old, 50 RCU and 400 WCU new."""
 
     def make(gateway: SimulatedDynamoDB) -> Table:
-        gateway.add_table(
-            _OLD,
-            Capacity(write_units=5, read_units=100, partitions=1),
-            old_item,
-            keys=keys(items),
-            deleted=_deleted(int(items * 0.3 * deleted_each), 0.7, 1.0),
-        )
-        return gateway.add_table(_NEW, Capacity(write_units=400, read_units=50, partitions=1))
+        return _report_tables(gateway, items, deleted_each)
 
     return [
         simulate("dualtable", make, migrate),
         simulate("the report's script", make, lambda g: report_script(g, _OLD, _NEW)),
     ]
+
+
+def under_a_ceiling(items: int) -> list[Measured]:
+    """The same tables, where somebody has set as ceilings what the migrator would use anyway."""
+    return [
+        simulate(
+            "dualtable",
+            lambda gateway: _report_tables(gateway, items, 90),
+            lambda gateway: migrate(gateway, max_read_units=97, max_write_units=388),
+        )
+    ]
+
+
+def _report_tables(gateway: SimulatedDynamoDB, items: int, deleted_each: int) -> Table:
+    gateway.add_table(
+        _OLD,
+        Capacity(write_units=5, read_units=100, partitions=1),
+        old_item,
+        keys=keys(items),
+        deleted=_deleted(int(items * 0.3 * deleted_each), 0.7, 1.0),
+    )
+    return gateway.add_table(_NEW, Capacity(write_units=400, read_units=50, partitions=1))
 
 
 # Sixteen partitions
