@@ -3,7 +3,7 @@
 from dualtable._control.phases import Phase
 from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationProgress, MigrationReport
-from dualtable._expressions.actions import ConditionCheck, Delete, Put, Update
+from dualtable._expressions.actions import ConditionCheck, Delete, Get, Put, Update
 from dualtable._operations.cleanup import CleanupReport, clean_up
 from dualtable._operations.creation import CreationReport, create_table
 from dualtable._operations.freezing import FreezeReport, freeze
@@ -43,6 +43,7 @@ __all__ = [
     "FreezeReport",
     "Gate",
     "GateCondition",
+    "Get",
     "Index",
     "ItemIterator",
     "KeyAttribute",

@@ -18,6 +18,7 @@ NOWHERE = {"customer": PARTITION, "day": 99}
 ITEM = {**K, "name": "put", "amount": Decimal("1.5"), "payload": b"\x00\xff", "tags": {"a", "b"}}
 C7 = Key("customer").eq(PARTITION)
 TABLE = "TABLE"
+OTHER_TABLE = "OTHER TABLE"
 NAMES = {"#n": "name"}
 
 

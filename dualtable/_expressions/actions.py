@@ -1,17 +1,21 @@
 """What a transaction is made of, as a caller writes it.
 
-The rule: plain data; nothing is checked before the repository knows the table.
+The rule: plain data; nothing is checked before the repository knows the table. A `table` is another
+one than the migrated: DynamoDB alone knows it, and judges what is asked of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
 
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._wire.types import Key
+
+Projected: TypeAlias = Sequence[str] | str
+"""What is wanted of an item: a list of paths, or a projection expression."""
 
 
 @attrs.frozen
@@ -24,6 +28,8 @@ class Put:
             expression with `names` and `values`.
         names: What the ``#names`` of an expression stand for.
         values: What the ``:values`` of an expression stand for, as plain values.
+        table: Another table than the migrated one, whose item it is, as a dict; by default (None)
+            it is one of the migrated table.
 
     Example:
         >>> from boto3.dynamodb.conditions import Attr
@@ -36,6 +42,7 @@ class Put:
     condition: ConditionBase | str | None = None
     names: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
     values: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True)
+    table: str | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen
@@ -49,6 +56,7 @@ class Update:
             shares `names` and `values`.
         names: What the ``#names`` of the expressions stand for.
         values: What the ``:values`` of the expressions stand for, as plain values.
+        table: As for `Put`.
 
     Example:
         >>> from dualtable import Update
@@ -61,6 +69,7 @@ class Update:
     condition: ConditionBase | str | None = None
     names: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
     values: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True)
+    table: str | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen
@@ -72,6 +81,7 @@ class Delete:
         condition: As for `Put`.
         names: As for `Put`.
         values: As for `Put`.
+        table: As for `Put`.
 
     Example:
         >>> from dualtable import Delete
@@ -83,6 +93,7 @@ class Delete:
     condition: ConditionBase | str | None = None
     names: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
     values: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True)
+    table: str | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen
@@ -94,6 +105,7 @@ class ConditionCheck:
         condition: As for `Put`.
         names: As for `Put`.
         values: As for `Put`.
+        table: As for `Put`.
 
     Example:
         >>> from boto3.dynamodb.conditions import Attr
@@ -106,6 +118,29 @@ class ConditionCheck:
     condition: ConditionBase | str
     names: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
     values: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True)
+    table: str | None = attrs.field(default=None, kw_only=True)
+
+
+@attrs.frozen
+class Get:
+    """Read an item, as one of several of `DualTableRepository.transact_get`.
+
+    Args:
+        key: The key of the item.
+        projection: What is wanted of it, as for `DualTableRepository.query`; all by default.
+        names: What the ``#names`` of the projection stand for; all of them must be used.
+        table: As for `Put`.
+
+    Example:
+        >>> from dualtable import Get
+        >>> Get({"id": "c-7"}, ["name"], table="customers").table
+        'customers'
+    """
+
+    key: Key
+    projection: Projected | None = None
+    names: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
+    table: str | None = attrs.field(default=None, kw_only=True)
 
 
 Action: TypeAlias = Put | Update | Delete | ConditionCheck

@@ -12,6 +12,8 @@ In reading order:
 - `logical`: where a write goes, and what it must check (I4)
 - `judged_writes`: puts, updates and deletes that depend on what is there
 - `transactions`: several logical items, written or read at one moment
+- `planned_steps`: one step of a transaction: what is sent for it, and why it was cancelled
+- `client_tokens`: a caller's token for a transaction, by which it is known again
 - `copy_on_read`: what a fallback found, put into the new table in passing
 
 May know: `_reading` and the rooms below it; never the copy.

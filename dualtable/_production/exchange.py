@@ -6,13 +6,29 @@ anything is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, TypeAlias, cast
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Generic, TypeGuard, cast
 
 import attrs
 
+from dualtable._dynamodb.gateway import (
+    TransactAction,
+    TransactCheck,
+    TransactDelete,
+    TransactGet,
+    TransactPut,
+    TransactUpdate,
+)
 from dualtable._expressions import key_conditions, texts
-from dualtable._expressions.actions import Action, ConditionCheck, Delete, Put, Update
+from dualtable._expressions.actions import (
+    Action,
+    ConditionCheck,
+    Delete,
+    Get,
+    Projected,
+    Put,
+    Update,
+)
 from dualtable._expressions.boto3_conditions import (
     ConditionBase,
     condition_of,
@@ -24,6 +40,7 @@ from dualtable._expressions.key_conditions import KeyCondition
 from dualtable._expressions.parser import parse_projection
 from dualtable._expressions.projections import projection_of
 from dualtable._expressions.requests import (
+    Changes,
     CheckStep,
     DeleteStep,
     Judged,
@@ -42,17 +59,18 @@ from dualtable._wire.marks import Marks, new_token
 from dualtable._wire.types import Key, WireItem, WireKey
 from dualtable.errors import InvalidItemError, RequestRefusedError, UnknownIndexError
 
-Projected: TypeAlias = Sequence[str] | str
-"""What is wanted of an item: a list of paths, or a projection expression."""
-
 
 @attrs.frozen
 class Exchange(Generic[Model]):
-    """The exchange with the callers of one repository: its new table, marks, and form of items."""
+    """The exchange with the callers of one repository: its new table, marks, and form of items.
+
+    `names` are all that the migrated table is called by.
+    """
 
     new: Layout
     marks: Marks
     form: Form[Any]
+    names: Collection[str] = ()
 
     @property
     def shows_any_item(self) -> bool:
@@ -101,8 +119,10 @@ class Exchange(Generic[Model]):
         """Return the names and plain values that the expressions of one question share."""
         return Placeholders(names or {}, codec.encode(values or {}))
 
-    def step(self, action: Action) -> Step:
-        """Return an action of a transaction as a step."""
+    def step(self, action: Action) -> Step | TransactAction:
+        """Return an action of a transaction as a step, one of another table as it is sent."""
+        if self.is_elsewhere(action.table):
+            return self._elsewhere(action, action.table)
         if isinstance(action, Put):
             return self.put_step(action)
         if isinstance(action, Update):
@@ -111,23 +131,46 @@ class Exchange(Generic[Model]):
             return self.delete_step(action)
         condition = self._judged(action)
         if condition is None:
-            raise RequestRefusedError("a condition check needs a condition")
+            raise _unconditional()
         return CheckStep(self.key(action.key), condition)
+
+    def is_elsewhere(self, table: str | None) -> TypeGuard[str]:
+        """Tell whether a table is another one than the migrated."""
+        return table is not None and table not in self.names
+
+    def _elsewhere(self, action: Action, table: str) -> TransactAction:
+        if isinstance(action, Update):
+            changed, judgement = self._changes(action, ())
+            condition = None if judgement is None else judgement.sent
+            return TransactUpdate(table, codec.encode(action.key), changed.sent, condition)
+        judgement = self._judged(action)
+        condition = None if judgement is None else judgement.sent
+        if isinstance(action, Put):
+            return TransactPut(table, codec.encode(action.item), condition)
+        if isinstance(action, Delete):
+            return TransactDelete(table, codec.encode(action.key), condition)
+        if condition is None:
+            raise _unconditional()
+        return TransactCheck(table, codec.encode(action.key), condition)
 
     def put_step(self, action: Put) -> PutStep:
         key, stamped = self.stamped(action.item)
         return PutStep(key, self._judged(action), stamped)
 
     def update_step(self, action: Update) -> UpdateStep:
+        changed, condition = self._changes(action, self.new.key.names)
+        return UpdateStep(self.key(action.key), condition, changed)
+
+    def _changes(self, action: Update, key_names: Collection[str]) -> tuple[Changes, Judged | None]:
         if action.expression == "":
             raise RequestRefusedError("the update expression is empty; None updates nothing")
         sent = texts.Update(action.expression or "", action.names, codec.encode(action.values))
         given = action.condition
         text = given if isinstance(given, str) else None
-        update, condition = changes(sent, text, self.marks, self.new.key.names)
+        changed, condition = changes(sent, text, self.marks, key_names)
         if text is None and (built := condition_of(given, {}, {})) is not None:
             condition = judged(built, self.marks)
-        return UpdateStep(self.key(action.key), condition, update)
+        return changed, condition
 
     def delete_step(self, action: Delete) -> DeleteStep:
         return DeleteStep(self.key(action.key), self._judged(action))
@@ -135,6 +178,21 @@ class Exchange(Generic[Model]):
     def _judged(self, action: Put | Delete | ConditionCheck) -> Judged | None:
         condition = condition_of(action.condition, action.names, action.values)
         return None if condition is None else judged(condition, self.marks)
+
+    def wanted(self, get: Get) -> tuple[WireKey | TransactGet, Callable[[WireItem | None], Any]]:
+        """Return where one of several reads goes, and what makes of an item what is wanted of it.
+
+        Raises:
+            InvalidKeyError: The key does not fit the new table.
+            RequestRefusedError: The projection is malformed.
+        """
+        if not self.is_elsewhere(get.table):
+            return self.key(get.key), self.shown(get.projection, get.names)
+        given = self.placeholders(get.names, None)
+        cut = self._cut(get.projection, given)
+        given.check_all_used()
+        asked = TransactGet(get.table, codec.encode(get.key))
+        return asked, lambda item: None if item is None else codec.decode(cut(item))
 
     def index(self, name: str | None, declared: Sequence[Index]) -> Index | None:
         """Return an index as it is, with what is declared of how to complete it.
@@ -226,11 +284,19 @@ class Exchange(Generic[Model]):
             raise RequestRefusedError(
                 "a projection yields no whole items, as a model needs; leave one of them out"
             )
-        if isinstance(paths, str):
-            wanted = parse_projection(paths, given)
-        else:
-            wanted = projection_of(paths, given)
-        return lambda item: codec.decode(wanted.apply(item))
+        cut = self._cut(paths, given)
+        return lambda item: codec.decode(cut(item))
+
+    @staticmethod
+    def _cut(paths: Projected | None, given: Placeholders) -> Callable[[WireItem], WireItem]:
+        if paths is None:
+            return lambda item: item
+        read = parse_projection if isinstance(paths, str) else projection_of
+        return read(paths, given).apply  # type: ignore[arg-type]
+
+
+def _unconditional() -> RequestRefusedError:
+    return RequestRefusedError("a condition check needs a condition")
 
 
 def _everything(_item: WireItem) -> bool:

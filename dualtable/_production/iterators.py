@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from dualtable._expressions.actions import Projected
 from dualtable._expressions.grammar import Placeholders
-from dualtable._production.exchange import Exchange, Projected
+from dualtable._production.exchange import Exchange
 from dualtable._reading.iteration import Bound, ItemIterator, Source
 from dualtable._reading.offers import Failures, OnError
 from dualtable._transforms.migration import check_range

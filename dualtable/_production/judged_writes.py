@@ -11,7 +11,7 @@ Whatever can be wrong with what is seen, or with what is returned, comes before 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias, TypeVar
 
 from dualtable._dynamodb.gateway import ConditionFailed, ReturnValues
@@ -28,6 +28,7 @@ from dualtable._expressions.texts import Condition
 from dualtable._production.exchange import Exchange
 from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Seen
+from dualtable._tasks import run_all
 from dualtable._transforms.models import Model
 from dualtable._wire import codec
 from dualtable._wire.items import check_item
@@ -130,6 +131,20 @@ async def delete(
         return None
     is_safe = exchange.shows_any_item or not return_old
     return await _judge(tables, step, bury_live if is_safe else None, remove_seen)
+
+
+async def batch_delete(
+    tables: LogicalTable, exchange: Exchange[Model], keys: Sequence[WireKey]
+) -> None:
+    """Delete up to 25 different keys, whatever is there."""
+    if not tables.route.writes_old:
+        await tables.batch_bury(keys)
+        return
+
+    async def delete_one(key: WireKey) -> None:
+        await delete(tables, exchange, DeleteStep(key, None), return_old=False)
+
+    await run_all(map(delete_one, keys))
 
 
 async def update(

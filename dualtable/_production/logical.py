@@ -75,6 +75,14 @@ class LogicalTable(LogicalReads):
             with self.fence():
                 await self.gateway.batch_put(self.old.table, [w.item for w in writes])
 
+    async def batch_bury(self, keys: Sequence[WireKey]) -> None:
+        """Delete up to 25 different keys in `new`, whatever is there."""
+        if self.route.buries:
+            tombstones = [self.marks.bury(key) for key in keys]
+            await self.gateway.batch_put(self.new.table, tombstones)
+        else:
+            await run_all(self.bury(key, None) for key in keys)
+
     async def bury(
         self, key: WireKey, guard: Condition | None, *, return_old: bool = False
     ) -> WireItem | None:

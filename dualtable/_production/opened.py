@@ -31,7 +31,7 @@ from dualtable._production.overlay import Overlay
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import Form, Model
-from dualtable._wire.layouts import Layout, identity, layout
+from dualtable._wire.layouts import Layout, identity, layout, short_name
 from dualtable.errors import DualTableError, MigrationMismatchError, TransformError
 
 _P = ParamSpec("_P")
@@ -93,7 +93,10 @@ class Opened(Connected, Generic[Model]):
             )
             stack.push_async_callback(watch.close)
             tables = await self._look_up(gateway, watch, new)
-            self._opened = tables, Exchange(tables.new, tables.marks, self._form)
+            self._opened = (
+                tables,
+                Exchange(tables.new, tables.marks, self._form, called(self._migration)),
+            )
             self._stack, self._home = stack.pop_all(), home
         return self
 
@@ -170,6 +173,12 @@ class Opened(Connected, Generic[Model]):
                 "the repository is not open; use it inside `async with DualTableRepository(…)`"
             )
         return self._opened
+
+
+def called(migration: Migration) -> frozenset[str]:
+    """Return all that the migrated table is called by."""
+    tables = migration.old, migration.new
+    return frozenset([*tables, *map(short_name, tables)])
 
 
 def _fingerprint(migration: Migration) -> str:

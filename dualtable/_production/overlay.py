@@ -80,6 +80,11 @@ class Overlay:
         names = {"#k": self.key_name, "#d": self.marks.tombstone}
         return Condition("attribute_not_exists(#k) OR attribute_exists(#d)", names)
 
+    def never(self) -> Condition:
+        """Nothing at all: whoever asks this wants to know what else would fail."""
+        names = {"#k": self.key_name}
+        return Condition("attribute_exists(#k) AND attribute_not_exists(#k)", names)
+
     def _same(self, item: WireItem) -> Condition:
         """The item is the one that was read: same write token, or still the untouched copy."""
         token = self.marks.token_of(item)

@@ -7,7 +7,8 @@ delete leaves a tombstone there (I3), and `old` is never written (I5).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import UnionType
 from typing import Any, Unpack, cast, overload
 
@@ -19,10 +20,9 @@ from dualtable._dynamodb.gateway import (
     batches,
     check_return_values,
 )
-from dualtable._expressions.actions import Action, Delete, Put, Update
+from dualtable._expressions.actions import Action, Delete, Get, Projected, Put, Update
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._production import judged_writes, transactions
-from dualtable._production.exchange import Projected
 from dualtable._production.iterators import iterator
 from dualtable._production.judged_writes import Change
 from dualtable._production.opened import Opened, operation
@@ -251,14 +251,27 @@ class DualTableRepository(Opened[Model]):
         last = {identity(key): (key, item) for key, item in stamped}
         tables.check(item for _, item in last.values())
         for number, batch in enumerate(batches(last.values(), MAX_BATCH_WRITE)):
-            try:
+            with _counted(number, len(last), "put", "put"):
                 await tables.batch_put(batch)
-            except GatewayError as error:
-                put = number * MAX_BATCH_WRITE
-                error.args = (
-                    f"{error}; {put} of {len(last)} items were put before, put all again",
-                )
-                raise
+
+    @operation
+    async def batch_delete(self, keys: Iterable[Key]) -> None:
+        """Delete any number of items, where there are any; not as one transaction.
+
+        Args:
+            keys: Keys of the new table; one that comes twice is deleted once.
+
+        Raises:
+            GatewayError: Some items may have been deleted and others not, and the message says so;
+                delete all of them again.
+            ConcurrentUpdateError: In a phase that writes to the old table: one was overtaken on
+                each of 10 tries, as `delete` may be.
+        """
+        tables = await self._tables()
+        unique = {identity(key): key for key in map(self._exchange.key, keys)}
+        for number, batch in enumerate(batches(unique.values(), MAX_BATCH_WRITE)):
+            with _counted(number, len(unique), "deleted", "delete"):
+                await judged_writes.batch_delete(tables, self._exchange, batch)
 
     @operation
     async def update(self, key: Key, change: Change[Model], *, create: bool = False) -> Model:
@@ -559,10 +572,11 @@ class DualTableRepository(Opened[Model]):
 
         Args:
             actions: Up to 100 of `Put`, `Update`, `Delete` and `ConditionCheck`, each on another
-                key.
+                key; those with a ``table`` on items of other tables.
             client_token: A text of your own for this transaction: another call with it does
-                nothing, as long as one item is still as the first has put or updated it. All items
-                are looked at for that. One of deletes and checks alone is not known again.
+                nothing, as long as one item of the migrated table is still as the first has put or
+                updated it. All items are looked at for that. One that does neither there is not
+                known again; one of other tables alone is for ten minutes, by DynamoDB.
 
         Raises:
             ConditionFailedError: The condition of an action does not hold; nothing was written. Its
@@ -570,7 +584,8 @@ class DualTableRepository(Opened[Model]):
             ConcurrentUpdateError: Overtaken on each of 10 tries; nothing was written.
             InvalidItemError: DynamoDB would refuse one of the items; nothing is sent.
             InvalidKeyError: A key does not fit, comes twice, or there are no or too many actions.
-            RequestRefusedError: An expression is malformed or does not fit the item.
+            RequestRefusedError: An expression is malformed or does not fit the item; or the client
+                token was given to another transaction.
         """
         tables = await self._tables()
         steps = [self._exchange.step(action) for action in actions]
@@ -579,24 +594,37 @@ class DualTableRepository(Opened[Model]):
     @operation
     async def transact_get(
         self,
-        keys: Iterable[Key],
+        keys: Iterable[Key | Get],
         *,
         projection: Projected | None = None,
         names: Mapping[str, str] | None = None,
-    ) -> list[Model | None]:
+    ) -> list[Model | Any | None]:
         """Return up to 100 items as they are at one moment, None where there is none.
 
         Args:
-            keys: Different keys of the new table.
-            projection: As for `query`.
+            keys: Different keys of the new table; a `Get` for one that has a projection of its own,
+                or is of another table.
+            projection: As for `query`; of what is no `Get`.
             names: As for `get`.
 
         Raises:
             InvalidKeyError: A key does not fit, comes twice, or there are no or too many keys.
         """
-        tables, show = await self._tables(), self._exchange.shown(projection, names)
-        wire = [self._exchange.key(key) for key in keys]
-        unique = {identity(key): key for key in wire}
-        transactions.check_size(len(wire), distinct=len(unique))
-        found = await transactions.read(tables, unique)
-        return [show(found.get(name)) for name in unique]
+        tables = await self._tables()
+        gets = [
+            key if isinstance(key, Get) else Get(key, projection, names=names or {}) for key in keys
+        ]
+        wanted = [self._exchange.wanted(get) for get in gets]
+        found = await transactions.read(tables, [where for where, _ in wanted])
+        return [show(item) for (_, show), item in zip(wanted, found, strict=True)]
+
+
+@contextmanager
+def _counted(number: int, of: int, done: str, again: str) -> Iterator[None]:
+    """Let an error say how much was done before, in earlier batches."""
+    try:
+        yield
+    except GatewayError as error:
+        before = number * MAX_BATCH_WRITE
+        error.args = (f"{error}; {before} of {of} items were {done} before, {again} all again",)
+        raise

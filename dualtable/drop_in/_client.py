@@ -1,24 +1,22 @@
-"""``table.meta.client``: the item operations of a client, for the migrated table.
+"""``table.meta.client``: the item operations of a client, for the migrated table and others.
 
 The rule: the table may be called by its new name or by its old one, and is answered by the name
-that it was called by; it is the migrated one in either case. Any other table is refused by name.
+that it was called by; it is the migrated one in either case. What is about other tables alone goes
+to boto3's own client; a transaction over both is one transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
 
 from dualtable._dynamodb.gateway import MAX_BATCH_GET, MAX_BATCH_WRITE, MAX_TRANSACTION
-from dualtable._expressions.actions import Action, ConditionCheck, Delete, Put, Update
-from dualtable._expressions.grammar import Placeholders
-from dualtable._expressions.parser import parse_projection
-from dualtable._tasks import run_all
-from dualtable._wire import codec
+from dualtable._expressions.actions import Action, ConditionCheck, Delete, Get, Put, Update
 from dualtable.drop_in import _parameters
 from dualtable.drop_in._errors import Exceptions, answered, not_valid, wrong_parameter
+from dualtable.drop_in._others import Others
 from dualtable.drop_in._parameters import check
 from dualtable.drop_in._repository import Repository
 from dualtable.drop_in._values import shown
@@ -44,9 +42,10 @@ class Operations(Protocol):
 
 
 class Client:
-    """What ``table.meta.client`` can do: the item operations of boto3's client, on this table.
+    """What ``table.meta.client`` can do: the item operations of boto3's client.
 
-    Values are plain ones, as with the client of a boto3 resource. ``exceptions`` has the classes
+    The migrated table has the repository under it, every other one boto3's own client. Values are
+    plain ones, as with the client of a boto3 resource. ``exceptions`` has the classes
     of errors by DynamoDB's codes.
 
     Example:
@@ -58,52 +57,57 @@ class Client:
         'ConditionalCheckFailedException'
     """
 
-    def __init__(self, table: Operations, repository: Repository, names: Collection[str]) -> None:
+    def __init__(self, table: Operations, repository: Repository, others: Others) -> None:
         self._table = table
         self._repository = repository
-        self._names = names
+        self._others = others
         self.exceptions: Exceptions = Exceptions()
 
     async def get_item(self, **parameters: Any) -> dict[str, Any]:
         """Do what `Table.get_item` does, of ``TableName``."""
-        return await self._table.get_item(**self._of_table("GetItem", parameters))
+        return await self._of_table("get_item", parameters)
 
     async def put_item(self, **parameters: Any) -> dict[str, Any]:
         """Do what `Table.put_item` does, of ``TableName``."""
-        return await self._table.put_item(**self._of_table("PutItem", parameters))
+        return await self._of_table("put_item", parameters)
 
     async def update_item(self, **parameters: Any) -> dict[str, Any]:
         """Do what `Table.update_item` does, of ``TableName``."""
-        return await self._table.update_item(**self._of_table("UpdateItem", parameters))
+        return await self._of_table("update_item", parameters)
 
     async def delete_item(self, **parameters: Any) -> dict[str, Any]:
         """Do what `Table.delete_item` does, of ``TableName``."""
-        return await self._table.delete_item(**self._of_table("DeleteItem", parameters))
+        return await self._of_table("delete_item", parameters)
 
     async def query(self, **parameters: Any) -> dict[str, Any]:
         """Do what `Table.query` does, of ``TableName``."""
-        return await self._table.query(**self._of_table("Query", parameters))
+        return await self._of_table("query", parameters)
 
     async def scan(self, **parameters: Any) -> dict[str, Any]:
         """Do what `Table.scan` does, of ``TableName``."""
-        return await self._table.scan(**self._of_table("Scan", parameters))
+        return await self._of_table("scan", parameters)
 
     async def batch_get_item(self, **parameters: Any) -> dict[str, Any]:
-        """Return ``Responses``, in no order; ``UnprocessedKeys`` is always empty.
+        """Return ``Responses``, in no order; ``UnprocessedKeys`` has none of the migrated table.
 
         Args:
             **parameters: ``RequestItems``: ``Keys``, ``ConsistentRead``, ``ProjectionExpression``
                 and ``ExpressionAttributeNames`` by the name of the table.
         """
         check(_parameters.BATCH_GET, parameters)
-        name, asked = self._only_table("BatchGetItem", parameters["RequestItems"])
+        own, others = self._divided("BatchGetItem", parameters)
+        if own is None:
+            return await self._others.call("batch_get_item", parameters)
+        name, asked = own
         if not isinstance(asked, Mapping):
             raise wrong_parameter("Invalid type for a member of RequestItems, valid types: dict")
         check(_parameters.GETS, asked)
-        _check_number("BatchGetItem", "Keys", asked["Keys"], MAX_BATCH_GET)
+        more = [each.get("Keys", ()) for each in others.values()]
+        _check_number("BatchGetItem", "Keys", asked["Keys"], MAX_BATCH_GET, beside=more)
         with answered("BatchGetItem", parameters):
             keys = list(map(self._repository.identity_of, asked["Keys"]))
             _check_different("BatchGetItem", keys)
+            answer = await self._beside("batch_get_item", others)
             found = await self._repository.batch_get(
                 asked["Keys"],
                 projection=asked.get("ProjectionExpression"),
@@ -111,41 +115,49 @@ class Client:
                 consistent_read=asked.get("ConsistentRead", False),
             )
         items = [shown(item) for item in found if item is not None]
-        return _response(Responses={name: items}, UnprocessedKeys={})
+        return _response(
+            Responses={**answer.get("Responses", {}), name: items},
+            UnprocessedKeys=answer.get("UnprocessedKeys", {}),
+        )
 
     async def batch_write_item(self, **parameters: Any) -> dict[str, Any]:
-        """Put and delete up to 25 items; ``UnprocessedItems`` is always empty.
+        """Put and delete up to 25 items; ``UnprocessedItems`` has none of the migrated table.
 
         Args:
             **parameters: ``RequestItems``: a list of ``PutRequest`` and ``DeleteRequest`` by the
                 name of the table.
         """
         check(_parameters.BATCH_WRITE, parameters)
-        _, requests = self._only_table("BatchWriteItem", parameters["RequestItems"])
-        _check_number("BatchWriteItem", "RequestItems", requests, MAX_BATCH_WRITE)
-        puts = [each["PutRequest"]["Item"] for each in requests if "PutRequest" in each]
-        deletes = [each["DeleteRequest"]["Key"] for each in requests if "DeleteRequest" in each]
-        if len(puts) + len(deletes) != len(requests):
-            raise wrong_parameter("a request is a PutRequest or a DeleteRequest")
+        own, others = self._divided("BatchWriteItem", parameters)
+        if own is None:
+            return await self._others.call("batch_write_item", parameters)
+        _, requests = own
+        more = list(others.values())
+        _check_number("BatchWriteItem", "RequestItems", requests, MAX_BATCH_WRITE, beside=more)
+        puts, deletes = _puts_and_deletes(requests)
         with answered("BatchWriteItem", parameters):
             identities = [
                 *map(self._repository.identity_in, puts),
                 *map(self._repository.identity_of, deletes),
             ]
             _check_different("BatchWriteItem", identities)
+            answer = await self._beside("batch_write_item", others)
             await self._repository.batch_put(puts)
-            await run_all(self._repository.delete(key) for key in deletes)
-        return _response(UnprocessedItems={})
+            await self._repository.batch_delete(deletes)
+        return _response(UnprocessedItems=answer.get("UnprocessedItems", {}))
 
     async def transact_write_items(self, **parameters: Any) -> dict[str, Any]:
         """Write up to 100 items, all of them or none.
 
         Args:
             **parameters: ``TransactItems``, and ``ClientRequestToken``: with the same one, another
-                call does nothing, as long as one item is still as the first has put or updated it.
+                call does nothing, as long as one item of the migrated table is still as the first
+                has put or updated it.
         """
         check(_parameters.TRANSACT_WRITE, parameters)
         asked = self._in_transaction("TransactWriteItems", parameters["TransactItems"])
+        if self._is_elsewhere(asked):
+            return await self._others.call("transact_write_items", parameters)
         actions = [_action(kind, each) for kind, each in asked]
         with answered("TransactWriteItems", parameters, actions=len(actions)):
             await self._repository.transact_write(
@@ -160,36 +172,42 @@ class Client:
             **parameters: ``TransactItems``.
         """
         check(_parameters.TRANSACT_GET, parameters)
-        gets = self._in_transaction("TransactGetItems", parameters["TransactItems"])
-        asked = [each for _, each in gets]
+        asked = self._in_transaction("TransactGetItems", parameters["TransactItems"])
+        if self._is_elsewhere(asked):
+            return await self._others.call("transact_get_items", parameters)
         with answered("TransactGetItems", parameters):
-            cuts = list(map(_cut, asked))
-            found = await self._repository.transact_get([each["Key"] for each in asked])
-        pairs = zip(cuts, found, strict=True)
-        answers = [{} if item is None else {"Item": shown(cut(item))} for cut, item in pairs]
-        return _response(Responses=answers)
+            found = await self._repository.transact_get([_get(each) for _, each in asked])
+        return _response(
+            Responses=[{} if item is None else {"Item": shown(item)} for item in found]
+        )
 
-    def _of_table(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    async def _of_table(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
         if "TableName" not in parameters:
             raise wrong_parameter('Missing required parameter in input: "TableName"')
-        self._check_table(operation, parameters["TableName"])
-        return {name: value for name, value in parameters.items() if name != "TableName"}
+        if not self._repository.is_called(parameters["TableName"]):
+            return await self._others.call(method, parameters)
+        given = {name: value for name, value in parameters.items() if name != "TableName"}
+        return await getattr(self._table, method)(**given)  # type: ignore[no-any-return]
 
-    def _only_table(self, operation: str, by_table: Mapping[str, Any]) -> tuple[str, Any]:
+    def _divided(
+        self, operation: str, parameters: Mapping[str, Any]
+    ) -> tuple[tuple[str, Any] | None, dict[str, Any]]:
+        """Return the migrated table's part of a batch, and that of the others."""
+        by_table = parameters["RequestItems"]
         if not by_table:
             raise not_valid("RequestItems must name a table", operation)
-        for name in by_table:
-            self._check_table(operation, name)
-        if len(by_table) > 1:
+        own = [name for name in by_table if self._repository.is_called(name)]
+        if len(own) > 1:
             raise RequestRefusedError(f"{operation}: the migrated table has two names; use one")
-        ((name, asked),) = by_table.items()
-        return name, asked
+        others = {name: asked for name, asked in by_table.items() if name not in own}
+        return next(((name, by_table[name]) for name in own), None), others
 
-    def _check_table(self, operation: str, name: Any) -> None:
-        if name not in self._names:
-            raise RequestRefusedError(
-                f"{operation}: {name!r} is not the migrated table; use a client of boto3 for it"
-            )
+    async def _beside(self, method: str, others: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask for the part of other tables, which comes first: it may be refused."""
+        return await self._others.call(method, {"RequestItems": others}) if others else {}
+
+    def _is_elsewhere(self, asked: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
+        return not any(self._repository.is_called(each["TableName"]) for _, each in asked)
 
     def _in_transaction(
         self, operation: str, actions: Sequence[Any]
@@ -204,7 +222,6 @@ class Client:
             if taken is None or taken.operation != operation:
                 raise wrong_parameter(f'Unknown parameter in TransactItems: "{kind}"')
             check(taken, each)
-            self._check_table(operation, each["TableName"])
             asked.append((kind, each))
         return asked
 
@@ -221,13 +238,33 @@ def _check_different(operation: str, identities: Collection[Hashable]) -> None:
         raise not_valid(_DOUBLED, operation)
 
 
-def _check_number(operation: str, name: str, members: Any, most: int) -> None:
+def _check_number(
+    operation: str, name: str, members: Any, most: int, beside: Iterable[Any] = ()
+) -> None:
     if not isinstance(members, list | tuple):
         raise wrong_parameter(f"Invalid type for parameter {name}, valid types: list, tuple")
     if not members:
         raise wrong_parameter(f"Invalid length for parameter {name}, value: 0, valid min length: 1")
-    if len(members) > most:
-        raise not_valid(f"{name} has {len(members)} members; DynamoDB takes {most}", operation)
+    number = len(members) + sum(map(len, beside))
+    if number > most:
+        raise not_valid(f"{name} has {number} members; DynamoDB takes {most}", operation)
+
+
+def _puts_and_deletes(requests: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Return the items of the puts, and the keys of the deletes."""
+    puts, deletes = [], []
+    for request in requests:
+        if not isinstance(request, Mapping) or request.keys() - {"PutRequest", "DeleteRequest"}:
+            raise wrong_parameter("a request is a PutRequest or a DeleteRequest")
+        if len(request) != 1:
+            raise not_valid("a request is one of PutRequest and DeleteRequest", "BatchWriteItem")
+        if "PutRequest" in request:
+            check(_parameters.PUT_REQUEST, request["PutRequest"])
+            puts.append(request["PutRequest"]["Item"])
+        else:
+            check(_parameters.DELETE_REQUEST, request["DeleteRequest"])
+            deletes.append(request["DeleteRequest"]["Key"])
+    return puts, deletes
 
 
 def _action(kind: str, asked: Mapping[str, Any]) -> Action:
@@ -235,6 +272,7 @@ def _action(kind: str, asked: Mapping[str, Any]) -> Action:
     given = {
         "names": asked.get("ExpressionAttributeNames", {}),
         "values": asked.get("ExpressionAttributeValues", {}),
+        "table": asked["TableName"],
     }
     if kind == "Put":
         return Put(asked["Item"], condition, **given)
@@ -245,15 +283,11 @@ def _action(kind: str, asked: Mapping[str, Any]) -> Action:
     return ConditionCheck(asked["Key"], asked["ConditionExpression"], **given)
 
 
-def _cut(asked: Mapping[str, Any]) -> Any:
-    """Return what makes of an item what one of several reads wants of it."""
-    given = Placeholders(asked.get("ExpressionAttributeNames", {}), {})
-    text = asked.get("ProjectionExpression")
-    wanted = None if text is None else parse_projection(text, given)
-    given.check_all_used()
-    if wanted is None:
-        return lambda item: item
-    return lambda item: codec.decode(wanted.apply(codec.encode(item)))
+def _get(asked: Mapping[str, Any]) -> Get:
+    names = asked.get("ExpressionAttributeNames", {})
+    return Get(
+        asked["Key"], asked.get("ProjectionExpression"), names=names, table=asked["TableName"]
+    )
 
 
 def _response(**parts: Any) -> dict[str, Any]:

@@ -29,7 +29,12 @@ REFUSED: Mapping[str, str] = {
     "ReturnConsumedCapacity": _COSTS,
     "ReturnItemCollectionMetrics": _COSTS,
 }
-_ANSWERED_BY_NOTHING = ("ReturnConsumedCapacity", "ReturnItemCollectionMetrics")
+
+# What two tables have no one number for, and the words that DynamoDB takes for it.
+_WORDS = {
+    "ReturnConsumedCapacity": ("INDEXES", "TOTAL", "NONE"),
+    "ReturnItemCollectionMetrics": ("SIZE", "NONE"),
+}
 
 _EXPRESSION = (str, ConditionBase)
 _KINDS: Mapping[str, Any] = {
@@ -58,6 +63,8 @@ _KINDS: Mapping[str, Any] = {
     "TableName": str,
 }
 _LEAST = {"Limit": 1, "Segment": 0, "TotalSegments": 1}
+_SHORTEST = {"IndexName": 3, "ClientRequestToken": 1}
+_LONGEST = {"IndexName": 255, "ClientRequestToken": 36}
 
 _CONDITION = (
     "ConditionExpression",
@@ -97,6 +104,8 @@ BATCH_WRITE = Taken("BatchWriteItem", ("RequestItems",), ())
 TRANSACT_GET = Taken("TransactGetItems", ("TransactItems",), ())
 TRANSACT_WRITE = Taken("TransactWriteItems", ("TransactItems",), ("ClientRequestToken",))
 
+PUT_REQUEST = Taken("BatchWriteItem", ("Item",), ())
+DELETE_REQUEST = Taken("BatchWriteItem", ("Key",), ())
 GETS = Taken("BatchGetItem", ("Keys",), (*_PROJECTION, "ConsistentRead"))
 IN_TRANSACTION: Mapping[str, Taken] = {
     "Put": Taken("TransactWriteItems", ("Item", "TableName"), _CONDITION),
@@ -117,23 +126,33 @@ def check(taken: Taken, parameters: Mapping[str, Any]) -> None:
         RequestRefusedError: One is not done here; the message has its name.
         ClientError: One is empty.
     """
-    known = (*taken.needed, *taken.optional)
     for name, value in parameters.items():
-        if name in known:
-            _check_kind(name, value)
-        elif name not in REFUSED:
-            raise wrong_parameter(
-                f'Unknown parameter in input: "{name}", must be one of: {", ".join(known)}'
-            )
-        elif name not in _ANSWERED_BY_NOTHING or value != "NONE":
-            raise RequestRefusedError(f"{taken.operation}: {name} {REFUSED[name]}")
+        _check_name(taken, name, value)
     for name in taken.needed:
         if name not in parameters:
             raise wrong_parameter(f'Missing required parameter in input: "{name}"')
+    builds = any(isinstance(value, ConditionBase) for value in parameters.values())
     for name in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
-        if name in parameters and not parameters[name]:
+        if name in parameters and not parameters[name] and not builds:  # boto3 adds its own
             raise not_valid(f"{name} must not be empty", taken.operation)
+    for name, most in _LONGEST.items():
+        if len(parameters.get(name, "")) > most:
+            raise not_valid(f"{name} has more than {most} characters", taken.operation)
     _check_return(taken, parameters)
+
+
+def _check_name(taken: Taken, name: str, value: Any) -> None:
+    known = (*taken.needed, *taken.optional)
+    if name in known:
+        _check_kind(name, value)
+    elif name in _WORDS and value not in _WORDS[name]:
+        raise not_valid(f"{name}={value!r} must be one of {_WORDS[name]}", taken.operation)
+    elif name not in REFUSED:
+        raise wrong_parameter(
+            f'Unknown parameter in input: "{name}", must be one of: {", ".join(known)}'
+        )
+    elif name not in _WORDS or value != "NONE":
+        raise RequestRefusedError(f"{taken.operation}: {name} {REFUSED[name]}")
 
 
 def _check_return(taken: Taken, parameters: Mapping[str, Any]) -> None:
@@ -150,6 +169,11 @@ def _check_kind(name: str, value: Any) -> None:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise wrong_parameter(
             f"Invalid type for parameter {name}, type: {type(value)}, valid types: {kind}"
+        )
+    if name in _SHORTEST and len(value) < _SHORTEST[name]:
+        raise wrong_parameter(
+            f"Invalid length for parameter {name}, value: {len(value)}, valid min length:"
+            f" {_SHORTEST[name]}"
         )
     if name in _LEAST and value < _LEAST[name]:
         raise wrong_parameter(

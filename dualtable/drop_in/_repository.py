@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+from dualtable._production.opened import called
 from dualtable._production.repository import DualTableRepository
 from dualtable._wire import codec
 from dualtable._wire.keys import identity, key_of
@@ -16,6 +17,15 @@ from dualtable._wire.types import Item, Key
 
 class Repository(DualTableRepository[Item]):
     """The repository of plain items, with a description of its tables."""
+
+    @property
+    def connection(self) -> Mapping[str, Any]:
+        """How DynamoDB is reached."""
+        return self._connection
+
+    def is_called(self, name: Any) -> bool:
+        """Tell whether the migrated table is called by a name."""
+        return name in called(self._migration)
 
     async def describe(self) -> dict[str, Any]:
         """Return the description of the new table; of both, the larger number of items."""

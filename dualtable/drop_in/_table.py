@@ -18,6 +18,7 @@ from dualtable.drop_in import _parameters
 from dualtable.drop_in._attributes import Attribute, described
 from dualtable.drop_in._client import Client, Meta
 from dualtable.drop_in._errors import answered, not_valid
+from dualtable.drop_in._others import Others
 from dualtable.drop_in._parameters import check, counts_only, returns_old
 from dualtable.drop_in._repository import Repository
 from dualtable.drop_in._values import BatchWriter, shown
@@ -96,7 +97,8 @@ class Table:
         self._repository = Repository(migration, **options)
         self._description: dict[str, Any] | None = None
         self._starting: OrderedDict[str, str | None] = OrderedDict()
-        self.meta: Meta = Meta(Client(self, self._repository, (migration.new, migration.old)))
+        self._others = Others(self._repository.connection)
+        self.meta: Meta = Meta(Client(self, self._repository, self._others))
 
     @property
     def name(self) -> str:
@@ -113,6 +115,7 @@ class Table:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self._others.close()
         await self._repository.__aexit__(kind, error, trace)
 
     async def get_item(self, **parameters: Any) -> dict[str, Any]:

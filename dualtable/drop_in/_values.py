@@ -1,4 +1,4 @@
-"""Values and batch writers as boto3 gives them; the only module here that knows `boto3`.
+"""Values, clients and batch writers as boto3 gives them; the only module here that knows `boto3`.
 
 The rule: what goes in is checked by the repository; what comes out is what boto3 would have made of
 the same item. What boto3 itself refuses to send fails with boto3's own error.
@@ -6,17 +6,30 @@ the same item. What boto3 itself refuses to send fails with boto3's own error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
+import aioboto3
 import aioboto3.dynamodb.table
 import boto3.dynamodb.table
+from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
 from boto3.dynamodb.types import Binary, TypeSerializer
 
 BatchWriter = aioboto3.dynamodb.table.BatchWriter
 BlockingBatchWriter = boto3.dynamodb.table.BatchWriter
 
-_PLAIN = ("Item", "Key", "ExpressionAttributeValues", "ExclusiveStartKey")
+_PLAIN = ("Item", "Key", "Keys", "ExpressionAttributeValues", "ExclusiveStartKey")
+
+
+@asynccontextmanager
+async def open_client(settings: Mapping[str, Any]) -> AsyncIterator[Any]:
+    """Yield the client of a boto3 resource, which takes and gives plain values."""
+    given = dict(settings)
+    profile_name = given.pop("profile_name", None)
+    session = given.pop("session", None) or aioboto3.Session(profile_name=profile_name)
+    async with session.resource("dynamodb", **given) as resource:
+        yield resource.meta.client
 
 
 def shown(value: Any) -> Any:
@@ -39,9 +52,21 @@ def typed(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_as_boto3(parameters: Any) -> None:
-    """Raise what boto3 raises where it has no type for a value, or a number is too long."""
+    """Raise what boto3 raises where it has no type for a value, or a number is too long.
+
+    The same where a condition is not of the objects that it takes in its place.
+    """
     for each in _plain_in(parameters):
         TypeSerializer().serialize(each)
+    for name, of_key in (("KeyConditionExpression", True), ("FilterExpression", False)):
+        _check_condition(parameters.get(name), of_key=of_key)
+    _check_condition(parameters.get("ConditionExpression"), of_key=False)
+
+
+def _check_condition(condition: Any, *, of_key: bool) -> None:
+    if isinstance(condition, ConditionBase):
+        built = ConditionExpressionBuilder().build_expression(condition, is_key_condition=of_key)
+        TypeSerializer().serialize(built.attribute_value_placeholders)
 
 
 def _plain_in(parameters: Any) -> Iterator[Any]:

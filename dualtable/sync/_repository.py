@@ -14,11 +14,10 @@ from typing import Any, Generic, NoReturn, Self, TypeAlias, TypeVar, Unpack, ove
 from dualtable._clock import Clock
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import ReturnValues
-from dualtable._expressions.actions import Action
+from dualtable._expressions.actions import Action, Get, Projected
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._home import stays
 from dualtable._production import repository
-from dualtable._production.exchange import Projected
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import Model
 from dualtable._wire.types import Item, Key
@@ -184,6 +183,10 @@ class DualTableRepository(Generic[Model]):
         )
 
     @_documented
+    def batch_delete(self, keys: Iterable[Key]) -> None:
+        self._run(self._repository.batch_delete(list(keys)))
+
+    @_documented
     def batch_put(self, items: Iterable[Model]) -> None:
         self._run(self._repository.batch_put(list(items)))
 
@@ -312,11 +315,11 @@ class DualTableRepository(Generic[Model]):
     @_documented
     def transact_get(
         self,
-        keys: Iterable[Key],
+        keys: Iterable[Key | Get],
         *,
         projection: Projected | None = None,
         names: Mapping[str, str] | None = None,
-    ) -> list[Model | None]:
+    ) -> list[Model | Any | None]:
         return self._run(
             self._repository.transact_get(list(keys), projection=projection, names=names)
         )

@@ -19,7 +19,7 @@ from dualtable._dynamodb import gateway
 from dualtable._dynamodb.gateway import TransactCheck, TransactionCancelled, TransactPut, Verdict
 from dualtable._dynamodb.retry import RetryingGateway
 from dualtable._expressions.texts import Condition
-from dualtable._production import logical, old_writes, transactions
+from dualtable._production import logical, old_writes, planned_steps, transactions
 from dualtable._production.logical import LogicalTable
 from dualtable._production.old_writes import OldWrites
 from dualtable._production.overlay import Overlay
@@ -149,8 +149,8 @@ async def fetch_old_weakly(self: Any, keys: Any, *, consistent_read: bool = True
     return await _fetch_old(self, keys, consistent_read=False)
 
 
-async def read_both_one_by_one(tables: Any, keys: Any) -> Any:
-    return await read_one_by_one(tables, keys)
+async def read_both_one_by_one(tables: Any, keys: Any, elsewhere: Any) -> Any:
+    return await read_one_by_one(tables, keys, elsewhere)
 
 
 # -- writes to new ---------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ ENTRY_GUARDS = (
     ),
     Guard(
         "so does each of a transaction",
-        replaced(transactions, "TransactCheck", check_nothing),
+        replaced(planned_steps, "TransactCheck", check_nothing),
         mix((TRANSACTOR, RB), (UPDATER, WN)),
         "Linearizability",
     ),

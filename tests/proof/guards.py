@@ -30,7 +30,7 @@ from dualtable._dynamodb.gateway import Insert, Outcome, TransactCheck
 from dualtable._expressions.requests import Changes
 from dualtable._expressions.texts import Condition, apart
 from dualtable._expressions.updates import UpdateTree
-from dualtable._production import judged_writes, repository, transactions
+from dualtable._production import judged_writes, planned_steps, repository, transactions
 from dualtable._production.copy_on_read import copy_on_read
 from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Overlay, Seen
@@ -276,9 +276,9 @@ def check_nothing(table: str, key: Any, guard: Condition) -> TransactCheck:
     return TransactCheck(table, key, ANYTHING)
 
 
-async def read_one_by_one(tables: Any, keys: Any) -> Any:
+async def read_one_by_one(tables: Any, keys: Any, elsewhere: Any) -> Any:
     found = {name: await tables.get(key, consistent_read=True) for name, key in keys.items()}
-    return {name: item for name, item in found.items() if item is not None}
+    return {name: item for name, item in found.items() if item is not None}, elsewhere
 
 
 def stamped_alike(self: Any, marks: Any, token: str) -> Any:
@@ -519,13 +519,13 @@ GUARDS = (
     ),
     Guard(
         "a transaction is taken only while what it builds on is so, also of keys that it leaves",
-        replaced(transactions, "TransactCheck", check_nothing),
+        replaced(planned_steps, "TransactCheck", check_nothing),
         paired(PUTTER_IF_OTHER, OTHER_PUTTER_IF, migrators=0),
         "Linearizability",
     ),
     Guard(
         "a transaction of reads sees all keys at one moment",
-        replaced(transactions, "read", read_one_by_one),
+        replaced(transactions, "_read_new", read_one_by_one),
         paired(APPENDER_TO_BOTH, SEER_OF_BOTH),
         "Linearizability",
     ),
