@@ -9,7 +9,6 @@ from dualtable._operations.creation import CreationReport, create_table
 from dualtable._operations.freezing import FreezeReport, freeze
 from dualtable._operations.gates import Gate, GateCondition
 from dualtable._operations.lifecycle import Lifecycle
-from dualtable._operations.status import MigrationStatus, read_status
 from dualtable._operations.trial import Trial, try_transform
 from dualtable._planning.extrapolation import Estimate
 from dualtable._planning.plan import Plan
@@ -20,6 +19,7 @@ from dualtable._proof.findings import VerificationReport
 from dualtable._proof.sampling import SampleReport
 from dualtable._proof.verifier import Verifier
 from dualtable._reading.iteration import ItemIterator
+from dualtable._standing.status import MigrationStatus, read_status
 from dualtable._transforms.chain import Chain
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import ModelTransform

@@ -88,7 +88,7 @@ def code_lines(text: str) -> int:
 # A line for each contract that breaks it, by the module that it is planted in.
 PLANTED = {
     "Rooms lie in layers": ("_wire/sizes.py", "import dualtable._dynamodb.gateway"),
-    "The hot path and production": ("_copy/run.py", "import dualtable._operations.status"),
+    "The hot path and production": ("_copy/run.py", "import dualtable._standing.status"),
     "Production and the copy": ("_copy/run.py", "import dualtable._production.overlay"),
     "Pure rooms are pure": ("_transforms/steps.py", "import asyncio"),
     "Only connect knows": ("_copy/writer.py", "import dualtable._dynamodb.aws"),

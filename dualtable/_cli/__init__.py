@@ -7,7 +7,8 @@ In reading order:
 - `processes`: the same work by several processes of this machine
 - `commands`: the subcommands; one calls one use case
 - `ceilings`: the commands that change how fast a migration goes
-- `planning`: the commands before anything is begun: `plan` and `try`
+- `planning`: the commands before anything is begun: `init`, `try`, `plan`
+- `looking`: the commands that look at migrations: `status`, `list`
 - `code_checks`: the command that looks for what goes past the repository
 - `log`: the library's log on standard error
 - `main`: arguments to exit code; the only module that prints

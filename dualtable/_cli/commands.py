@@ -16,6 +16,7 @@ import attrs
 from dualtable._cli.ceilings import CEILINGS
 from dualtable._cli.code_checks import CHECK_CODE
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
+from dualtable._cli.looking import LIST, STATUS
 from dualtable._cli.options import (
     add_advance,
     add_cleanup,
@@ -28,7 +29,7 @@ from dualtable._cli.options import (
     add_scan,
 )
 from dualtable._cli.options import connection_of as _connection
-from dualtable._cli.planning import PLAN, TRY
+from dualtable._cli.planning import INIT, PLAN, TRY
 from dualtable._cli.processes import STOP_ON, by_processes
 from dualtable._control.phases import Phase
 from dualtable._copy.dead_letters import default_dead_letters
@@ -41,10 +42,9 @@ from dualtable._operations.gates import Gate
 from dualtable._operations.lifecycle import Lifecycle
 from dualtable._operations.precautions import check_precautions
 from dualtable._operations.reference import load_migration
-from dualtable._operations.status import read_status
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.verifier import Verifier
-from dualtable._telling import copies, creations, gates, proofs, statuses
+from dualtable._telling import copies, creations, gates, proofs
 from dualtable._telling.progress import of_migration, of_verification, shown
 from dualtable._transforms.migration import Migration
 from dualtable._wire import codec
@@ -180,16 +180,6 @@ async def _run_verifier(migration: Migration, options: Namespace) -> Verificatio
         return await _TalkingVerifier(migration, **settings, **watch).run(stop_on=STOP_ON)
 
 
-def _status(options: Namespace) -> Answer:
-    migration = load_migration(options.reference)
-    status = asyncio.run(read_status(migration, **_connection(options)))
-    return Answer(
-        WELL,
-        statuses.status_data(status),
-        statuses.status_text(status, options.reference),
-    )
-
-
 def _advance(options: Namespace) -> Answer:
     migration = load_migration(options.reference)
     if options.plan and (options.wait or options.declare_dead):
@@ -267,6 +257,7 @@ def _gate_answer(gate: Gate, migration: Migration) -> Answer:
 
 
 COMMANDS = (
+    INIT,
     TRY,
     PLAN,
     Command(
@@ -305,7 +296,8 @@ COMMANDS = (
         _clean_up,
         (add_migration, add_cleanup, add_processes, add_output),
     ),
-    Command("status", "Show how far the migration has come.", _status, (add_migration, add_output)),
+    STATUS,
+    LIST,
     CHECK_CODE,
     *CEILINGS,
 )

@@ -143,7 +143,7 @@ def _read(parser: ArgumentParser, commands: Sequence[Command], words: Sequence[s
         parser.error(unknown_command(words[0], names))
     options, unknown = parser.parse_known_args(words)
     if unknown:
-        parser.error(unknown_options(unknown, options.known_options))
+        options.parser.error(unknown_options(unknown, options.known_options))
     return options
 
 
@@ -172,5 +172,5 @@ def parser_of(commands: Sequence[Command]) -> ArgumentParser:
         for add_options in command.options:
             add_options(sub)
         known = [word for action in sub._actions for word in action.option_strings]  # noqa: SLF001
-        sub.set_defaults(known_options=known)
+        sub.set_defaults(known_options=known, parser=sub)
     return parser

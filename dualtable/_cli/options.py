@@ -8,15 +8,18 @@ from __future__ import annotations
 import argparse
 import json
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from dualtable._control.phases import Phase
 from dualtable._dynamodb.connect import Connection
 from dualtable._operations.precautions import CONCERNS
+from dualtable._telling.guesses import guess
 from dualtable._wire import codec
 from dualtable._wire.types import Key
 
 UNLIMITED = "none"
+LEVELS = ("keys", "content")
 
 
 def add_output(parser: ArgumentParser) -> None:
@@ -33,6 +36,10 @@ def add_migration(parser: ArgumentParser) -> None:
         help="the migration, such as orders_migration:migration; the working directory is on"
         " the Python path",
     )
+    add_connection(parser)
+
+
+def add_connection(parser: ArgumentParser) -> None:
     parser.add_argument("--endpoint-url", metavar="URL", type=_url, help="another DynamoDB server")
     parser.add_argument("--region", help="AWS region")
     parser.add_argument("--profile", help="profile of the AWS configuration files")
@@ -45,6 +52,18 @@ def connection_of(options: Namespace) -> Connection:
         "region_name": options.region,
         "profile_name": options.profile,
     }
+
+
+def _one_of(words: Sequence[str]) -> Callable[[str], str]:
+    """Return what reads one of some words."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            meant = guess(text, words) or f"; there are {', '.join(words)}"
+            raise argparse.ArgumentTypeError(f"there is no {text!r}{meant}")
+        return text
+
+    return read
 
 
 def _url(text: str) -> str:
@@ -96,7 +115,7 @@ def add_copy(parser: ArgumentParser) -> None:
         "--despite",
         metavar="CONCERN",
         action="append",
-        choices=CONCERNS,
+        type=_one_of(CONCERNS),
         default=[],
         help=f"copy although this speaks against it: {', '.join(CONCERNS)}; may be given"
         " repeatedly",
@@ -167,7 +186,8 @@ def key_from_json(text: str) -> Key:
 def add_level(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--level",
-        choices=("keys", "content"),
+        metavar="|".join(LEVELS),
+        type=_one_of(LEVELS),
         default="content",
         help="keys: every key has arrived; content (default): also unchanged, and nothing else has",
     )
@@ -203,7 +223,7 @@ def add_advance(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--to",
         metavar="PHASE",
-        choices=[phase.value for phase in Phase],
+        type=_one_of([phase.value for phase in Phase]),
         help="the phase to arrive at (default: the next one); several steps need --wait",
     )
     parser.add_argument(

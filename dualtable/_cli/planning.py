@@ -1,6 +1,6 @@
-"""The commands before anything is begun: what it will take, and what becomes of real items.
+"""The commands before anything is begun: its file, what becomes of real items, what it will take.
 
-The rule: as for all commands; they read a sample and write nothing. `try` is the only one that
+The rule: as for all commands; they read a sample and write to no table. `try` is the only one that
 shows values of items: who runs it has asked to see them.
 """
 
@@ -9,15 +9,52 @@ from __future__ import annotations
 import asyncio
 from argparse import ArgumentParser, Namespace
 
+import attrs
+
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
-from dualtable._cli.options import add_migration, add_output, connection_of, key_from_json
+from dualtable._cli.options import (
+    add_connection,
+    add_migration,
+    add_output,
+    connection_of,
+    key_from_json,
+)
 from dualtable._operations.reference import load_migration
 from dualtable._operations.trial import try_transform
+from dualtable._planning.draft import draft_migration
 from dualtable._planning.planner import Planner
 from dualtable._planning.prices import Prices
 from dualtable._telling import plans
+from dualtable._telling.listings import draft_text
 from dualtable._telling.trials import is_well, trial_data, trial_text
 from dualtable.errors import InvalidSettingError
+
+
+def _add_drafting(parser: ArgumentParser) -> None:
+    parser.add_argument("old", metavar="OLD", help="the old table, by its name or ARN")
+    parser.add_argument(
+        "new", metavar="NEW", nargs="?", help="the new table's name (default: OLD-v2)"
+    )
+    parser.add_argument(
+        "--file",
+        metavar="PATH",
+        help="where to write it (default: after the old table, in the working directory)",
+    )
+
+
+def _init(options: Namespace) -> Answer:
+    draft = asyncio.run(
+        draft_migration(options.old, options.new, path=options.file, **connection_of(options))
+    )
+    return Answer(WELL, attrs.asdict(draft), draft_text(draft))
+
+
+INIT = Command(
+    "init",
+    "Write the file of a migration from what the old table and some of its items look like.",
+    _init,
+    (_add_drafting, add_connection, add_output),
+)
 
 
 def add_plan(parser: ArgumentParser) -> None:

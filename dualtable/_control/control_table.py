@@ -63,6 +63,11 @@ class Limits:
     max_read_units: float | None = None
     max_write_units: float | None = None
 
+    @property
+    def pause(self) -> bool:
+        """Whether nothing can be copied by them."""
+        return 0 in (self.max_read_units, self.max_write_units)
+
 
 @attrs.frozen
 class Ceilings:

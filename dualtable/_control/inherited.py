@@ -15,14 +15,15 @@ from dualtable._wire.marks import Marks
 from dualtable._wire.types import Item
 from dualtable.errors import TableMismatchError
 
-_MARKS = "marks"
+MARKS = "marks"
+"""The record of a table, which stands among those of migrations."""
 
 
 async def note_marks(gateway: Gateway, migration: Migration, new: str) -> None:
     """Store under which names the library's attributes are in the new table, by its identity."""
     fields = {"tombstone": migration.tombstone_attribute, "token": migration.token_attribute}
     with suppress(ConditionFailed):
-        await _of(gateway, migration, new).put(_MARKS, fields, ABSENT)
+        await _of(gateway, migration, new).put(MARKS, fields, ABSENT)
 
 
 async def check_marks(gateway: Gateway, migration: Migration, old: str) -> None:
@@ -31,7 +32,7 @@ async def check_marks(gateway: Gateway, migration: Migration, old: str) -> None:
     Raises:
         TableMismatchError: It had other names for tombstones or tokens.
     """
-    marks = await _of(gateway, migration, old).get(_MARKS, _marks)
+    marks = await _of(gateway, migration, old).get(MARKS, _marks)
     if marks not in (None, migration.marks):
         raise TableMismatchError(
             f"{old} was filled by an earlier migration, with the tombstone attribute"

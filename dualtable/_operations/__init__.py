@@ -13,7 +13,6 @@ In reading order:
 - `precautions`: what speaks against a copy that could begin
 - `freezing`: nobody writes to the old table, by the table's own policy
 - `cleanup`: after the end: tombstones are swept, and write tokens on request
-- `status`: how a migration stands
 - `code_check`: what in a user's source goes past the repository
 - `rate`: ceilings are changed while it runs, a pause included
 

@@ -32,7 +32,9 @@ def load_migration(reference: str) -> Migration:
     try:
         found = getattr(_import(module), attribute)
     except AttributeError as error:
-        raise InvalidSettingError(f"module {module!r} has no attribute {attribute!r}") from error
+        raise InvalidSettingError(
+            f"module {module!r} has no attribute {attribute!r}{_what_it_has(_import(module))}"
+        ) from error
     if not isinstance(found, Migration):
         raise InvalidSettingError(
             f"{reference} is a {type(found).__name__}, not a dualtable.Migration"
@@ -51,6 +53,11 @@ def _import(name: str) -> object:
     except (Exception, SystemExit) as error:
         _log.debug("the import failed", exc_info=True)
         raise DualTableError(_import_failure(name, folder, error)) from error
+
+
+def _what_it_has(module: object) -> str:
+    found = sorted(name for name, value in vars(module).items() if isinstance(value, Migration))
+    return f"; it has {', '.join(found)}" if found else ", and no migration at all"
 
 
 def _import_failure(name: str, folder: str, error: BaseException) -> str:

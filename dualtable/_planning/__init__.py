@@ -11,6 +11,7 @@ In reading order:
 - `choices`: capacities to choose from: how long, how dear, and which one is recommended
 - `plan`: `Plan`: what an operator reads
 - `warnings`: what to know before one begins
+- `draft`: the file of a migration, written from what the old table says of itself
 - `planner`: `Planner`: describes both tables, reads the sample, says the rest
 - `steps`: the commands of the migration, in their order
 

@@ -53,14 +53,10 @@ class SharedLimits:
             limits = await self.control.limits()
             if limits != self._in_force:
                 _log.info("ceilings", extra=attrs.asdict(limits))
-                if _is_pause(self._in_force) and not _is_pause(limits):
+                if self._in_force.pause and not limits.pause:
                     await self.membership.renew()
             self._go_by(limits, await self.membership.others())
 
     def _go_by(self, limits: Limits, others: int) -> None:
         self._in_force = limits
         self.paces.limit(**attrs.asdict(limits), migrators=others + 1)
-
-
-def _is_pause(limits: Limits) -> bool:
-    return 0 in (limits.max_read_units, limits.max_write_units)

@@ -12,6 +12,7 @@ In reading order:
 - `creations`: of a table that has been made
 - `copies`: of a copy that has ended
 - `proofs`: of a verification, a sample, a repair
+- `listings`: of the migrations of a control table, and of a file that begins one
 - `statuses`: of how a migration stands
 - `progress`: how far a run has come, while it runs; owns `rich`
 

@@ -13,7 +13,7 @@ from dualtable._control.control_table import Limits
 from dualtable._control.phases import Phase, Requirement
 from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._operations.gates import repository_text
-from dualtable._operations.status import MigrationStatus
+from dualtable._standing.status import MigrationStatus
 from dualtable._telling.gates import gate_data, gate_text, what_next
 from dualtable._telling.limits import limits_text
 from dualtable._telling.words import aligned, count, duration, percent

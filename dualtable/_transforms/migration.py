@@ -22,6 +22,7 @@ from dualtable._wire.layouts import Index, KeySchema, check_key_schema, is_arn
 from dualtable._wire.marks import Marks
 from dualtable.errors import InvalidSettingError, TableMismatchError, TransformError
 
+DEFAULT_CONTROL_TABLE = "dualtable-control"
 _STATED = "version:"
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
@@ -140,7 +141,7 @@ class Migration:
         default=900.0, kw_only=True, validator=_check_settle_seconds
     )
     control_table: str = attrs.field(
-        default="dualtable-control", kw_only=True, validator=_check_table_name
+        default=DEFAULT_CONTROL_TABLE, kw_only=True, validator=_check_table_name
     )
     tombstone_attribute: str = attrs.field(default="_dualtable_deleted", kw_only=True)
     token_attribute: str = attrs.field(default="_dualtable_token", kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -163,3 +164,41 @@ async def test_only_what_exists_is_changed() -> None:
         with pytest.raises(MigrationMismatchError, match="there is no migration 'plan'"):
             await change(plan, gateway=gateway)
     assert not gateway._tables
+
+
+def test_from_an_empty_folder_to_a_migration(
+    run: Run, reference: str, table_name: str, tmp_path: Path
+) -> None:
+    """What init writes, the next command takes; and list shows what was begun, by its name."""
+    old, new, module = f"{table_name}-old", f"{table_name}-new", f"begun_{len(table_name)}"
+    code, out, err = run("init", old, new, "--file", f"{module}_{os.getpid()}.py")
+    assert (code, err) == (0, "")
+    assert "Next: " in out
+    begun = f"{module}_{os.getpid()}:migration"
+    assert begun in out
+    assert run("init", old, new, "--file", f"{module}_{os.getpid()}.py")[0] == 2
+    assert run("create", begun, "--quiet")[0] == 0
+    code, out, _ = run("list", "--json")
+    assert code == 0
+    assert {"dualtable-control"} == {json.loads(out)["control_table"]}
+    listed = {each["name"]: each["phase"] for each in json.loads(out)["migrations"]}
+    assert listed[new] == "MIGRATING"
+    assert new in run("list")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["statsu", "m:a"], "status"),
+        (["lst"], "list"),
+        (["migrate", "m:a", "--max-write-unit", "3"], "--max-write-units"),
+        (["advance", "m:a", "--to", "MIGRATD"], "MIGRATED"),
+        (["verify", "m:a", "--level", "contents"], "content"),
+        (["migrate", "m:a", "--despite", "ttll"], "ttl"),
+    ],
+)
+def test_a_mistyped_word(run: Run, words: list[str], meant: str) -> None:
+    """A command, an option or its value: what is likely to be meant is offered."""
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert f"did you mean {meant}?" in err

@@ -1,0 +1,9 @@
+"""How migrations stand, for whoever looks at them from anywhere.
+
+In reading order:
+
+- `status`: how one stands, in full
+- `listing`: all of a control table, in brief
+
+May know: everything below the planning; it only reads.
+"""
