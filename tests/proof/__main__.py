@@ -39,7 +39,7 @@ from proof.entry_guards import ENTRY_GUARDS
 from proof.explorer import Exploration, explore
 from proof.fleet import Fleet
 from proof.guards import GUARDS
-from proof.machine import Connect, at, compare, memory
+from proof.machine import Connect, DictMachine, at, compare, memory
 from proof.moves import Budget
 from proof.pages import BESIDE, QUERIERS, SCANNERS
 from proof.pairs import PAIRED
@@ -55,6 +55,7 @@ from proof.roles import (
     ROLES,
     UPDATER,
 )
+from proof.rolling_machine import RollingMachine
 
 ONLY_OLD, COPIED, _, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
 FLEET = Fleet(seconds=60)
@@ -164,13 +165,14 @@ def state_machine(summary: Summary) -> None:
 
 
 def _compare(summary: Summary, name: str, connect_to: Connect) -> None:
-    try:
-        steps = compare(connect_to, EXAMPLES[name], STEPS, print_blob=True)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
-        traceback.print_exc()
-        summary.complain(f"state machine on {name}: {type(error).__name__}: {error}")
-    else:
-        summary.note(f"state machine steps on {name}: {steps:,}")
+    for machine, what in ((DictMachine, "state machine"), (RollingMachine, "rolling machine")):
+        try:
+            steps = compare(connect_to, EXAMPLES[name], STEPS, machine, print_blob=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
+            traceback.print_exc()
+            summary.complain(f"{what} on {name}: {type(error).__name__}: {error}")
+        else:
+            summary.note(f"{what} steps on {name}: {steps:,}")
 
 
 @contextmanager

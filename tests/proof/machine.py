@@ -209,6 +209,7 @@ class DictMachine(RuleBasedStateMachine):
 
     connect: ClassVar[Connect]
     steps: ClassVar[int] = 0
+    paging: ClassVar[type[Paging]] = Paging
 
     def __init__(self) -> None:
         super().__init__()
@@ -321,7 +322,7 @@ class DictMachine(RuleBasedStateMachine):
         """Scan page by page, and let the other rules come in between."""
         repository = self.repositories[n]
         page = lambda token: repository.scan(token=token, **asked)  # noqa: E731
-        self.pagings.append(Paging(page, set(self.model)))
+        self.pagings.append(self.paging(page, set(self.model)))
 
     @precondition(lambda self: self._may_page() and len(self.pagings) < 3)
     @rule(n=numbers, customer=customers, limit=st.integers(1, 3), descending=st.booleans())
@@ -330,7 +331,7 @@ class DictMachine(RuleBasedStateMachine):
         repository, condition = self.repositories[n], Key("customer").eq(customer)
         page = lambda token: repository.query(condition, token=token, **asked)  # noqa: E731
         there = {name for name in self.model if name[0] == customer}
-        paging = Paging(page, there, in_order=True, descending=asked["descending"])
+        paging = self.paging(page, there, in_order=True, descending=asked["descending"])
         self.pagings.append(paging)
 
     @precondition(lambda self: self._may_page() and self.pagings)
@@ -580,9 +581,15 @@ class DictMachine(RuleBasedStateMachine):
         )
 
 
-def compare(connect_to: Connect, examples: int, steps: int, **how: Any) -> int:
-    """Run the machine, and return how many steps it took."""
-    machine = type("Machine", (DictMachine,), {"connect": staticmethod(connect_to), "steps": 0})
+def compare(
+    connect_to: Connect,
+    examples: int,
+    steps: int,
+    machine: type[DictMachine] = DictMachine,
+    **how: Any,
+) -> int:
+    """Run a machine, and return how many steps it took."""
+    machine = type("Machine", (machine,), {"connect": staticmethod(connect_to), "steps": 0})
     chosen = settings(
         max_examples=examples,
         stateful_step_count=steps,

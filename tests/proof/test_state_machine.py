@@ -8,20 +8,26 @@ import pytest
 from hypothesis import Phase
 
 from dualtable import DualTableError
+from proof.entry_guards import ENTRY_GUARDS
 from proof.guards import GUARDS
-from proof.machine import at, compare, memory
+from proof.machine import DictMachine, at, compare, memory
+from proof.rolling_machine import RollingMachine
+
+MACHINES = (DictMachine, RollingMachine)
 
 
-def test_in_memory() -> None:
+@pytest.mark.parametrize("machine", MACHINES)
+def test_in_memory(machine: type[DictMachine]) -> None:
     """Whatever is done in whatever order, in whatever phase: it is one table."""
-    assert compare(memory, examples=40, steps=30, derandomize=True) > 400
+    assert compare(memory, 40, 30, machine, derandomize=True) > 400
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("name", ["dynamodb-local", "dynoxide"])
-def test_on_a_server(running: Callable[[str], str], name: str) -> None:
+def test_on_a_server(running: Callable[[str], str], name: str, machine: type[DictMachine]) -> None:
     """The same on real servers, which may see an expression otherwise."""
-    assert compare(at(running(name)), examples=4, steps=25, derandomize=True) > 40
+    assert compare(at(running(name)), 4, 25, machine, derandomize=True) > 40
 
 
 @pytest.mark.parametrize(
@@ -40,3 +46,11 @@ def test_it_can_fail(name: str) -> None:
     (guard,) = (guard for guard in GUARDS if guard.name == name)
     with guard.removed(), pytest.raises((AssertionError, ExceptionGroup, DualTableError)):
         compare(memory, 100, 30, derandomize=True, phases=[Phase.generate])
+
+
+def test_it_can_fail_on_the_way_in() -> None:
+    """Without a guard somebody writes behind the back of one who is a phase further."""
+    name = "a batch knows no conditions, so it becomes transactions"
+    (guard,) = (guard for guard in ENTRY_GUARDS if guard.name == name)
+    with guard.removed(), pytest.raises((AssertionError, ExceptionGroup, DualTableError)):
+        compare(memory, 200, 40, RollingMachine, derandomize=True, phases=[Phase.generate])
