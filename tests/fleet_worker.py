@@ -18,7 +18,7 @@ from typing import Any
 
 import attrs
 import orjson
-from proof.fleet import MIGRATOR, PREFIXES, SCAN, STABLE_ROLES, VOLATILE_ROLES, plan_of
+from proof.fleet import MIGRATOR, OVERTAKEN, PREFIXES, SCAN, STABLE_ROLES, VOLATILE_ROLES, plan_of
 from proof.history import Repository
 
 from dualtable import DualTableRepository, Migrator
@@ -58,7 +58,7 @@ class Worker:
         try:
             answer = await call
         except ConcurrentUpdateError:
-            answer = "overtaken"
+            answer = OVERTAKEN
         self.lines.append(orjson.dumps([key, role, word, first, time.monotonic(), answer]))
 
 

@@ -21,7 +21,8 @@ import boto3
 import orjson
 from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError
-from proof.rolling_fleet import NEW_CODE, NEW_ROLES, OLD_ROLES, OVERTAKEN, REFUSED, plan_of
+from proof.fleet import OVERTAKEN, STALE
+from proof.rolling_fleet import DEAF_CODE, NEW_ROLES, OLD_CODE, OLD_ROLES, plan_of
 from proof.tables import BESIDE
 
 from dualtable import DualTableRepository
@@ -53,19 +54,20 @@ class Log:
 
 
 class Deaf:
-    """A gateway that gets no answer from the control table, for a while of each time."""
+    """A gateway that gets no answer from the control table every other while, once it `is_open`."""
 
     def __init__(self, gateway: Any, control_table: str, seconds: float) -> None:
         self._gateway = gateway
         self._control_table = control_table
         self._seconds = seconds
+        self.is_open = False
 
     def __getattr__(self, operation: str) -> Any:
         method = getattr(self._gateway, operation)
 
         async def call(table: Any, *args: Any, **kwargs: Any) -> Any:
-            period, _ = divmod(time.monotonic(), self._seconds)
-            if table == self._control_table and period % 2:
+            is_away = self.is_open and time.monotonic() // self._seconds % 2
+            if table == self._control_table and is_away:
                 await asyncio.sleep(0)
                 raise UnavailableError("the control table is away")
             return await method(table, *args, **kwargs)
@@ -73,13 +75,15 @@ class Deaf:
         return call
 
 
-async def new_code(name: str, server: str, seed: str, keys: str, settle: str, control: str) -> None:
+async def new_code(
+    name: str, server: str, seed: str, keys: str, settle: str, *, deaf: bool
+) -> None:
     plan, log, ended = plan_of(name, float(settle)), Log(), Ended()
     chance = random.Random(seed)
     async with connect({"endpoint_url": server}, PRODUCTION) as gateway:
-        loses = control == "loses"
-        port: Any = Deaf(gateway, plan.control_table, float(settle)) if loses else gateway
-        async with await _opened(plan, port) as repository:
+        port: Any = Deaf(gateway, plan.control_table, float(settle))
+        async with DualTableRepository(plan, gateway=port) as repository:
+            port.is_open = deaf
             print("works", flush=True)
             for step in itertools.count():
                 if ended.asked:
@@ -92,44 +96,19 @@ async def new_code(name: str, server: str, seed: str, keys: str, settle: str, co
     Path(f"{seed}.log").write_bytes(b"\n".join(log.lines))
 
 
-async def _opened(plan: Any, gateway: Any) -> Any:
-    """Return a repository that is about to open; the control table is there at the beginning."""
-    while True:
-        repository: Any = DualTableRepository(plan, gateway=gateway)
-        try:
-            await repository.__aenter__()
-        except UnavailableError:
-            await asyncio.sleep(0.1)
-            continue
-        return _Entered(repository)
-
-
-class _Entered:
-    """A repository that has been entered; leaving closes it."""
-
-    def __init__(self, repository: Any) -> None:
-        self._repository = repository
-
-    async def __aenter__(self) -> Any:
-        return self._repository
-
-    async def __aexit__(self, *error: Any) -> None:
-        await self._repository.__aexit__(*error)
-
-
 async def _told(call: Awaitable[Any]) -> Any:
     try:
         return await call
     except ConcurrentUpdateError:
         return OVERTAKEN
     except StalePhaseError:
-        return REFUSED
+        return STALE
 
 
 # -- old code --------------------------------------------------------------------------------------
 
 
-def old_code(name: str, server: str, seed: str, keys: str, settle: str, _control: str) -> None:
+def old_code(name: str, server: str, seed: str, keys: str, _settle: str) -> None:
     """Work on the old table as on any: it is all that this code knows."""
     table = boto3.resource("dynamodb", endpoint_url=server).Table(f"{name}-old")
     log, ended, chance = Log(), Ended(), random.Random(seed)
@@ -191,7 +170,7 @@ def _operations(table: Any) -> list[Callable[[str, str], Any]]:
 
 if __name__ == "__main__":
     part, *arguments = sys.argv[1:]
-    if part == NEW_CODE:
-        asyncio.run(new_code(*arguments))
-    else:
+    if part == OLD_CODE:
         old_code(*arguments)
+    else:
+        asyncio.run(new_code(*arguments, deaf=part == DEAF_CODE))

@@ -1,10 +1,11 @@
 """How a running repository knows the phase, and what it does when it cannot know.
 
-The rule: nothing runs by a timer, so that a frozen process is no special case. Whoever begins an
-operation looks here; when what is known is older than `Times.refresh_seconds`, the look begins to
-read it anew, in one task for all, which also says so in a heartbeat. Nobody needs news for minutes,
-so whoever began it waits for a moment and the others not at all: a control table that hangs holds
-nobody up.
+The rule: nothing is believed because a timer runs, so that a frozen process is no special case.
+Whoever begins an operation looks here; when what is known is older than `Times.refresh_seconds`,
+the look begins to read it anew, in one task for all, which also says so in a heartbeat. Nobody
+needs news for minutes, so whoever began it waits for a moment and the others not at all: a control
+table that hangs holds nobody up. Where nobody begins anything, a timer looks as an operation would,
+so that no gate waits for a repository that rests; it is no operation, and waits for nothing.
 
 What is older than `Times.stale_seconds` is not enough to believe `old`, or to write to it: by then
 the migration may be two steps further. What `new` alone can answer goes on; what needs `old` waits
@@ -59,6 +60,7 @@ class PhaseWatch:
         self._latest = first
         self._name = secrets.token_hex(8)
         self._refreshing: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._paused_until = first.monotonic
         self._failure: BaseException | None = None
         self._under_way: Counter[int] = Counter()
@@ -75,12 +77,12 @@ class PhaseWatch:
         """
         watch = cls(control, clock, times, fingerprint, await _read(control, clock, _UNKNOWN))
         await watch._acknowledge()
+        watch._look_later()
         return watch
 
     async def look(self) -> Sighting:
         """Return what is known of the phase; when it is time, one task reads it anew for all."""
-        if self._is_due():
-            self._refreshing = asyncio.create_task(self._refresh())
+        if self._begin_if_due():
             await self._refreshed(_MOMENT_SECONDS)
         if self._failure is None and self._is_stale(self._latest):
             await self._refreshed()  # it has been idle, and news are to be had
@@ -119,7 +121,9 @@ class PhaseWatch:
         self.check(sighting)
 
     async def close(self) -> None:
-        """Let no refresh go on, and take the heartbeat back; its age tells where it stays."""
+        """Let no refresh begin or go on, and take the heartbeat back; else its age tells."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._refreshing is not None:
             self._refreshing.cancel()
             await asyncio.wait({self._refreshing})
@@ -130,6 +134,21 @@ class PhaseWatch:
                 await self._control.forget_heartbeat(self._name)
         except (DualTableError, TimeoutError) as error:
             _log.warning("the repository's heartbeat stays behind", extra=_about(error))
+
+    def _look_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._times.refresh_seconds, self._look_at_rest)
+
+    def _look_at_rest(self) -> None:
+        self._begin_if_due()
+        self._look_later()
+
+    def _begin_if_due(self) -> bool:
+        """Begin to read the phase anew when it is time, in one task for all; tell whether."""
+        if not self._is_due():
+            return False
+        self._refreshing = asyncio.create_task(self._refresh())
+        return True
 
     def _is_due(self) -> bool:
         if self._age(self._latest) < self._times.refresh_seconds:

@@ -15,7 +15,7 @@ import attrs
 
 from dualtable._control.control_table import Heartbeat
 from dualtable._control.milestones import Dead, Expiry, Verification
-from dualtable._control.phases import ROUTES, Phase, Requirement, requirements
+from dualtable._control.phases import ROUTES, Phase, Requirement, Times, requirements
 from dualtable._control.run_records import Run
 from dualtable._control.segments import Segment, total
 from dualtable._control.state import State
@@ -211,10 +211,11 @@ def _acknowledged(need: Requirement, facts: Facts) -> GateCondition:
         words = f"all {len(found)} open repositories go by {facts.state.phase}"
         return GateCondition(need, Standing.MET, words, data)
     listed = "; ".join(map(repository_text, missing))
+    seconds = 2 * Times(facts.migration.settle_seconds).refresh_seconds
     words = (
         f"{len(missing)} of {len(found)} repositories have not said that they go by"
-        f" {facts.state.phase}: {listed}. A repository says so with its next operation; where a"
-        " process is dead, declare that"
+        f" {facts.state.phase}: {listed}. One that runs says so within {seconds:g} s, once its"
+        " operations of the phase before have ended; where a process is dead, declare that"
     )
     return GateCondition(need, Standing.UNMET, words, data)
 

@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import attrs
 import orders
 import pytest
 import simulated
 from clocks import HandClock
 
 from dualtable import DualTableRepository, Migrator, Phase, create_table
+from dualtable._clock import SystemClock
 from dualtable._control.control_table import Control
 from dualtable._control.phases import Times
 from dualtable._dynamodb.connect import connect
@@ -266,6 +268,89 @@ async def _hung(faults: Hanging) -> DualTableRepository:
     await orders.fill(gateway, PLAN.old, [orders.old_order(2)])
     await Control(gateway, PLAN.control_table, PLAN.name).ensure_table()
     return DualTableRepository(PLAN, gateway=gateway)
+
+
+@attrs.define
+class WallClock(SystemClock):
+    """The clock of a simulated loop, whose time since 1970 passes with it."""
+
+    def now(self) -> float:
+        return 1_800_000_000.0 + self.monotonic()
+
+
+def at_rest(faults: Faults, use: Callable[[MemoryGateway, Control], Awaitable[None]]) -> None:
+    """Open a repository that nobody uses, and let time pass."""
+
+    async def main() -> None:
+        gateway = MemoryGateway(faults)
+        await orders.create(gateway, PLAN)
+        control = Control(gateway, PLAN.control_table, PLAN.name)
+        await control.ensure_table()
+        async with DualTableRepository(PLAN, gateway=gateway, clock=WallClock()):
+            await use(gateway, control)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        loop: Any = asyncio.get_running_loop()
+        assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
+
+    simulated.run(main())
+
+
+def test_a_repository_that_rests_acknowledges_the_phase() -> None:
+    """A fleet that is quiet at night must not keep a gate closed until it is used again."""
+    wire = Wire()
+
+    async def use(_gateway: MemoryGateway, control: Control) -> None:
+        await asyncio.sleep(12.0)
+        await control.advance(Phase.MIGRATED, WallClock().now())
+        await asyncio.sleep(2 * Times().refresh_seconds)
+        assert {beat.phase for beat in await control.heartbeats()} == {Phase.MIGRATED}
+        wire.requests.clear()
+        await asyncio.sleep(3600)
+        looks = 3600 / Times().refresh_seconds
+        assert looks / 2 - 1 <= wire.requests["get", PLAN.control_table] <= looks
+        assert {table for _, table in wire.requests} == {PLAN.control_table}
+
+    at_rest(wire, use)
+
+
+def test_it_acknowledges_nothing_while_an_earlier_operation_is_under_way() -> None:
+    """It is a look like any other: whoever began by the phase before may still write by it."""
+    wire = Wire()
+
+    async def use(gateway: MemoryGateway, control: Control) -> None:
+        ends = asyncio.Event()
+        wire.between["get", PLAN.new] = ends.wait
+        async with DualTableRepository(PLAN, gateway=gateway, clock=WallClock()) as repository:
+            reading = asyncio.create_task(repository.get(MISSING))
+            await asyncio.sleep(1)
+            await control.advance(Phase.MIGRATED, WallClock().now())
+            await asyncio.sleep(100)
+            phases = sorted(beat.phase for beat in await control.heartbeats())
+            assert phases == [Phase.MIGRATED, Phase.MIGRATING]
+            ends.set()
+            assert await reading is None
+            await asyncio.sleep(2 * Times().refresh_seconds)
+            assert {beat.phase for beat in await control.heartbeats()} == {Phase.MIGRATED}
+
+    at_rest(wire, use)
+
+
+def test_a_repository_that_rests_bears_an_outage() -> None:
+    """Nothing hangs at its end, nothing piles up, and it goes on by itself afterwards."""
+    faults = Hanging("get")
+
+    async def use(_gateway: MemoryGateway, control: Control) -> None:
+        faults.begin()
+        await asyncio.sleep(600)
+        assert faults.most_at_once == 1
+        faults.operations = ()
+        await control.advance(Phase.MIGRATED, WallClock().now())
+        await asyncio.sleep(2 * Times().refresh_seconds)
+        assert {beat.phase for beat in await control.heartbeats()} == {Phase.MIGRATED}
+        faults.begin()
+        await asyncio.sleep(Times().refresh_seconds + 1)  # and it is closed in the middle of one
+
+    at_rest(faults, use)
 
 
 @pytest.mark.parametrize("operation", ["get", "put"])

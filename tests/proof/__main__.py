@@ -22,7 +22,7 @@ import attrs
 from conftest import pytest_configure
 from servers import SERVERS, ServerUnavailable
 
-from proof import fleet
+from proof import fleet, rolling_fleet
 from proof.casts import (
     WORLDS,
     Cast,
@@ -55,10 +55,12 @@ from proof.roles import (
     ROLES,
     UPDATER,
 )
+from proof.rolling_fleet import RollingFleet
 from proof.rolling_machine import RollingMachine
 
 ONLY_OLD, COPIED, _, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
 FLEET = Fleet(seconds=60)
+ROLLING_FLEET = RollingFleet()
 EXAMPLES = {"memory": 400, "dynamodb-local": 20, "dynoxide": 40}
 STEPS = 40
 MOVERS = (UPDATER, MOVER, DELETER)
@@ -200,11 +202,23 @@ def real_fleet(summary: Summary) -> None:
     )
 
 
+def rolling_fleets(summary: Summary) -> None:
+    """Let old and new code work on each server while the migration takes all its steps."""
+    for name in ("dynamodb-local", "dynoxide"):
+        with _server(summary, name) as url, tempfile.TemporaryDirectory() as folder:
+            if url is None:
+                continue
+            report = asyncio.run(rolling_fleet.run(url, "rolling", Path(folder), ROLLING_FLEET))
+        for violation in report.violations:
+            summary.complain(f"rolling fleet on {name}: {violation}")
+        summary.note(f"rolling fleet on {name}: {report}")
+
+
 def main() -> int:
     """Prove everything, and return the exit status."""
     pytest_configure()  # no test sees the credentials of whoever runs it
     summary = Summary()
-    for part in (interleavings, guards, state_machine, real_fleet):
+    for part in (interleavings, guards, state_machine, real_fleet, rolling_fleets):
         begun = time.monotonic()
         part(summary)
         print(f"  in {time.monotonic() - begun:.0f} s", flush=True)

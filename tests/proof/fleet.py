@@ -30,6 +30,9 @@ from proof.linearizability import unexplained
 from proof.tables import logical_of, upgrade
 
 MIGRATOR, WORKER, SCAN = "migrator", "worker", "scan"
+OVERTAKEN, STALE = REFUSALS = ("overtaken", "stale")
+"""Answers of operations that have changed nothing."""
+
 PREFIXES = ("s-", "v-")
 """Stable keys are in the old table and are only updated; volatile ones come and go."""
 
@@ -88,7 +91,7 @@ async def run(server: str, name: str, folder: Path, fleet: Fleet) -> FleetReport
         letters = folder / "dead-letters"
         report = await Migrator(plan, endpoint_url=server, dead_letters=letters).run()
         proof = await Verifier(plan, endpoint_url=server).run()
-        lines = [line for path in sorted(folder.glob("*.log")) for line in _lines(path)]
+        lines = [line for path in sorted(folder.glob("*.log")) for line in lines_of(path)]
         final = await _audit(server, plan, fleet)
         wrong = [*judge(lines, final, olds), *judge_scans(lines, fleet.keys)]
         if await orders.digest(gateway, plan.old) != before:
@@ -165,7 +168,8 @@ async def _audit(server: str, plan: Migration, fleet: Fleet) -> dict[str, Logica
     return dict(zip(keys, map(logical_of, found), strict=True))
 
 
-def _lines(path: Path) -> Iterator[list[Any]]:
+def lines_of(path: Path) -> Iterator[list[Any]]:
+    """Yield the lines of a worker's log."""
     for line in path.read_bytes().splitlines():
         yield orjson.loads(line)
 
@@ -177,27 +181,29 @@ def judge(
     histories: dict[str, list[Operation]] = defaultdict(list)
     for key, role, word, first, last, answer in lines:
         if key != SCAN:
-            histories[key].append(_operation(_BY_NAME[role], word, first, last, answer))
+            histories[key].append(operation_of(_BY_NAME[role], word, first, last, answer))
     for key, found in final.items():
         initial: Logical = ("old",) if key in olds else None
         history = histories[key]
         end = max((op.last or 0 for op in history), default=0) + 1
-        audit = _operation(roles.READER, "audit", end, end, found)
+        audit = operation_of(roles.READER, "audit", end, end, found)
         if piece := unexplained(initial, [*history, audit]):
-            yield f"{key}: one table would not have answered like this:\n{_told(piece)}"
+            yield f"{key}: one table would not have answered like this:\n{told(piece)}"
         if key.startswith(PREFIXES[0]):
             yield from _miscounted(key, history, found)
 
 
-def _operation(role: Role, word: str, first: float, last: float, answer: Any) -> Operation:
+def operation_of(role: Role, word: str, first: float, last: float, answer: Any) -> Operation:
+    """Return what a line of a log says; what was refused has taken no effect."""
     answer = tuple(answer) if isinstance(answer, list) else answer
     operation = Operation("", word, role, first, last, answer, done=True)
-    if answer == "overtaken":
+    if answer in REFUSALS:
         operation.refuse(answer)
     return operation
 
 
-def _told(piece: Sequence[Operation]) -> str:
+def told(piece: Sequence[Operation]) -> str:
+    """Return a history line by line."""
     return "\n".join(
         f"  {op.first:.6f} to {op.last:.6f}  {op.role.name} {op.word}: {show(op.answer)}"
         for op in piece
@@ -206,7 +212,7 @@ def _told(piece: Sequence[Operation]) -> str:
 
 def _miscounted(key: str, history: Sequence[Operation], found: Logical) -> Iterator[str]:
     """Yield the words of acknowledged updates that a stable item has not exactly once."""
-    made = [op for op in history if not op.role.reads and op.answer != "overtaken"]
+    made = [op for op in history if not op.role.reads and op.answer not in REFUSALS]
     words = Counter(found or ())
     for word in ["old", *(op.word for op in made)]:
         if words[word] != 1:

@@ -9,7 +9,8 @@ explored anyway.
 What waits with a limit (`asyncio.timeout`) runs out of patience when the stage says so, which it
 does where the control table hangs and nowhere else: the library gives up on copies and on the phase
 alone, and a copy that reaches the table after its reader has gone is one that a migrator makes at
-that moment.
+that moment. The look of a repository that rests never comes: it does what that of an operation
+does, which may come at any moment.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any
+
+from dualtable._control.phase_watch import PhaseWatch
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -41,9 +44,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return []
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
-        if isinstance(getattr(callback, "__self__", None), asyncio.Timeout):
-            self._limits.append(asyncio.TimerHandle(when, callback, args, self, context))
-            return self._limits[-1]  # never scheduled
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        waits = getattr(callback, "__self__", None)
+        if isinstance(waits, asyncio.Timeout):
+            self._limits.append(timer)
+        if isinstance(waits, asyncio.Timeout | PhaseWatch):
+            return timer  # never scheduled
         return super().call_at(when, callback, *args, context=context)
 
     def patience(self) -> float | None:

@@ -231,8 +231,8 @@ class DictMachine(RuleBasedStateMachine):
         self.gateway = await self._stack.enter_async_context(type(self).connect())
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self.plan = _plan(f"m-{uuid.uuid4().hex[:12]}", form)
-        await self.gateway.create_table(_old_definition(self.plan.old, form))
-        await self.gateway.create_table(_definition(self.plan.new, "by-name"))
+        await self.gateway.create_table(old_definition(self.plan.old, form))
+        await self.gateway.create_table(definition(self.plan.new, "by-name"))
         await orders.fill(self.gateway, self.plan.old, old_items(form, map(name_of, olds)))
         for customer, day in map(name_of, olds):
             item = {"day": Decimal(day), "name": f"old {day}", "total": Decimal(day)}
@@ -309,7 +309,7 @@ class DictMachine(RuleBasedStateMachine):
                 token=token,
             )
 
-        found = self.run(_pages(page))
+        found = self.run(all_pages(page))
         assert found == (wanted[::-1] if asked["descending"] else wanted)
 
     def _may_page(self) -> bool:
@@ -363,7 +363,7 @@ class DictMachine(RuleBasedStateMachine):
                     token=token,
                 )
 
-            found += self.run(_pages(page))
+            found += self.run(all_pages(page))
         assert sorted(found, key=name_of) == [item for _, item in sorted(self.model.items())]
 
     @rule(n=numbers, name=st.sampled_from(["old 1", "new"]))
@@ -374,7 +374,7 @@ class DictMachine(RuleBasedStateMachine):
             return self.repositories[n].query(Key("name").eq(name), index="by-name", token=token)
 
         try:
-            found = self.run(_pages(page))
+            found = self.run(all_pages(page))
         except IndexNotReadyError:
             assert self.phase is Phase.MIGRATING
             return
@@ -612,7 +612,7 @@ def at(url: str) -> Connect:
     return lambda: connect({"endpoint_url": url}, PRODUCTION)
 
 
-async def _pages(page: Callable[[str | None], Any]) -> list[Item]:
+async def all_pages(page: Callable[[str | None], Any]) -> list[Item]:
     """Iterate from token to token until there is none."""
     found: list[Item] = []
     token = None
@@ -645,12 +645,12 @@ def _plan(name: str, form: str) -> Migration:
     )
 
 
-def _old_definition(name: str, form: str) -> dict[str, Any]:
+def old_definition(name: str, form: str) -> dict[str, Any]:
     days = {"days": [("day", "N")], "text days": [("day", "S")], "lists of days": []}
     return orders.table(name, ("customer", "S"), *days[form])
 
 
-def _definition(name: str, index: str) -> dict[str, Any]:
+def definition(name: str, index: str) -> dict[str, Any]:
     definition = orders.table(name, ("customer", "S"), ("day", "N"))
     definition["AttributeDefinitions"].append({"AttributeName": "name", "AttributeType": "S"})
     definition["GlobalSecondaryIndexes"] = [

@@ -9,7 +9,7 @@ Half of the processes are old code at first: plain boto3 on the old table. When 
 been replaced, an operator takes one step after the other through the gates. At each, processes are
 stopped (SIGSTOP) before it and go on after it; since they cannot acknowledge anything, they are
 declared dead, as an operator would who takes them for that. One process gets no answer from the
-control table for a while.
+control table every other while.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from typing import Any
 
 import attrs
 import orders
-import orjson
 
 from dualtable import (
     Chain,
@@ -49,12 +48,12 @@ from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import PRODUCTION
 from proof import old_code, roles
-from proof.history import Logical, Operation, Role, show
+from proof.fleet import STALE, lines_of, operation_of, told
+from proof.history import Logical, Operation, Role
 from proof.linearizability import unexplained
 from proof.tables import logical_of
 
-NEW_CODE, OLD_CODE = "new code", "old code"
-REFUSED, OVERTAKEN = "refused", "overtaken"
+NEW_CODE, DEAF_CODE, OLD_CODE = "new code", "deaf code", "old code"
 NEW_ROLES = (
     roles.UPDATER,
     roles.CREATOR,
@@ -79,8 +78,9 @@ OLD_ROLES = (
 )
 _BY_NAME: dict[str, Role] = {role.name: role for role in (*NEW_ROLES, *OLD_ROLES)}
 _PROCESS = Path(__file__).parent.parent / "rolling_fleet_worker.py"
-_LONG_SECONDS = 0.5
-"""Whatever took longer may have been sent again, its answer having come too late."""
+_LONG_SECONDS = 5.0
+"""Whatever took longer may have been sent again, its answer having come too late: no timeout of a
+client is shorter."""
 
 
 def plan_of(name: str, settle_seconds: float) -> Migration:
@@ -111,6 +111,23 @@ class RollingFleet:
     settle_seconds: float = 3.0
     seconds_a_phase: float = 1.0
     """So long everybody works before somebody is stopped and a step is taken."""
+    stopped: int = 2
+    """How many are stopped across each step."""
+
+
+@attrs.frozen
+class Stop:
+    """When a process was stopped, and until when."""
+
+    process: str
+    first: float
+    last: float
+
+    def touches(self, line: Sequence[Any]) -> bool:
+        """Tell whether an operation was under way in it."""
+        _, _, word, first, last, _ = line
+        its_own = word.partition(".")[0] == self.process
+        return its_own and first <= self.last and last >= self.first
 
 
 @attrs.frozen
@@ -123,13 +140,17 @@ class RollingReport:
     moves: int
     freezes: int
     longest_seconds: float
+    """That an operation took whose process was not stopped meanwhile."""
+    longest_frozen_seconds: float
+    """The same of those that were."""
     violations: Sequence[str]
 
     def __str__(self) -> str:
         return (
-            f"{self.operations:,} operations, {self.refused:,} refused, {self.replaced} processes"
-            f" replaced, {self.moves} phase moves, {self.freezes} freezes, longest pause of an"
-            f" operation {self.longest_seconds:.1f} s"
+            f"{self.operations:,} operations, {self.refused:,} refused for want of news,"
+            f" {self.replaced} processes replaced, {self.moves} phase moves, {self.freezes}"
+            f" freezes, longest pause of an operation {self.longest_seconds:.2f} s, in a process"
+            f" that was stopped {self.longest_frozen_seconds:.1f} s"
         )
 
 
@@ -139,23 +160,26 @@ async def run(server: str, name: str, folder: Path, fleet: RollingFleet) -> Roll
     async with connect({"endpoint_url": server}, PRODUCTION) as gateway:
         olds = await _fill(gateway, plan, fleet)
     await create_table(plan, endpoint_url=server)
-    show_runner = _Operator(server, plan, folder, fleet)
-    await show_runner.work()
-    lines = [
-        orjson.loads(line)
-        for path in sorted(folder.glob("*.log"))
-        for line in path.read_bytes().splitlines()
-    ]
-    wrong = [*judge(lines, await _audit(server, plan, fleet), olds)]
+    operator = _Operator(server, plan, folder, fleet)
+    await operator.work()
+    lines = [line for path in sorted(folder.glob("*.log")) for line in lines_of(path)]
+    stopped: dict[bool, list[Any]] = {True: [], False: []}
+    for line in lines:
+        stopped[any(stop.touches(line) for stop in operator.stops)].append(line)
     return RollingReport(
         operations=len(lines),
-        refused=sum(line[-1] == REFUSED for line in lines),
-        replaced=show_runner.replaced,
-        moves=show_runner.moves,
-        freezes=show_runner.freezes,
-        longest_seconds=max((last - first for *_, first, last, _ in lines), default=0.0),
-        violations=wrong,
+        refused=sum(line[-1] == STALE for line in lines),
+        replaced=operator.replaced,
+        moves=operator.moves,
+        freezes=len(operator.stops),
+        longest_seconds=_longest(stopped[False]),
+        longest_frozen_seconds=_longest(stopped[True]),
+        violations=[*judge(lines, await _audit(server, plan, fleet), olds)],
     )
+
+
+def _longest(lines: Iterable[Sequence[Any]]) -> float:
+    return max((last - first for *_, first, last, _ in lines), default=0.0)
 
 
 async def _fill(gateway: Gateway, plan: Migration, fleet: RollingFleet) -> list[str]:
@@ -176,9 +200,10 @@ class _Operator:
     fleet: RollingFleet
     replaced: int = 0
     moves: int = 0
-    freezes: int = 0
+    stops: list[Stop] = attrs.field(factory=list)
     started: int = 0
-    processes: list[asyncio.subprocess.Process] = attrs.field(factory=list)
+    processes: dict[str, asyncio.subprocess.Process] = attrs.field(factory=dict)
+    """Those at work, by the names under which they keep their logs."""
 
     async def work(self) -> None:
         try:
@@ -187,58 +212,60 @@ class _Operator:
                 await self._step(to)
             await asyncio.sleep(self.fleet.seconds_a_phase)
         finally:
-            codes = await self._end(self.processes)
-        if any(codes):
-            raise AssertionError(f"workers ended with {codes}")
+            await self._end(*self.processes)
 
     async def _roll_out(self) -> None:
         """Start old and new code side by side, then replace the old, one by one."""
         half = self.fleet.workers // 2
         old = [await self._start(OLD_CODE) for _ in range(half)]
-        for _ in range(self.fleet.workers - half):
+        await self._start(DEAF_CODE)
+        for _ in range(self.fleet.workers - half - 1):
             await self._start(NEW_CODE)
         await asyncio.sleep(self.fleet.seconds_a_phase)
-        for process in old:
+        for name in old:
             await self._start(NEW_CODE)
-            self.processes.remove(process)
-            if any(codes := await self._end([process])):
-                raise AssertionError(f"old code ended with {codes}")
+            await self._end(name)
             self.replaced += 1
 
-    async def _start(self, part: str) -> asyncio.subprocess.Process:
-        """Start a process, and wait until it works; the third one loses the control table."""
+    async def _start(self, part: str) -> str:
+        """Start a process, and wait until it works."""
         self.started += 1
+        name = f"w{self.started}"
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(_PROCESS),
             part,
             self.plan.name,
             self.server,
-            f"w{self.started}",
+            name,
             str(self.fleet.keys),
             str(self.plan.settle_seconds),
-            "loses" if self.started == self.fleet.workers else "keeps",
             stdout=asyncio.subprocess.PIPE,
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
         )
+        self.processes[name] = process
         assert process.stdout is not None
         await process.stdout.readline()
-        self.processes.append(process)
-        return process
+        return name
 
-    async def _end(self, processes: Iterable[asyncio.subprocess.Process]) -> list[int]:
-        for process in processes:
+    async def _end(self, *names: str) -> None:
+        """Ask processes to end, and wait until they have written their logs."""
+        ending = {name: self.processes.pop(name) for name in names}
+        for process in ending.values():
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
-        return [await process.wait() for process in processes]
+        codes = {name: await process.wait() for name, process in ending.items()}
+        if any(codes.values()):
+            raise AssertionError(f"processes ended with {codes}")
 
     async def _step(self, to: Phase) -> None:
-        """Stop two processes somewhere, take a step without them, and let them go on."""
+        """Stop some processes wherever they are, take a step without them, and let them go on."""
         if to is Phase.MIGRATED:
             await self._copy()
         await asyncio.sleep(self.fleet.seconds_a_phase)
-        async with self._frozen(random.Random(to).sample(self.processes, 2)) as stopped:
+        names = random.Random(to).sample(sorted(self.processes), self.fleet.stopped)
+        async with self._stopped(names) as stopped:
             await self._declare_dead(stopped)
             lifecycle = Lifecycle(self.plan, endpoint_url=self.server)
             await asyncio.wait_for(
@@ -248,17 +275,16 @@ class _Operator:
             self.moves += 1
 
     @asynccontextmanager
-    async def _frozen(
-        self, processes: Sequence[asyncio.subprocess.Process]
-    ) -> AsyncIterator[set[int]]:
-        for process in processes:
-            process.send_signal(signal.SIGSTOP)
-            self.freezes += 1
+    async def _stopped(self, names: Sequence[str]) -> AsyncIterator[set[int]]:
+        first = time.monotonic()
+        for name in names:
+            self.processes[name].send_signal(signal.SIGSTOP)
         try:
-            yield {process.pid for process in processes}
+            yield {self.processes[name].pid for name in names}
         finally:
-            for process in processes:
-                process.send_signal(signal.SIGCONT)
+            for name in names:
+                self.processes[name].send_signal(signal.SIGCONT)
+                self.stops.append(Stop(name, first, time.monotonic()))
 
     async def _declare_dead(self, stopped: set[int]) -> None:
         """Declare those dead who are stopped, and whoever has not spoken for long."""
@@ -291,23 +317,12 @@ def judge(
     """Yield what is wrong with the history of each key."""
     histories: dict[str, list[Operation]] = defaultdict(list)
     for key, role, word, first, last, answer in lines:
-        histories[key].append(_operation(role, word, first, last, answer))
+        operation = operation_of(_BY_NAME[role], word, first, last, answer)
+        operation.may_repeat = last - first > _LONG_SECONDS and not operation.role.reads
+        histories[key].append(operation)
     for key, found in final.items():
         initial: Logical = ("old", "@n") if key in olds else None
         end = max((op.last or 0 for op in histories[key]), default=0) + 1
-        audit = Operation("", "", roles.READER, end, end, found, done=True)
+        audit = operation_of(roles.READER, "audit", end, end, found)
         if piece := unexplained(initial, [*histories[key], audit]):
-            told = "\n".join(
-                f"  {op.first:.6f} to {op.last:.6f}  {op.role.name} {op.word}: {show(op.answer)}"
-                for op in piece
-            )
-            yield f"{key}: one table would not have answered like this:\n{told}"
-
-
-def _operation(role: str, word: str, first: float, last: float, answer: Any) -> Operation:
-    answer = tuple(answer) if isinstance(answer, list) else answer
-    operation = Operation("", word, _BY_NAME[role], first, last, answer, done=True)
-    if answer in (REFUSED, OVERTAKEN):
-        operation.refuse(answer)
-    operation.may_repeat = last - first > _LONG_SECONDS and not operation.role.reads
-    return operation
+            yield f"{key}: one table would not have answered like this:\n{told(piece)}"

@@ -43,12 +43,12 @@ from proof.machine import (
     Item,
     Paging,
     ShiftedClock,
-    _definition,
-    _old_definition,
-    _pages,
+    all_pages,
+    definition,
     keys,
     name_of,
     numbers,
+    old_definition,
     totals,
 )
 
@@ -93,8 +93,8 @@ class RollingMachine(DictMachine):
         self.gateway = await self._stack.enter_async_context(type(self).connect())
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self.plan, self.text_days = _plan(f"m-{uuid.uuid4().hex[:12]}", form), form == "text days"
-        await self.gateway.create_table(_old_definition(self.plan.old, form))
-        await self.gateway.create_table(_definition(self.plan.new, "by-name"))
+        await self.gateway.create_table(old_definition(self.plan.old, form))
+        await self.gateway.create_table(definition(self.plan.new, "by-name"))
         for key in olds:
             await self._put_old(key, 1)
         self.control = Control(self.gateway, self.plan.control_table, self.plan.name)
@@ -208,7 +208,7 @@ class RollingMachine(DictMachine):
             return self.repositories[n].query(Key("name").eq(name), index="by-name", token=token)
 
         try:
-            found = self.run(_pages(page))
+            found = self.run(all_pages(page))
         except IndexNotReadyError:
             assert n in self.behind or not self._is_past(Phase.MIGRATED)
             return

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from proof import fleet
+from proof import fleet, rolling_fleet
 from proof.fleet import Fleet, judge, judge_scans
+from proof.rolling_fleet import RollingFleet
 
 PUT = ["v-0", "put", "a", 0, 1, "done"]
 
@@ -24,6 +25,41 @@ async def test_a_fleet(
     assert report.violations == []
     assert report.kills > 0
     assert report.operations > 100
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", ["dynoxide"])
+async def test_a_fleet_that_rolls(
+    running: Callable[[str], str], name: str, table_name: str, tmp_path: Path
+) -> None:
+    """Old code is replaced, all phases pass, processes freeze: one table would say the same."""
+    few = RollingFleet(workers=2, keys=8, settle_seconds=1, seconds_a_phase=0, stopped=1)
+    report = await rolling_fleet.run(running(name), table_name, tmp_path, few)
+    assert report.violations == []
+    assert (report.replaced, report.moves, report.freezes) == (1, 5, 5)
+    assert report.operations > 100
+
+
+BLIND_PUT = ["k-1", "old code's put", "w1.1", 0, 1, "done"]
+BEFORE_IT = ["k-1", "get strongly", "w2.1", 2, 3, None]
+STALE_PUT = ["k-1", "put", "w2.1", 2, 3, "stale"]
+
+
+@pytest.mark.parametrize(
+    ("history", "final", "complaint"),
+    [
+        ([BLIND_PUT], ("w1.1",), None),
+        ([BLIND_PUT], None, "one table"),
+        ([BLIND_PUT, BEFORE_IT], ("w1.1",), "one table"),
+        ([BLIND_PUT, STALE_PUT], ("w1.1",), None),
+        ([BLIND_PUT, STALE_PUT], ("w2.1",), "one table"),
+    ],
+)
+def test_the_judge_of_a_fleet_that_rolls(history: Any, final: Any, complaint: str | None) -> None:
+    """It must find a lost write of old code, a read of what was before, and what was refused."""
+    found = "\n".join(rolling_fleet.judge(history, {"k-1": final}, []))
+    assert (complaint or "") in found
+    assert bool(found) is (complaint is not None)
 
 
 @pytest.mark.parametrize(
