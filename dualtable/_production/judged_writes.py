@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from typing import TypeAlias, TypeVar
 
 from dualtable._dynamodb.gateway import ConditionFailed, ReturnValues
@@ -84,6 +85,7 @@ async def put_if_absent(tables: LogicalTable, step: PutStep) -> None:
 
     Raises:
         ItemExistsError: It has one.
+        StalePhaseError: `old` has one, and what is known of the phase is too old to believe it.
     """
     exists = ItemExistsError(
         f"{tables.new.table} has an item with this key, itself or through {tables.old.table}",
@@ -100,7 +102,8 @@ async def put_if_absent(tables: LogicalTable, step: PutStep) -> None:
     in_old = await tables.fall_back({None: step.key}, confirmed=True)
     guard = tables.overlay.deleted() if in_old else tables.overlay.nothing()
     try:
-        await tables.put_once(step.stamped, guard)
+        with tables.fence() if in_old else nullcontext():
+            await tables.put_once(step.stamped, guard)
     except ConditionFailed:
         raise exists from None
 

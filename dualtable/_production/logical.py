@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, nullcontext
 
 import attrs
 
-from dualtable._dynamodb.fence import fenced
 from dualtable._dynamodb.gateway import (
     ConditionFailed,
     TransactCheck,
@@ -42,9 +41,9 @@ class LogicalTable(LogicalReads):
         # after it; so these count with it, too.
         return OldWrites(self.lineage, old_code=self.route.writes_old)
 
-    def fence(self) -> AbstractContextManager[None]:
-        """Let nothing be sent in the block that what is known of the phase is too old for."""
-        return fenced(lambda: self.watch.check(self.sighting))
+    def _fence(self, seen: Seen) -> AbstractContextManager[None]:
+        """Let nothing be sent in the block that builds on `old` when that is not believed."""
+        return self.fence() if seen.in_old else nullcontext()
 
     async def put(self, key: WireKey, stamped: WireItem) -> None:
         """Put an item, whatever is there."""
@@ -110,7 +109,7 @@ class LogicalTable(LogicalReads):
             return await self._over_old(key, write, stamped) or stamped
         put = TransactPut(self.new.table, stamped, seen.unchanged)
         if origin is None or origin.key is None:
-            with self.fence() if seen.in_old else nullcontext():
+            with self._fence(seen):
                 await self.put_once(stamped, seen.unchanged)
         else:
             await self._beside_old(put, origin, stamped)
@@ -123,10 +122,12 @@ class LogicalTable(LogicalReads):
 
         Raises:
             ConditionFailed: Somebody has.
+            StalePhaseError: It was seen in `old`, and what is known of the phase is too old now.
         """
         origin = seen.origin
         if origin is None or origin.key is None:
-            await self.bury(key, seen.unchanged)
+            with self._fence(seen):
+                await self.bury(key, seen.unchanged)
         elif not self.route.writes_old:
             tombstone = self.marks.bury(key)
             put = TransactPut(self.new.table, tombstone, seen.unchanged)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextlib import AbstractContextManager
 from typing import Self, TypeAlias, TypeVar
 
 import attrs
 
 from dualtable._control.phase_watch import PhaseWatch
 from dualtable._control.phases import Route, Sighting
+from dualtable._dynamodb.fence import fenced
 from dualtable._dynamodb.gateway import (
     MAX_BATCH_GET,
     Gateway,
@@ -95,6 +97,10 @@ class LogicalReads:
         """
         await self.watch.confirm(self.sighting)
 
+    def fence(self) -> AbstractContextManager[None]:
+        """Let nothing be sent in the block that what is known of the phase is too old for."""
+        return fenced(lambda: self.watch.check(self.sighting))
+
     async def get(self, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         """Return what is under a key, which may be a tombstone; None for nothing."""
         if not self.route.asks_new:
@@ -163,7 +169,8 @@ class LogicalReads:
 
     async def _copy(self, from_old: Found) -> None:
         if self.copy_on_read and self.route.copies and from_old:
-            await copy_on_read(self.gateway, self.new, list(from_old.values()))
+            with self.fence():
+                await copy_on_read(self.gateway, self.new, list(from_old.values()))
 
     async def see(self, key: WireKey) -> Seen:
         """Return the logical item as of now, to build a write on."""

@@ -6,16 +6,19 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from contextvars import Context
+from itertools import product
 from typing import Any
 
 import attrs
 import orders
 import pytest
 import simulated
+from boto3.dynamodb.conditions import Attr
 from clocks import HandClock
 
-from dualtable import DualTableRepository, Migrator, Phase, create_table
+from dualtable import Delete, DualTableRepository, Migrator, Phase, create_table
 from dualtable._clock import SystemClock
 from dualtable._control.control_table import Control
 from dualtable._control.phases import Times
@@ -459,6 +462,64 @@ async def test_a_process_frozen_before_its_write_brings_nothing_back(
 
     with pytest.raises(StalePhaseError):
         await repository.update(OLD_ONLY, slow)
+    assert await in_new(gateway, OLD_ONLY) is None
+
+
+ONE_ROUND = {"one_round_trip": True, "copy_on_read": True}
+FROZEN: dict[str, tuple[str, Callable[[DualTableRepository], Awaitable[object]]]] = {
+    "put if absent": ("put", lambda r: r.put(orders.new_order(2), if_absent=True)),
+    "put and return": ("put", lambda r: r.put(orders.new_order(2), return_old=True)),
+    "put if there": ("put", lambda r: r.put(orders.new_order(2), condition=Attr("id").exists())),
+    "update": ("put", lambda r: r.update(OLD_ONLY, lambda item: {**item, "total": 1})),
+    "update item": (
+        "put",
+        lambda r: r.update_item(
+            OLD_ONLY, UpdateExpression="SET a = :a", ExpressionAttributeValues={":a": 1}
+        ),
+    ),
+    "delete and return": ("put", lambda r: r.delete(OLD_ONLY, return_old=True)),
+    "delete if there": ("put", lambda r: r.delete(OLD_ONLY, condition=Attr("id").exists())),
+    "transaction": (
+        "transact_write",
+        lambda r: r.transact_write([Delete(OLD_ONLY, condition=Attr("id").exists())]),
+    ),
+    "copy on read": ("insert", lambda r: r.get(OLD_ONLY)),
+    "copies on read": ("insert", lambda r: r.batch_get([OLD_ONLY, orders.key(3)])),
+}
+
+
+@pytest.mark.parametrize("case", [*product(FROZEN, ({"copy_on_read": True}, ONE_ROUND))], ids=str)
+async def test_a_process_frozen_with_a_request_in_hand_does_not_send_it(
+    gateway: MemoryGateway,
+    control: Control,
+    clock: HandClock,
+    wire: Wire,
+    case: tuple[str, dict[str, Any]],
+) -> None:
+    """I3: what builds on `old` is judged once more in the moment before it leaves.
+
+    The item is copied, deleted and its tombstone swept while the process stands still.
+    """
+    name, settings = case
+    operation, use = FROZEN[name]
+
+    async def meanwhile() -> None:
+        await finish(gateway, control, clock)
+        await gateway.delete(PLAN.new, codec.encode(OLD_ONLY))
+
+    async def freeze() -> None:  # what others do is none of the fence's business
+        await asyncio.create_task(meanwhile(), context=Context())
+
+    async def let_the_next_wait() -> None:
+        wire.between[operation, PLAN.new] = freeze
+
+    async with DualTableRepository(PLAN, gateway=gateway, clock=clock, **settings) as repository:
+        if name == "put if absent":  # it has been deleted before, so it may go through
+            await gateway.put(PLAN.new, codec.encode({**OLD_ONLY, PLAN.tombstone_attribute: True}))
+        wire.between["batch_get", PLAN.old] = let_the_next_wait
+        with nullcontext() if operation == "insert" else pytest.raises(StalePhaseError):
+            await use(repository)
+    assert wire.between == {}, "it has stood still"
     assert await in_new(gateway, OLD_ONLY) is None
 
 
