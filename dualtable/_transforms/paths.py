@@ -111,10 +111,27 @@ def goes_through(draft: WireItem, path: Path) -> bool:
     return all(get_at(draft, path[: n + 1]) is not None for n in positions)
 
 
+def prune(draft: WireItem, path: Path) -> None:
+    """Remove the maps on a path that are empty, from the innermost on; a member of a list stays."""
+    for depth in range(len(path) - 1, 0, -1):
+        on_the_way = path[:depth]
+        if not isinstance(on_the_way[-1], str) or get_at(draft, on_the_way) != {"M": {}}:
+            return
+        take_at(draft, on_the_way)
+
+
 def move(
-    draft: WireItem, source: Path, target: Path, name: object, *, make_room: bool = False
+    draft: WireItem,
+    source: Path,
+    target: Path,
+    name: object,
+    *,
+    make_room: bool = False,
+    prunes: bool = False,
 ) -> None:
     """Move what is at one path to another; one that is taken already is refused.
+
+    With `prunes`, no map that it leaves empty stays.
 
     Raises:
         TransformError: The target is there already, or cannot be.
@@ -128,6 +145,8 @@ def move(
             f"{name!r}: {path_text(target)} exists already; Drop or Rename it in an earlier step"
         )
     take_at(draft, source)
+    if prunes:
+        prune(draft, source)
     put_at(draft, target, value, make_room=make_room)
 
 

@@ -97,12 +97,21 @@ class Step:
         raise NotImplementedError
 
 
+def _check_flag(_step: object, attribute: Any, value: object) -> None:
+    if not isinstance(value, bool):
+        raise TransformError(f"{attribute.name}={value!r} must be True or False")
+
+
 @attrs.frozen(repr=False)
 class Move(Step):
     """Move an attribute to another place, such as from a nested map to the root.
 
     An item without the attribute stays as it is. One that has the target already is refused.
-    Undoing it leaves a map that was made on the way, empty.
+    A map that is left empty stays, in both directions, unless it is to `prune`. So what is left of
+    ``{"customer": {"region": "eu"}}`` is ``{"customer": {}}``, and with `prune` nothing. The other
+    of the two is what no old item becomes: with ``Migration(rolling=True)`` production may not
+    write it before `WRITING_NEW`, since it would not come back as it was. Choose what new code
+    writes.
 
     A list has no gaps: what is taken out of it lets the rest move up, and is put back between them.
     As a target, a position is that of a new last member.
@@ -111,6 +120,8 @@ class Move(Step):
         source: Where the attribute is: a path such as ``customer.region`` or ``lines[0].sku``, or a
             sequence of names and positions such as ``("a.b", 0)``, whose names may hold anything.
         target: Where it goes, in the same form; maps on the way are made.
+        prune: Leave out the maps on the way to the source that have nothing else in them, and when
+            it is undone those on the way to the target. False (default) leaves them, empty.
 
     Raises:
         TransformError: The target exists, or something on the way to it is no map, or is a member
@@ -120,10 +131,13 @@ class Move(Step):
         >>> from dualtable import Move
         >>> Move("customer.region", "region").forward({"id": "o-1", "customer": {"region": "eu"}})
         {'id': 'o-1', 'customer': {}, 'region': 'eu'}
+        >>> Move("customer.region", "region", prune=True).forward({"customer": {"region": "eu"}})
+        {'region': 'eu'}
     """
 
     source: Path = attrs.field(converter=to_path)
     target: Path = attrs.field(converter=to_path)
+    prune: bool = attrs.field(default=False, kw_only=True, validator=_check_flag)
 
     def __attrs_post_init__(self) -> None:
         check_apart(self, self.source, self.target)
@@ -141,18 +155,19 @@ class Move(Step):
 
     def change(self, draft: WireItem) -> None:
         """Move it."""
-        move(draft, self.source, self.target, self)
+        move(draft, self.source, self.target, self, prunes=self.prune)
 
     def undo(self, draft: WireItem) -> None:
         """Move it back."""
-        move(draft, self.target, self.source, self, make_room=True)
+        move(draft, self.target, self.source, self, make_room=True, prunes=self.prune)
 
     @property
     def _roots(self) -> tuple[object, ...]:
         return (self.source[0], self.target[0])
 
     def __repr__(self) -> str:
-        return f"Move({path_text(self.source)}, {path_text(self.target)})"
+        pruning = ", prune=True" if self.prune else ""
+        return f"Move({path_text(self.source)}, {path_text(self.target)}{pruning})"
 
 
 @attrs.frozen(repr=False)

@@ -259,6 +259,25 @@ def test_what_old_code_added_does_not_hinder() -> None:
         found.check_comes_back(codec.encode({"id": "o-1", "n": 1, "extra": 5}), new)
 
 
+@pytest.mark.parametrize(
+    ("step", "comes", "does_not"),
+    [
+        (Move("customer.region", "region"), {"customer": {}}, {}),
+        (Move("customer.region", "region", prune=True), {}, {"customer": {}}),
+    ],
+)
+def test_whether_the_emptied_map_stays_is_a_choice(
+    step: Move, comes: dict[str, Any], does_not: dict[str, Any]
+) -> None:
+    """New code writes it or not, and no old item can become both (I9)."""
+    found, item = lineage(step), {"id": "o-1", "region": "eu"}
+    assert put_back(found, {**item, **comes}) == {"id": "o-1", "customer": {"region": "eu"}}
+    with pytest.raises(TransformError, match="otherwise in 'customer'"):
+        put_back(found, {**item, **does_not})
+    for each in (comes, does_not):
+        assert put_back(found, {"id": "o-1", **each}) == {"id": "o-1", **each}
+
+
 def test_values_are_compared_not_their_spelling() -> None:
     """1.50 is 1.5, and a set has no order."""
     found = lineage(Convert("n", lambda n: n + 1, back=lambda n: n - 1))
