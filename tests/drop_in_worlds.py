@@ -188,7 +188,12 @@ def _in_order(item: dict[str, Any] | None) -> Any:
 
 
 def _order(item: dict[str, Any]) -> str:
-    return f"{item.get('customer')} {item.get('day', 0):05} {item.get('name')} {item.get('id')}"
+    """Return what items are sorted by, whatever order their sets have."""
+    return repr({name: _ordered(item[name]) for name in sorted(item)})
+
+
+def _ordered(value: Any) -> Any:
+    return sorted(map(repr, value)) if isinstance(value, set) else value
 
 
 @asynccontextmanager

@@ -224,6 +224,7 @@ class AwsGateway:
         *,
         segment: int,
         total_segments: int,
+        index: str | None = None,
         start_key: WireKey | None = None,
         limit: int | None = None,
         consistent_read: bool = False,
@@ -236,6 +237,8 @@ class AwsGateway:
             "ConsistentRead": consistent_read,
             "ReturnConsumedCapacity": "TOTAL",
         }
+        if index is not None:
+            parameters["IndexName"] = index
         if start_key is not None:
             parameters["ExclusiveStartKey"] = start_key
         if limit is not None:

@@ -376,12 +376,16 @@ class Gateway(Protocol):
         *,
         segment: int,
         total_segments: int,
+        index: str | None = None,
         start_key: WireKey | None = None,
         limit: int | None = None,
         consistent_read: bool = False,
         attributes: Sequence[str] | None = None,
     ) -> Page:
-        """Read one page of one segment; `attributes` are names at the root to be returned."""
+        """Read one page of one segment; `attributes` are names at the root to be returned.
+
+        Of an `index`, the items are what it projects, and a global one has no consistent reads.
+        """
 
     async def query(
         self,

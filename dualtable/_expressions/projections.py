@@ -33,6 +33,11 @@ class Projection:
     def __attrs_post_init__(self) -> None:
         check_apart(self.paths)
 
+    @property
+    def roots(self) -> set[str]:
+        """The names of the attributes that they begin with."""
+        return {root for path in self.paths if isinstance(root := path.steps[0], str)}
+
     def apply(self, item: WireItem) -> WireItem:
         """Return what the item has at these paths."""
         wanted: _Branches = {}

@@ -173,8 +173,6 @@ class _Finder(ast.NodeVisitor):
                 self._check_inside(keyword.value, called)
             elif keyword.arg in NOT_TAKEN and name != "NONE":
                 self._add(keyword.value, f"{called}: the drop-in does not take {keyword.arg}")
-            elif called == "scan" and keyword.arg == "IndexName":
-                self._add(keyword.value, "scan: the drop-in does not take IndexName")
             elif keyword.arg is None and isinstance(keyword.value, ast.Dict):
                 self._check_spread(keyword.value, called)
 

@@ -38,7 +38,7 @@ from dualtable._expressions.boto3_conditions import (
 from dualtable._expressions.grammar import Placeholders
 from dualtable._expressions.key_conditions import KeyCondition
 from dualtable._expressions.parser import parse_projection
-from dualtable._expressions.projections import projection_of
+from dualtable._expressions.projections import Projection, projection_of
 from dualtable._expressions.requests import (
     Changes,
     CheckStep,
@@ -50,6 +50,7 @@ from dualtable._expressions.requests import (
     changes,
     judged,
 )
+from dualtable._reading.indexes import check_projects
 from dualtable._transforms.models import PLAIN, Form, Model
 from dualtable._wire import codec
 from dualtable._wire.items import check_item
@@ -189,22 +190,30 @@ class Exchange(Generic[Model]):
         if not self.is_elsewhere(get.table):
             return self.key(get.key), self.shown(get.projection, get.names)
         given = self.placeholders(get.names, None)
-        cut = self._cut(get.projection, given)
+        wanted = None if get.projection is None else _parsed(get.projection, given)
         given.check_all_used()
+        cut = (lambda item: item) if wanted is None else wanted.apply
         asked = TransactGet(get.table, codec.encode(get.key))
         return asked, lambda item: None if item is None else codec.decode(cut(item))
 
-    def index(self, name: str | None, declared: Sequence[Index]) -> Index | None:
+    def index(
+        self, name: str | None, declared: Sequence[Index], *, consistent_read: bool
+    ) -> Index | None:
         """Return an index as it is, with what is declared of how to complete it.
 
         Raises:
             UnknownIndexError: The new table has no index of that name.
+            RequestRefusedError: A global one is to be read consistently.
         """
         if name is None:
             return None
         if name not in self.new.indexes:
             raise UnknownIndexError(f"{self.new.table} has no index {name!r}")
         index = self.new.indexes[name]
+        if consistent_read and not index.local:
+            raise RequestRefusedError(
+                f"index {name} is a global one, which has no consistent reads; leave it out"
+            )
         said = next((each for each in declared if each.name == name), index)
         return attrs.evolve(index, old_index=said.old_index, old_value=said.old_value)
 
@@ -236,16 +245,19 @@ class Exchange(Generic[Model]):
         self,
         condition: ConditionBase | str | None,
         given: Placeholders,
+        index: Index | None,
         key: KeySchema | None = None,
     ) -> Callable[[WireItem], bool]:
         """Return what tells whether a logical item is wanted; `key` is what a query goes by.
 
         Raises:
-            RequestRefusedError: The condition is malformed, or is about an attribute of that key.
+            RequestRefusedError: The condition is malformed, or is about an attribute of that key,
+                or one that the index does not project.
         """
         if condition is None:
             return _everything
         wanted = judged(filter_of(condition, given), self.marks)
+        check_projects(index, wanted.roots, self.new.key, "the filter")
         for name in () if key is None else key.names:
             if name in wanted.roots:
                 raise RequestRefusedError(
@@ -265,18 +277,21 @@ class Exchange(Generic[Model]):
         if paths is None and not names:
             return self.loaded
         given = self.placeholders(names, None)
-        show = self.projection(paths, given)
+        show = self.projection(paths, given, None)
         given.check_all_used()
         marks = self.marks
         return lambda item: (
             None if item is None or marks.is_tombstone(item) else show(marks.strip(item))
         )
 
-    def projection(self, paths: Projected | None, given: Placeholders) -> Callable[[WireItem], Any]:
+    def projection(
+        self, paths: Projected | None, given: Placeholders, index: Index | None
+    ) -> Callable[[WireItem], Any]:
         """Return what makes of a logical item what a caller wants of it.
 
         Raises:
-            RequestRefusedError: A path is malformed, or a model needs whole items.
+            RequestRefusedError: A path is malformed, the index does not project what is at one, or
+                a model needs whole items.
         """
         if paths is None:
             return self.load
@@ -284,15 +299,20 @@ class Exchange(Generic[Model]):
             raise RequestRefusedError(
                 "a projection yields no whole items, as a model needs; leave one of them out"
             )
-        cut = self._cut(paths, given)
-        return lambda item: codec.decode(cut(item))
+        wanted = _parsed(paths, given)
+        check_projects(index, wanted.roots, self.new.key, "the projection")
+        return lambda item: codec.decode(wanted.apply(item))
 
-    @staticmethod
-    def _cut(paths: Projected | None, given: Placeholders) -> Callable[[WireItem], WireItem]:
-        if paths is None:
-            return lambda item: item
-        read = parse_projection if isinstance(paths, str) else projection_of
-        return read(paths, given).apply  # type: ignore[arg-type]
+    def projects(self, index: Index, paths: Projected, names: Mapping[str, str] | None) -> bool:
+        """Tell whether an index has all that is wanted."""
+        roots = _parsed(paths, self.placeholders(names, None)).roots
+        return all(index.projects(root, self.new.key) for root in roots)
+
+
+def _parsed(paths: Projected, given: Placeholders) -> Projection:
+    if isinstance(paths, str):
+        return parse_projection(paths, given)
+    return projection_of(paths, given)
 
 
 def _unconditional() -> RequestRefusedError:

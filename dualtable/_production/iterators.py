@@ -42,7 +42,7 @@ def iterator(
     check_range("limit", limit, 1, whole=True)
     check_range("max_read_items", max_read_items, 1, whole=True)
     check_range("max_read_bytes", max_read_bytes, 1, whole=True)
-    show = exchange.projection(projection, given)
+    show = exchange.projection(projection, given, index)
     given.check_all_used()
     return ItemIterator(
         open_source,

@@ -447,7 +447,8 @@ class DualTableRepository(Opened[Model]):
             TransformError: The partition cannot be mapped back to one of the old table, or the
                 transform fails on an item (while iterating; the latter unless there is `on_error`).
         """
-        found = self._exchange.index(index, self._migration.indexes or ())
+        declared = self._migration.indexes or ()
+        found = self._exchange.index(index, declared, consistent_read=consistent_read)
         given = self._exchange.placeholders(names, values)
         asked = Query(
             condition=self._exchange.key_condition(key_condition, found, given),
@@ -473,7 +474,7 @@ class DualTableRepository(Opened[Model]):
         return iterator(
             self._exchange,
             open_source,
-            keep=self._exchange.filter(filter, given, asked.condition.schema),
+            keep=self._exchange.filter(filter, given, found, asked.condition.schema),
             projection=projection,
             given=given,
             limit=limit,
@@ -488,6 +489,7 @@ class DualTableRepository(Opened[Model]):
     def scan(
         self,
         *,
+        index: str | None = None,
         filter: ConditionBase | str | None = None,  # noqa: A002
         projection: Projected | None = None,
         names: Mapping[str, str] | None = None,
@@ -508,6 +510,9 @@ class DualTableRepository(Opened[Model]):
         of the sort key, as on one table, if both tables have the same keys.
 
         Args:
+            index: The index to scan: only what belongs into it comes, and of that only what it
+                projects. Until the cut-over it is found in both tables, so both are read whole, and
+                its items come in the order of the table.
             filter: As for `query`; it may be about any attribute.
             projection: As for `query`.
             names: As for `query`.
@@ -525,24 +530,28 @@ class DualTableRepository(Opened[Model]):
         Raises:
             InvalidSettingError: A setting is out of range.
             InvalidTokenError: The token is damaged or of another scan.
+            UnknownIndexError: There is no such index.
             RequestRefusedError: A filter or projection is malformed; a name or value is not used.
             TransformError: The transform fails on an item (while iterating, unless there is
                 `on_error`).
         """
         tables, _ = self._open()
         given = self._exchange.placeholders(names, values)
+        found = self._exchange.index(index, (), consistent_read=consistent_read)
         counted: dict[str, Any] = {"whole": True, "optional": False}
         check_range("total_segments", total_segments, 1, 1_000_000, **counted)
         check_range("segment", segment, 0, total_segments - 1, **counted)
         asked = Scan(
             segment=segment,
             total_segments=total_segments,
+            index=found,
             consistent_read=consistent_read,
             page_items=max_read_items or (limit if filter is None else None),
         )
-        question = digest(["scan", segment, total_segments, *self._identity])
-        place = None if token is None else ScanPlace.of(from_token(token, question), tables)
-        last = None if after is None or token else starting_key(after, self._exchange.new)
+        question = digest(["scan", index, segment, total_segments, *self._identity])
+        place = None if token is None else ScanPlace.of(from_token(token, question), tables, asked)
+        schema = None if found is None else found.key
+        last = None if after is None or token else starting_key(after, self._exchange.new, schema)
 
         async def open_source(failures: Failures) -> Source:
             tables = await self._tables()
@@ -552,13 +561,13 @@ class DualTableRepository(Opened[Model]):
         return iterator(
             self._exchange,
             open_source,
-            keep=self._exchange.filter(filter, given),
+            keep=self._exchange.filter(filter, given, found),
             projection=projection,
             given=given,
             limit=limit,
             max_read_items=max_read_items,
             max_read_bytes=max_read_bytes,
-            index=None,
+            index=found,
             question=question,
             token=token,
             on_error=on_error,

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterable, Mapping
 
 import attrs
 
+from dualtable._reading import indexes
 from dualtable._reading.places import Scan, ScanPlace
 from dualtable._reading.queries import partition_of
 from dualtable._reading.tables import Tables
@@ -45,22 +46,25 @@ class OverNew:
 
     async def _read(self) -> None:
         self._tables = await self._tables.current()
-        new, marks = self._tables.new, self._tables.marks
+        new, marks, index = self._tables.new, self._tables.marks, self._scan.index
         page = await self._tables.gateway.scan(
             new.table,
             segment=self._scan.segment,
             total_segments=self._scan.total_segments,
+            index=None if index is None else index.name,
             start_key=self._start_key,
             limit=self._scan.page_items,
             consistent_read=self._scan.consistent_read,
         )
         self._start_key, self._ended = page.last_key, page.last_key is None
-        live = [item for item in page.items if not marks.is_tombstone(item)]
+        items = await indexes.alive(self._tables, index, page.items)
+        live = [item for item in items if not marks.is_tombstone(item)]
         keys = [key_of(item, new.key, new.table) for item in live]
         brought = await self._brought({identity(key): key for key in keys})
         for key, item in zip(keys, live, strict=True):
             if identity(key) not in brought:
-                self._left.append((key, item))
+                place = key if index is None else key | key_of(item, index.key, new.table)
+                self._left.append((place, item))
 
     async def _brought(self, keys: Mapping[Hashable, WireKey]) -> set[Hashable]:
         """Return which keys the pass over `old` has brought, by their identities."""

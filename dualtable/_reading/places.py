@@ -12,12 +12,14 @@ import attrs
 
 from dualtable._reading.tables import Tables
 from dualtable._reading.tokens import Position, checked_names, damaged, key_in
-from dualtable._wire.layouts import KeySchema
+from dualtable._wire.layouts import Index, KeySchema
 from dualtable._wire.types import WireKey
 from dualtable.errors import InvalidTokenError
 
 Mode: TypeAlias = Literal["new", "keys", "partitions"]
 """What the pass over `old` goes by; ``new`` where there is none."""
+
+_PAGE_ITEMS = 100
 
 
 @attrs.frozen(kw_only=True)
@@ -26,17 +28,32 @@ class Scan:
 
     segment: int = 0
     total_segments: int = 1
+    index: Index | None = None
     consistent_read: bool = False
     page_items: int | None = None
+
+    def over_tables(self) -> Scan:
+        """Return the scan of both tables that finds what belongs into the index.
+
+        How much of them does, nobody knows, so pages are not as short as what is asked for.
+        """
+        if self.index is None or self.page_items is None:
+            return attrs.evolve(self, index=None)
+        return attrs.evolve(self, index=None, page_items=max(self.page_items, _PAGE_ITEMS))
+
+    @property
+    def key_schemas(self) -> tuple[KeySchema, ...]:
+        """The keys beside the table's that a place in the index holds."""
+        return () if self.index is None else (self.index.key,)
 
 
 @attrs.frozen(kw_only=True)
 class ScanPlace:
     """Behind the key that was yielded last.
 
-    In the pass over `new`, when the scan has `passed` `old`, that is `after`. In the pass over
-    `old` it is `last`, and `after` is the old item to go on behind; None for `last` where that item
-    has yielded all that it has.
+    In the pass over `new`, when the scan has `passed` `old`, that is `after`; with the key of the
+    index, where that alone is read. In the pass over `old` it is `last`, and `after` is the old
+    item to go on behind; None for `last` where that item has yielded all that it has.
     """
 
     mode: Mode
@@ -53,7 +70,7 @@ class ScanPlace:
         return cls(mode=mode, old_key=described(tables.old.key), passed=mode == "new")
 
     @classmethod
-    def of(cls, position: Position, tables: Tables) -> ScanPlace:
+    def of(cls, position: Position, tables: Tables, scan: Scan) -> ScanPlace:
         """Return the place that a token holds.
 
         Raises:
@@ -68,7 +85,8 @@ class ScanPlace:
                 "the page token was given out before the cut-over, and the old table is not known"
                 " here any more; begin anew without it"
             )
-        after = key_in(position, "after", tables.new.key if passed else tables.old.key)
+        beside = scan.key_schemas if mode == "new" else ()
+        after = key_in(position, "after", tables.new.key if passed else tables.old.key, *beside)
         place = cls(
             mode=mode,
             old_key=position["old_key"],

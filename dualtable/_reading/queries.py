@@ -18,6 +18,7 @@ import attrs
 from dualtable._dynamodb.gateway import Page
 from dualtable._expressions.key_conditions import KeyCondition
 from dualtable._expressions.texts import Condition
+from dualtable._reading import indexes
 from dualtable._reading.offers import Failures, Offer, offers_of
 from dualtable._reading.streams import Merged, Stream, listed
 from dualtable._reading.tables import Tables
@@ -175,19 +176,10 @@ class _Reader:
                 if self._identity(item) not in hidden
                 and (above is None or self.query.rank(item) != above)
             ]
-            return await self._alive(shown), page.last_key
+            alive = await indexes.alive(self.tables, self.query.index, shown)
+            return alive, page.last_key
 
         return Stream(read, self._key, self.place.new)
-
-    async def _alive(self, items: list[WireItem]) -> list[WireItem]:
-        """Leave out tombstones that the index shows without their marker."""
-        index, marks = self.query.index, self.tables.marks
-        if index is None or not index.shows_the_dead(self.tables.new.key, marks.tombstone):
-            return items
-        keys = {self._identity(item): key_of(item, *self._base) for item in items}
-        found = await self.tables.fetch(self.tables.new, keys, consistent_read=True)
-        dead = {name for name, item in found.items() if marks.is_tombstone(item)}
-        return [item for item in items if self._identity(item) not in dead]
 
     async def old(self) -> Stream[Offer]:
         """Return what the old table yields: page by page where its keys are the new ones."""
@@ -220,7 +212,7 @@ class _Reader:
             left = []  # all has been copied, and deletes may be real
         live = [i for i in arrived.values() if not self.tables.marks.is_tombstone(i)]
         wanted = self._asked_for([*live, *await self._made(left)])
-        shown = [self._projected(item, index) for item in wanted]
+        shown = [indexes.entry(index, item, self.tables.new.key) for item in wanted]
         if self.behind is not None:
             return self._behind(self.behind, frozenset(keys), self._offered(shown))
         return self.new(hidden=frozenset(keys)), self.listed(self._offered(shown))
@@ -340,10 +332,6 @@ class _Reader:
 
     def _offered(self, items: Iterable[WireItem]) -> list[Offer]:
         return [Offer(key := self._key(item), key, partial(_given, item)) for item in items]
-
-    def _projected(self, item: WireItem, index: Index) -> WireItem:
-        table_key = self.tables.new.key
-        return {name: value for name, value in item.items() if index.projects(name, table_key)}
 
     def _is_after(self, rank: Any, last: WireKey | None) -> bool:
         if last is None:

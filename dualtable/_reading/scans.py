@@ -10,6 +10,10 @@ query reads it, so its items come in the order of the sort key, as on one table,
 they are in. It has then brought every partition of which `old` has an item. Else it goes by keys.
 It goes by keys too as long as `old` is not frozen: an item of a partition might come to be there
 behind the scan's back.
+
+A scan of an index is one of the tables, as long as there are two: nothing else has all that belongs
+into the index. So its items come in the order of the table then. After the cut-over it is one of
+the index of `new`.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from typing import Protocol, TypeAlias
 
 import attrs
 
+from dualtable._reading import indexes
 from dualtable._reading.offers import Failures
 from dualtable._reading.pass_by_keys import ByKeys
 from dualtable._reading.pass_by_partitions import ByPartitions
@@ -50,7 +55,16 @@ class ScanReader:
         self._pass = self._begun(self._place)
 
     async def next(self) -> WireItem | None:
-        """Return the next logical item; None at the end."""
+        """Return the next logical item, or what the index has of it; None at the end."""
+        index = self._scan.index
+        while True:
+            item = await self._next()
+            if item is None or index is None:
+                return item
+            if indexes.holds(index, item):
+                return indexes.entry(index, item, self._tables.new.key)
+
+    async def _next(self) -> WireItem | None:
         step = await self._pass.next()
         if step is None and not self._place.passed and await self._goes_on():
             self._place = attrs.evolve(self._place, passed=True, after=None, last=None)
@@ -71,7 +85,10 @@ class ScanReader:
         return self._place
 
     def _begun(self, place: ScanPlace) -> Pass:
-        if place.passed:
+        if place.mode == "new":
             return OverNew(self._tables, self._scan, place)
+        scan = self._scan.over_tables()
+        if place.passed:
+            return OverNew(self._tables, scan, place)
         over_old = ByPartitions if place.mode == "partitions" else ByKeys
-        return over_old(self._tables, self._scan, place, self._failures)
+        return over_old(self._tables, scan, place, self._failures)

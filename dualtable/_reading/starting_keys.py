@@ -52,11 +52,12 @@ def query_place(key: WireKey, query: Query) -> QueryPlace | Behind:
 
 
 async def scan_place(tables: Tables, key: WireKey) -> ScanPlace:
-    """Return the place behind a key of a scan."""
+    """Return the place behind a key of a scan, of an index with both keys."""
     first = ScanPlace.first(tables)
-    over_new = attrs.evolve(first, passed=True, after=key)
     if first.passed:
-        return over_new
+        return attrs.evolve(first, after=key)
+    key = {name: key[name] for name in tables.new.key.names}
+    over_new = attrs.evolve(first, passed=True, after=key)
     if first.mode == "keys":
         return await _by_keys(tables, key, first) or over_new
     name = tables.new.key.partition.name

@@ -198,7 +198,6 @@ def counts_only(taken: Taken, parameters: Mapping[str, Any]) -> bool:
 
     Raises:
         ClientError: What it selects and what it projects do not go together.
-        RequestRefusedError: An index is asked for more than it has.
     """
     projects, index = "ProjectionExpression" in parameters, parameters.get("IndexName")
     select = parameters.get("Select", "SPECIFIC_ATTRIBUTES" if projects else "ALL_ATTRIBUTES")
@@ -211,9 +210,4 @@ def counts_only(taken: Taken, parameters: Mapping[str, Any]) -> bool:
         )
     if select == "ALL_PROJECTED_ATTRIBUTES" and index is None:
         raise not_valid("ALL_PROJECTED_ATTRIBUTES needs an IndexName", taken.operation)
-    if index is not None and parameters.get("Select") == "ALL_ATTRIBUTES":
-        raise RequestRefusedError(
-            f"{taken.operation}: Select=ALL_ATTRIBUTES of an index is not done here; get the items"
-            " by their keys"
-        )
     return bool(select == "COUNT")

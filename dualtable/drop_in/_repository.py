@@ -5,14 +5,17 @@ The rule: what is asked here is about tables and keys, never about what becomes 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
+from dualtable._expressions.texts import PLACEHOLDER
 from dualtable._production.opened import called
 from dualtable._production.repository import DualTableRepository
 from dualtable._wire import codec
 from dualtable._wire.keys import identity, key_of
+from dualtable._wire.layouts import Index
 from dualtable._wire.types import Item, Key
+from dualtable.errors import RequestRefusedError
 
 
 class Repository(DualTableRepository[Item]):
@@ -53,3 +56,55 @@ class Repository(DualTableRepository[Item]):
         """
         new = self._exchange.new
         return identity(key_of(codec.encode(item), new.key, new.table))
+
+    def asks_beyond(self, parameters: Mapping[str, Any]) -> bool:
+        """Tell whether a query or scan wants more of items than the local index has that it reads.
+
+        Raises:
+            RequestRefusedError: It is a global index, which has no more than that.
+        """
+        index = self._exchange.new.indexes.get(parameters.get("IndexName", ""))
+        if index is None or not self._wants_beyond(index, parameters):
+            return False
+        if not index.local:
+            raise RequestRefusedError(
+                f"index {index.name} is a global one and does not project all that is asked for;"
+                " get the items by their keys"
+            )
+        return True
+
+    def _wants_beyond(self, index: Index, parameters: Mapping[str, Any]) -> bool:
+        if parameters.get("Select") == "ALL_ATTRIBUTES":
+            return index.projection != "ALL"
+        wanted = parameters.get("ProjectionExpression")
+        names = parameters.get("ExpressionAttributeNames")
+        return wanted is not None and not self._exchange.projects(index, wanted, names)
+
+    async def whole(self, entries: Iterable[Item], parameters: Mapping[str, Any]) -> list[Item]:
+        """Return what is wanted of the items that a local index has found, while they are there."""
+        keys = [{name: entry[name] for name in self._exchange.new.key.names} for entry in entries]
+        wanted = parameters.get("ProjectionExpression")
+        found = await self.batch_get(
+            keys,
+            projection=wanted,
+            names=None if wanted is None else names_in(parameters, wanted),
+            consistent_read=parameters.get("ConsistentRead", False),
+        )
+        return [item for item in found if item is not None]
+
+
+def names_in(parameters: Mapping[str, Any], *texts: Any) -> dict[str, str]:
+    """Return those names of a request that some of its expressions use."""
+    used = {token for text in texts if isinstance(text, str) for token in PLACEHOLDER.findall(text)}
+    names = parameters.get("ExpressionAttributeNames") or {}
+    return {token: name for token, name in names.items() if token in used}
+
+
+def without_projection(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a query or scan of whole entries, without the names that its projection alone uses."""
+    left = {name: each for name, each in parameters.items() if name != "ProjectionExpression"}
+    projected = names_in(parameters, parameters.get("ProjectionExpression"))
+    others = names_in(parameters, *left.values())
+    names = left.pop("ExpressionAttributeNames", None) or {}
+    kept = {t: name for t, name in names.items() if t in others or t not in projected}
+    return {**left, "ExpressionAttributeNames": kept} if kept else left

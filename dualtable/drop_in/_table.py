@@ -20,7 +20,7 @@ from dualtable.drop_in._client import Client, Meta
 from dualtable.drop_in._errors import answered, not_valid
 from dualtable.drop_in._others import Others
 from dualtable.drop_in._parameters import check, counts_only, returns_old
-from dualtable.drop_in._repository import Repository
+from dualtable.drop_in._repository import Repository, without_projection
 from dualtable.drop_in._values import BatchWriter, shown
 from dualtable.errors import RequestRefusedError
 
@@ -203,12 +203,11 @@ class Table:
         with answered(taken.operation, parameters):
             items = self._repository.query(
                 parameters["KeyConditionExpression"],
-                index=parameters.get("IndexName"),
                 descending=not parameters.get("ScanIndexForward", True),
                 after=parameters.get("ExclusiveStartKey"),
-                **_page(parameters),
+                **self._page(parameters),
             )
-            return await _answer(items, only_counts)
+            return await self._answer(items, parameters, only_counts)
 
     async def scan(self, **parameters: Any) -> dict[str, Any]:
         """Return a page of all items, as `query` does.
@@ -217,31 +216,30 @@ class Table:
         that another process has got before it, must not be used here after it.
 
         Args:
-            **parameters: Those of `query` but for ``KeyConditionExpression``,
-                ``ScanIndexForward`` and ``IndexName``; ``Segment``, ``TotalSegments``.
+            **parameters: Those of `query` but for ``KeyConditionExpression`` and
+                ``ScanIndexForward``; ``Segment``, ``TotalSegments``.
         """
         taken = _parameters.SCAN
         check(taken, parameters)
         only_counts = counts_only(taken, parameters)
         _check_segments(parameters)
-        if "IndexName" in parameters:
-            raise RequestRefusedError(
-                "Scan: IndexName is not done here; query the index, or scan the table"
-            )
         segment, total = parameters.get("Segment", 0), parameters.get("TotalSegments", 1)
-        start = parameters.get("ExclusiveStartKey")
+        start, scan = (
+            parameters.get("ExclusiveStartKey"),
+            (parameters.get("IndexName"), segment, total),
+        )
         with answered(taken.operation, parameters):
-            token = start and self._starting.get(_named(segment, total, start))
+            token = start and self._starting.get(_named(scan, start))
             items = self._repository.scan(
                 segment=segment,
                 total_segments=total,
                 token=token,
                 after=start if token is None else None,
-                **_page(parameters),
+                **self._page(parameters),
             )
-            answer = await _answer(items, only_counts)
+            answer = await self._answer(items, parameters, only_counts)
         if items.last_key is not None:
-            self._remember(_named(segment, total, items.last_key), items.token)
+            self._remember(_named(scan, items.last_key), items.token)
         return answer
 
     def batch_writer(
@@ -281,6 +279,40 @@ class Table:
             await self.load()
         return (self._description or {}).get(name)
 
+    def _page(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return what a query and a scan of the repository are given alike."""
+        if self._repository.asks_beyond(parameters):
+            parameters = without_projection(parameters)
+        return {
+            "index": parameters.get("IndexName"),
+            "filter": parameters.get("FilterExpression"),
+            "projection": parameters.get("ProjectionExpression"),
+            "names": parameters.get("ExpressionAttributeNames"),
+            "values": parameters.get("ExpressionAttributeValues"),
+            "max_read_items": parameters.get("Limit"),
+            "max_read_bytes": _PAGE_BYTES,
+            "consistent_read": parameters.get("ConsistentRead", False),
+        }
+
+    async def _answer(
+        self, items: ItemIterator[Item], parameters: dict[str, Any], only_counts: bool
+    ) -> dict[str, Any]:
+        found: list[Item] = []
+        if only_counts:
+            count = await items.count()
+        else:
+            found = [item async for item in items]
+            count = len(found)
+        if found and self._repository.asks_beyond(parameters):
+            found = await self._repository.whole(found, parameters)
+        return {
+            **({} if only_counts else {"Items": [shown(item) for item in found]}),
+            "Count": count,
+            "ScannedCount": items.read,
+            **({} if items.last_key is None else {"LastEvaluatedKey": shown(items.last_key)}),
+            **_response(),
+        }
+
     def _remember(self, name: str, token: str | None) -> None:
         self._starting[name] = token
         if len(self._starting) > _REMEMBERED:
@@ -292,9 +324,9 @@ def _check_segments(parameters: dict[str, Any]) -> None:
         raise not_valid("Segment and TotalSegments go together", "Scan")
 
 
-def _named(segment: int, total: int, key: Item) -> str:
+def _named(scan: tuple[str | None, int, int], key: Item) -> str:
     """Return a text that is equal for equal keys, however their values are spelled or wrapped."""
-    return repr((segment, total, sorted(codec.encode(key).items())))
+    return repr((scan, sorted(codec.encode(key).items())))
 
 
 def _condition(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -302,29 +334,6 @@ def _condition(parameters: dict[str, Any]) -> dict[str, Any]:
         "condition": parameters.get("ConditionExpression"),
         "names": parameters.get("ExpressionAttributeNames"),
         "values": parameters.get("ExpressionAttributeValues"),
-    }
-
-
-def _page(parameters: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "filter": parameters.get("FilterExpression"),
-        "projection": parameters.get("ProjectionExpression"),
-        "names": parameters.get("ExpressionAttributeNames"),
-        "values": parameters.get("ExpressionAttributeValues"),
-        "max_read_items": parameters.get("Limit"),
-        "max_read_bytes": _PAGE_BYTES,
-        "consistent_read": parameters.get("ConsistentRead", False),
-    }
-
-
-async def _answer(items: ItemIterator[Item], only_counts: bool) -> dict[str, Any]:
-    found = [shown(item) async for item in items]
-    return {
-        **({} if only_counts else {"Items": found}),
-        "Count": len(found),
-        "ScannedCount": items.read,
-        **({} if items.last_key is None else {"LastEvaluatedKey": shown(items.last_key)}),
-        **_response(),
     }
 
 

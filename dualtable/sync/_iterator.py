@@ -5,8 +5,8 @@ The rule: items are read on the loop's thread, and a caller's function is called
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Generic, NoReturn, Self, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Generic, NoReturn, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -16,6 +16,8 @@ from dualtable._transforms.models import Model
 from dualtable._wire.types import Key
 from dualtable.errors import DualTableError
 from dualtable.sync._loop_thread import LoopThread
+
+_T = TypeVar("_T")
 
 OnError: TypeAlias = Callable[[DualTableError], object]
 Relayed: TypeAlias = Callable[[DualTableError], Awaitable[object]]
@@ -74,19 +76,31 @@ class ItemIterator(Generic[Model]):
     def __next__(self) -> Model:
         """Return the next item."""
         try:
-            if self._told is None:
-                return self._thread.run(self._items.__anext__())
-            return self._thread.run_calling(self._told.on_error, self._telling)
+            return self._run(self._items.__anext__)
         except StopAsyncIteration:
             raise StopIteration from None
+
+    def count(self) -> int:
+        """Return how many items come from here on, without decoding one.
+
+        Bounds, filters, `token`, `last_key` and `read` count as where they are iterated over. What
+        only a `model` would find wrong with an item is not found.
+        """
+        return self._run(self._items.count)
 
     def __reduce__(self) -> NoReturn:
         stays("an iterator of items")
 
-    async def _telling(self, relayed: Relayed) -> Model:
-        if self._told is not None:
-            self._told.relayed = relayed
-        return await self._items.__anext__()
+    def _run(self, call: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        told = self._told
+        if told is None:
+            return self._thread.run(call())
+
+        async def telling(relayed: Relayed) -> _T:
+            told.relayed = relayed
+            return await call()
+
+        return self._thread.run_calling(told.on_error, telling)
 
 
 @attrs.define

@@ -276,6 +276,7 @@ class DualTableRepository(Generic[Model]):
     def scan(
         self,
         *,
+        index: str | None = None,
         filter: ConditionBase | str | None = None,  # noqa: A002
         projection: Projected | None = None,
         names: Mapping[str, str] | None = None,
@@ -292,6 +293,7 @@ class DualTableRepository(Generic[Model]):
     ) -> ItemIterator[Model]:
         told = None if on_error is None else Told(on_error)
         items = self._repository.scan(
+            index=index,
             filter=filter,
             projection=projection,
             names=names,

@@ -190,6 +190,7 @@ class MemoryGateway(TableSettings):
         *,
         segment: int,
         total_segments: int,
+        index: str | None = None,
         start_key: WireKey | None = None,
         limit: int | None = None,
         consistent_read: bool = False,
@@ -200,10 +201,11 @@ class MemoryGateway(TableSettings):
         check_limit(limit)
         if not 0 <= segment < total_segments <= _MAX_TOTAL_SEGMENTS:
             raise refused(f"there is no segment {segment} of {total_segments}")
-        start_key = found.checked_start(found.order, start_key)
+        kept = found.order_of(index, consistent_read=consistent_read)
+        start_key = found.checked_start(kept, start_key)
         page = found.page(
-            found.order,
-            found.order.segment(segment, total_segments, start_key),
+            kept,
+            kept.segment(segment, total_segments, start_key),
             self._seen(found, consistent_read),
             limit=limit,
             most_places=self.faults.page_places("scan", table),

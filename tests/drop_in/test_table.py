@@ -127,7 +127,6 @@ async def test_a_client_token_is_known_again() -> None:
         (lambda t: t.put_item(Item={"id": "x"}, Expected={}), "Expected"),
         (lambda t: t.query(KeyConditions={}), "KeyConditions"),
         (lambda t: t.scan(ReturnConsumedCapacity="TOTAL"), "ReturnConsumedCapacity"),
-        (lambda t: t.scan(IndexName="by-state"), "IndexName"),
         (lambda t: t.meta.client.get_item(TableName="others", Key={"id": "x"}), "others"),
     ],
 )

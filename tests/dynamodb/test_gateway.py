@@ -1075,6 +1075,38 @@ async def test_pages_of_an_index_go_on_by_both_keys(gateway: Gateway, sorted_tab
         assert sorted(item["id"]["S"] for item in items) == [f"p-{n}" for n in range(7)]
 
 
+async def test_a_scan_of_an_index_finds_what_is_in_it(gateway: Gateway, sorted_table: str) -> None:
+    """Page by page by both keys, in segments; what lacks a key of the index is not there."""
+    for number in range(7):
+        region = {"region": S("eu" if number % 2 else "us"), "total": N(str(number))}
+        await gateway.put(sorted_table, day(f"p-{number}", 1, **region, rest=S("r")))
+    await gateway.put(sorted_table, day("p-7", 1))
+    found: list[WireItem] = []
+    for segment in range(2):
+
+        async def read(start_key: WireKey | None, segment: int = segment) -> Page:
+            page = await gateway.scan(
+                sorted_table,
+                segment=segment,
+                total_segments=2,
+                index="by-region-keys",
+                start_key=start_key,
+                limit=2,
+            )
+            assert page.last_key is None or page.last_key.keys() == {"id", "day", "region"}
+            return page
+
+        items, _ = await all_pages(read)
+        found += items
+    assert sorted(item["id"]["S"] for item in found) == [f"p-{n}" for n in range(7)]
+    assert all(item.keys() == {"id", "day", "region"} for item in found)
+    for wrong in ("by-region", "nope"):
+        with pytest.raises(RequestRefusedError):
+            await gateway.scan(
+                sorted_table, segment=0, total_segments=1, index=wrong, consistent_read=True
+            )
+
+
 async def test_a_local_index_can_be_read_consistently(gateway: Gateway, sorted_table: str) -> None:
     """A global one cannot; one that does not exist is refused."""
     for number in range(3):
