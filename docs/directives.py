@@ -47,6 +47,13 @@ class CommandLine(SphinxDirective):
         return self.parse_text_to_nodes(from_code.command_line(), allow_section_headings=True)
 
 
+class JsonSchemas(SphinxDirective):
+    """What each command answers, as JSON Schema."""
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse_text_to_nodes(from_code.json_schemas(), allow_section_headings=True)
+
+
 def literal(text: str) -> nodes.literal_block:
     """Return text as it is."""
     return nodes.literal_block(text, text, language="text")
@@ -80,4 +87,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("phase-diagram", PhaseDiagram)
     app.add_directive("phase-table", PhaseTable)
     app.add_directive("command-line", CommandLine)
+    app.add_directive("json-schemas", JsonSchemas)
     return {"parallel_read_safe": True}

@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
+import json
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dualtable import errors
 from dualtable.__main__ import ALL_COMMANDS
-from dualtable._cli.main import parser_of
+from dualtable._cli.main import parser_of, schema_of
 from dualtable._control.phases import ROUTES, TRANSITIONS, Phase, Route, Writes
 
 _PROJECT = Path(__file__).parents[1]
@@ -84,6 +85,14 @@ def command_line() -> str:
         if isinstance(action, argparse._SubParsersAction)
     )
     return "\n\n".join(_command(name, parser) for name, parser in commands.choices.items())
+
+
+def json_schemas() -> str:
+    """Return a section for each command with the schema of its answer."""
+    schemas = ((command.name, schema_of(command)) for command in ALL_COMMANDS)
+    return "\n\n".join(
+        f"## {name}\n\n```json\n{json.dumps(schema, indent=2)}\n```" for name, schema in schemas
+    )
 
 
 def _command(name: str, parser: argparse.ArgumentParser) -> str:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 
-import attrs
-
 from dualtable._cli.command import WELL, Answer, Command
 from dualtable._cli.options import UNLIMITED, add_migration, add_output, add_rate, connection_of
 from dualtable._control.control_table import Limits
@@ -41,7 +39,7 @@ def _resume(options: Namespace) -> Answer:
 
 def _answer(limits: Limits, options: Namespace, *more: str) -> Answer:
     name = load_migration(options.reference).name
-    return Answer(WELL, attrs.asdict(limits), [limits_text(limits, name), *more])
+    return Answer(WELL, limits, [limits_text(limits, name), *more])
 
 
 CEILINGS = (
@@ -50,17 +48,20 @@ CEILINGS = (
         "Show or change how fast all running migrators may go; kept for later runs, too.",
         _rate,
         (add_migration, add_rate, add_output),
+        (Limits,),
     ),
     Command(
         "pause",
         "Let all running migrators stand still, until 'resume'; production goes on.",
         _pause,
         (add_migration, add_output),
+        (Limits,),
     ),
     Command(
         "resume",
         "Let them go on as fast as before the pause.",
         _resume,
         (add_migration, add_output),
+        (Limits,),
     ),
 )

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-import attrs
-
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
 from dualtable._cli.options import add_output
-from dualtable._operations.code_check import check_code
+from dualtable._operations.code_check import CodeReport, check_code
 
 _BLIND = "not seen: names that are put together or read at run time, and code that is not Python"
 
 
 def _check_code(options: Namespace) -> Answer:
     report = check_code(options.paths, options.table)
-    said = f"{len(report.uses)} found in {report.files} files, of {', '.join(report.tables)}"
+    said = f"{len(report.uses)} found in {report.files} files, of {', '.join(report.old_tables)}"
     return Answer(
         NOT_WELL if report.uses else WELL,
-        attrs.asdict(report),
+        report,
         [*map(str, report.uses), said, _BLIND],
     )
 
@@ -42,4 +40,5 @@ CHECK_CODE = Command(
     "Find what in Python source goes past the repository to the old table.",
     _check_code,
     (_add_code, add_output),
+    (CodeReport,),
 )

@@ -22,15 +22,24 @@ class Answer:
     """
 
     exit_code: int
-    data: dict[str, Any]
+    report: Any  # of an attrs class
     lines: list[str] = attrs.field(factory=list)
 
 
 @attrs.frozen
 class Command:
-    """A subcommand: what it does, how it is run, and the groups of options that it takes."""
+    """A subcommand.
+
+    Attributes:
+        name: The word for it.
+        purpose: What it does, in a sentence.
+        run: Does it.
+        options: Groups of options that it takes.
+        answers: The classes of its reports.
+    """
 
     name: str
     purpose: str
     run: Callable[[Namespace], Answer]
     options: tuple[Callable[[ArgumentParser], None], ...]
+    answers: tuple[type, ...]

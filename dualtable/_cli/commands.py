@@ -11,8 +11,6 @@ import logging
 from argparse import Namespace
 from typing import Any
 
-import attrs
-
 from dualtable._cli.ceilings import CEILINGS
 from dualtable._cli.code_checks import CHECK_CODE
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
@@ -36,18 +34,19 @@ from dualtable._copy.dead_letters import default_dead_letters
 from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationReport
 from dualtable._operations.cleanup import CleanupReport, clean_up
-from dualtable._operations.creation import create_table
-from dualtable._operations.freezing import freeze
+from dualtable._operations.creation import CreationReport, create_table
+from dualtable._operations.freezing import FreezeReport, freeze
 from dualtable._operations.gates import Gate
 from dualtable._operations.lifecycle import Lifecycle
 from dualtable._operations.precautions import check_precautions
 from dualtable._operations.reference import load_migration
+from dualtable._progress.shown import of_migration, of_verification, shown
 from dualtable._proof.findings import VerificationReport
+from dualtable._proof.sampling import SampleReport
 from dualtable._proof.verifier import Verifier
 from dualtable._telling import copies, creations, gates, proofs
-from dualtable._telling.progress import of_migration, of_verification, shown
+from dualtable._telling.answers import Entered, Mended
 from dualtable._transforms.migration import Migration
-from dualtable._wire import codec
 from dualtable.errors import DualTableError, GateClosedError
 
 _log = logging.getLogger("dualtable.cli")
@@ -58,7 +57,7 @@ def _create(options: Namespace) -> Answer:
     report = asyncio.run(create_table(migration, **_connection(options)))
     return Answer(
         WELL if report.ok else NOT_WELL,
-        creations.creation_data(report),
+        report,
         creations.creation_text(report, migration, options.reference),
     )
 
@@ -74,7 +73,7 @@ def _migrate(options: Namespace) -> Answer:
     )
     return Answer(
         WELL if report.ok else NOT_WELL,
-        copies.migration_data(report),
+        report,
         copies.migration_text(report, migration, request),
     )
 
@@ -123,7 +122,7 @@ def _verify(options: Namespace) -> Answer:
     report = asyncio.run(_run_verifier(migration, options))
     return Answer(
         WELL if report.ok else NOT_WELL,
-        proofs.verification_data(report),
+        report,
         proofs.verification_text(report, migration, options.reference),
     )
 
@@ -133,7 +132,7 @@ def _repair_key(migration: Migration, options: Namespace) -> Answer:
     paths = asyncio.run(verifier.repair_key(options.repair_key))
     return Answer(
         WELL,
-        {"key": codec.encode(options.repair_key), "paths": list(paths), "ok": True},
+        Mended(options.repair_key, tuple(paths)),
         [proofs.mending_text(options.repair_key, paths)],
     )
 
@@ -149,7 +148,7 @@ def _sample(migration: Migration, options: Namespace) -> Answer:
     report = asyncio.run(verifier.sample(options.sample))
     return Answer(
         WELL if report.ok else NOT_WELL,
-        proofs.sample_data(report),
+        report,
         proofs.sample_text(report, migration, options.reference),
     )
 
@@ -206,7 +205,7 @@ async def _plan_or_advance(
     observer = _tell if options.wait else None
     phase = await lifecycle.advance(to=to, wait=options.wait, observer=observer, **word)
     return Answer(
-        WELL, {"phase": phase}, gates.entered_text(phase, migration.name, options.reference)
+        WELL, Entered(phase), gates.entered_text(phase, migration.name, options.reference)
     )
 
 
@@ -222,7 +221,7 @@ def _freeze(options: Namespace) -> Answer:
     report = asyncio.run(
         freeze(migration, role=options.role, undo=options.undo, **_connection(options))
     )
-    return Answer(WELL, attrs.asdict(report), gates.freeze_text(report))
+    return Answer(WELL, report, gates.freeze_text(report))
 
 
 def _clean_up(options: Namespace) -> Answer:
@@ -230,7 +229,7 @@ def _clean_up(options: Namespace) -> Answer:
     report = asyncio.run(_run_cleanup(migration, options))
     return Answer(
         WELL if report.ok else NOT_WELL,
-        {**attrs.asdict(report), "ok": report.ok},
+        report,
         gates.cleanup_text(report, migration, options.reference),
     )
 
@@ -251,7 +250,7 @@ async def _run_cleanup(migration: Migration, options: Namespace) -> CleanupRepor
 def _gate_answer(gate: Gate, migration: Migration) -> Answer:
     return Answer(
         WELL if gate.open else NOT_WELL,
-        gates.gate_data(gate),
+        gate,
         gates.gate_text(gate, migration.name),
     )
 
@@ -265,36 +264,42 @@ COMMANDS = (
         "Create the new table and the control table.",
         _create,
         (add_migration, add_output),
+        (CreationReport,),
     ),
     Command(
         "advance",
         "Enter the next phase through its gate; --plan shows it.",
         _advance,
         (add_migration, add_advance, add_output),
+        (Entered, Gate),
     ),
     Command(
         "freeze",
         "Deny every write to the old table by its resource policy; --undo takes it away.",
         _freeze,
         (add_migration, add_freeze, add_output),
+        (FreezeReport,),
     ),
     Command(
         "migrate",
         "Copy what is not in the new table yet; go on where an earlier run stopped.",
         _migrate,
         (add_migration, add_scan, add_processes, add_copy, add_output),
+        (MigrationReport,),
     ),
     Command(
         "verify",
         "Prove that what the old table holds has arrived.",
         _verify,
         (add_migration, add_proof, add_scan, add_processes, add_output),
+        (VerificationReport, SampleReport, Mended),
     ),
     Command(
         "cleanup",
         "Delete the tombstones of a finished migration; go on where it was stopped.",
         _clean_up,
         (add_migration, add_cleanup, add_processes, add_output),
+        (CleanupReport,),
     ),
     STATUS,
     LIST,

@@ -8,13 +8,11 @@ from __future__ import annotations
 import asyncio
 from argparse import ArgumentParser, Namespace
 
-import attrs
-
 from dualtable._cli.command import WELL, Answer, Command
 from dualtable._cli.options import add_connection, add_migration, add_output, connection_of
 from dualtable._operations.reference import load_migration
-from dualtable._standing.listing import list_migrations
-from dualtable._standing.status import read_status
+from dualtable._standing.listing import Listing, list_migrations
+from dualtable._standing.status import MigrationStatus, read_status
 from dualtable._telling import statuses
 from dualtable._telling.listings import listing_text
 from dualtable._transforms.migration import DEFAULT_CONTROL_TABLE
@@ -25,13 +23,17 @@ def _status(options: Namespace) -> Answer:
     status = asyncio.run(read_status(migration, **connection_of(options)))
     return Answer(
         WELL,
-        statuses.status_data(status),
+        status,
         statuses.status_text(status, options.reference),
     )
 
 
 STATUS = Command(
-    "status", "Show how far the migration has come.", _status, (add_migration, add_output)
+    "status",
+    "Show how far the migration has come.",
+    _status,
+    (add_migration, add_output),
+    (MigrationStatus,),
 )
 
 
@@ -46,7 +48,7 @@ def _add_control_table(parser: ArgumentParser) -> None:
 
 def _list(options: Namespace) -> Answer:
     listing = asyncio.run(list_migrations(options.control_table, **connection_of(options)))
-    return Answer(WELL, attrs.asdict(listing), listing_text(listing))
+    return Answer(WELL, listing, listing_text(listing))
 
 
 LIST = Command(
@@ -54,4 +56,5 @@ LIST = Command(
     "Show all migrations of a control table, each in a line.",
     _list,
     (_add_control_table, add_connection, add_output),
+    (Listing,),
 )

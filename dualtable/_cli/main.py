@@ -22,11 +22,12 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any, NoReturn, TextIO
 
-import attrs
-
 from dualtable._cli.command import NOT_WELL, WRONG_USE, Answer, Command
 from dualtable._cli.log import logged_to_stderr
+from dualtable._cli.options import add_migration
 from dualtable._operations.reference import load_migration
+from dualtable._telling.answers import Failure
+from dualtable._telling.forms import SCHEMA_VERSION, schema_of_command, told
 from dualtable._telling.guesses import unknown_command, unknown_options
 from dualtable._telling.terminal import json_line, shown_plainly
 from dualtable.errors import (
@@ -36,9 +37,6 @@ from dualtable.errors import (
     ServerNotStartedError,
     TableNotFoundError,
 )
-
-SCHEMA_VERSION = 1
-"""Of the JSON object of every command; another number where a field goes or changes its sense."""
 
 _ADVICE: dict[type[DualTableError], str] = {
     DualTableError: "",
@@ -69,12 +67,13 @@ def run(commands: Sequence[Command], arguments: Sequence[str]) -> int:
             _sigterm_as_sigint(),
         ):
             answer: Answer = options.command.run(options)
-            answer = attrs.evolve(answer, data=_about(options) | answer.data)
+            about = _about(options)
     except DualTableError as error:
-        answer = _failure(error)
+        answer, about = _failure(error), {}
     except KeyboardInterrupt:
+        about = {}
         answer = _told("KeyboardInterrupt", "stopped at once; what is settled stays", NOT_WELL)
-    _print(answer, as_json="--json" in arguments)
+    _print(answer, about, as_json="--json" in arguments)
     return answer.exit_code
 
 
@@ -110,8 +109,8 @@ def _about(options: Namespace) -> dict[str, Any]:
     return {"name": migration.name, "tables": names}
 
 
-def _print(answer: Answer, *, as_json: bool) -> None:
-    data = {"schema_version": SCHEMA_VERSION, **answer.data}
+def _print(answer: Answer, about: dict[str, Any], *, as_json: bool) -> None:
+    data = {"schema_version": SCHEMA_VERSION, **about, **told(answer.report)}
     for line in [json_line(data)] if as_json else answer.lines:
         _say(line, file=sys.stdout)
 
@@ -131,7 +130,7 @@ def _failure(error: DualTableError) -> Answer:
 
 def _told(error: str, message: str, exit_code: int) -> Answer:
     _say(f"dualtable: {message}", file=sys.stderr)
-    return Answer(exit_code, {"error": error, "message": message})
+    return Answer(exit_code, Failure(error, message))
 
 
 # The arguments
@@ -155,6 +154,12 @@ class _Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise DualTableError(f"{message}; see {self.prog} --help")
+
+
+def schema_of(command: Command) -> dict[str, Any]:
+    """Return the JSON Schema of what a command answers with ``--json``."""
+    about = add_migration in command.options
+    return schema_of_command(command.name, command.answers, about=about)
 
 
 def parser_of(commands: Sequence[Command]) -> ArgumentParser:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from argparse import ArgumentParser, Namespace
 
-import attrs
-
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
 from dualtable._cli.options import (
     add_connection,
@@ -21,12 +19,14 @@ from dualtable._cli.options import (
 )
 from dualtable._operations.reference import load_migration
 from dualtable._operations.trial import try_transform
-from dualtable._planning.draft import draft_migration
+from dualtable._planning.draft import Draft, draft_migration
 from dualtable._planning.planner import Planner
 from dualtable._planning.prices import Prices
+from dualtable._planning.steps import steps
 from dualtable._telling import plans
+from dualtable._telling.answers import PlannedSteps, Trials
 from dualtable._telling.listings import draft_text
-from dualtable._telling.trials import is_well, trial_data, trial_text
+from dualtable._telling.trials import is_well, trial_text
 from dualtable.errors import InvalidSettingError
 
 
@@ -46,7 +46,7 @@ def _init(options: Namespace) -> Answer:
     draft = asyncio.run(
         draft_migration(options.old, options.new, path=options.file, **connection_of(options))
     )
-    return Answer(WELL, attrs.asdict(draft), draft_text(draft))
+    return Answer(WELL, draft, draft_text(draft))
 
 
 INIT = Command(
@@ -54,6 +54,7 @@ INIT = Command(
     "Write the file of a migration from what the old table and some of its items look like.",
     _init,
     (_add_drafting, add_connection, add_output),
+    (Draft,),
 )
 
 
@@ -90,7 +91,7 @@ def _plan(options: Namespace) -> Answer:
     plan = asyncio.run(planner.run())
     return Answer(
         WELL if plan.ok else NOT_WELL,
-        plans.plan_data(plan, migration, options.reference),
+        PlannedSteps.of(plan, tuple(steps(migration, plan, options.reference))),
         plans.plan_text(plan, migration, options.reference),
     )
 
@@ -100,6 +101,7 @@ PLAN = Command(
     "Tell what it will take: units, time, money, what would fail, and the commands to run.",
     _plan,
     (add_migration, add_plan, add_output),
+    (PlannedSteps,),
 )
 
 
@@ -129,7 +131,7 @@ def _try(options: Namespace) -> Answer:
     well = bool(trials) and all(is_well(trial, migration) for trial in trials)
     return Answer(
         WELL if well else NOT_WELL,
-        {"trials": [trial_data(trial) for trial in trials], "ok": well},
+        Trials(trials, ok=well),
         trial_text(trials, migration, well=well),
     )
 
@@ -139,4 +141,5 @@ TRY = Command(
     "Show old item, new items and way back of some real items; shows values, writes nothing.",
     _try,
     (add_migration, _add_trying, add_output),
+    (Trials,),
 )

@@ -58,7 +58,12 @@ class Heartbeat:
 
 @attrs.frozen
 class Limits:
-    """Ceilings in units a second for all migrators together; None is none, 0 is a pause."""
+    """Ceilings in units a second for all migrators together; None is none, 0 is a pause.
+
+    Attributes:
+        max_read_units: Of reads, on each of the two tables.
+        max_write_units: Of writes, the indexes of the new table included.
+    """
 
     max_read_units: float | None = None
     max_write_units: float | None = None

@@ -6,6 +6,7 @@ In reading order:
 - `old_code`: the hourly job as it was, in plain boto3
 - `production`: the hourly job with the repository, which keeps book of all that it does
 - `story`: the migration, told step by step
+- `report`: what happened
 - `command`: the subcommand
 
 May know: everything; nothing but `__main__` knows it.

@@ -6,18 +6,11 @@ The rule: the demo brings its own command and words; the command line knows noth
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any
-
-import attrs
 
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
 from dualtable._cli.options import add_output
-from dualtable._telling.copies import migration_data
-from dualtable._telling.proofs import verification_data
+from dualtable._demo.report import DemoReport
 from dualtable.errors import DualTableError
-
-if TYPE_CHECKING:  # needs the extra `demo`
-    from dualtable._demo.story import DemoReport
 
 
 def _demo(options: Namespace) -> Answer:
@@ -30,16 +23,13 @@ def _demo(options: Namespace) -> Answer:
             f"the demo needs {error.name}; install it with: pip install 'dualtable[demo]'"
         ) from error
     report = run_demo(options.say, live=not options.quiet)
-    return Answer(WELL if report.ok else NOT_WELL, _data(report))
+    return Answer(WELL if report.ok else NOT_WELL, report)
 
 
-def _data(report: DemoReport) -> dict[str, Any]:
-    return {
-        **attrs.asdict(report, recurse=False),
-        "runs": [migration_data(run) for run in report.runs],
-        "verification": verification_data(report.verification),
-        "ok": report.ok,
-    }
-
-
-DEMO = Command("demo", "Watch a migration of real data on this machine.", _demo, (add_output,))
+DEMO = Command(
+    "demo",
+    "Watch a migration of real data on this machine.",
+    _demo,
+    (add_output,),
+    (DemoReport,),
+)

@@ -40,9 +40,10 @@ from dualtable._clock import SystemClock
 from dualtable._demo.cities import City, digest, fill, load, new_city, of_country, pages
 from dualtable._demo.old_code import OldCode
 from dualtable._demo.production import Production
+from dualtable._demo.report import DemoReport
 from dualtable._dynamodb.connect import Connection, connect, local_connection
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._telling.progress import of_migration, of_verification, shown
+from dualtable._progress.shown import of_migration, of_verification, shown
 from dualtable._telling.words import count, duration
 from dualtable._wire.types import Item
 from dualtable.testing import local_dynamodb
@@ -99,32 +100,6 @@ _OLD, _INSTANCES = 2, 4  # of the job as it was, and with the repository
 _BESIDE_SECONDS = 3.0  # that both work side by side
 # The embedded server goes through the whole table for each page, so pages are few and large.
 _SEGMENTS, _WORKERS, _PAGE_ITEMS = 32, 4, 300
-
-
-@attrs.frozen(kw_only=True)
-class DemoReport:
-    """What happened in the demo.
-
-    Attributes:
-        cities: Items of the old table.
-        runs: The migrator's runs: the one that was stopped, and the one that went on.
-        operations: What production did meanwhile, by kind.
-        verification: What the verifier found.
-        proved: Each claim, and whether it was proved.
-        seconds: How long all of it took, without the start of the server.
-    """
-
-    cities: int
-    runs: tuple[MigrationReport, MigrationReport]
-    operations: Mapping[str, int]
-    verification: VerificationReport
-    proved: Mapping[str, bool]
-    seconds: float
-
-    @property
-    def ok(self) -> bool:
-        """Whether every claim was proved."""
-        return all(self.proved.values())
 
 
 def run_demo(say: Say, *, live: bool) -> DemoReport:

@@ -51,7 +51,13 @@ _SKIPPED = frozenset({".git", ".nox", ".tox", ".venv", "__pycache__", "node_modu
 
 @attrs.frozen(order=True)
 class Use:
-    """One place in the source, and what is wrong with it."""
+    """One place in the source, and what is wrong with it.
+
+    Attributes:
+        path: Of the file.
+        line: Its line, from 1 on.
+        what: What goes past the repository there.
+    """
 
     path: str
     line: int
@@ -63,10 +69,16 @@ class Use:
 
 @attrs.frozen
 class CodeReport:
-    """What was looked at, for which tables, and what was found."""
+    """What was looked at, for which tables, and what was found.
+
+    Attributes:
+        files: How many files were read.
+        old_tables: The old tables that were looked for.
+        uses: Each place that was found.
+    """
 
     files: int
-    tables: list[str]
+    old_tables: list[str]
     uses: list[Use]
 
 

@@ -15,6 +15,7 @@ from dualtable._control.milestones import Verification
 from dualtable._control.phases import ROUTES, Phase, next_phase
 from dualtable._control.run_records import Run
 from dualtable._control.segments import Segment, total
+from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
@@ -88,6 +89,19 @@ class MigrationStatus:
     def complete(self) -> bool:
         """Whether every segment is done; the dead letters are not copied all the same."""
         return 0 < self.total_segments == self.segments_done and not self.made_anew
+
+    @property
+    def share_done(self) -> float | None:
+        """The share of all runs, from 0 to 1; None before the first one."""
+        if not self.total_segments:
+            return None
+        return MigrationProgress(
+            report=MigrationReport(),
+            scanned=self.scanned,
+            estimated_items=self.estimated_items,
+            segments_done=self.segments_done,
+            total_segments=self.total_segments,
+        ).share_done
 
     @property
     def ok(self) -> bool:

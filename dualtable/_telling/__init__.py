@@ -5,6 +5,8 @@ In reading order:
 - `words`: numbers, keys and columns as people read them
 - `terminal`: what may reach a terminal: text, and nothing that it acts upon
 - `guesses`: what a mistyped word may have meant
+- `answers`: what is no report of the library's as it is
+- `forms`: what a machine is told, and the schema that says so
 - `limits`: of the ceilings that all migrators share
 - `gates`: of gates and phases
 - `plans`: of a plan
@@ -14,7 +16,6 @@ In reading order:
 - `proofs`: of a verification, a sample, a repair
 - `listings`: of the migrations of a control table, and of a file that begins one
 - `statuses`: of how a migration stands
-- `progress`: how far a run has come, while it runs; owns `rich`
 
 May know: everything below the command line; it says what others did, and does nothing itself.
 """

@@ -5,17 +5,11 @@ The rule: pure; it ends with what to do next. A machine gets the report's fields
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
 from dualtable._copy.report import MigrationReport
 from dualtable._telling.words import aligned, duration, rows_if
 from dualtable._transforms.migration import Migration
-
-
-def migration_data(report: MigrationReport) -> dict[str, Any]:
-    return {**attrs.asdict(report), "ok": report.ok}
 
 
 @attrs.frozen(kw_only=True)

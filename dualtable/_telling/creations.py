@@ -5,16 +5,8 @@ The rule: pure; it ends with what to do next. A machine gets the report's fields
 
 from __future__ import annotations
 
-from typing import Any
-
-import attrs
-
 from dualtable._operations.creation import CreationReport
 from dualtable._transforms.migration import Migration
-
-
-def creation_data(report: CreationReport) -> dict[str, Any]:
-    return {**attrs.asdict(report), "ok": report.ok}
 
 
 def creation_text(report: CreationReport, migration: Migration, reference: str) -> list[str]:

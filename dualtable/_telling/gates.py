@@ -5,32 +5,14 @@ The rule: pure; a gate is told with every condition, so that nobody has to ask w
 
 from __future__ import annotations
 
-from typing import Any
-
-import attrs
-
 from dualtable._control.phases import Phase
 from dualtable._operations.cleanup import CleanupReport
 from dualtable._operations.freezing import FreezeReport
-from dualtable._operations.gates import Gate, GateCondition, Standing
+from dualtable._operations.gates import Gate, Standing
 from dualtable._telling.words import count
 from dualtable._transforms.migration import Migration
 
 _MARKS = {Standing.MET: "yes", Standing.UNMET: "NO", Standing.UNKNOWN: "?"}
-
-
-def gate_data(gate: Gate) -> dict[str, Any]:
-    """Return a gate's fields."""
-    return {
-        "phase": gate.phase,
-        "next_phase": gate.next_phase,
-        "open": gate.open,
-        "conditions": [_condition_data(condition) for condition in gate.conditions],
-    }
-
-
-def _condition_data(condition: GateCondition) -> dict[str, Any]:
-    return {**attrs.asdict(condition), "requirement": condition.requirement.name}
 
 
 def gate_text(gate: Gate, name: str) -> list[str]:

@@ -6,7 +6,6 @@ The rule: pure; a number that is not known is shown with its range, and keys wit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
 
@@ -17,21 +16,9 @@ from dualtable._planning.plan import Cost, Plan, Sizes
 from dualtable._planning.steps import steps
 from dualtable._telling.words import count, duration, in_columns, key_text
 from dualtable._transforms.migration import Migration
-from dualtable._wire import codec
 
 _LITTLE = 0.01  # money that is not worth its digits
 _CLOSE = 0.005  # a range that is narrower is shown as one number
-
-
-def plan_data(plan: Plan, migration: Migration, reference: str) -> dict[str, Any]:
-    """Return the fields; keys in wire form, as in the dead letters."""
-    failures = [attrs.asdict(f) | {"key": codec.encode(f.key)} for f in plan.failures]
-    return {
-        **attrs.asdict(plan),
-        "failures": failures,
-        "steps": steps(migration, plan, reference),
-        "ok": plan.ok,
-    }
 
 
 def plan_text(plan: Plan, migration: Migration, reference: str) -> list[str]:

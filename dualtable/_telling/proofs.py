@@ -6,22 +6,12 @@ The rule: pure; keys at most and never another value of an item; it ends with wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import attrs
 
 from dualtable._proof.findings import Example, VerificationReport
 from dualtable._proof.sampling import SampleReport
 from dualtable._telling.words import aligned, count, duration, key_text, percent, rows_if
 from dualtable._transforms.migration import Migration
-from dualtable._wire import codec
 from dualtable._wire.types import Key
-
-
-def verification_data(report: VerificationReport) -> dict[str, Any]:
-    """Return the fields; keys in wire form, as in the dead letters, so that no type is lost."""
-    examples = [attrs.asdict(e) | {"key": codec.encode(e.key)} for e in report.examples]
-    return {**attrs.asdict(report), "examples": examples, "ok": report.ok}
 
 
 def verification_text(
@@ -48,12 +38,6 @@ def verification_text(
         *map(_example_text, report.examples),
         *_after_verification(report, reference),
     ]
-
-
-def sample_data(report: SampleReport) -> dict[str, Any]:
-    examples = [attrs.asdict(e) | {"key": codec.encode(e.key)} for e in report.examples]
-    bound = {"share_at_most": report.share_at_most, "ok": report.ok}
-    return {**attrs.asdict(report), "examples": examples, **bound}
 
 
 def sample_text(report: SampleReport, migration: Migration, reference: str) -> list[str]:

@@ -5,42 +5,13 @@ The rule: pure; it ends with what to do next. A machine gets the status' fields.
 
 from __future__ import annotations
 
-from typing import Any
-
-import attrs
-
 from dualtable._control.control_table import Limits
 from dualtable._control.phases import Phase, Requirement
-from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._operations.gates import repository_text
 from dualtable._standing.status import MigrationStatus
-from dualtable._telling.gates import gate_data, gate_text, what_next
+from dualtable._telling.gates import gate_text, what_next
 from dualtable._telling.limits import limits_text
 from dualtable._telling.words import aligned, count, duration, percent
-
-
-def status_data(status: MigrationStatus) -> dict[str, Any]:
-    return {
-        **attrs.asdict(status, recurse=False),
-        "gate": None if status.gate is None else gate_data(status.gate),
-        "verification": None if status.verification is None else attrs.asdict(status.verification),
-        "complete": status.complete,
-        "ok": status.ok,
-        "share_done": share_done(status),
-    }
-
-
-def share_done(status: MigrationStatus) -> float | None:
-    """Return the share of all runs; None before the first one."""
-    if not status.total_segments:
-        return None
-    return MigrationProgress(
-        report=MigrationReport(),
-        scanned=status.scanned,
-        estimated_items=status.estimated_items,
-        segments_done=status.segments_done,
-        total_segments=status.total_segments,
-    ).share_done
 
 
 def _rates(status: MigrationStatus) -> list[str]:
@@ -86,7 +57,7 @@ def _status_rows(status: MigrationStatus) -> list[tuple[str, float]]:
 def _how_far(status: MigrationStatus) -> str:
     if not status.total_segments:
         return "not begun: no migrator has run yet"
-    share = f"{percent(share_done(status))} done"
+    share = f"{percent(status.share_done)} done"
     return share if status.ok or not status.complete else f"{share}, and NOT well"
 
 

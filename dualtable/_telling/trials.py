@@ -6,33 +6,15 @@ The rule: pure; the only place where values of items are shown, as somebody has 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from dualtable._operations.trial import Trial
 from dualtable._telling.words import key_text
 from dualtable._transforms.migration import Migration
-from dualtable._wire import codec
 from dualtable._wire.types import Item
 
 
 def is_well(trial: Trial, migration: Migration) -> bool:
     return not trial.failure and not (migration.rolling and trial.no_way_back)
-
-
-def trial_data(trial: Trial) -> dict[str, Any]:
-    """Return the fields; items in DynamoDB's notation, so that no type is lost."""
-    return {
-        "key": codec.encode(trial.key),
-        "old": _wire(trial.old),
-        "new": [_wire(item) for item in trial.new],
-        "back": [_wire(item) for item in trial.back],
-        "failure": trial.failure,
-        "no_way_back": trial.no_way_back,
-    }
-
-
-def _wire(item: Item | None) -> Any:
-    return None if item is None else codec.encode(item)
 
 
 def trial_text(trials: Sequence[Trial], migration: Migration, *, well: bool) -> list[str]:

@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import answers
 import attrs
 import orders
 import pytest
 from clocks import HandClock
 
 from dualtable import DualTableError, Migration, MigrationStatus, Phase, read_status
-from dualtable.__main__ import main
+from dualtable.__main__ import ALL_COMMANDS, main
 from dualtable._cli.log import logged_to_stderr
 from dualtable._control.control_table import Control, Heartbeat
 from dualtable._control.run_records import Run, Word
@@ -40,6 +41,7 @@ YES = {"migrate": ("--yes",)}
 class Ended:
     """How a command ended."""
 
+    command: str
     code: int
     out: str
     err: str
@@ -49,6 +51,7 @@ class Ended:
         """Standard output, which must be one JSON object; without what they all have."""
         data = json.loads(self.out)
         assert isinstance(data, dict)
+        answers.check(self.command, data)
         assert data.pop("schema_version") == 1
         assert ("name" in data) == ("tables" in data)
         return {name: value for name, value in data.items() if name not in ("name", "tables")}
@@ -110,7 +113,7 @@ class Shop:
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ended:
     code = main(arguments)
     out, err = capsys.readouterr()
-    return Ended(code, out, err)
+    return Ended(arguments[0], code, out, err)
 
 
 def check_one_line(ended: Ended) -> None:
@@ -235,6 +238,7 @@ def test_verify_as_json(shop: Shop) -> None:
             "repaired": 0,
             "share_done": 1.0,
             "examples": [],
+            "complete": True,
             "ok": True,
         }
 
@@ -449,6 +453,30 @@ def settled(shop: Shop, table_name: str) -> Shop:
     return soon
 
 
+def test_every_command_answers_as_its_schema_says(settled: Shop) -> None:
+    """A real answer of each, held against the schema of the reference by `Ended.data`."""
+    (settled.folder / "job.py").write_text(f"table = resource.Table({settled.plan.old!r})")
+    one = '{"id": "o-1"}'
+    ended = [
+        run(settled.capsys, "init", settled.plan.old, "--json"),
+        run(settled.capsys, "list", "--control-table", settled.plan.control_table, "--json"),
+        run(settled.capsys, "check-code", "job.py", "--table", settled.plan.old, "--json"),
+        *(settled.run(command, "--json") for command in ("create", "plan", "status", "migrate")),
+        *(settled.run(command, "--json") for command in ("pause", "resume", "rate", "freeze")),
+        settled.run("freeze", "--undo", "--json"),
+        settled.run("try", "--sample", "5", "--json"),
+        *(settled.run("verify", *more, "--json") for more in ((), ("--sample", "3"))),
+        settled.run("verify", "--repair-key", one, "--json"),
+        settled.run("advance", "--plan", "--json"),
+        settled.run("advance", "--wait", "--to", "FINISHED", "--json"),
+        settled.run("cleanup", "--json"),
+    ]
+    for each in ended:
+        assert "error" not in each.data, (each.command, each.out)
+    elsewhere = {"demo"}
+    assert {each.command for each in ended} | elsewhere == {each.name for each in ALL_COMMANDS}
+
+
 def test_a_closed_gate(shop: Shop) -> None:
     """It exits 1, says of each condition how it stands, and nothing has changed."""
     shop.fill(orders.old_order(1))
@@ -544,7 +572,7 @@ def test_a_repository_is_declared_dead(settled: Shop) -> None:
         (("--plan", "--wait"), "--plan changes nothing"),
         (("--to", "READING_BOTH"), "READING_BOTH does not follow MIGRATING"),
         (("--to", "FINISHED"), "2 steps from MIGRATING"),
-        (("--to", "DONE"), "invalid choice: 'DONE'"),
+        (("--to", "DONE"), "there is no 'DONE'"),
     ],
 )
 def test_advance_used_wrongly(shop: Shop, options: tuple[str, ...], says: str) -> None:
@@ -825,13 +853,13 @@ def test_a_wrong_reference(
     ("arguments", "says"),
     [
         (("migrat", "m:m"), "no command 'migrat'; did you mean migrate?"),
-        (("quux",), "no command 'quux'; there are try, plan, create"),
+        (("quux",), "no command 'quux'; there are init, try, plan"),
         (("migrate",), "required: MODULE:ATTRIBUTE"),
         (("migrate", "m:m", "--colour"), "unrecognized arguments: --colour;"),
         (("migrate", "m:m", "--dryrun"), "--dryrun; did you mean --dry-run?"),
         (("migrate", "m:m", "--conc", "4"), "unrecognized arguments: --conc"),
         (("migrate", "m:m", "--concurrency", "many"), "invalid int value: 'many'"),
-        (("verify", "m:m", "--level", "all"), "invalid choice: 'all'"),
+        (("verify", "m:m", "--level", "all"), "there is no 'all'; there are keys, content"),
         (("status", "m:m", "--endpoint-url", "localhost:8000"), "does not begin with http://"),
         (("status", "m:m", "--quiet", "--verbose"), "not allowed with argument"),
     ],
@@ -934,7 +962,7 @@ def test_a_signal_stops_in_order(
     process = start("--max-write-units", "40", "--json")
     process.send_signal(name)
     out, err = process.communicate(timeout=WAIT_SECONDS)
-    stopped = Ended(process.returncode, out, err)
+    stopped = Ended("migrate", process.returncode, out, err)
     assert stopped.code == 1
     assert stopped.data["complete"] is False
     assert "finishing pages; again to stop at once" in err

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import answers
 import attrs
 import pytest
 
@@ -54,6 +55,7 @@ def test_all_cities_in_a_hostile_environment() -> None:
     )
     assert ended.returncode == 0, ended.stderr
     report = json.loads(ended.stdout)
+    answers.check("demo", report)
     assert report["ok"]
     assert report["proved"] == dict.fromkeys(CLAIMS.values(), True)
     assert report["cities"] > 30_000

@@ -83,7 +83,7 @@ def test_the_old_table_of_a_migration_is_known(tmp_path: Path) -> None:
     lines = planted(tmp_path)
     (tmp_path / "orders_migration.py").write_text(MIGRATION)
     report = check_code([str(tmp_path)])
-    assert report.tables == ["orders"]
+    assert report.old_tables == ["orders"]
     assert {use.line for use in report.uses} == lines
 
 

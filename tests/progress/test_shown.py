@@ -11,7 +11,7 @@ import pytest
 from clocks import HandClock
 
 from dualtable import MigrationProgress, MigrationReport, VerificationReport
-from dualtable._telling.progress import (
+from dualtable._progress.shown import (
     Meter,
     Reading,
     View,

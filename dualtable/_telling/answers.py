@@ -1,0 +1,82 @@
+"""Answers of commands that are no report of the library's as it is.
+
+The rule: what a command tells a machine has a class, so that it has a schema.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from dualtable._control.phases import Phase
+from dualtable._operations.trial import Trial
+from dualtable._planning.plan import Plan
+from dualtable._wire.types import Key
+
+
+@attrs.frozen
+class Failure:
+    """Why a command did not do what it was asked for.
+
+    Attributes:
+        error: The name of the error's class.
+        message: What was wrong, where, and what to do.
+    """
+
+    error: str
+    message: str
+
+
+@attrs.frozen
+class Trials:
+    """What the transform makes of some items.
+
+    Attributes:
+        trials: One for each item.
+        ok: Whether none would be a dead letter, nor lack a way back that it needs.
+    """
+
+    trials: tuple[Trial, ...]
+    ok: bool
+
+
+@attrs.frozen
+class Mended:
+    """An item that was copied again.
+
+    Attributes:
+        key: Its key in the new table.
+        paths: Where it was otherwise; none where nothing was to be done.
+        ok: Whether it is as it should be now.
+    """
+
+    key: Key
+    paths: tuple[str, ...]
+    ok: bool = True
+
+
+@attrs.frozen
+class Entered:
+    """A phase that was entered.
+
+    Attributes:
+        phase: The phase.
+    """
+
+    phase: Phase
+
+
+@attrs.frozen(kw_only=True)
+class PlannedSteps(Plan):
+    """What a migration will take, and what to run for it.
+
+    Attributes:
+        steps: The commands, and what else there is to do, in their order.
+    """
+
+    steps: tuple[str, ...]
+
+    @classmethod
+    def of(cls, plan: Plan, steps: tuple[str, ...]) -> PlannedSteps:
+        """Return a plan with its steps."""
+        fields = {field.name: getattr(plan, field.name) for field in attrs.fields(Plan)}
+        return cls(**fields, steps=steps)
