@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -57,6 +58,12 @@ def running() -> Iterator[Callable[[str], str]]:
             pytest.skip(f"{name}: {found}")
 
         yield url_of
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dead letters and events go to the working directory by default."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(params=SERVERS)

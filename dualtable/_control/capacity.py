@@ -41,10 +41,11 @@ class TokenBucket:
     Attributes:
         saved_seconds: How much of what nobody has asked for is kept. By default nothing but what
             came in while somebody who waits was woken late.
+        waited_seconds: For how long somebody has waited.
     """
 
     def __init__(self, units_per_second: float | None, clock: Clock) -> None:
-        self.saved_seconds = 0.0
+        self.saved_seconds = self.waited_seconds = 0.0
         self._rate = units_per_second
         self._clock = clock
         self._balance = 0.0
@@ -79,11 +80,13 @@ class TokenBucket:
 
     async def _rest(self, seconds: float) -> None:
         """Sleep, but no longer than until something comes back or the rate is a new one."""
+        begun = self._clock.monotonic()
         self._sleep = asyncio.ensure_future(self._clock.sleep(seconds))
         try:
             await asyncio.wait([self._sleep])
         finally:
             self._wake()
+            self.waited_seconds += self._clock.monotonic() - begun
 
     def _wake(self) -> None:
         if self._sleep is not None:
@@ -115,6 +118,10 @@ class Pace:
         start: Units a second to begin with.
         step: Units a second that are added each second, until the table has shown its limit.
         most: Units a second that are not exceeded where no ceiling is set; infinite for none.
+
+    Attributes:
+        given: Units that requests were given, from the beginning on.
+        refused: About how many they were refused.
     """
 
     _INTERVAL_SECONDS = 1.0
@@ -130,6 +137,8 @@ class Pace:
         self._clock = clock
         self._most = self._ceiling = most
         self._learned = start
+        self._held = False
+        self.given = self.refused = 0.0
         self._step, self._faster = step, start * self._STEP
         self._begin_interval()
         self._apply()
@@ -137,7 +146,17 @@ class Pace:
     @property
     def rate(self) -> float:
         """Units a second at this moment."""
-        return min(self._learned, self._ceiling)
+        return 0.0 if self._held else min(self._learned, self._ceiling)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing may be asked for."""
+        return self._held or not self._ceiling
+
+    def hold(self, held: bool) -> None:
+        """Ask for nothing, whatever the ceiling, until told otherwise."""
+        self._held = held
+        self._apply()
 
     def limit(self, ceiling: float | None, migrators: int = 1) -> None:
         """Set a ceiling that so many migrators share; None for that of the table, 0 to pause."""
@@ -153,6 +172,8 @@ class Pace:
         """Note how many units a request was given, and about how many it was refused."""
         self._given += given
         self._refused += refused
+        self.given += given
+        self.refused += refused
         if self._clock.monotonic() >= self._since + self._INTERVAL_SECONDS:
             self._judge()
 
@@ -163,7 +184,7 @@ class Pace:
             least = max(self.rate * self._LEAST_SHARE, given * self._GIVEN_SHARE, 1.0)
             self._learned = min(self.rate, least)
             self._step = self._faster = self._learned * self._STEP
-        elif self._learned >= self._ceiling:
+        elif self._held or self._learned >= self._ceiling:
             pass  # nothing is to be learned
         elif given > self.rate * self._USED_SHARE and refused <= given * self._LITTLE_REFUSED:
             self._learned += self._step * seconds
@@ -222,6 +243,16 @@ class Paces:
         self.reads.limit(max_read_units, migrators)
         self.looks.limit(max_read_units, migrators)
         self.writes.limit(max_write_units, migrators)
+
+    def hold(self, held: bool) -> None:
+        """Let the migrator stand still, whatever the ceilings, until told otherwise."""
+        for pace in (self.reads, self.looks, self.writes):
+            pace.hold(held)
+
+    @property
+    def are_paused(self) -> bool:
+        """Whether nothing may be read, or nothing written."""
+        return self.reads.is_paused or self.writes.is_paused
 
     def slow_down(self, kind: str) -> None:
         """Note that a table as a whole has throttled a ``Read`` or ``Write``."""

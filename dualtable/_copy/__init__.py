@@ -5,6 +5,7 @@ In reading order:
 - `migrator`: `Migrator`: settings, what must be as an earlier run had it, start and end
 - `report`: what a run says of itself
 - `run`: what a migrator's workers do with a segment: read pages, settle them
+- `telling`: what a run tells while it goes on
 - `page_size`: how many items are read at once
 - `segment_copy`: one page: transform, look first, hand over, count
 - `look_first`: reads instead of writes where most keys exist already
@@ -14,5 +15,5 @@ In reading order:
 
 The copy paces itself in `writer` and `page_size`, with the buckets of `_control.capacity`.
 
-May know: `_sharing`, `_control`, `_dynamodb`, `_transforms`, `_wire`; never production.
+May know: `_events`, `_sharing`, `_control`, `_dynamodb`, `_transforms`, `_wire`; never production.
 """

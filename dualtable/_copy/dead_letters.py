@@ -8,7 +8,6 @@ was torn by a full disk stays by itself.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import stat
 from collections.abc import Sequence
@@ -17,11 +16,10 @@ from pathlib import Path
 import attrs
 import orjson
 
+from dualtable._events.folder import named_after
 from dualtable._transforms.migration import Migration
 from dualtable._wire.types import WireKey
 from dualtable.errors import DualTableError, InvalidSettingError
-
-_LONGEST_NAME_BYTES = 200  # of a file; file systems take 255
 
 
 @attrs.frozen
@@ -100,8 +98,4 @@ def _is_torn(path: Path) -> bool:
 
 def default_dead_letters(migration: Migration) -> str:
     """Return where the dead letters of a migration go when nobody says where."""
-    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in migration.name)
-    if len(safe.encode()) > _LONGEST_NAME_BYTES:
-        digest = hashlib.sha256(migration.name.encode()).hexdigest()[:16]
-        safe = f"{safe.encode()[: _LONGEST_NAME_BYTES - 20].decode(errors='ignore')}-{digest}"
-    return f"{safe}.dead-letters.jsonl"
+    return named_after(migration, "dead-letters.jsonl")

@@ -15,6 +15,7 @@ import os
 import secrets
 import signal
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Unpack
 
 import attrs
@@ -32,10 +33,14 @@ from dualtable._copy.page_size import PageSize, average_item_bytes
 from dualtable._copy.report import MigrationReport, Observer
 from dualtable._copy.run import ROOMS_EACH, Run
 from dualtable._copy.segment_copy import Destination
+from dualtable._copy.telling import Told, event_file
 from dualtable._copy.writer import Writer
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._events.folder import events_folder
+from dualtable._events.recorder import Recorder
+from dualtable._events.requests import Requests, roles
 from dualtable._sharing.board import Board, ControlBoard, MemoryBoard, name_of_migrator
 from dualtable._sharing.limits import SharedLimits
 from dualtable._sharing.membership import Membership, check_tables, end_run
@@ -83,6 +88,9 @@ class Migrator(Connected):
             together, are kept in the control table, and can be changed there while they run.
         dead_letters: Path of the JSON lines file for items that could not be copied. Default:
             ``<name of the migration>.dead-letters.jsonl`` in the working directory.
+        events: Folder for the events of this run, from which ``dualtable report`` is made: a small
+            file of numbers, never of keys or values. Default: ``<name of the migration>.events``
+            beside the dead letters; `os.devnull` for none.
         dry_run: Scan and transform everything, and write nothing to any table; failures go to the
             dead letters. It goes by the ceilings that are given here, not by those that are kept.
         restart: Forget the checkpoints, the transform's fingerprint and the tables, and begin anew;
@@ -127,6 +135,7 @@ class Migrator(Connected):
         max_read_units: float | None = None,
         max_write_units: float | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
+        events: str | os.PathLike[str] | None = None,
         dry_run: bool = False,
         restart: bool = False,
         observer: Observer | None = None,
@@ -146,6 +155,7 @@ class Migrator(Connected):
         self._page_items = page_items
         self._limits = Limits(max_read_units, max_write_units)
         self._dead_letters = DeadLetterFile(dead_letters or default_dead_letters(migration))
+        self._events = events_folder(migration, events, beside=self._dead_letters.path)
         self._dry_run = dry_run
         self._restart = restart
         self._observer = observer
@@ -177,10 +187,10 @@ class Migrator(Connected):
                 made anew.
             GatewayError: DynamoDB refused a request or stayed out of reach; what is settled stays.
         """
-        retries = Retries()
-        async with self._connect(ONE_OFF, retries.note) as gateway:
+        retries, requests = Retries(), Requests(roles(self._migration))
+        async with self._connect(ONE_OFF, retries.note, requests) as gateway:
             with stopping_on(stop_on, self.stop), heap_set_aside():
-                tables = await self._described(gateway, retries)
+                tables = await self._described(gateway, retries, requests)
                 return await (self._rehearse(tables) if self._dry_run else self._copy(tables))
 
     async def begin(self, *, workers: int = 1) -> str:
@@ -200,14 +210,17 @@ class Migrator(Connected):
         """
         self._workers = workers
         async with self._connect(ONE_OFF) as gateway:
-            _, run, _ = await self._agreed_upon(await self._described(gateway, Retries()))
+            tables = await self._described(gateway, Retries(), Requests({}))
+            _, run, _ = await self._agreed_upon(tables)
             return run.id
 
-    async def _described(self, gateway: Gateway, retries: Retries) -> _Tables:
+    async def _described(
+        self, gateway: Gateway, retries: Retries, requests: Requests
+    ) -> _Tables:
         old = await gateway.describe_table(self._migration.old)
         new = await gateway.describe_table(self._migration.new)
         retries.paces = Paces.of(old, new, self._clock)
-        return _Tables(gateway, old, new, retries.paces, retries)
+        return _Tables(gateway, old, new, retries.paces, retries, requests)
 
     async def _rehearse(self, tables: _Tables) -> MigrationReport:
         await check_marks(tables.gateway, self._migration, identity(tables.old))
@@ -215,9 +228,11 @@ class Migrator(Connected):
         board = MemoryBoard(self._wanted_segments(tables.old))
         with begun():
             run = self._run(tables, board, None)
-            report = await run.work()
-            await check_tables(tables.gateway, self._migration, *tables.identities)
-            run.check()
+            async with self._told(tables, run, name_of_migrator()) as recorder:
+                report = await run.work()
+                recorder.report = attrs.asdict(report)
+                await check_tables(tables.gateway, self._migration, *tables.identities)
+                run.check()
             return report
 
     async def _agreed_upon(self, tables: _Tables) -> tuple[Control, RunRecord, bool]:
@@ -254,11 +269,40 @@ class Migrator(Connected):
         await limits.join(self._limits)
         to = self._destination(tables, membership, fresh=fresh and not self._restart)
         run = self._run(tables, ControlBoard(membership), to)
-        report = await run.work(to.writer.run(), limits.follow())
-        await membership.renew()  # what has been copied into another table is not complete
-        await membership.leave()
-        run.check()
+        async with self._told(tables, run, membership.migrator, to.writer, limits) as recorder:
+            report = await run.work(to.writer.run(), limits.follow())
+            recorder.report = attrs.asdict(report)
+            await membership.renew()  # what has been copied into another table is not complete
+            await membership.leave()
+            run.check()
         return report
+
+    def _told(
+        self,
+        tables: _Tables,
+        run: Run,
+        process: str,
+        writer: Writer | None = None,
+        limits: SharedLimits | None = None,
+    ) -> AbstractAsyncContextManager[Recorder]:
+        """Tell of a run what goes on inside the block."""
+        told = Told(run, tables.requests, tables.paces, tables.retries, writer, limits)
+        file = event_file(
+            self._events,
+            self._migration,
+            process,
+            self._clock,
+            tables={"old": tables.old, "new": tables.new},
+            total_segments=run.board.total_segments,
+            settings={
+                "concurrency": self._concurrency,
+                "page_items": self._page_items,
+                "dry_run": self._dry_run,
+                "restart": self._restart,
+                "dead_letters": str(self._dead_letters.path),
+            },
+        )
+        return Recorder(self._clock, told.so_far, file).telling()
 
     def _destination(self, tables: _Tables, membership: Membership, *, fresh: bool) -> Destination:
         new, looks = layout(tables.new), tables.paces.looks
@@ -380,6 +424,7 @@ class _Tables:
     new: Description
     paces: Paces
     retries: Retries
+    requests: Requests
 
     @property
     def identities(self) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from dualtable._control.segments import Lease, Progress, nearest
 from dualtable._copy.dead_letters import DeadLetterFile
 from dualtable._copy.page_size import PageSize
 from dualtable._copy.report import MigrationProgress, MigrationReport, Observer
-from dualtable._copy.segment_copy import Destination, SegmentCopy
+from dualtable._copy.segment_copy import Destination, SegmentCopy, TransformedPage
 from dualtable._copy.shuffle import RangePace
 from dualtable._dynamodb.gateway import Gateway, Page
 from dualtable._sharing.board import Board
@@ -59,6 +59,7 @@ class Run:
     renew_seconds: float
     estimated_items: int
     settled: Progress = attrs.field(init=False, factory=Progress)
+    transform_seconds: float = attrs.field(init=False, default=0.0)
     _paces: dict[int, RangePace] = attrs.field(init=False, factory=dict)
     _observed: bool = attrs.field(init=False, default=False)
     _crew: Crew = attrs.field(init=False)
@@ -112,12 +113,23 @@ class Run:
                 await self._store(held)
                 await held.give_back()
                 return
-            page = segment.transform(await self._scan(held), on_slow=room.leave)
+            page = self._transformed(segment, await self._scan(held), room)
             progress, letters = await segment.copy(page)
             await self.dead_letters.append(letters)
             held.note(progress, page.last_key)
             if not progress.empty_pages or held.at_end or held.stored_before(self.renew_seconds):
                 await self._store(held)
+
+    def _transformed(self, segment: SegmentCopy, page: Page, room: Room) -> TransformedPage:
+        begun = self.clock.monotonic()
+        transformed = segment.transform(page, on_slow=room.leave)
+        self.transform_seconds += self.clock.monotonic() - begun
+        return transformed
+
+    @property
+    def segments_held(self) -> int:
+        """How many segments this process works on."""
+        return len(self._paces)
 
     def _range_pace(self, number: int) -> RangePace:
         """Return a pace that begins like the nearest segment's: likely on the same partition."""

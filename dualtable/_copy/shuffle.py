@@ -192,6 +192,11 @@ class Shuffle:
             page.tick(most)
             self._queue(page)
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether there are copies that may not be sent yet, for the sake of their key ranges."""
+        return not self._turns and any(page.waiting for page in self._pages)
+
     async def filled(self) -> None:
         """Return when there is something to be sent."""
         await self._filled.wait()

@@ -25,12 +25,17 @@ from dualtable._dynamodb.gateway import (
     Outcome,
 )
 from dualtable._sharing.retries import Retries
+from dualtable._sharing.stages import Stages
 from dualtable._tasks import first_error
 from dualtable._wire.layouts import Layout
 from dualtable._wire.packed import batch_write_units
 
 PARTITION_WRITE_UNITS = 1_000.0
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"""
+
+SENDING, ANSWERS, UNITS = "sending", "waiting for answers", "waiting for write units"
+KEY_RANGES, PAGES = "waiting for key ranges", "waiting for pages"
+"""What the one task that sends may be at; what it waits for most holds the run back."""
 
 _LEARNING = 0.1  # weight of the last batch in what a copy is expected to cost
 
@@ -49,11 +54,13 @@ class Writer:
     clock: Clock
     concurrency: int
     acting: Callable[[Callable[[], Awaitable[InsertBatch]]], Awaitable[InsertBatch]]
+    stages: Stages = attrs.field(init=False)
     _shuffle: Shuffle = attrs.field(init=False, factory=Shuffle)
     _units_each: float = attrs.field(init=False, default=1.0)
     _dearer: float = attrs.field(init=False)  # what is billed, as a multiple of what it seems
 
     def __attrs_post_init__(self) -> None:
+        self.stages = Stages(self.clock)
         self._dearer = 1.0 + len(self.table.indexes)  # at the most, where items are small
 
     async def deliver(self, page: Outgoing) -> None:
@@ -77,10 +84,14 @@ class Writer:
     async def _send_batches(self, group: asyncio.TaskGroup) -> None:
         slots = asyncio.Semaphore(self.concurrency)
         while True:
+            self.stages.enter(ANSWERS)
             await slots.acquire()
+            self.stages.enter(KEY_RANGES if self._shuffle.holds_back else PAGES)
             await self._shuffle.filled()
+            self.stages.enter(UNITS)
             expected = self._most() * self._units_each
             await self.pace.bucket.admit(expected)
+            self.stages.enter(SENDING)
             if batch := self._shuffle.draw(self._most()):
                 seems = sum(1 + (len(copy.item.values) >> 10) for _, copy in batch)
                 self.pace.bucket.spend(seems * self._dearer, expected)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypedDict, cast
+from typing import Any, TypeAlias, TypedDict, cast
 
+from dualtable._clock import Clock
 from dualtable._dynamodb.aws import open_gateway
 from dualtable._dynamodb.client import check_settings, local_settings, shown_type
 from dualtable._dynamodb.gateway import Gateway
+from dualtable._dynamodb.measured import PORT, Listener, measured
 from dualtable._dynamodb.retry import OnRetry, RetryingGateway, RetryPolicy
 from dualtable.errors import RequestRefusedError
 
-_PORT = [name for name in vars(Gateway) if not name.startswith("_")]
+Measure: TypeAlias = tuple[Listener, Clock]
 
 
 class Connection(TypedDict, total=False):
@@ -48,7 +50,7 @@ def check_connection(connection: Connection) -> None:
     settings: dict[str, Any] = dict(connection)
     gateway = settings.pop("gateway", None)
     check_settings(settings)
-    is_one = not isinstance(gateway, type) and all(hasattr(gateway, name) for name in _PORT)
+    is_one = not isinstance(gateway, type) and all(hasattr(gateway, name) for name in PORT)
     if gateway is not None and not is_one:
         raise RequestRefusedError(
             "gateway must be one such as dualtable.testing.MemoryGateway(), not"
@@ -71,11 +73,21 @@ async def opened(connection: Connection) -> AsyncIterator[Gateway]:
 
 @asynccontextmanager
 async def connect(
-    connection: Connection, policy: RetryPolicy, on_retry: OnRetry = lambda _: None
+    connection: Connection,
+    policy: RetryPolicy,
+    on_retry: OnRetry = lambda _: None,
+    heard: Measure | None = None,
 ) -> AsyncIterator[Gateway]:
-    """Yield a gateway that retries by the policy; close what was opened for it."""
+    """Yield a gateway that retries by the policy; close what was opened for it.
+
+    Args:
+        connection: How to reach DynamoDB.
+        policy: How often to try again.
+        on_retry: Hears of each further try.
+        heard: Who hears how long each request took, and by which clock.
+    """
     async with opened(connection) as gateway:
-        yield RetryingGateway(gateway, policy, on_retry)
+        yield RetryingGateway(measured(gateway, *heard) if heard else gateway, policy, on_retry)
 
 
 def local_connection(endpoint_url: str) -> Connection:

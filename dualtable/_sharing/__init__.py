@@ -11,6 +11,7 @@ In reading order:
 - `membership`: that a process still belongs to the run with which it began
 - `limits`: the ceilings that all processes share, changed while they run
 - `retries`: what was sent again, and for want of what
+- `stages`: for how long somebody has been at what
 - `process`: what a run changes of its process: signals, and the garbage collector
 
 May know: `_control`, `_dynamodb`, `_transforms`, `_wire`, `errors`, `_clock`, `_tasks`.

@@ -30,7 +30,13 @@ class SharedLimits:
     membership: Membership
     clock: Clock
     paces: Paces
+    migrators: int = attrs.field(init=False, default=1)  # at work, this one included
     _in_force: Limits = attrs.field(init=False, factory=Limits)
+
+    @property
+    def in_force(self) -> Limits:
+        """The ceilings as they were last read."""
+        return self._in_force
 
     async def join(self, given: Limits) -> None:
         """Store the ceilings that this migrator is given, and go by those in force."""
@@ -58,5 +64,5 @@ class SharedLimits:
             self._go_by(limits, await self.membership.others())
 
     def _go_by(self, limits: Limits, others: int) -> None:
-        self._in_force = limits
-        self.paces.limit(**attrs.asdict(limits), migrators=others + 1)
+        self._in_force, self.migrators = limits, others + 1
+        self.paces.limit(**attrs.asdict(limits), migrators=self.migrators)

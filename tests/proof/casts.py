@@ -289,6 +289,7 @@ def _migrator(cast: Cast, stage: Stage, gateway: Any) -> Migrator:
         page_items=1,
         lease_seconds=LEASE_SECONDS,
         dead_letters=_dead_letters(),
+        events=os.devnull,
         clock=stage,
     )
 

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dualtable._control.phase_watch import PhaseWatch
+from simulated import ran
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -67,12 +68,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def run_in_executor(self, executor: Any, call: Callable[..., Any], *args: Any) -> Any:
         """Run it here and now: a thread would bring a wall clock back in."""
-        future = self.create_future()
-        try:
-            future.set_result(call(*args))
-        except Exception as error:  # noqa: BLE001 - it is the caller's
-            future.set_exception(error)
-        return future
+        return ran(self, call, *args)
 
     def _process_events(self, event_list: list[Any]) -> None:
         """There are none."""

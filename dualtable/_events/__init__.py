@@ -1,0 +1,12 @@
+"""What a run tells of itself while it goes on: a small file of events, by the minute.
+
+In reading order:
+
+- `interval`: what some seconds of a run held, in numbers
+- `requests`: what is heard of requests, added up
+- `recorder`: tells of a run every few seconds
+- `file`: the event file of one run, which no disk stops and no time makes large
+- `folder`: where the events of a migration are
+
+May know: `_dynamodb`, `_transforms`, `_wire`, `errors`, `_clock`.
+"""
