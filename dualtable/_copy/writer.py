@@ -25,17 +25,13 @@ from dualtable._dynamodb.gateway import (
     Outcome,
 )
 from dualtable._sharing.retries import Retries
-from dualtable._sharing.stages import Stages
+from dualtable._sharing.stages import ANSWERS, KEY_RANGES, PAGES, SENDING, UNITS, Stages
 from dualtable._tasks import first_error
 from dualtable._wire.layouts import Layout
 from dualtable._wire.packed import batch_write_units
 
 PARTITION_WRITE_UNITS = 1_000.0
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"""
-
-SENDING, ANSWERS, UNITS = "sending", "waiting for answers", "waiting for write units"
-KEY_RANGES, PAGES = "waiting for key ranges", "waiting for pages"
-"""What the one task that sends may be at; what it waits for most holds the run back."""
 
 _LEARNING = 0.1  # weight of the last batch in what a copy is expected to cost
 

@@ -9,6 +9,10 @@ import attrs
 
 from dualtable._clock import Clock
 
+SENDING, ANSWERS, UNITS = "sending", "waiting for answers", "waiting for write units"
+KEY_RANGES, PAGES = "waiting for key ranges", "waiting for pages"
+"""What the one task that sends may be at; what it waits for most holds the run back."""
+
 
 @attrs.define
 class Stages:
