@@ -93,6 +93,7 @@ async def _run_migrator(migration: Migration, options: Namespace) -> MigrationRe
         "max_read_units": options.max_read_units,
         "max_write_units": options.max_write_units,
         "dead_letters": options.dead_letters,
+        "events": options.events,
         "dry_run": options.dry_run,
         "restart": options.restart,
         **_connection(options),

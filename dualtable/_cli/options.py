@@ -103,6 +103,12 @@ def add_copy(parser: ArgumentParser) -> None:
         help="JSON lines file for what could not be copied (default: named after the migration)",
     )
     parser.add_argument(
+        "--events",
+        metavar="FOLDER",
+        help="where this run tells of itself, for 'dualtable report' (default: named after the"
+        " migration, beside the dead letters; /dev/null for nowhere)",
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="scan and transform, write to no table"
     )
     parser.add_argument(

@@ -214,9 +214,7 @@ class Migrator(Connected):
             _, run, _ = await self._agreed_upon(tables)
             return run.id
 
-    async def _described(
-        self, gateway: Gateway, retries: Retries, requests: Requests
-    ) -> _Tables:
+    async def _described(self, gateway: Gateway, retries: Retries, requests: Requests) -> _Tables:
         old = await gateway.describe_table(self._migration.old)
         new = await gateway.describe_table(self._migration.new)
         retries.paces = Paces.of(old, new, self._clock)

@@ -126,11 +126,6 @@ class Run:
         self.transform_seconds += self.clock.monotonic() - begun
         return transformed
 
-    @property
-    def segments_held(self) -> int:
-        """How many segments this process works on."""
-        return len(self._paces)
-
     def _range_pace(self, number: int) -> RangePace:
         """Return a pace that begins like the nearest segment's: likely on the same partition."""
         numbers = sorted(self._paces)

@@ -89,7 +89,7 @@ class Told:
         """Return what has no sum."""
         ceilings = self.limits and self.limits.in_force
         return {
-            "segments_done": sum(s.checkpoint.done for s in self.run.board.known()),
+            "segments_done": self.run.board.known.done,
             "segments_held": self.run.segments_held,
             "workers": 1 if self.limits is None else self.limits.migrators,
             "read_ceiling": ceilings and ceilings.max_read_units,

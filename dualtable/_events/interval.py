@@ -47,7 +47,7 @@ class Interval:
         latency: Requests by table and operation, in the buckets of `LATENCY_BOUNDS`.
         request_seconds: What they took together.
         stages: Seconds that the task which sends was at what.
-        read_wait_seconds: That readers of both tables waited for read units, together.
+        read_wait_seconds: In which readers waited for read units, of each table.
         transform_seconds: In the transform.
         cpu_seconds: Of this process.
         paused_seconds: In which it stood still on request.

@@ -85,9 +85,9 @@ class Recorder:
             _log.warning("the disk does not answer, so the events have no end")
 
     async def _next(self) -> None:
-        now = self.so_far()
-        interval, self._told = now - self._told, now
         try:
+            now = self.so_far()
+            interval, self._told = now - self._told, now
             if self.tell is not None:
                 self.tell(interval)
             if self.file is not None:

@@ -69,12 +69,7 @@ def _of_reading(interval: Interval) -> Cause:
         return Cause.LEASES
     if interval.walked > interval.found * _WALKED_FOR_ONE:
         return Cause.EMPTY
-    reading = sum(
-        seconds
-        for path, seconds in interval.request_seconds.items()
-        if path in ("old scan", "new scan", "new batch_get")
-    )
-    if interval.read_wait_seconds > reading:
+    if interval.read_wait_seconds > interval.seconds * _MOSTLY:
         return Cause.READ_CAPACITY if interval.read_ceiling is None else Cause.READ_CEILING
     return Cause.OLD_LATENCY
 

@@ -17,8 +17,6 @@ from dualtable._events.reading import read_events
 from dualtable._events.verdict import Cause, causes, held_back_by
 from dualtable._sharing.stages import ANSWERS, KEY_RANGES, PAGES, SENDING, UNITS
 
-SCAN = {"old scan": 40.0}
-
 
 def interval(stage: str | None = None, **numbers: Any) -> Interval:
     stages = {} if stage is None else {stage: 4.0, UNITS if stage != UNITS else PAGES: 0.9}
@@ -43,15 +41,15 @@ def interval(stage: str | None = None, **numbers: Any) -> Interval:
         (Cause.PARTITION, interval(KEY_RANGES)),
         (Cause.NEW_LATENCY, interval(ANSWERS)),
         (Cause.LEASES, interval(PAGES, pages=0.0, segments_held=0, workers=2)),
-        (Cause.EMPTY, interval(PAGES, walked=9_000.0, read_wait_seconds=90.0)),
-        (Cause.READ_CAPACITY, interval(PAGES, read_wait_seconds=90.0, request_seconds=SCAN)),
+        (Cause.EMPTY, interval(PAGES, walked=9_000.0, read_wait_seconds=4.5)),
+        (Cause.READ_CAPACITY, interval(PAGES, read_wait_seconds=4.5)),
         (
             Cause.READ_CEILING,
-            interval(PAGES, read_wait_seconds=90.0, request_seconds=SCAN, read_ceiling=40.0),
+            interval(PAGES, read_wait_seconds=4.5, read_ceiling=40.0),
         ),
-        (Cause.OLD_LATENCY, interval(PAGES, read_wait_seconds=9.0, request_seconds=SCAN)),
+        (Cause.OLD_LATENCY, interval(PAGES, read_wait_seconds=0.5)),
         (Cause.EMPTY, interval(None, walked=9_000.0)),
-        (Cause.OLD_LATENCY, interval(None, request_seconds=SCAN)),
+        (Cause.OLD_LATENCY, interval(None)),
     ],
 )
 def test_each_cause_has_its_signs(cause: Cause, told: Interval) -> None:
