@@ -19,8 +19,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from dualtable._control.phase_watch import PhaseWatch
 from simulated import ran
+
+from dualtable._control.phase_watch import PhaseWatch
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
