@@ -10,9 +10,8 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 
 from dualtable._clock import Clock, SystemClock
 from dualtable._control.phases import Times
-from dualtable._dynamodb.connect import Connection, check_connection, connect
+from dualtable._dynamodb.connect import Connection, Wrap, check_connection, connect
 from dualtable._dynamodb.gateway import Gateway
-from dualtable._dynamodb.measured import Listener
 from dualtable._dynamodb.retry import OnRetry, RetryPolicy
 from dualtable._transforms.migration import Migration
 from dualtable.errors import DualTableError
@@ -36,11 +35,10 @@ class Connected:
         self,
         policy: RetryPolicy,
         on_retry: OnRetry = lambda _: None,
-        listener: Listener | None = None,
+        wrap: Wrap = lambda gateway: gateway,
     ) -> AbstractAsyncContextManager[Gateway]:
-        """Open the port that the connection leads to; a listener hears of each request."""
-        heard = None if listener is None else (listener, self._clock)
-        return connect(self._connection, policy, on_retry, heard)
+        """Open the port that the connection leads to."""
+        return connect(self._connection, policy, on_retry, wrap)
 
 
 @contextmanager

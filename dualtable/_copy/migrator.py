@@ -39,6 +39,7 @@ from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._events.folder import events_folder
+from dualtable._events.measured import measured
 from dualtable._events.recorder import Recorder
 from dualtable._events.requests import Requests, roles
 from dualtable._sharing.board import Board, ControlBoard, MemoryBoard, name_of_migrator
@@ -188,7 +189,8 @@ class Migrator(Connected):
             GatewayError: DynamoDB refused a request or stayed out of reach; what is settled stays.
         """
         retries, requests = Retries(), Requests(roles(self._migration))
-        async with self._connect(ONE_OFF, retries.note, requests) as gateway:
+        heard = measured(requests, self._clock)
+        async with self._connect(ONE_OFF, retries.note, heard) as gateway:
             with stopping_on(stop_on, self.stop), heap_set_aside():
                 tables = await self._described(gateway, retries, requests)
                 return await (self._rehearse(tables) if self._dry_run else self._copy(tables))

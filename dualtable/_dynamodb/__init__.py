@@ -14,7 +14,6 @@ In reading order:
 - `lean`: a request as the SDK would send it, without the SDK's machinery; owns `aiohttp`
 - `client`: the SDK's client, speaking plain JSON, and the way past it; owns `aioboto3`
 - `aws`: the port on that client
-- `measured`: the port once more, telling how long each request took
 - `retry`: the port once more, trying again; owns `backoff`
 - `connect`: where a use case gets its port from
 

@@ -5,19 +5,20 @@ The rule: use cases get their gateway here, with the one retry layer on it, and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, TypedDict, cast
 
-from dualtable._clock import Clock
 from dualtable._dynamodb.aws import open_gateway
 from dualtable._dynamodb.client import check_settings, local_settings, shown_type
 from dualtable._dynamodb.gateway import Gateway
-from dualtable._dynamodb.measured import PORT, Listener, measured
 from dualtable._dynamodb.retry import OnRetry, RetryingGateway, RetryPolicy
 from dualtable.errors import RequestRefusedError
 
-Measure: TypeAlias = tuple[Listener, Clock]
+PORT = tuple(name for name in vars(Gateway) if not name.startswith("_"))
+"""The names of the port's methods."""
+
+Wrap: TypeAlias = Callable[[Gateway], Gateway]
 
 
 class Connection(TypedDict, total=False):
@@ -76,7 +77,7 @@ async def connect(
     connection: Connection,
     policy: RetryPolicy,
     on_retry: OnRetry = lambda _: None,
-    heard: Measure | None = None,
+    wrap: Wrap = lambda gateway: gateway,
 ) -> AsyncIterator[Gateway]:
     """Yield a gateway that retries by the policy; close what was opened for it.
 
@@ -84,10 +85,10 @@ async def connect(
         connection: How to reach DynamoDB.
         policy: How often to try again.
         on_retry: Hears of each further try.
-        heard: Who hears how long each request took, and by which clock.
+        wrap: What is put around the gateway, below the tries.
     """
     async with opened(connection) as gateway:
-        yield RetryingGateway(measured(gateway, *heard) if heard else gateway, policy, on_retry)
+        yield RetryingGateway(wrap(gateway), policy, on_retry)
 
 
 def local_connection(endpoint_url: str) -> Connection:

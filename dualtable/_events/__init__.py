@@ -3,6 +3,7 @@
 In reading order:
 
 - `interval`: what some seconds of a run held, in numbers
+- `measured`: the port, telling how long each request took
 - `requests`: what is heard of requests, added up
 - `recorder`: tells of a run every few seconds
 - `file`: the event file of one run, which no disk stops and no time makes large

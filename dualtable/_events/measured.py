@@ -10,10 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, cast
 
 from dualtable._clock import Clock
+from dualtable._dynamodb.connect import PORT, Wrap
 from dualtable._dynamodb.gateway import Gateway
-
-PORT = tuple(name for name in vars(Gateway) if not name.startswith("_"))
-"""The names of the port's methods."""
 
 
 class Listener(Protocol):
@@ -38,9 +36,9 @@ class Listener(Protocol):
         """
 
 
-def measured(gateway: Gateway, listener: Listener, clock: Clock) -> Gateway:
-    """Return the gateway as it is, with a listener."""
-    return cast("Gateway", _Measured(gateway, listener, clock))
+def measured(listener: Listener, clock: Clock) -> Wrap:
+    """Return what lets a listener hear of a gateway's requests."""
+    return lambda gateway: cast("Gateway", _Measured(gateway, listener, clock))
 
 
 class _Measured:
