@@ -2,7 +2,8 @@
 
 In reading order:
 
-- `migrator`: `Migrator`: settings, what must be as an earlier run had it, start and end
+- `migrator`: `Migrator`: settings, start and end
+- `agreement`: what must be as an earlier run had it
 - `report`: what a run says of itself
 - `run`: what a migrator's workers do with a segment: read pages, settle them
 - `telling`: what a run tells while it goes on

@@ -27,6 +27,7 @@ from dualtable._control.control_table import Control, Limits
 from dualtable._control.costs import PaidReads
 from dualtable._control.inherited import check_marks, note_marks
 from dualtable._control.run_records import Run as RunRecord
+from dualtable._copy.agreement import Agreement
 from dualtable._copy.dead_letters import DeadLetterFile, default_dead_letters
 from dualtable._copy.look_first import LookFirst
 from dualtable._copy.page_size import PageSize, average_item_bytes
@@ -44,15 +45,14 @@ from dualtable._events.recorder import Recorder
 from dualtable._events.requests import Requests, roles
 from dualtable._sharing.board import Board, ControlBoard, MemoryBoard, name_of_migrator
 from dualtable._sharing.limits import SharedLimits
-from dualtable._sharing.membership import Membership, check_tables, end_run
+from dualtable._sharing.membership import Membership, check_tables
 from dualtable._sharing.process import heap_set_aside, stopping_on
 from dualtable._sharing.retries import Retries
 from dualtable._transforms.lineage import Lineage
-from dualtable._transforms.migration import Migration, check_range, is_stated
+from dualtable._transforms.migration import Migration, check_range
 from dualtable._wire.layouts import identity, layout
 from dualtable._wire.sizes import MOST_BATCH_GET_UNITS, MOST_SCAN_UNITS
 from dualtable._wire.types import Description
-from dualtable.errors import MigrationMismatchError
 
 DEFAULT_CONCURRENCY = 16
 
@@ -242,8 +242,18 @@ class Migrator(Connected):
         await control.ensure_table()
         await control.check_copying()
         await check_marks(tables.gateway, self._migration, identity(tables.old))
-        earlier = await self._earlier(control)
-        return control, await self._agreed(control, tables, earlier), earlier is None
+        old, new = tables.identities
+        mine = RunRecord(
+            id=secrets.token_hex(8),
+            fingerprint=self._migration.fingerprint,
+            total_segments=self._wanted_segments(tables.old),
+            old=old,
+            new=new,
+        )
+        agreement = Agreement(control, self._migration.name, self._clock, self._lease_seconds)
+        earlier = await agreement.earlier(restart=self._restart)
+        run = await agreement.of(mine, earlier, total_segments=self._total_segments)
+        return control, run, earlier is None
 
     async def _copy(self, tables: _Tables) -> MigrationReport:
         control, run, fresh = await self._agreed_upon(tables)
@@ -352,59 +362,6 @@ class Migrator(Connected):
         if self._total_segments is not None:
             return self._total_segments
         return default_segments(old, self._concurrency * self._workers)
-
-    async def _earlier(self, control: Control) -> RunRecord | None:
-        """Return the run that was begun earlier and goes on; None where one is to be begun."""
-        earlier = await control.run()
-        if earlier is None or not (self._restart or earlier.ended):
-            return earlier
-        if not earlier.ended:
-            await self._check_nobody_works(control, earlier)
-        with begun():
-            await end_run(control, earlier, self._clock)
-        return None
-
-    async def _check_nobody_works(self, control: Control, run: RunRecord) -> None:
-        now = self._clock.now()
-        if at_work := [word for word in await control.of(run).words() if word.counts(now)]:
-            raise MigrationMismatchError(
-                f"{self._migration.name} is being worked on by {len(at_work)} migrators; stop them,"
-                f" or wait {self._lease_seconds:g} s after one was killed"
-            )
-
-    async def _agreed(
-        self, control: Control, tables: _Tables, earlier: RunRecord | None
-    ) -> RunRecord:
-        """Return what was fixed first, unless this migrator would do something else."""
-        old, new = tables.identities
-        mine = RunRecord(
-            id=secrets.token_hex(8),
-            fingerprint=self._migration.fingerprint,
-            total_segments=self._wanted_segments(tables.old),
-            old=old,
-            new=new,
-        )
-        run, name = earlier or await control.begin(mine), self._migration.name
-        if (run.old, run.new) != (mine.old, mine.new):
-            raise MigrationMismatchError(
-                f"{name} was begun from {run.old} to {run.new}, and these tables are {mine.old} and"
-                f" {mine.new}; give this migration another name, or begin anew with restart if"
-                " they have been made anew"
-            )
-        if self._total_segments not in (None, run.total_segments):
-            raise MigrationMismatchError(
-                f"{name} was begun with total_segments={run.total_segments}, not"
-                f" {self._total_segments}; leave total_segments out to go on"
-            )
-        if is_stated(mine.fingerprint) and not is_stated(run.fingerprint):
-            run = await control.restate(run, mine.fingerprint)
-        if run.fingerprint != mine.fingerprint:
-            raise MigrationMismatchError(
-                f"{name} was begun with another transform ({run.fingerprint}, now"
-                f" {mine.fingerprint}), so old and new copies would differ; go on with the old one,"
-                " or state Migration(version=…) if the change does not matter"
-            )
-        return run
 
 
 def default_segments(old: Description, concurrency: int) -> int:

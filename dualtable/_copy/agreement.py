@@ -1,0 +1,82 @@
+"""What all migrators of a run have in common: its segments, its transform, both tables.
+
+The rule: what the first one has fixed counts; who would do something else does nothing.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from dualtable._clock import Clock
+from dualtable._control.connected import begun
+from dualtable._control.control_table import Control
+from dualtable._control.run_records import Run
+from dualtable._sharing.membership import end_run
+from dualtable._transforms.migration import is_stated
+from dualtable.errors import MigrationMismatchError
+
+
+@attrs.frozen
+class Agreement:
+    """Finds the run that a migrator joins, or begins it.
+
+    Args:
+        control: The records of the migration.
+        name: The migration's name.
+        clock: Where time comes from.
+        lease_seconds: How long the word of a migrator counts that was killed.
+    """
+
+    control: Control
+    name: str
+    clock: Clock
+    lease_seconds: float
+
+    async def earlier(self, *, restart: bool) -> Run | None:
+        """Return the run that was begun earlier and goes on; None where one is to be begun."""
+        earlier = await self.control.run()
+        if earlier is None or not (restart or earlier.ended):
+            return earlier
+        if not earlier.ended:
+            await self._check_nobody_works(earlier)
+        with begun():
+            await end_run(self.control, earlier, self.clock)
+        return None
+
+    async def _check_nobody_works(self, run: Run) -> None:
+        now = self.clock.now()
+        if at_work := [w for w in await self.control.of(run).words() if w.counts(now)]:
+            raise MigrationMismatchError(
+                f"{self.name} is being worked on by {len(at_work)} migrators; stop them,"
+                f" or wait {self.lease_seconds:g} s after one was killed"
+            )
+
+    async def of(self, mine: Run, earlier: Run | None, *, total_segments: int | None) -> Run:
+        """Return what was fixed first, unless a migrator would do something else.
+
+        Args:
+            mine: What this migrator would fix.
+            earlier: The run that goes on, if there is one.
+            total_segments: The number that it insists on, if it does.
+        """
+        run = earlier or await self.control.begin(mine)
+        if (run.old, run.new) != (mine.old, mine.new):
+            raise MigrationMismatchError(
+                f"{self.name} was begun from {run.old} to {run.new}, and these tables are"
+                f" {mine.old} and {mine.new}; give this migration another name, or begin anew with"
+                " restart if they have been made anew"
+            )
+        if total_segments not in (None, run.total_segments):
+            raise MigrationMismatchError(
+                f"{self.name} was begun with total_segments={run.total_segments}, not"
+                f" {total_segments}; leave total_segments out to go on"
+            )
+        if is_stated(mine.fingerprint) and not is_stated(run.fingerprint):
+            run = await self.control.restate(run, mine.fingerprint)
+        if run.fingerprint != mine.fingerprint:
+            raise MigrationMismatchError(
+                f"{self.name} was begun with another transform ({run.fingerprint}, now"
+                f" {mine.fingerprint}), so old and new copies would differ; go on with the old one,"
+                " or state Migration(version=…) if the change does not matter"
+            )
+        return run
