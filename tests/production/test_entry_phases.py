@@ -508,6 +508,33 @@ async def test_an_item_with_many_attributes_is_refused_by_name(world: World) -> 
     assert await world.old(0) == old_day(0)
 
 
+@pytest.mark.parametrize("where", ["memory"], indirect=True)
+async def test_what_works_on_an_item_with_many_attributes(world: World) -> None:
+    """As docs/limits.md says: what builds on it does not, until a repository has written it."""
+    days, is_there = world.days, Attr("state").exists()
+    many = {f"a{number}": number for number in range(200)}
+    await orders.fill(world.gateway, world.plan.old, [old_day(0, **many)])
+    refused = [
+        days.update(key(0), lambda day: {**day, "state": "x"}),
+        days.update_item(key(0), UpdateExpression="SET a0 = a0"),
+        days.put(new_day(0), condition=is_there),
+        days.delete(key(0), condition=is_there),
+        days.transact_write([ConditionCheck(key(0), is_there)]),
+    ]
+    if world.phase is not Phase.WRITING_NEW:
+        refused.append(days.delete(key(0)))
+    for use in refused:
+        with pytest.raises(InvalidItemError, match="more attributes than can be compared"):
+            await use
+    assert await world.old(0) == old_day(0, **many)
+    assert await days.get(key(0)) == new_day(0, **many)
+    await days.put(new_day(0, **many))
+    assert await days.get(key(0)) == new_day(0, **many)
+    if world.phase is Phase.WRITING_NEW:
+        await days.update(key(0), lambda day: {**day, "state": "x"})
+        await days.delete(key(0))
+
+
 def as_items(items: list[WireItem]) -> list[dict[str, Any]]:
     return [codec.decode(item) for item in items]
 
