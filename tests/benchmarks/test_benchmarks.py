@@ -36,6 +36,7 @@ def test_reads_are_measured(server: str, tmp_path: Path) -> None:
     assert {row["way"]: (row["requests"], row["round_trips"]) for row in rows} == {
         "aioboto3 get_item": (1, 1),
         "hit": (1, 1),
+        "hit, finished": (1, 1),
         "hit, consistent": (1, 1),
         "miss, falls back": (3, 3),
         "miss, falls back, consistent": (2, 2),
