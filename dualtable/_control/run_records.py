@@ -57,6 +57,25 @@ class Run:
         return cls(**{**fields, "total_segments": int(fields["total_segments"])})
 
 
+@attrs.frozen(kw_only=True)
+class Doing:
+    """What a migrator has been doing in the seconds before its word.
+
+    Attributes:
+        items_per_second: Old items that it settled.
+        read_units_per_second: Read units that it used on both tables.
+        write_units_per_second: Write units.
+        throttled_per_second: Requests and statements that DynamoDB throttled.
+        held_back_by: What held it back.
+    """
+
+    items_per_second: float
+    read_units_per_second: float
+    write_units_per_second: float
+    throttled_per_second: float
+    held_back_by: str
+
+
 @attrs.frozen
 class Word:
     """A migrator's word that it is at work: given when, and until when it counts (since 1970)."""
@@ -64,6 +83,7 @@ class Word:
     migrator: str
     given: float
     until: float
+    doing: Doing | None = None
 
     def counts(self, now: float) -> bool:
         """Tell whether its migrator may still write by it."""
@@ -125,7 +145,10 @@ class RunRecords:
 
     async def give_word(self, word: Word) -> None:
         """Store a migrator's word over its last one."""
-        fields = {"given": number(word.given), "until": number(word.until)}
+        fields: dict[str, Any] = {"given": number(word.given), "until": number(word.until)}
+        if word.doing is not None:
+            doing = attrs.asdict(word.doing).items()
+            fields["doing"] = {n: number(v) if isinstance(v, float) else v for n, v in doing}
         await self._records.put(self._migrator + word.migrator, fields)
 
     async def take_word_back(self, migrator: str) -> None:
@@ -166,4 +189,13 @@ def _segment_fields(segment: Segment) -> dict[str, Any]:
 
 
 def _word(item: Item) -> Word:
-    return Word(name(item).rpartition("#")[2], float(item["given"]), float(item["until"]))
+    migrator = name(item).rpartition("#")[2]
+    return Word(migrator, float(item["given"]), float(item["until"]), _doing(item.get("doing")))
+
+
+def _doing(fields: Item | None) -> Doing | None:
+    if fields is None:
+        return None
+    known: dict[str, Any] = {name: fields[name] for name in attrs.fields_dict(Doing)}
+    numbers = {name: float(v) for name, v in known.items() if name != "held_back_by"}
+    return Doing(**numbers, held_back_by=str(known["held_back_by"]))
