@@ -50,6 +50,7 @@ class TokenBucket:
         self._clock = clock
         self._balance = 0.0
         self._filled_at = clock.monotonic()
+        self._come_in = self._unused = 0.0
         self._turn = asyncio.Lock()
         self._sleep: asyncio.Future[None] | None = None  # of whoever is next
 
@@ -59,9 +60,18 @@ class TokenBucket:
 
     @rate.setter
     def rate(self, units_per_second: float | None) -> None:
+        if units_per_second == self._rate:
+            return
         self._refill(self.saved_seconds)
         self._rate = units_per_second
         self._wake()
+
+    def used_share(self) -> float:
+        """Return which share has been used of what has come in since the last time; 1 of none."""
+        self._refill(self.saved_seconds)
+        come_in, unused = self._come_in, self._unused
+        self._come_in = self._unused = 0.0
+        return 1.0 - unused / come_in if come_in else 1.0
 
     async def admit(self, expected: float = 0.0) -> None:
         """Return when there is no debt, and pay what is expected in advance; in turn."""
@@ -105,8 +115,10 @@ class TokenBucket:
         if self._rate is None:
             self._balance = 0.0
         else:
-            gained = (now - self._filled_at) * self._rate
-            self._balance = min(self._rate * keep_seconds, self._balance + gained)
+            gained, most = (now - self._filled_at) * self._rate, self._rate * keep_seconds
+            self._come_in += gained
+            self._unused += max(0.0, self._balance + gained - max(self._balance, most))
+            self._balance = min(most, self._balance + gained)
         self._filled_at = now
 
 
@@ -137,7 +149,7 @@ class Pace:
         self._clock = clock
         self._most = self._ceiling = most
         self._learned = start
-        self._held = False
+        self._held = self._stopped = False
         self.given = self.refused = 0.0
         self._step, self._faster = step, start * self._STEP
         self._begin_interval()
@@ -151,16 +163,18 @@ class Pace:
     @property
     def is_paused(self) -> bool:
         """Whether nothing may be asked for."""
-        return self._held or not self._ceiling
+        return self._held or self._stopped
 
     def hold(self, held: bool) -> None:
         """Ask for nothing, whatever the ceiling, until told otherwise."""
         self._held = held
         self._apply()
 
-    def limit(self, ceiling: float | None, migrators: int = 1) -> None:
-        """Set a ceiling that so many migrators share; None for that of the table, 0 to pause."""
-        self._ceiling = (self._most if ceiling is None else ceiling) / max(1, migrators)
+    def limit(self, ceiling: float | None, part: float = 1.0) -> None:
+        """Set a ceiling, and the part of it to go by; None for that of the table, 0 to pause."""
+        self._stopped = ceiling == 0
+        whole = self._most if ceiling is None else ceiling
+        self._ceiling = whole if math.isinf(whole) else whole * part
         self.bucket.saved_seconds = _SAVED_SECONDS if ceiling is None else 0.0
         self._apply()
 
@@ -236,13 +250,11 @@ class Paces:
         """Return the paces that two tables allow."""
         return cls(pace(old, "Read", clock), pace(new, "Read", clock), pace(new, "Write", clock))
 
-    def limit(
-        self, max_read_units: float | None, max_write_units: float | None, migrators: int = 1
-    ) -> None:
-        """Set the ceilings that so many migrators share; that of reads counts for each table."""
-        self.reads.limit(max_read_units, migrators)
-        self.looks.limit(max_read_units, migrators)
-        self.writes.limit(max_write_units, migrators)
+    def limit(self, max_read_units: float | None, max_write_units: float | None) -> None:
+        """Set the ceilings; that of reads counts for each table."""
+        self.reads.limit(max_read_units)
+        self.looks.limit(max_read_units)
+        self.writes.limit(max_write_units)
 
     def hold(self, held: bool) -> None:
         """Let the migrator stand still, whatever the ceilings, until told otherwise."""

@@ -5,7 +5,8 @@ The rule: what somebody may have changed meanwhile is stored only over what was 
     migration (HASH)  record (RANGE)        what
     orders-v2         state                 phase, since when, TTL attribute of the old table
     orders-v2         run                   its identity, transform, total_segments, both tables
-    orders-v2         segment#RUN#000012    lease, checkpoint, progress, revision
+    orders-v2         segment#RUN#000012    lease, checkpoint, progress, revision; of many segments,
+                                            under orders-v2#RUN#0003 for each group
     orders-v2         migrator#RUN#…        until when this migrator counts as being at work
     orders-v2         ceilings              read and write units a second for all migrators
     orders-v2         repository#…          phase that a running repository goes by, and since when

@@ -39,7 +39,9 @@ class Records:
             return None
         return None if item is None else self._read(item, read)
 
-    async def list(self, prefix: str, read: Callable[[Item], _T]) -> list[_T]:
+    async def list(
+        self, prefix: str, read: Callable[[Item], _T], *, consistent_read: bool = True
+    ) -> list[_T]:
         """Return what `read` makes of each record whose name begins so, in order."""
         condition = Condition(
             "#m = :m AND begins_with(#r, :r)",
@@ -50,7 +52,9 @@ class Records:
         start_key: WireKey | None = None
         while True:
             try:
-                page = await self.gateway.query(self.table, condition, start_key=start_key)
+                page = await self.gateway.query(
+                    self.table, condition, start_key=start_key, consistent_read=consistent_read
+                )
             except TableNotFoundError:
                 return []
             found += [self._read(item, read) for item in page.items]

@@ -3,10 +3,15 @@
 A copy is a run, and so is a verification. The rule: each record has the run's identity in its name,
 so a process that was frozen while others have begun anew cannot touch, or take for its own, a
 record of theirs. A segment is stored only over the revision that was read.
+
+Many segments lie in groups, each under a partition key of its own, since a partition takes 1,000
+write units a second and no more; a group has segments from all over the table. Whoever looks for
+work reads one group, not all.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Self
 
 import attrs
@@ -15,12 +20,16 @@ from dualtable._control.records import ABSENT, Records, name, number
 from dualtable._control.segments import Checkpoint, Lease, Progress, Segment
 from dualtable._dynamodb.gateway import ConditionFailed
 from dualtable._expressions.texts import Condition
+from dualtable._tasks import run_all
 from dualtable._wire import codec
 from dualtable._wire.types import Item
 from dualtable._wire.values import equal_items
 from dualtable.errors import LeaseLostError
 
-_SEGMENT, _MIGRATOR = "segment#", "migrator#"
+SEGMENT, _MIGRATOR = "segment#", "migrator#"
+_DIGITS = 6
+_GROUP = 100  # segments
+_READ_AT_ONCE = 16
 
 
 @attrs.frozen(kw_only=True)
@@ -57,33 +66,30 @@ class Run:
         return cls(**{**fields, "total_segments": int(fields["total_segments"])})
 
 
-@attrs.frozen(kw_only=True)
-class Doing:
-    """What a migrator has been doing in the seconds before its word.
-
-    Attributes:
-        items_per_second: Old items that it settled.
-        read_units_per_second: Read units that it used on both tables.
-        write_units_per_second: Write units.
-        throttled_per_second: Requests and statements that DynamoDB throttled.
-        held_back_by: What held it back.
-    """
-
-    items_per_second: float
-    read_units_per_second: float
-    write_units_per_second: float
-    throttled_per_second: float
-    held_back_by: str
-
-
 @attrs.frozen
 class Word:
-    """A migrator's word that it is at work: given when, and until when it counts (since 1970)."""
+    """A migrator's word that it is at work.
+
+    Others judge it by how long they have seen no further one, since clocks differ.
+
+    Attributes:
+        migrator: Whose it is.
+        given: When, in seconds since 1970, by its clock.
+        until: Until when it counts, by its clock.
+        number: How many it has given; each is another.
+        parts: Of each ceiling, the part that it goes by, and the part that it could use.
+    """
 
     migrator: str
     given: float
     until: float
-    doing: Doing | None = None
+    number: int = 0
+    parts: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """For so long it counts."""
+        return self.until - self.given
 
     def counts(self, now: float) -> bool:
         """Tell whether its migrator may still write by it."""
@@ -105,12 +111,28 @@ class RunRecords:
         self._progress = progress
         self.migration = records.migration
         self._records = records
-        self._segment = f"{_SEGMENT}{run.id}#"
+        self._segment = f"{SEGMENT}{run.id}#"
+        self.groups = max(1, run.total_segments // _GROUP)
         self._migrator = f"{_MIGRATOR}{run.id}#"
 
     async def segments(self) -> list[Segment]:
         """Return the segments that anybody has worked on, in order."""
-        return await self._records.list(self._segment, self._read)
+        found: list[Segment] = []
+        for first in range(0, self.groups, _READ_AT_ONCE):
+            numbers = range(first, min(first + _READ_AT_ONCE, self.groups))
+            for group in await run_all(map(self.segments_of, numbers)):
+                found += group
+        return sorted(found, key=lambda segment: segment.number)
+
+    async def segments_of(self, group: int) -> list[Segment]:
+        """Return those of one group."""
+        return await self._of(group).list(self._segment, self._read)
+
+    def _of(self, group: int) -> Records:
+        if self.groups == 1:
+            return self._records
+        name = f"{self.migration}#{self.run.id}#{group:04}"
+        return Records(self._records.gateway, self._records.table, name)
 
     def untouched(self, number: int) -> Segment:
         """Return a segment that nobody has worked on."""
@@ -122,13 +144,14 @@ class RunRecords:
         Raises:
             LeaseLostError: Somebody else has stored one in the meantime, or the run is forgotten.
         """
+        records = self._of(segment.number % self.groups)
         record = f"{self._segment}{segment.number:06}"  # DynamoDB allows 1,000,000 segments
         fields = _segment_fields(segment)
         condition = ABSENT if segment.revision == 1 else _revision(segment.revision - 1)
         try:
-            await self._records.put(record, fields, condition)
+            await records.put(record, fields, condition)
         except ConditionFailed as failure:
-            stored = self._records.wire(record, fields)
+            stored = records.wire(record, fields)
             if failure.item is not None and equal_items(failure.item, stored):
                 return  # a retry found what its first try had stored
             raise LeaseLostError(
@@ -139,27 +162,35 @@ class RunRecords:
         """Return the last word of each migrator that has not ended in an orderly way."""
         return await self._records.list(self._migrator, _word)
 
-    async def all_words(self) -> list[Word]:
+    async def all_words(self, *, consistent_read: bool = True) -> list[Word]:
         """Return those of the migration's other runs as well: copy and verification."""
-        return await self._records.list(_MIGRATOR, _word)
+        return await self._records.list(_MIGRATOR, _word, consistent_read=consistent_read)
 
     async def give_word(self, word: Word) -> None:
         """Store a migrator's word over its last one."""
-        fields: dict[str, Any] = {"given": number(word.given), "until": number(word.until)}
-        if word.doing is not None:
-            doing = attrs.asdict(word.doing).items()
-            fields["doing"] = {n: number(v) if isinstance(v, float) else v for n, v in doing}
+        fields = {
+            "given": number(word.given),
+            "until": number(word.until),
+            "number": word.number,
+            "parts": [number(round(part, _DIGITS)) for pair in word.parts for part in pair],
+        }
         await self._records.put(self._migrator + word.migrator, fields)
 
     async def take_word_back(self, migrator: str) -> None:
         """Delete the word of a migrator that has ended."""
         await self._records.delete(self._migrator + migrator)
 
+    async def bury(self, word: Word) -> None:
+        """Delete the word of a migrator that is gone, unless it has given another."""
+        still = Condition("#n = :n", {"#n": "number"}, {":n": {"N": str(word.number)}})
+        with suppress(ConditionFailed):
+            await self._records.delete(self._migrator + word.migrator, still)
+
     def _read(self, item: Item) -> Segment:
         lease, last_key = item["lease"], item["last_key"]
         return Segment(
             number=int(name(item).rpartition("#")[2]),
-            lease=lease and Lease(lease["owner"], float(lease["until"])),
+            lease=lease and Lease(lease["owner"]),
             checkpoint=Checkpoint(last_key and codec.encode(last_key), item["done"]),
             progress=self._progress.of(item["progress"]),
             revision=int(item["revision"]),
@@ -167,9 +198,14 @@ class RunRecords:
 
     async def forget(self) -> None:
         """Delete all of them; whoever goes on with the run after that finds nothing."""
-        for prefix in (self._segment, self._migrator):
-            for record in await self._records.list(prefix, name):
-                await self._records.delete(record)
+        for group in range(self.groups):
+            await _delete_all(self._of(group), self._segment)
+        await _delete_all(self._records, self._migrator)
+
+
+async def _delete_all(records: Records, prefix: str) -> None:
+    for record in await records.list(prefix, name):
+        await records.delete(record)
 
 
 def _revision(revision: int) -> Condition:
@@ -179,8 +215,7 @@ def _revision(revision: int) -> Condition:
 def _segment_fields(segment: Segment) -> dict[str, Any]:
     last_key = segment.checkpoint.last_key
     return {
-        "lease": segment.lease
-        and {"owner": segment.lease.owner, "until": number(segment.lease.until)},
+        "lease": segment.lease and {"owner": segment.lease.owner},
         "last_key": last_key and codec.decode(last_key),
         "done": segment.checkpoint.done,
         "progress": segment.progress.fields(),
@@ -189,13 +224,11 @@ def _segment_fields(segment: Segment) -> dict[str, Any]:
 
 
 def _word(item: Item) -> Word:
-    migrator = name(item).rpartition("#")[2]
-    return Word(migrator, float(item["given"]), float(item["until"]), _doing(item.get("doing")))
-
-
-def _doing(fields: Item | None) -> Doing | None:
-    if fields is None:
-        return None
-    known: dict[str, Any] = {name: fields[name] for name in attrs.fields_dict(Doing)}
-    numbers = {name: float(v) for name, v in known.items() if name != "held_back_by"}
-    return Doing(**numbers, held_back_by=str(known["held_back_by"]))
+    parts = [float(part) for part in item.get("parts", ())]
+    return Word(
+        migrator=name(item).rpartition("#")[2],
+        given=float(item["given"]),
+        until=float(item["until"]),
+        number=int(item.get("number", 0)),
+        parts=tuple(zip(parts[::2], parts[1::2], strict=True)),
+    )

@@ -7,14 +7,14 @@ migrator that has lost its lease cannot move a checkpoint.
 
     free -- claim --> held -- advance --> held … -- finish --> done
       ^                 |
-      +--- release, or the lease runs out
+      +--- release, or nothing is heard of its owner any more
 """
 
 from __future__ import annotations
 
 import random
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Self
 
@@ -28,10 +28,9 @@ _CANDIDATES = 64
 
 @attrs.frozen
 class Lease:
-    """Who works on a segment, and until when others leave it alone (seconds since 1970)."""
+    """Who works on a segment: others leave it alone as long as its owner gives word."""
 
     owner: str
-    until: float
 
 
 @attrs.frozen
@@ -91,9 +90,9 @@ class Segment:
     revision: int = 0
 
 
-def is_claimable(segment: Segment, now: float) -> bool:
-    """Tell whether nobody works on an unfinished segment."""
-    return not segment.checkpoint.done and (segment.lease is None or segment.lease.until <= now)
+def is_claimable(segment: Segment, is_gone: Callable[[str], bool]) -> bool:
+    """Tell whether nobody works on an unfinished segment, given which migrators are gone."""
+    return not segment.checkpoint.done and (segment.lease is None or is_gone(segment.lease.owner))
 
 
 def pick(free: Sequence[Segment], held: Iterable[int]) -> Segment:
@@ -116,7 +115,7 @@ def nearest(numbers: Sequence[int], number: int) -> int:
 
 
 def claim(segment: Segment, lease: Lease) -> Segment:
-    """Take a segment, or keep it for longer."""
+    """Take a segment."""
     return _next(segment, lease=lease)
 
 

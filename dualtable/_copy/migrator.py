@@ -354,7 +354,7 @@ class Migrator(Connected):
             retries=tables.retries,
             clock=self._clock,
             concurrency=self._concurrency,
-            renew_seconds=self._lease_seconds / 3,
+            store_seconds=self._lease_seconds / 3,
             estimated_items=tables.old.get("ItemCount", 0),
         )
 

@@ -11,7 +11,7 @@ the room; so a few slow partitions keep a few segments waiting, and not the migr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any
 
 import attrs
@@ -56,7 +56,7 @@ class Run:
     retries: Retries
     clock: Clock
     concurrency: int
-    renew_seconds: float
+    store_seconds: float
     estimated_items: int
     settled: Progress = attrs.field(init=False, factory=Progress)
     transform_seconds: float = attrs.field(init=False, default=0.0)
@@ -71,7 +71,7 @@ class Run:
             board=self.board,
             stopping=self.stopping,
             clock=self.clock,
-            renew_seconds=self.renew_seconds,
+            store_seconds=self.store_seconds,
             rooms=ROOMS_EACH * self.concurrency,
             most_open=_OPEN_EACH * self.concurrency,
         )
@@ -117,7 +117,7 @@ class Run:
             progress, letters = await segment.copy(page)
             await self.dead_letters.append(letters)
             held.note(progress, page.last_key)
-            if not progress.empty_pages or held.at_end or held.stored_before(self.renew_seconds):
+            if not progress.empty_pages or held.at_end or held.stored_before(self.store_seconds):
                 await self._store(held)
 
     def _transformed(self, segment: SegmentCopy, page: Page, room: Room) -> TransformedPage:
@@ -168,7 +168,7 @@ class Run:
                 total_segments=self.board.total_segments,
                 segments=known.stages,
                 waiting_for=tuple(sorted({lease.owner for lease in awaited})),
-                waiting_seconds=self._seconds_of(awaited),
+                waiting_seconds=self.board.seconds_left(awaited),
             )
         )
 
@@ -180,11 +180,6 @@ class Run:
     def _awaited(self) -> list[Lease]:
         """Return the leases of others that are waited for: those of all that is left to do."""
         return [] if self.segments_held else self.board.known.leases_of_others()
-
-    def _seconds_of(self, leases: Sequence[Lease]) -> float | None:
-        """Return after how long the first lease runs out; None where all seem to be renewed."""
-        left = min((lease.until - self.clock.now() for lease in leases), default=None)
-        return None if left is None or left > 2 * self.renew_seconds else max(0.0, left)
 
     def _report(self) -> MigrationReport:
         known = self.board.known

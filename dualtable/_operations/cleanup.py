@@ -299,7 +299,7 @@ class _Sweep:
             page = await self._page(segment)
             await self._sweep_page(page)
             counts = Progress(scanned=len(page.items), pages=1, read_units=page.read_units)
-            segment = segments.advance(segment, counts, page.last_key, Lease("", 0.0))
+            segment = segments.advance(segment, counts, page.last_key, Lease(""))
             try:
                 await records.store(segment)
             except LeaseLostError:

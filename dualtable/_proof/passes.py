@@ -72,7 +72,7 @@ class Passes:
                 await held.give_back()
                 return
             await self._compare_page(held)
-            if held.at_end or held.stored_before(min(_STORE_SECONDS, self.crew.renew_seconds)):
+            if held.at_end or held.stored_before(min(_STORE_SECONDS, self.crew.store_seconds)):
                 await self._store(held)
 
     async def _compare_page(self, held: Held) -> None:

@@ -352,7 +352,7 @@ class Verifier(Connected):
                 board=board,
                 stopping=self._stopping,
                 clock=self._clock,
-                renew_seconds=self._lease_seconds / 3,
+                store_seconds=self._lease_seconds / 3,
                 rooms=self._concurrency,
                 most_open=self._concurrency,
             ),

@@ -5,10 +5,12 @@ A copy and a verification are such work. Who takes part in it is a member of its
 In reading order:
 
 - `crew`: the workers of one process, and how they stop
-- `held`: a segment in hand: its lease is renewed, its pages are settled
+- `held`: a segment in hand: its pages are settled
 - `known`: the segments that anybody has worked on, and their sums
 - `board`: which segment is next, and by whom
+- `roster`: who is at work, as one process has seen it
 - `membership`: that a process still belongs to the run with which it began
+- `shares`: which part of a ceiling each of several migrators takes
 - `limits`: the ceilings that all processes share, changed while they run
 - `retries`: what was sent again, and for want of what
 - `stages`: for how long somebody has been at what

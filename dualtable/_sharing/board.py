@@ -1,17 +1,22 @@
 """Which segment is worked on next, and by whom.
 
-The rule: a segment is worked on by whoever holds its lease; every change goes through the board,
-which stores it before it counts, and only for the run that this migrator still belongs to.
+The rule: a segment is worked on by whoever holds its lease, as long as something is heard of that
+migrator; every change goes through the board, which stores it before it counts, and only for the
+run that this migrator still belongs to.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 import secrets
 import socket
+from collections.abc import Iterable
 from typing import Protocol
+
+import attrs
 
 from dualtable._control import segments
 from dualtable._control.segments import Lease, Progress, Segment
@@ -21,6 +26,7 @@ from dualtable._wire.types import WireKey
 from dualtable.errors import LeaseLostError
 
 _REFRESH_SECONDS = 1.0
+_READERS_A_SECOND = 50.0  # of one group, at most
 
 
 class Board(Protocol):
@@ -31,9 +37,6 @@ class Board(Protocol):
 
     async def take(self) -> Segment | None:
         """Claim a segment; None where there is none to be had now."""
-
-    async def keep(self, segment: Segment) -> Segment:
-        """Hold a segment for longer."""
 
     async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
         """Store that a page is done with."""
@@ -47,6 +50,9 @@ class Board(Protocol):
     def others_at_work(self) -> bool:
         """Tell whether others hold a segment, so that more may come free."""
 
+    def seconds_left(self, leases: Iterable[Lease]) -> float | None:
+        """Return when the first of their owners will count as gone; None where none seems to be."""
+
 
 class ControlBoard:
     """The segments of the control table, shared with all migrators of the migration."""
@@ -56,63 +62,80 @@ class ControlBoard:
         self._membership = membership
         self._records = membership.records
         self._clock = membership.clock
-        self._lease_seconds = membership.lease_seconds
-        self._owner = membership.migrator
-        self.known = Known(self.total_segments, self._owner)
+        self._lease = Lease(membership.migrator)
+        self.known = Known(self.total_segments, membership.migrator)
         self._candidates: list[Segment] = []
-        self._refreshed_at = -_REFRESH_SECONDS
+        self._read_at: dict[int, float] = {}
         self._taking = asyncio.Lock()
 
     async def take(self) -> Segment | None:
         async with self._taking:
-            if not self._candidates:
-                await self._refresh()
-            while self._candidates:
+            while self._candidates or await self._find():
                 candidate = segments.pick(self._candidates, self.known.mine())
                 self._candidates.remove(candidate)
                 try:
-                    return await self._store(segments.claim(candidate, self._lease()))
-                except LeaseLostError:
+                    return await self._store(segments.claim(candidate, self._lease))
+                except LeaseLostError:  # what is known of its group is old
                     self.mourn(candidate)
+                    self._candidates.clear()
+                    self._read_at.pop(self._group_of(candidate), None)
             return None
 
-    async def keep(self, segment: Segment) -> Segment:
-        return await self._store(segments.claim(segment, self._lease()))
-
     async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
-        return await self._store(segments.advance(segment, page, last_key, self._lease()))
+        return await self._store(segments.advance(segment, page, last_key, self._lease))
 
     async def give_back(self, segment: Segment) -> None:
         await self._store(segments.release(segment))
 
     def mourn(self, segment: Segment) -> None:
-        other = Lease("", self._clock.now() + self._lease_seconds)
-        self.known.note(segments.claim(segment, other))
+        self.known.note(attrs.evolve(segment, lease=Lease("")))
 
     def others_at_work(self) -> bool:
         return self.known.done + len(self.known.mine()) < self.total_segments
 
-    async def _refresh(self) -> None:
-        now = self._clock.monotonic()
-        if now < self._refreshed_at + _REFRESH_SECONDS:
-            return
-        self._refreshed_at = now
-        for segment in await self._records.segments():
+    async def _find(self) -> bool:
+        """Read groups that are not done, until one has a segment to be had."""
+        while not self._candidates and (due := self._due()):
+            await self._read(random.choice(due))  # noqa: S311 - apart from the others
+        return bool(self._candidates)
+
+    def _due(self) -> list[int]:
+        """Return the groups to be read: those not read lately; with many others, less often."""
+        oldest = self._clock.monotonic() - max(
+            _REFRESH_SECONDS, len(self._membership.roster) / _READERS_A_SECOND
+        )
+        return [
+            group
+            for group in range(self._records.groups)
+            if self._read_at.get(group, -math.inf) <= oldest
+            and not self.known.is_done(self._numbers(group))
+        ]
+
+    async def _read(self, group: int) -> None:
+        self._read_at[group] = self._clock.monotonic()
+        for segment in await self._records.segments_of(group):
             known = self.known.get(segment.number)
             if known is None or known.revision < segment.revision:  # not what we stored meanwhile
                 self.known.note(segment)
-        all_segments = (
-            self.known.get(n) or self._records.untouched(n) for n in range(self.total_segments)
-        )
-        self._candidates = [s for s in all_segments if segments.is_claimable(s, self._clock.now())]
+        every = [self.known.get(n) or self._records.untouched(n) for n in self._numbers(group)]
+        roster = self._membership.roster
+        if not all(roster.knows(segment.lease.owner) for segment in every if segment.lease):
+            await self._membership.look()  # after the segments: whoever is at work is there
+        self._candidates = [s for s in every if segments.is_claimable(s, roster.is_gone)]
+
+    def _numbers(self, group: int) -> range:
+        return range(group, self.total_segments, self._records.groups)
+
+    def _group_of(self, segment: Segment) -> int:
+        return segment.number % self._records.groups
 
     async def _store(self, segment: Segment) -> Segment:
         await self._membership.acting(lambda: self._records.store(segment))
         self.known.note(segment)
         return segment
 
-    def _lease(self) -> Lease:
-        return Lease(self._owner, self._clock.now() + self._lease_seconds)
+    def seconds_left(self, leases: Iterable[Lease]) -> float | None:
+        return self._membership.roster.seconds_left(lease.owner for lease in leases)
 
 
 def name_of_migrator() -> str:
@@ -132,11 +155,8 @@ class MemoryBoard:
     async def take(self) -> Segment | None:
         return Segment(self._free.pop(), progress=self._progress()) if self._free else None
 
-    async def keep(self, segment: Segment) -> Segment:
-        return segment
-
     async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
-        settled = segments.advance(segment, page, last_key, Lease("", 0))
+        settled = segments.advance(segment, page, last_key, Lease(""))
         self.known.note(settled)
         return settled
 
@@ -148,3 +168,6 @@ class MemoryBoard:
 
     def others_at_work(self) -> bool:
         return False
+
+    def seconds_left(self, leases: Iterable[Lease]) -> float | None:
+        return None

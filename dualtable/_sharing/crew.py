@@ -70,7 +70,7 @@ class Crew:
         board: Who hands the segments out.
         stopping: Set when no further page shall be begun.
         clock: Where time comes from.
-        renew_seconds: How often a lease is renewed.
+        store_seconds: How long what is settled may stay unstored.
         rooms: Pages on their way at once, at most.
         most_open: Segments held at once, at most.
     """
@@ -78,7 +78,7 @@ class Crew:
     board: Board
     stopping: asyncio.Event
     clock: Clock
-    renew_seconds: float
+    store_seconds: float
     rooms: int
     most_open: int
     _failure: DualTableError | None = attrs.field(init=False, default=None)
@@ -162,8 +162,7 @@ class Crew:
 
     async def _work_held(self, held: Held, room: Room, pages: Pages) -> None:
         try:
-            async with held.renewed(self.renew_seconds):
-                await pages(held, room)
+            await pages(held, room)
         except LeaseLostError:
             _log.warning(
                 "segment taken over by another process", extra={"segment": held.segment.number}

@@ -1,18 +1,16 @@
 """A segment that this process works on, from the claim to the end or to giving it back.
 
-The rule: its records are stored one at a time, and its lease is renewed as long as somebody works.
+The rule: its records are stored one at a time. It stays in hand as long as its process gives word
+that it is at work; see `membership`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from dualtable._clock import Clock
 from dualtable._control.segments import Progress, Segment
 from dualtable._sharing.board import Board
-from dualtable._tasks import first_error
 from dualtable._wire.types import WireKey
 
 
@@ -55,23 +53,6 @@ class Held:
     async def give_back(self) -> None:
         async with self._storing:
             await self._board.give_back(self.segment)
-
-    @asynccontextmanager
-    async def renewed(self, seconds: float) -> AsyncIterator[None]:
-        """Keep the lease from running out inside the block."""
-        with first_error():
-            async with asyncio.TaskGroup() as group:
-                renewing = group.create_task(self._keep_renewing(seconds))
-                yield
-                async with self._storing:  # not while a renewal is on its way
-                    renewing.cancel()
-
-    async def _keep_renewing(self, seconds: float) -> None:
-        while True:
-            await self._clock.sleep(seconds)
-            if self.stored_before(seconds):
-                async with self._storing:
-                    self._keep(await self._board.keep(self.segment))
 
     def _keep(self, segment: Segment) -> None:
         self.segment = segment

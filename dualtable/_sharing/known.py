@@ -36,9 +36,11 @@ class Known:
     done: int = attrs.field(init=False, default=0)
     _segments: dict[int, Segment] = attrs.field(init=False, factory=dict)
     _stages: bytearray = attrs.field(init=False)
+    _in_hands: dict[Stage, set[int]] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._stages = bytearray(self.total_segments)
+        self._in_hands = {Stage.OTHERS: set(), Stage.MINE: set()}
 
     def __iter__(self) -> Iterator[Segment]:
         return iter(self._segments.values())
@@ -56,12 +58,19 @@ class Known:
                 self.failed += sign * known.progress.failed
                 self.done += sign * known.checkpoint.done
         self._segments[segment.number] = segment
-        self._stages[segment.number] = self._stage(segment)
+        stage = self._stages[segment.number] = self._stage(segment)
+        for whose, numbers in self._in_hands.items():
+            (numbers.add if stage == whose else numbers.discard)(segment.number)
 
     @property
     def complete(self) -> bool:
         """Whether every segment is done."""
         return self.done == self.total_segments
+
+    def is_done(self, numbers: range) -> bool:
+        """Tell whether each of some segments is done."""
+        stages = self._stages[numbers.start : numbers.stop : numbers.step]
+        return stages.count(Stage.DONE) == len(stages)
 
     @property
     def stages(self) -> bytes:
@@ -70,12 +79,11 @@ class Known:
 
     def mine(self) -> list[int]:
         """Return the numbers of those that are held here."""
-        return [n for n, stage in enumerate(self._stages) if stage == Stage.MINE]
+        return list(self._in_hands[Stage.MINE])
 
     def leases_of_others(self) -> list[Lease]:
         """Return the leases, as they were last seen, of the unfinished ones that others hold."""
-        held = (n for n, stage in enumerate(self._stages) if stage == Stage.OTHERS)
-        leases = (self._segments[n].lease for n in held)
+        leases = (self._segments[n].lease for n in self._in_hands[Stage.OTHERS])
         return [lease for lease in leases if lease is not None]
 
     def _stage(self, segment: Segment) -> Stage:

@@ -7,14 +7,17 @@ at the same time, and none in a phase in which nothing may be copied, however lo
 frozen.
 
     a migrator                        whoever begins anew
-    says: at work, until then         says: this run has ended
-    sees: the run has not ended       sees: at work, until then; waits
+    says: at work, for so long        says: this run has ended
+    sees: the run has not ended       sees: at work, for so long; waits as long
     writes for some of that time      forgets the run, and begins another
+
+Each measures by its own clock alone, since clocks differ.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
@@ -27,6 +30,7 @@ from dualtable._control.phases import Times
 from dualtable._control.run_records import Run, RunRecords, Word
 from dualtable._dynamodb.fence import fenced
 from dualtable._dynamodb.gateway import Gateway
+from dualtable._sharing.roster import Roster
 from dualtable._transforms.migration import Migration
 from dualtable._wire.layouts import check_usable, identity
 from dualtable.errors import DualTableError, MigrationMismatchError, StalePhaseError
@@ -39,6 +43,13 @@ _RENEWED_SHARE = 1 / 3
 _BELIEVED_SHARE = 2 / 3
 """Of a word's time: for so long its migrator goes by it, if anybody may go by a phase for so long.
 The rest is for a request on its way, and for clocks that differ."""
+
+
+_CLOCKS_DIFFER_SECONDS = 600.0
+"""At most: DynamoDB takes no request that is signed by a clock more than five minutes off.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html
+"""
 
 
 @attrs.define(eq=False)
@@ -63,12 +74,16 @@ class Membership:
     clock: Clock
     lease_seconds: float
     records: RunRecords = attrs.field(init=False)
+    roster: Roster = attrs.field(init=False)
+    parts: tuple[tuple[float, float], ...] = attrs.field(init=False, default=())
     _believed_seconds: float = attrs.field(init=False)
     _given_at: tuple[float, float] | None = attrs.field(init=False, default=None)
+    _number: int = attrs.field(init=False, default=0)
     _giving: asyncio.Lock = attrs.field(init=False, factory=asyncio.Lock)
 
     def __attrs_post_init__(self) -> None:
         self.records = self.control.of(self.run)
+        self.roster = Roster(self.migrator)
         stale_seconds = Times(self.migration.settle_seconds).stale_seconds
         self._believed_seconds = min(self.lease_seconds * _BELIEVED_SHARE, stale_seconds)
 
@@ -110,25 +125,37 @@ class Membership:
         async with self._giving:
             await self._give()
 
-    async def renew_if_due(self) -> None:
-        """Give a new word in time, so that nobody has to wait for one."""
+    async def beat(self) -> None:
+        """Let others hear that this one is at work; give a new word in time."""
         if self._age() >= self.lease_seconds * _RENEWED_SHARE:
             await self.renew()
+        else:
+            async with self._giving:
+                await self._say()
+
+    async def look(self, *, consistent_read: bool = True) -> None:
+        """Look who is at work, on a copy or a verification, and bury who has long been gone."""
+        words = await self.records.all_words(consistent_read=consistent_read)
+        self.roster.note(words, self.clock.monotonic())
+        gone = [word for word in words if self.roster.is_long_gone(word.migrator)]
+        if gone and random.random() * len(words) < 1:  # noqa: S311 - one of all is enough
+            await self.records.bury(gone[0])
 
     async def leave(self) -> None:
         """Take the word back: nothing of this migrator is on its way any more."""
         self._given_at = None
         await self.records.take_word_back(self.migrator)
 
-    async def others(self) -> int:
-        """Return how many others are at work, on a copy or a verification: they share ceilings."""
+    async def _say(self) -> None:
         now = self.clock.now()
-        words = await self.records.all_words()
-        return sum(word.counts(now) and word.migrator != self.migrator for word in words)
+        self._number += 1
+        await self.records.give_word(
+            Word(self.migrator, now, now + self.lease_seconds, self._number, self.parts)
+        )
 
     async def _give(self) -> None:
         monotonic, now = self.clock.monotonic(), self.clock.now()
-        await self.records.give_word(Word(self.migrator, now, now + self.lease_seconds))
+        await self._say()
         try:
             await self._check()
         except MigrationMismatchError:
@@ -178,7 +205,8 @@ async def end_run(control: Control, run: Run, clock: Clock) -> None:
     """End a run and forget it, once nobody can do anything for it any more."""
     ended = run if run.ended else await control.end(run)
     words = await control.of(ended).words()
-    last = max((word.until for word in words), default=0.0)
-    if (seconds := last - clock.now()) > 0:
-        await clock.sleep(seconds)
+    now = clock.now()
+    recent = [word.seconds for word in words if word.until + _CLOCKS_DIFFER_SECONDS > now]
+    if recent:
+        await clock.sleep(max(recent))
     await control.forget(ended)

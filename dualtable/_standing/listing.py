@@ -13,6 +13,7 @@ from dualtable._clock import Clock, SystemClock
 from dualtable._control.inherited import MARKS
 from dualtable._control.milestones import Milestones
 from dualtable._control.phases import Phase
+from dualtable._control.run_records import SEGMENT
 from dualtable._control.segments import total
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
@@ -116,10 +117,15 @@ async def _names(gateway: Gateway, table: str) -> list[str]:
             table, segment=0, total_segments=1, start_key=start_key, attributes=_KEYS
         )
         keys = [codec.decode(item) for item in page.items]
-        names |= {str(key["migration"]) for key in keys if key["record"] != MARKS}
+        names |= {str(key["migration"]) for key in keys if not _is_apart(key["record"])}
         start_key = page.last_key
         if start_key is None:
             return sorted(names)
+
+
+def _is_apart(record: str) -> bool:
+    """Tell whether a record stands under another name than its migration's."""
+    return record == MARKS or record.startswith(SEGMENT)
 
 
 async def _listed(control: Milestones, name: str, now: float) -> ListedMigration:

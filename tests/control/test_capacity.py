@@ -140,7 +140,7 @@ def test_an_unused_rate_does_not_grow() -> None:
 def test_ceilings_are_shared_lifted_and_paused() -> None:
     """None is the table's own, 0 a pause; several migrators take equal parts."""
     pace, clock = paced(start=388, most=388)
-    pace.limit(100, migrators=4)
+    pace.limit(100, 1 / 4)
     assert pace.rate == 25
     run(pace, clock, 10, limit=1_000)
     pace.limit(0)

@@ -20,28 +20,33 @@ from dualtable._production.overlay import Overlay
 from dualtable._wire.marks import Marks
 from dualtable.testing import MemoryGateway
 
-ME = Lease("me", 100.0)
+ME = Lease("me")
 MARKS = Marks("_deleted", "_token")
 KEY = {"id": {"S": "o-1"}}
+
+
+def nobody(migrator: str) -> bool:
+    """Tell that nobody is gone."""
+    return False
 
 
 def test_a_segment_from_free_to_done() -> None:
     """Claimed, advanced, released, taken over, finished; each step is a new revision."""
     free = Segment(7)
-    assert segments.is_claimable(free, now=0)
+    assert segments.is_claimable(free, nobody)
     held = segments.claim(free, ME)
-    assert not segments.is_claimable(held, now=99.9)
-    assert segments.is_claimable(held, now=100)  # the lease has run out
+    assert not segments.is_claimable(held, nobody)
+    assert segments.is_claimable(held, ["me"].__contains__)  # nothing is heard of its owner
     page = Progress(scanned=3, written=2, dropped=1, pages=1, read_units=0.5)
-    further = segments.advance(held, page, KEY, Lease("me", 200.0))
-    assert (further.checkpoint, further.lease) == (Checkpoint(KEY), Lease("me", 200.0))
+    further = segments.advance(held, page, KEY, ME)
+    assert (further.checkpoint, further.lease) == (Checkpoint(KEY), ME)
     left = segments.release(further)
-    assert segments.is_claimable(left, now=0)
+    assert segments.is_claimable(left, nobody)
     assert left.checkpoint == further.checkpoint
-    done = segments.advance(segments.claim(left, Lease("other", 300.0)), page, None, ME)
+    done = segments.advance(segments.claim(left, Lease("other")), page, None, ME)
     assert done.checkpoint.done
     assert done.lease is None
-    assert not segments.is_claimable(done, now=1e9)
+    assert not segments.is_claimable(done, lambda _: True)
     assert done.progress == Progress(scanned=6, written=4, dropped=2, pages=2, read_units=1.0)
     assert [s.revision for s in (free, held, further, left, done)] == [0, 1, 2, 3, 5]
     assert segments.complete([done], 1)

@@ -146,7 +146,7 @@ def test_no_second_sees_more_than_its_units_and_one_request(
 ) -> None:
     """However many are at work at once, and although nobody knows a page before it is read."""
 
-    random.seed(7)  # which segment comes next is chance
+    random.seed(8)  # which segment comes next is chance
 
     async def main() -> None:
         await work(*await world())

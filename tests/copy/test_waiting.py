@@ -11,6 +11,7 @@ import simulated
 from dualtable import Migration, MigrationProgress, Migrator, create_table
 from dualtable._clock import SystemClock
 from dualtable._control.control_table import Control
+from dualtable._control.run_records import Word
 from dualtable._control.segments import Lease, claim
 from dualtable.testing import MemoryGateway
 
@@ -44,8 +45,8 @@ async def with_killed_migrator(total_segments: int) -> tuple[Migration, MemoryGa
     assert run is not None
     records = control.of(run)
     for number in range(total_segments):
-        lease = Lease(DEAD, WallClock().now() + 30)
-        await records.store(claim(records.untouched(number), lease))
+        await records.store(claim(records.untouched(number), Lease(DEAD)))
+    await records.give_word(Word(DEAD, WallClock().now(), WallClock().now() + 30))
     return plan, gateway
 
 

@@ -131,7 +131,7 @@ class MortalGateway:
 
 
 class ShiftedClock(SystemClock):
-    """Real time, and what a test adds to it."""
+    """Real time, and what a test adds to it; who sleeps adds that."""
 
     shift = 0.0
 
@@ -140,6 +140,10 @@ class ShiftedClock(SystemClock):
 
     def now(self) -> float:
         return super().now() + self.shift
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        self.shift += seconds
 
 
 def name_of(item: Item) -> tuple[str, int]:

@@ -1,0 +1,195 @@
+"""A fleet of migrators on one simulated table: hundreds of workers that come, go, freeze and crash.
+
+The rule: each worker is the library's migrator, unchanged, with a clock and a connection of its
+own. A crash is that of a process: nothing that it would still do is done. The control table has a
+partition's limits for each of its partition keys, as any table has, and its load is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from dualtable import Migrator
+from dualtable._expressions.texts import Condition
+from dualtable._wire.sizes import item_bytes, read_units, write_units
+from dualtable._wire.types import WireItem, WireKey
+from dualtable.errors import ThrottledError
+from simulation.capacity import Capacity
+from simulation.dynamodb import READ_SECONDS, SimulatedDynamoDB, place_of
+from simulation.proofs import MIGRATION
+from simulation.virtual_time import VirtualClock
+
+CONTROL = MIGRATION.control_table
+
+
+class FleetDynamoDB(SimulatedDynamoDB):
+    """Counts what is asked of the control table, and throttles it as DynamoDB would.
+
+    Attributes:
+        requests: Requests to the control table by second.
+        busiest: Units by kind, second and partition key.
+        throttled: Requests to it that were throttled.
+        pages: How often each page of the old table was read: by segment and start key.
+    """
+
+    def __init__(self, seed: int = 1) -> None:
+        super().__init__(seed)
+        self.requests: Counter[int] = Counter()
+        self.units: Counter[tuple[str, int]] = Counter()
+        self.busiest: Counter[tuple[str, int, str]] = Counter()
+        self.throttled = 0
+        self.pages: Counter[str] = Counter()
+        self._control = Capacity()
+
+    async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
+        if table != CONTROL:
+            return await super().get(table, key, consistent_read=consistent_read)
+        self._admit("Read", key["migration"]["S"])
+        item = await super().get(table, key, consistent_read=consistent_read)
+        size = 0 if item is None else item_bytes(item)
+        self._charge(
+            "Read", key["migration"]["S"], read_units(size, consistent_read=consistent_read)
+        )
+        return item
+
+    async def put(
+        self,
+        table: str,
+        item: WireItem,
+        condition: Condition | None = None,
+        *,
+        return_old: bool = False,
+    ) -> WireItem | None:
+        if table == CONTROL:
+            self._admit("Write", item["migration"]["S"])
+            self._charge("Write", item["migration"]["S"], write_units(item_bytes(item)))
+        return await super().put(table, item, condition, return_old=return_old)
+
+    async def query(self, table: str, key_condition: Condition, **settings: Any) -> Any:
+        place = key_condition.values[":m"]["S"]
+        self._admit("Read", place)
+        await asyncio.sleep(READ_SECONDS)
+        page = await super().query(table, key_condition, **settings)
+        size = sum(map(item_bytes, page.items))
+        consistent = settings.get("consistent_read", True)
+        self._charge("Read", place, read_units(size, consistent_read=consistent))
+        return page
+
+    async def insert(self, table: str, items: Any, *, key_name: str) -> Any:
+        for item in items:
+            self.pages[item.item()[key_name]["S"]] += 1
+        return await super().insert(table, items, key_name=key_name)
+
+    def _admit(self, kind: str, key: str) -> None:
+        self.requests[int(self._now())] += 1
+        if self._refused(kind, place_of(key)):
+            self.throttled += 1
+            raise ThrottledError(f"{kind} of {key} was throttled", reasons=(f"{kind}KeyRange",))
+
+    def _refused(self, kind: str, place: float) -> str:
+        partition = self._control._partition(place)
+        bucket = partition.writes if kind == "Write" else partition.reads
+        return self._control._refusal(kind, bucket, self._now())
+
+    def _charge(self, kind: str, key: str, units: float) -> None:
+        partition = self._control._partition(place_of(key))
+        self._control._charge(kind, partition.writes if kind == "Write" else partition.reads, units)
+        self.units[kind, int(self._now())] += units  # type: ignore[assignment]
+        self.busiest[kind, int(self._now()), key] += units  # type: ignore[assignment]
+
+
+class Mortal:
+    """A worker's connection; nothing goes through it once its process is dead."""
+
+    def __init__(self, gateway: FleetDynamoDB) -> None:
+        self._gateway = gateway
+        self.dead = False
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            if self.dead:
+                raise asyncio.CancelledError("killed")
+            return await getattr(self._gateway, name)(*args, **kwargs)
+
+        return call
+
+
+@attrs.define
+class SkewedClock(VirtualClock):
+    """A machine's clock; its wall is so many seconds ahead."""
+
+    ahead: float = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+
+@attrs.define(eq=False)
+class Fleet:
+    """Workers that come and go.
+
+    Args:
+        gateway: The simulated tables.
+        settings: Of each migrator.
+        skew_seconds: Clocks are so far off at most, both ways.
+        chance: Who draws the lots.
+    """
+
+    gateway: FleetDynamoDB
+    settings: dict[str, Any]
+    skew_seconds: float = 0.0
+    chance: random.Random = attrs.field(factory=lambda: random.Random(1))
+    crashes: int = 0
+    _running: dict[asyncio.Task[Any], Mortal] = attrs.field(init=False, factory=dict)
+
+    def add(self, number: int = 1) -> None:
+        """Begin so many workers."""
+        for _ in range(number):
+            mortal = Mortal(self.gateway)
+            migrator = Migrator(
+                MIGRATION,
+                gateway=mortal,  # type: ignore[arg-type]
+                clock=SkewedClock(self.chance.uniform(-self.skew_seconds, self.skew_seconds)),
+                dead_letters=os.devnull,
+                **self.settings,
+            )
+            self._running[asyncio.create_task(migrator.run())] = mortal
+
+    def crash(self) -> None:
+        """Kill one worker that runs."""
+        alive = [task for task in self._running if not task.done()]
+        if alive:
+            victim = self.chance.choice(alive)
+            self._running.pop(victim).dead = True
+            victim.cancel("killed")
+            self.crashes += 1
+
+    async def crash_and_replace(self, a_minute: float) -> None:
+        """Kill so many a minute, each at a moment of its own, and begin another for each."""
+        while True:
+            await asyncio.sleep(self.chance.expovariate(a_minute / 60))
+            self.crash()
+            self.add()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a worker runs."""
+        return any(not task.done() for task in self._running)
+
+    async def ended(self) -> list[Any]:
+        """Return what those report that have not crashed, when all have ended."""
+        while any(not task.done() for task in self._running):
+            await asyncio.wait([task for task in self._running if not task.done()])
+        return [task.result() for task in self._running]
+
+    def stop(self) -> None:
+        """Kill all that still run."""
+        while self.at_work:
+            self.crash()
