@@ -97,7 +97,6 @@ class Membership:
         if self._age() >= self._believed_seconds:
             async with self._giving:
                 if self._age() >= self._believed_seconds:
-                    await self._check()  # a run that is over is not touched
                     await self._give()
 
     def check(self) -> None:
@@ -154,6 +153,8 @@ class Membership:
         )
 
     async def _give(self) -> None:
+        if self._age() >= self._believed_seconds:
+            await self._check()  # a run that is over is not touched
         monotonic, now = self.clock.monotonic(), self.clock.now()
         await self._say()
         try:

@@ -20,6 +20,7 @@ from dualtable._clock import SystemClock
 from dualtable._control.control_table import Control, Limits
 from dualtable._control.phases import Phase
 from dualtable._dynamodb.fence import check_fence
+from dualtable._sharing.membership import Membership
 from dualtable.errors import MigrationMismatchError
 from dualtable.testing import MemoryGateway
 
@@ -188,6 +189,27 @@ def test_a_migrator_frozen_at_any_step_brings_nothing_back_when_all_is_finished(
             return
         assert not any(name == "insert" for name, _ in calls_after)
         assert isinstance(outcome, MigrationReport | MigrationMismatchError), (call, outcome)
+
+
+async def test_who_renews_a_word_too_late_gives_none_for_a_run_that_is_over() -> None:
+    """It looks first: a word under the old run's name would be rubbish that nobody sweeps."""
+    plan, gateway = await world()
+    await Migrator(plan, gateway=gateway).run()
+    control = Control(gateway, plan.control_table, plan.name)
+    run = await control.run()
+    assert run is not None
+    clock, process = HandClock(), Process(gateway, -1)
+    theirs: Any = process
+    member = Membership(
+        theirs, plan, Control(theirs, plan.control_table, plan.name), run, "late", clock, 30.0
+    )
+    await member.confirm()
+    clock.move(31)
+    await Migrator(plan, gateway=gateway, restart=True, clock=clock).run()
+    seen = len(process.calls)
+    with pytest.raises(MigrationMismatchError, match="begun anew"):
+        await member.renew_if_due()
+    assert not any(name == "put" for name, _ in process.calls[seen:])
 
 
 async def test_begin_anew_that_was_interrupted_is_gone_on_with() -> None:

@@ -97,6 +97,10 @@ class Cast:
     yielded: Logical = ("old",)
     """What a fallback finds for the watched key, where the old table holds `old_key`."""
 
+    small_pages: bool = False
+    """Each page of a table has one item."""
+
+    stage_class = Stage
     old_moves = False
     """The old table is written as well; see `proof.entry`."""
 
@@ -253,6 +257,11 @@ async def _finish(cast: Cast, stage: Stage) -> None:
     gateway: Any = StageGateway(stage, "operator")
     PROCESS.set("operator")
     await _migrator(cast, stage, gateway).run()
+    await go_to_the_end(cast, stage, gateway)
+
+
+async def go_to_the_end(cast: Cast, stage: Stage, gateway: Any) -> None:
+    """Move on to the last phase, each step in its time, and delete the item for real."""
     control = Control(gateway, CONTROL, cast.migration.name)
     await control.advance(Phase.MIGRATED, stage.now())
     await stage.sleep(Times().settle_seconds)

@@ -39,10 +39,12 @@ from proof.tables import (
     OLD,
     OTHER,
     ROLLING,
+    ROLLING_INDEXED,
     SPELLINGS,
     WATCHED,
     create_tables,
     in_old,
+    placed,
     record_of,
     tombstone,
     wire,
@@ -82,6 +84,7 @@ WRITTEN = _world("written, old has it", _STAMPED, _WRITTEN, since=Phase.WRITING_
 DELETED = _world("deleted, old has it", _OLD, _WRITTEN, tombstone(), since=Phase.WRITING_NEW)
 ONLY_NEW = _world("only new has it", None, _WRITTEN, since=Phase.WRITING_NEW)
 COPIED = _world("copied", _OLD, _COPIED, since=Phase.MIGRATING)
+PLACED = _world("old has it, in an index", _OLD | codec.encode(placed({})), until=Phase.MIGRATING)
 ENTRY_WORLDS = (OLD_HAS_IT, STAMPED, NOWHERE, WRITTEN, DELETED, ONLY_NEW, COPIED)
 
 
@@ -95,14 +98,17 @@ class Part:
     late: bool = False
     """The process starts in the play, and goes by the phase that it finds.
 
-    It does so at one moment. Between its first look at the phase and its first heartbeat nobody
-    knows of it; that nobody takes two steps meanwhile is what the settle time is for.
+    It does so at one moment, unless it is `slow`. Between its first look at the phase and its first
+    heartbeat nobody knows of it; that nobody takes two steps meanwhile is what the settle time is
+    for.
     """
+    slow: bool = False
 
     @property
     def title(self) -> str:
         if self.late and self.phase is not None:
-            return " then ".join(role.name for role in self.script) + " in a new process"
+            how = " that starts step by step" if self.slow else ""
+            return " then ".join(role.name for role in self.script) + f" in a new process{how}"
         by = "" if self.phase is None else f" in {self.phase}"
         return " then ".join(role.name for role in self.script) + by
 
@@ -156,7 +162,14 @@ def moving(*who: Part, steps: tuple[Phase, ...], by_time: bool = False, **settin
     """Return a cast whose operator takes some steps while they are at work."""
     world = settings.pop("world", OLD_HAS_IT)
     budget = Budget(freezes=int(by_time))
-    return entry(*who, world=world, operator=Operator(steps, by_time), budget=budget, **settings)
+    by_word = not by_time or any(part.slow for part in who)
+    operator = Operator(steps, by_time, by_word)
+    return entry(*who, world=world, operator=operator, budget=budget, **settings)
+
+
+def indexed(*who: Part, steps: tuple[Phase, ...], **settings: Any) -> Any:
+    """Return a cast as `moving` does, whose tables have an index."""
+    return moving(*who, steps=steps, world=PLACED, migration=ROLLING_INDEXED, **settings)
 
 
 async def _play(cast: EntryCast, stage: Stage) -> None:
@@ -168,8 +181,9 @@ async def _play(cast: EntryCast, stage: Stage) -> None:
         ]
         actors += [_migrate(cast, stage, f"migrator-{n + 1}") for n in range(cast.migrators)]
         stage.begins_at = (await _control(stage, cast).state()).step
-        if PHASES.index(Phase(stage.phase())) >= PHASES.index(Phase.MIGRATED):
-            stage.oldest = len(stage.versions()) - 1  # for the verification takes its time
+        for table, phase in ((OLD, Phase.MIGRATING), (NEW, Phase.MIGRATED)):
+            if PHASES.index(Phase(stage.phase())) >= PHASES.index(phase):
+                stage.settle(table)
         stage.playing = True
         await asyncio.gather(*map(asyncio.create_task, actors))
         stage.playing = False
@@ -178,7 +192,8 @@ async def _play(cast: EntryCast, stage: Stage) -> None:
 
 
 async def _set(cast: EntryCast, stage: Stage) -> None:
-    await create_tables(stage.gateway, WATCHED, WATCHED)
+    indexed = bool(cast.migration.indexes)
+    await create_tables(stage.gateway, WATCHED, WATCHED, indexed=indexed)
     other = codec.encode({**OTHER, "words": "old"})
     for item in [cast.world.old] * cast.world.in_old + [other] * (cast.others or cast.paired):
         await stage.gateway.put(OLD, item or {})
@@ -226,6 +241,7 @@ async def _open(
     settings: Any,
     *,
     actor: str = "",
+    slow: bool = False,
 ) -> Repository:
     PROCESS.set(actor or f"process-{number}")
     gateway: Any = StageGateway(stage, actor)
@@ -235,7 +251,8 @@ async def _open(
         clock=StillClock() if cast.operator is None else stage,
         **settings,
     )
-    await _at_once(stack.enter_async_context(repository))
+    opening = stack.enter_async_context(repository)
+    await (opening if slow else _at_once(opening))
     if cast.operator is not None:
         watch = repository._watch
         gateway.mind = lambda: (
@@ -258,7 +275,8 @@ async def _act(
     if isinstance(part.script[0], OldCode) and stage.phase() != Phase.ROLLING_OUT:
         return  # its time is over
     if part.late and part.phase is not None:
-        user = await _open(stack, cast, stage, number, part.script[0].settings, actor=actor)
+        settings = part.script[0].settings
+        user = await _open(stack, cast, stage, number, settings, actor=actor, slow=part.slow)
     for n, role in enumerate(part.script):
         word = "abcdefgh"[number] + ("" if n == 0 else str(n + 1))
         key = SPELLINGS[(number + n) % len(SPELLINGS)]

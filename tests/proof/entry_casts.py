@@ -22,14 +22,17 @@ from proof.entry import (
     Part,
     beside,
     entry,
+    indexed,
     moving,
 )
 from proof.moves import Budget
 from proof.old_code import OLD_CODE, SWEEPER
+from proof.pages import BESIDE, INDEX_PAGER, REST_OF_SCAN, SCANNERS, first
 from proof.pairs import PAIRED
 from proof.roles import (
     BATCH_PUTTER,
     BOTH,
+    COPIER,
     CORE,
     DELETER,
     FOUNDER,
@@ -49,6 +52,7 @@ from proof.roles import (
 RO, RB, WN, MI, MD, FI = Phase
 IN_ONE_OR_TWO = attrs.evolve(BOTH, eventual=True)  # where there is one table, it reads as asked
 ENTRY_ROLES = (*(IN_ONE_OR_TWO if r is BOTH else r for r in ROLES), BATCH_PUTTER, GLANCERS, SIGNER)
+STEPS = ((RO, RB, WN), (RB, WN, MI), (RB, RO, RB), (WN, MI))
 SOME = (UPDATER, PUTTER, DELETER, FOUNDER, TRANSACTOR, TAKER)
 
 
@@ -65,6 +69,8 @@ def every_entry_cast() -> Iterator[EntryCast]:
     yield from _of_two_keys()
     yield from _of_three()
     yield from _while_an_operator_moves_on()
+    yield from _who_starts_meanwhile()
+    yield from _page_by_page()
 
 
 def _whose_responses_are_lost() -> Iterator[EntryCast]:
@@ -87,7 +93,7 @@ def _of_three() -> Iterator[EntryCast]:
 
 
 def _while_an_operator_moves_on() -> Iterator[EntryCast]:
-    for begin, *steps in ((RO, RB, WN), (RB, WN, MI), (RB, RO, RB), (WN, MI)):
+    for begin, *steps in STEPS:
         for role in (*SOME, READER, GLANCER, SCANNER):
             yield moving(Part((role,), begin), steps=tuple(steps), by_time=True, world=STAMPED)
             yield moving(
@@ -96,3 +102,28 @@ def _while_an_operator_moves_on() -> Iterator[EntryCast]:
                 Part((UPDATER,), begin, 1, late=True),
                 steps=tuple(steps),
             )
+
+
+def _who_starts_meanwhile() -> Iterator[EntryCast]:
+    """Yield the casts with a process that has looked at the phase and not spoken yet."""
+    for begin, *steps in STEPS:
+        for role in (*SOME, READER):
+            newcomer = Part((role,), begin, late=True, slow=True)
+            yield moving(newcomer, steps=tuple(steps), by_time=True, world=STAMPED)
+
+
+def _page_by_page() -> Iterator[EntryCast]:
+    """Yield the casts with somebody who reads page by page from phase to phase.
+
+    An iterator may be left for long, so no phase waits until it has ended: time has to be enough.
+    """
+    for phases in ((RO, RB), (RB, WN), (WN, MI)):
+        yield from beside(SCANNERS, BESIDE, phases, (OLD_HAS_IT, NOWHERE), paired=True)
+    for begin, *steps in STEPS:
+        writer = Part((first(PUTTER),), begin, 1, late=True)
+        for pager in (*SCANNERS, REST_OF_SCAN):
+            whole = {"steps": tuple(steps), "paired": True, "small_pages": True}
+            yield moving(Part((pager,), begin), writer, by_time=True, **whole)
+    yield indexed(
+        Part((INDEX_PAGER,), MI), Part((LOOKER,), MI), Part((COPIER,), MI, 1), steps=(MD,)
+    )

@@ -1,11 +1,10 @@
 """What each guard of the way in is good for, and of each step to the next phase.
 
-The rule: as in `proof.guards`; the casts are those of `proof.entry`.
+The rule: as in `proof.removals`; the casts are those of `proof.entry`.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +12,6 @@ import attrs
 
 from dualtable import Phase
 from dualtable._control import phases
-from dualtable._control.phase_watch import PhaseWatch
 from dualtable._control.phases import ROUTES
 from dualtable._dynamodb import gateway
 from dualtable._dynamodb.gateway import TransactCheck, TransactionCancelled, TransactPut, Verdict
@@ -24,29 +22,25 @@ from dualtable._production.logical import LogicalTable
 from dualtable._production.old_writes import OldWrites
 from dualtable._production.overlay import Overlay
 from dualtable._production.reads import LogicalReads
-from proof import operators
 from proof.entry import (
     BARE,
     COPIED,
     NOWHERE,
     OLD_HAS_IT,
-    STAMPED,
     WRITTEN,
     EntryWorld,
     Part,
     entry,
-    moving,
 )
-from proof.guards import ANYTHING, Guard, check_nothing, read_one_by_one, replaced
 from proof.moves import Budget
-from proof.old_code import OLD_ADDER, OLD_DELETER, OLD_PUTTER, OLD_WRITER, OldCode
+from proof.old_code import OLD_ADDER, OLD_DELETER, OLD_PUTTER, OldCode
 from proof.pairs import APPENDER_TO_BOTH, SEER_OF_BOTH
+from proof.removals import ANYTHING, Guard, replaced
 from proof.roles import (
     BATCH_PUTTER,
     COPIER,
     DELETER,
     FOUNDER,
-    LOOKER,
     PUTTER,
     READER,
     SIGNER,
@@ -54,6 +48,7 @@ from proof.roles import (
     TRANSACTOR,
     UPDATER,
 )
+from proof.write_guards import check_nothing, read_one_by_one
 
 RO, RB, WN, MI, MD, FI = Phase
 
@@ -167,56 +162,11 @@ def with_route(phase: Phase, **changes: Any) -> Any:
     return {**ROUTES, phase: attrs.evolve(ROUTES[phase], **changes)}
 
 
-# -- from phase to phase ---------------------------------------------------------------------------
-
-
-def open_gate(*_: Any) -> bool:
-    return True
-
-
-def unfenced(self: Any) -> Any:
-    return nullcontext()
-
-
-async def believed(self: Any) -> None:
-    """Ask nobody how old the phase is."""
-
-
-def not_counted(self: Any, step: int) -> None:
-    """Let nobody know that an operation has not ended."""
-
-
-async def count_nothing(self: Any) -> int:
-    return int((await self.look()).step)
-
-
 _transact_write = RetryingGateway.transact_write
 
 
 async def transact_without_a_token(self: Any, actions: Any, *, token: Any = None) -> None:
     await self._retried(lambda: self._gateway.transact_write(actions))
-
-
-FROZEN_WRITER = moving(Part((UPDATER,), RB), steps=(WN, MI), by_time=True)
-SLOW_WRITER = moving(
-    Part((PUTTER,), RO, 0),
-    Part((LOOKER,), RO, 0),
-    Part((UPDATER,), RO, 1, late=True),
-    steps=(RB, WN),
-)
-
-BACK_AND_FORTH = moving(
-    Part((UPDATER,), RB),
-    Part((LOOKER,), RB),
-    Part((OLD_WRITER,), late=True),
-    steps=(RO, RB),
-    by_time=True,
-    world=STAMPED,
-)
-
-
-def no_old_code(self: Any) -> OldWrites:
-    return OldWrites(self.lineage, old_code=not self.route.asks_new)
 
 
 ENTRY_GUARDS = (
@@ -333,35 +283,5 @@ ENTRY_GUARDS = (
         replaced(Overlay, "_same", token_alone),
         mix((UPDATER, MI), (DELETER, MI), world=COPIED),
         "I4",
-    ),
-    Guard(
-        "who has not heard yet of a step back counts with old code, too",
-        replaced(LogicalTable, "old_writes", property(no_old_code)),
-        BACK_AND_FORTH,
-        "I4",
-    ),
-    Guard(
-        "a gate asks that every repository has acknowledged the phase",
-        replaced(operators, "acknowledged", open_gate),
-        SLOW_WRITER,
-        "Linearizability",
-    ),
-    Guard(
-        "a phase is acknowledged when the operations begun before it have ended",
-        replaced(PhaseWatch, "begin", count_nothing),
-        SLOW_WRITER,
-        "Linearizability",
-    ),
-    Guard(
-        "a gate waits until nobody goes by the phase before",
-        replaced(operators, "settled", open_gate),
-        FROZEN_WRITER,
-        "I5",
-    ),
-    Guard(
-        "a request is not sent by a phase that is too old",
-        replaced(LogicalTable, "fence", unfenced),
-        FROZEN_WRITER,
-        "I5",
     ),
 )

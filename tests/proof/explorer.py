@@ -41,7 +41,7 @@ from proof.invariants import Violation, check_end, check_steps
 from proof.loop import VirtualLoop
 from proof.moves import PROCESS, Move, Pruned
 from proof.stage import Stage
-from proof.tables import CONTROL, is_about_rates
+from proof.tables import CONTROL
 
 _REVISION = re.compile(r"'revision': {'N': '\d+'}|':v': {'N': '\d+'}")
 _REVISION_OR_TIME = re.compile(_REVISION.pattern + r"|'(at|since)': {'N': '[\d.]+'}")
@@ -149,7 +149,7 @@ def run(cast: Cast, walk: _Walk, *, reduced: bool) -> History:
     """Play one interleaving, to its end or to a known state, and judge it."""
     history = cast.history()
     shared = cast.migrators > 1
-    stage = Stage(
+    stage = cast.stage_class(
         history,
         cast.budget,
         walk.choose,
@@ -159,6 +159,7 @@ def run(cast: Cast, walk: _Walk, *, reduced: bool) -> History:
         old_moves=cast.old_moves,
         gate=cast.gate(),
         group=cast.group,
+        small_pages=cast.small_pages,
         reduced=reduced,
     )
     with repeatable():
@@ -211,7 +212,7 @@ def repeatable() -> Iterator[None]:
 
 def _state(stage: Stage) -> int:
     records = stage.gateway._tables[CONTROL].items()
-    control = [record for record in records if not is_about_rates({"item": record["record"]})]
+    control = [record for record in records if not stage.is_aside({"item": record["record"]})]
     minds = dict(stage.memories)
     waiting = ""
     if not stage.history.shared:

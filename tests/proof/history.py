@@ -164,6 +164,8 @@ class History:
     old_items: int = 0
     not_in_new: list[str] = attrs.field(factory=list)
     finished: bool = False
+    runs: bool = False
+    """Several runs follow each other; see `runs`."""
     paired: bool = False
     """The other key is watched as well; it begins as the old table's."""
 

@@ -45,7 +45,11 @@ class Budget:
     conflicts: int = 0
     """Others are at an item of a transaction, which is cancelled for that alone."""
     freezes: int = 0
-    """Everybody is frozen wherever he is, for longer than anybody goes by what he knew."""
+    """Everybody is frozen wherever he is, for longer than anybody goes by what he knew; where runs
+    play (`runs`), the first migrator alone, while others go on."""
+
+    remakes: int = 0
+    """Somebody deletes the new table and makes it anew."""
 
     def less(self, name: str) -> Budget:
         return attrs.evolve(self, **{name: getattr(self, name) - 1})

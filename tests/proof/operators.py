@@ -4,7 +4,9 @@ The rule: he moves on at any moment that his gate allows, and at none before. A 
 things, and each of them is played by itself, since each has to be enough: that every repository
 that is alive has acknowledged the phase (nobody is declared dead, and no time need pass), or that
 the phase has lasted longer than anybody goes by what he knew (whoever is frozen has been declared
-dead, and nobody asks him). Old code must be gone before he leaves its phase.
+dead, and nobody asks him). Of a process that has looked at the phase and not spoken yet nobody
+knows, so where one starts step by step, time has to be enough, and both are asked. Old code must be
+gone before he leaves its phase.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ import attrs
 from dualtable import Phase
 from dualtable._control.control_table import Control
 from dualtable._control.phases import Times
-from proof.history import Record, Step
+from proof.history import Record, Step, is_migrator
 from proof.moves import Move
 from proof.old_code import OldCode
 from proof.stage import Stage
-from proof.tables import CONTROL, ROLLING
+from proof.tables import CONTROL, NEW, OLD, ROLLING
 
 _T = TypeVar("_T")
 TIMES = Times(ROLLING.settle_seconds)
@@ -33,15 +35,20 @@ class Operator:
 
     steps: tuple[Phase, ...]
     by_time: bool = False
+    by_word: bool = attrs.field()
+
+    @by_word.default
+    def _one_of_both(self) -> bool:
+        return not self.by_time
 
     @property
     def title(self) -> str:
-        how = "in time" if self.by_time else "when all have said so"
+        how = " and ".join(["in time"] * self.by_time + ["when all have said so"] * self.by_word)
         return f"operator to {' and '.join(self.steps)} {how}"
 
     def counts(self, record: str) -> bool:
         """Tell whether what is written to a record of the control table may open the gate."""
-        return not self.by_time and record.startswith("repository#")
+        return self.by_word and record.startswith("repository#")
 
     def moves(self, stage: Stage) -> list[Move]:
         """Return the next step, where the gate is open, and what time may do."""
@@ -58,9 +65,11 @@ class Operator:
     def _is_open(self, stage: Stage, state: Any) -> bool:
         if old_code_runs(stage):
             return False
-        if self.steps[state.step - stage.begins_at] is Phase.MIGRATED and not stage.history.reports:
+        if self.steps[state.step - stage.begins_at] is Phase.MIGRATED and not copied(stage):
             return False
-        return settled(stage, state) if self.by_time else acknowledged(stage, state)
+        if self.by_time and not settled(stage, state):
+            return False
+        return not self.by_word or acknowledged(stage, state)
 
     def _go_on(self, stage: Stage, state: Any) -> None:
         to = self.steps[state.step - stage.begins_at]
@@ -82,6 +91,15 @@ def acknowledged(stage: Stage, state: Any) -> bool:
 def settled(stage: Stage, state: Any) -> bool:
     """The phase has lasted longer than anybody goes by what he knew."""
     return stage.now() - (state.since or 0.0) > TIMES.settle_seconds
+
+
+def copied(stage: Stage) -> bool:
+    """Every key of `old` is in `new`, and no migrator is at work."""
+    works = any(is_migrator(call.actor) for call in stage.pending)
+    old, new = (
+        {str(item["id"]) for item in stage.gateway._tables[name].items()} for name in (OLD, NEW)
+    )
+    return old <= new and not (works and not stage.history.reports)
 
 
 def old_code_runs(stage: Stage) -> bool:

@@ -13,9 +13,10 @@ import attrs
 from boto3.dynamodb import conditions
 
 from proof.history import Answer, Key, Repository, Role
+from proof.moves import OPERATION
 from proof.pairs import OTHER_DELETER, Pair
-from proof.roles import DELETER, PUTTER, only, replaced
-from proof.tables import other_of
+from proof.roles import DELETER, PUTTER, only, replaced, seen
+from proof.tables import INDEX, other_of
 
 
 async def by_pages(page: Callable[[str | None], Any]) -> list[dict[str, Any]]:
@@ -63,6 +64,23 @@ async def query_other(repository: Repository, key: Key, word: str) -> Answer:
     return of_one(other_of(key), await queried(repository, key, descending=False))
 
 
+async def query_index(repository: Repository, key: Key, word: str) -> Answer:
+    condition = conditions.Key("id").eq(key["id"])
+    return only(
+        await by_pages(lambda t: repository.query(condition, index=INDEX, limit=1, token=t))
+    )
+
+
+async def scan_on(repository: Repository, key: Key, word: str) -> Answer:
+    """Go on with a scan whose first page, of the other key, was read before."""
+    operation = OPERATION.get()
+    OPERATION.set(None)
+    items = repository.scan(consistent_read=True)
+    found = [await anext(items)]
+    OPERATION.set(operation)
+    return of_one(key, found + [item async for item in items])
+
+
 async def put_other(repository: Repository, key: Key, word: str) -> Answer:
     await repository.put({**other_of(key), "log": [word]})
     return "done"
@@ -95,6 +113,8 @@ SCANNER = Role("scan by pages", scan, seen_first)
 OTHER_SCANNER = Role("scan by pages for the other", scan_other, seen_second)
 QUERIER = Role("query by pages", query, seen_first)
 OTHER_QUERIER = Role("query by pages for the other", query_other, seen_second)
+INDEX_PAGER = Role("query of an index by pages", query_index, seen, reads=True, eventual=True)
+REST_OF_SCAN = Role("the rest of a scan", scan_on, seen_first)
 OTHER_PUTTER = Role("put the other", put_other, put_second)
 
 SCANNERS = (SCANNER, OTHER_SCANNER)

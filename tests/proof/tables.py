@@ -82,6 +82,7 @@ ROLLING = attrs.evolve(
     ),
     rolling=True,
 )
+ROLLING_INDEXED = attrs.evolve(ROLLING, indexes=INDEXED.indexes)
 BESIDE = {"extra": "+", "note": "@"}
 """What an item may hold beside its log, and how it is told from the words of that."""
 MARKS = MIGRATION.marks

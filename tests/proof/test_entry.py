@@ -6,11 +6,11 @@ import pytest
 
 from dualtable import Phase
 from proof.entry import OLD_HAS_IT, EntryCast, Part, beside, moving
-from proof.entry_guards import ENTRY_GUARDS
 from proof.explorer import Exploration, explore
-from proof.guards import Guard
+from proof.guards import ROLLING_GUARDS
 from proof.history import Role
 from proof.old_code import OLD_CODE
+from proof.removals import Guard
 from proof.roles import APPENDER, CREATOR, DELETER, FOUNDER, PUTTER, READER, TAKER, UPDATER
 
 RO, RB, WN, MI, MD, FI = Phase
@@ -41,7 +41,7 @@ def test_operations_by_neighbouring_phases(role: Role, phases: tuple[Phase, Phas
         sound(cast)
 
 
-@pytest.mark.parametrize("guard", ENTRY_GUARDS, ids=lambda guard: guard.name)
+@pytest.mark.parametrize("guard", ROLLING_GUARDS, ids=lambda guard: guard.name)
 def test_no_guard_of_the_way_in_is_in_vain(guard: Guard) -> None:
     """The proof can fail: without the guard it reports the broken rule and the interleaving."""
     with guard.removed():

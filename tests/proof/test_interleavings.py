@@ -21,12 +21,13 @@ from proof.casts import (
     with_text_keys,
 )
 from proof.explorer import Exploration, explore
-from proof.guards import GUARDS, Guard
+from proof.guards import MIGRATING_GUARDS
 from proof.history import Operation, Role
 from proof.linearizability import linearizable
 from proof.moves import Budget
 from proof.pages import BESIDE, QUERIERS, SCANNERS
 from proof.pairs import OTHER_PUTTER_IF, PAIRED, PUTTER_IF_OTHER, SEER_OF_BOTH
+from proof.removals import Guard
 from proof.roles import (
     DELETER,
     GLANCER,
@@ -138,7 +139,7 @@ def test_pages_of_one_partition(pager: Role, world: World) -> None:
 
 
 @pytest.mark.timeout(600)  # two migrators with leases that expire take half a minute
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+@pytest.mark.parametrize("guard", MIGRATING_GUARDS, ids=lambda guard: guard.name)
 def test_no_guard_is_in_vain(guard: Guard) -> None:
     """The proof can fail: without the guard it reports the broken rule and the interleaving."""
     with guard.removed():

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import Phase
 
 from dualtable import DualTableError
-from proof.entry_guards import ENTRY_GUARDS
 from proof.guards import GUARDS
 from proof.machine import DictMachine, at, compare, memory
 from proof.rolling_machine import RollingMachine
@@ -51,6 +50,6 @@ def test_it_can_fail(name: str) -> None:
 def test_it_can_fail_on_the_way_in() -> None:
     """Without a guard somebody writes behind the back of one who is a phase further."""
     name = "a batch knows no conditions, so it becomes transactions"
-    (guard,) = (guard for guard in ENTRY_GUARDS if guard.name == name)
+    (guard,) = (guard for guard in GUARDS if guard.name == name)
     with guard.removed(), pytest.raises((AssertionError, ExceptionGroup, DualTableError)):
         compare(memory, 200, 40, RollingMachine, derandomize=True, phases=[Phase.generate])
