@@ -19,6 +19,7 @@ from dualtable._proof.findings import VerificationReport
 from dualtable._proof.sampling import SampleReport
 from dualtable._proof.verifier import Verifier
 from dualtable._reading.iteration import ItemIterator
+from dualtable._report.writing import ReportWritten, write_report
 from dualtable._standing.status import MigrationStatus, read_status
 from dualtable._transforms.chain import Chain
 from dualtable._transforms.migration import Migration
@@ -62,6 +63,7 @@ __all__ = [
     "Prices",
     "Put",
     "Rename",
+    "ReportWritten",
     "SampleReport",
     "Transform",
     "Trial",
@@ -73,4 +75,5 @@ __all__ = [
     "freeze",
     "read_status",
     "try_transform",
+    "write_report",
 ]

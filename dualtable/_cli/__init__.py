@@ -9,6 +9,7 @@ In reading order:
 - `ceilings`: the commands that change how fast a migration goes
 - `planning`: the commands before anything is begun: `init`, `try`, `plan`
 - `looking`: the commands that look at migrations: `status`, `list`
+- `reporting`: the command that makes a page of what a migration did
 - `code_checks`: the command that looks for what goes past the repository
 - `log`: the library's log on standard error
 - `main`: arguments to exit code; the only module that prints

@@ -29,6 +29,7 @@ from dualtable._cli.options import (
 from dualtable._cli.options import connection_of as _connection
 from dualtable._cli.planning import INIT, PLAN, TRY
 from dualtable._cli.processes import STOP_ON, by_processes
+from dualtable._cli.reporting import REPORT
 from dualtable._control.phases import Phase
 from dualtable._copy.dead_letters import default_dead_letters
 from dualtable._copy.migrator import Migrator
@@ -304,6 +305,7 @@ COMMANDS = (
     ),
     STATUS,
     LIST,
+    REPORT,
     CHECK_CODE,
     *CEILINGS,
 )

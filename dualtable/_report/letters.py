@@ -1,0 +1,61 @@
+"""The dead letters, counted.
+
+The rule: keys, errors and reasons, as the file has them; a page that was copied again has repeated
+its lines, so keys count, not lines. What cannot be read is left out and said.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+
+_MOST_EXAMPLES = 20
+
+
+@attrs.frozen
+class Letters:
+    """What is in a file of dead letters.
+
+    Attributes:
+        reasons: How many keys there are of each error and reason, the most frequent first.
+        examples: Some keys, as JSON, with the reason.
+        unreadable: Lines that could not be read.
+    """
+
+    reasons: tuple[tuple[str, str, int], ...] = ()
+    examples: tuple[tuple[str, str], ...] = ()
+    unreadable: int = 0
+
+    @property
+    def number(self) -> int:
+        """How many keys there are."""
+        return sum(number for _, _, number in self.reasons)
+
+
+def read_letters(path: Path) -> Letters:
+    """Read a file of dead letters; one that is not there has none."""
+    if not path.is_file():
+        return Letters()
+    lines = [_letter(line) for line in path.read_bytes().splitlines() if line.strip()]
+    last = {key: letter for line in lines if line is not None for key, letter in (line,)}
+    counted = Counter((letter["error"], letter["reason"]) for letter in last.values())
+    some = list(last.items())[:_MOST_EXAMPLES]
+    return Letters(
+        reasons=tuple((*what, number) for what, number in counted.most_common()),
+        examples=tuple((key, letter["reason"]) for key, letter in some),
+        unreadable=lines.count(None),
+    )
+
+
+def _letter(line: bytes) -> tuple[str, Mapping[str, Any]] | None:
+    try:
+        found = orjson.loads(line)
+        key = orjson.dumps(found["key"], option=orjson.OPT_SORT_KEYS).decode()
+        return key, {"error": str(found["error"]), "reason": str(found["reason"])}
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None

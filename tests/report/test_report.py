@@ -1,0 +1,241 @@
+"""The report says what a migration did and what held it back, on one page that needs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import orders
+import pytest
+from simulation import proofs, virtual_time
+from simulation.capacity import Capacity
+from simulation.dynamodb import SimulatedDynamoDB
+
+from dualtable import DualTableError, Migrator, Planner, Verifier, write_report
+from dualtable._cli.commands import COMMANDS
+from dualtable._cli.main import run
+from dualtable._events.file import EventFile
+from dualtable._events.interval import Interval
+from dualtable._events.verdict import Cause
+from dualtable._report.findings import ADVICE
+from dualtable._telling.forms import told
+from dualtable.errors import InvalidSettingError
+from dualtable.testing import MemoryGateway
+
+pytest.importorskip("pygal")
+
+
+class Page(HTMLParser):
+    """A page as a reader has it: its text, its tags, and what it would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text, self.tags, self.links = "", [], []
+        self.feed(text)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href", "xlink:href")]
+
+    def handle_data(self, data: str) -> None:
+        if self.tags[-1:] != ["style"]:
+            self.text += f" {data}"
+
+
+async def world(count: int) -> tuple[Any, MemoryGateway]:
+    plan = orders.migration("shop")
+    gateway = MemoryGateway()
+    await orders.create(gateway, plan)
+    await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(count)])
+    return plan, gateway
+
+
+def page(path: str = "shop.report.html") -> Page:
+    return Page(Path(path).read_text(encoding="utf-8"))
+
+
+async def test_a_report_of_a_whole_migration() -> None:
+    """Totals against the plan, dead letters, verification and settings stand on it."""
+    plan, gateway = await world(60)
+    await orders.fill(gateway, plan.old, [orders.old_order(101, total="twelve")])
+    planned = await Planner(plan, gateway=gateway).run()
+    said = told(planned)
+    Path("plan.json").write_text(json.dumps(said, default=str))
+    await Migrator(plan, gateway=gateway, concurrency=3).run()
+    await Verifier(plan, gateway=gateway).run()
+    written = await write_report(plan, gateway=gateway, plan="plan.json")
+    assert written.runs == 1
+    text = page(written.path).text
+    for part in (
+        "in phase MIGRATING: 61 items",
+        "items read 61 written 60",
+        "1 items were not copied.",
+        "TransformError",
+        "o-101",
+        "found something wrong",
+        "concurrency 3",
+        "planned came to read units",
+        "Nothing was throttled.",
+    ):
+        assert part in text
+    assert "twelve" not in text
+
+
+async def test_the_page_needs_nothing_else() -> None:
+    """No script, no font, no picture: it may be mailed, and opened without a network."""
+    plan, gateway = await world(10)
+    await Migrator(plan, gateway=gateway).run()
+    await write_report(plan, gateway=gateway)
+    text = Path("shop.report.html").read_text()
+    found = page()
+    assert found.links == []
+    assert not {"script", "link", "img", "iframe", "object"} & set(found.tags)
+    assert found.tags.count("svg") >= 7
+    assert "@import" not in text
+    assert set(re.findall(r"https?://[^\s\"'<>)]+", text)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert "prefers-color-scheme: dark" in text
+
+
+@pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x>', "\x1b[31m&amp;"])
+async def test_what_others_wrote_is_text(evil: str) -> None:
+    """Keys and reasons come from tables and users; on the page they act upon nothing."""
+    plan, gateway = await world(5)
+    await Migrator(plan, gateway=gateway).run()
+    letter = {"key": {"id": {"S": evil}}, "error": evil, "reason": evil, "segment": 1}
+    Path("shop.dead-letters.jsonl").write_text(json.dumps(letter) + "\ntorn\n")
+    await write_report(plan, gateway=gateway)
+    found = page()
+    assert not {"script", "img"} & set(found.tags)
+    assert "\x1b" not in found.text
+    assert "1 items were not copied." in found.text
+    assert "Lines that could not be read: 1." in found.text
+
+
+def sagging(folder: Path) -> None:
+    """Migrate the production report's case, by one scan in order."""
+
+    async def main() -> None:
+        gateway = SimulatedDynamoDB()
+        deleted = proofs._deleted(5_000 * 27, 0.7, 1.0)
+        old = Capacity(write_units=5, read_units=100, partitions=1)
+        keys = proofs.keys(5_000)
+        gateway.add_table("orders", old, proofs.old_item, keys=keys, deleted=deleted)
+        gateway.add_table("orders-v2", Capacity(write_units=400, read_units=50, partitions=1))
+        await Migrator(
+            proofs.MIGRATION,
+            gateway=gateway,
+            clock=virtual_time.VirtualClock(),
+            dead_letters=os.devnull,
+            events=folder,
+            total_segments=1,
+            concurrency=1,
+        ).run()
+
+    virtual_time.run(main())
+
+
+def test_the_sag_of_the_production_case_is_explained(tmp_path: Path) -> None:
+    """When it sank, to how much of what it was, why, and what would help."""
+    sagging(tmp_path / "events")
+    virtual_time.run(
+        write_report(proofs.MIGRATION, events=[tmp_path / "events"], offline=True, out="r.html")
+    )
+    text = page("r.html").text
+    assert re.search(r"From 0:\d\d to 1:\d\d the writes sank to [4-6]\d\.\d % of 38\d", text)
+    assert "What held them back: deleted items in the old table; the scan walked over" in text
+    assert "write capacity of the new table" in text
+    assert ADVICE[Cause.EMPTY] in text
+
+
+async def test_several_processes_are_laid_on_one_line_of_time(tmp_path: Path) -> None:
+    """Two machines at once write twice as much; between two runs nobody was at work."""
+    starts = {"a": 0.0, "b": 0.0, "c": 60.0}
+    for process, start in starts.items():
+        head = {"kind": "migrate", "name": "shop", "begun": start, "process": process}
+        file = EventFile(tmp_path / "events" / f"migrate-{process}.jsonl", head)
+        for n in range(4):
+            at = start + 5.0 * n
+            stages = {"waiting for write units": 5.0}
+            told = Interval(at=at, seconds=5.0, write_units=500.0, write_rate=100.0, stages=stages)
+            await file.add(told)
+        await file.end({"ended": start + 20.0, "outcome": "stopped"})
+    await write_report(orders.migration("shop"), events=[tmp_path / "events"], offline=True)
+    text = page().text
+    assert "0:00 to 0:20 write capacity of the new table 200 0" in text
+    assert "0:20 to 1:00 nobody was at work" in text
+    assert "1:00 to 1:20 write capacity of the new table 100 0" in text
+
+
+async def test_a_killed_run_is_reported_as_far_as_it_came(tmp_path: Path) -> None:
+    """Its file has no end, and perhaps half a line."""
+    head = {"kind": "migrate", "name": "shop", "begun": 0.0}
+    file = EventFile(tmp_path / "migrate-1.jsonl", head)
+    for n in range(3):
+        await file.add(Interval(at=5.0 * n, seconds=5.0, pages=1.0, found=5.0, walked=5.0))
+    with (tmp_path / "migrate-1.jsonl").open("ab") as torn:
+        torn.write(b'{"at": 15, "sec')
+    await write_report(orders.migration("shop"), events=[tmp_path], offline=True)
+    assert "no end: it was killed, or still goes on; lines that could not be read: 1" in page().text
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (None, "there are no events in 'shop.events'"),
+        ('{"dualtable_events": 99, "begun": 1, "name": "shop"}\n', "of version 99"),
+        ("{}\n", "is no event file"),
+        ('{"dualtable_events": 1, "begun": 1, "name": "other"}\n', "no run of shop has told"),
+    ],
+)
+async def test_what_is_no_event_file_is_refused_by_name(made: str | None, told: str) -> None:
+    """Wrong folders and later versions are said, not guessed at."""
+    if made is not None:
+        Path("shop.events").mkdir()
+        Path("shop.events/migrate-1.jsonl").write_text(made)
+    with pytest.raises(InvalidSettingError, match=told):
+        await write_report(orders.migration("shop"), offline=True)
+
+
+@pytest.mark.parametrize("plan", ["", "{}", "[]", '{"choices": [], "recommended": "x"}'])
+async def test_what_is_no_plan_is_refused(plan: str) -> None:
+    """A file that says nothing of units is no plan."""
+    migration, gateway = await world(1)
+    await Migrator(migration, gateway=gateway).run()
+    Path("plan.json").write_text(plan)
+    with pytest.raises(InvalidSettingError, match="holds no plan"):
+        await write_report(migration, plan="plan.json", offline=True)
+
+
+def test_each_cause_has_its_advice() -> None:
+    """Whatever held it back, the page says what that means."""
+    assert set(ADVICE) == set(Cause)
+
+
+def test_without_the_extra_it_says_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The core does not need it, and an import error would help nobody."""
+    monkeypatch.setitem(sys.modules, "pygal", None)
+    sagging(Path("events"))
+    with pytest.raises(DualTableError, match=r"dualtable\[report\]"):
+        virtual_time.run(write_report(proofs.MIGRATION, events=["events"], offline=True))
+
+
+def test_the_command_says_where_it_is_and_what_it_found(capsys: Any, tmp_path: Path) -> None:
+    """One line for each finding, and the path; wrong places end with 2."""
+    sagging(tmp_path / "ev")
+    reference = "simulation.proofs:MIGRATION"
+    code = run(COMMANDS, ["report", reference, "--events", "ev", "--offline"])
+    out = capsys.readouterr().out
+    assert code == 0
+    assert "simulated: 1 run, held back most by" in out
+    assert "deleted items in the old table" in out
+    assert "The report is simulated.report.html." in out
+    assert run(COMMANDS, ["report", reference, "--events", "nowhere", "--offline"]) == 2
