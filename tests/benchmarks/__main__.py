@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 from servers import SERVERS, ServerUnavailable
 
-from benchmarks import cpu, memory, reads
+from benchmarks import cpu, memory, reads, workload
 from benchmarks.processes import SETTINGS
 from dualtable._dynamodb.aws import open_gateway
 
@@ -44,11 +44,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--contender", nargs="+", choices=cpu.CONTENDERS, default=cpu.CONTENDERS)
     parser.add_argument("--small", type=int, default=sizes.small, help="items of the small table")
     parser.add_argument("--large", type=int, default=sizes.large, help="items of the large table")
+    parser.add_argument("--whole", type=int, default=sizes.whole, help="items of a whole process")
+    kinds = workload.WORKLOADS
+    parser.add_argument("--workload", nargs="+", choices=kinds, default=[*kinds])
     parser.add_argument("--rounds", type=int, default=sizes.rounds)
     parser.add_argument(
         "--memory", type=int, nargs="*", default=[], help="items, e.g. 20000 200000"
     )
-    parser.add_argument("--reads", type=int, default=0, help="reads of each way, in each round")
+    parser.add_argument("--reads", type=int, default=0, help="calls of each way, in each round")
     parser.add_argument("--json", type=Path, default=Path("bench.json"))
     return parser
 
@@ -61,13 +64,19 @@ async def _measured(
     async with open_gateway(endpoint_url=url) as gateway:
         if options.rounds:
             names, missing = cpu.available(options.contender)
-            sizes = cpu.Sizes(options.small, options.large, options.rounds)
-            rounds = await cpu.measure(gateway, url, names, sizes)
-            rows = cpu.rows(rounds)
-            _print_cpu(server, rows, missing)
-            results["cpu"] = [attrs.asdict(row) for row in rows]
-            results["cpu_seconds_per_item"] = rounds
-            met &= all(row.met for row in rows)
+            sizes = cpu.Sizes(options.small, options.large, options.whole, options.rounds)
+            for kind in options.workload:
+                rounds = await cpu.measure(gateway, url, names, sizes, kind)
+                rows = cpu.rows(rounds)
+                _print_cpu(server, kind, rows, missing)
+                results[f"cpu {kind}"] = [attrs.asdict(row) for row in rows]
+                results[f"cpu_seconds_per_item {kind}"] = rounds
+                met &= all(row.met for row in rows)
+            for kind in options.workload if sizes.whole else ():
+                whole = await cpu.measure_whole(gateway, url, sizes, kind)
+                _print_whole(server, kind, sizes.whole, whole)
+                results[f"whole {kind}"] = whole
+                met &= cpu.whole_ratio(whole) <= cpu.WHOLE_TARGET
         if options.reads:
             ways = await reads.measure(url, options.reads, max(1, options.rounds))
             _print_reads(server, ways)
@@ -81,8 +90,8 @@ async def _measured(
     return results, met
 
 
-def _print_cpu(server: str, rows: list[cpu.Row], missing: dict[str, str]) -> None:
-    print(f"\nclient CPU per item on {server}")
+def _print_cpu(server: str, kind: str, rows: list[cpu.Row], missing: dict[str, str]) -> None:
+    print(f"\nclient CPU per {kind} item on {server}")
     print(f"{'contender':20}{'µs':>8}{'ratio':>9}{'at most':>9}")
     for row in rows:
         target = "" if row.target is None else f"{row.target:.3f}"
@@ -92,8 +101,15 @@ def _print_cpu(server: str, rows: list[cpu.Row], missing: dict[str, str]) -> Non
         print(f"{name:20} left out: {reason}")
 
 
+def _print_whole(server: str, kind: str, items: int, rounds: list[dict[str, float]]) -> None:
+    print(f"\nCPU of a whole process on {server}, {items:,} {kind} items")
+    for name in rounds[0]:
+        print(f"{name:20}" + "".join(f"{each[name]:8.2f} s" for each in rounds))
+    print(f"ours is {cpu.whole_ratio(rounds):.2f} times the floor's, at most {cpu.WHOLE_TARGET}")
+
+
 def _print_reads(server: str, ways: list[reads.Row]) -> None:
-    print(f"\na read of one item on {server}")
+    print(f"\na call of the repository on {server}")
     print(f"{'way':30}{'µs':>8}{'ratio':>9}{'requests':>10}{'round trips':>13}{'at most':>9}")
     for row in ways:
         target = "" if row.target is None else f"{row.target:.3f}"

@@ -11,6 +11,7 @@ import importlib.util
 import statistics
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
@@ -19,29 +20,35 @@ from benchmarks.processes import run_child
 from dualtable._dynamodb.gateway import Gateway
 
 OURS = "dualtable_steps"
-# What this library's figure may be at most, as a share of the other's; and the callable's of ours.
+# What this library's figure may be at most, as a share of the other's.
 TARGETS = {
-    "boto3_script": 1 / 12,
+    "boto3_script": 1 / 16,
     "aioboto3_puts": 1 / 8,
-    "aiodynamo_puts": 1 / 5,
-    "pydynox_puts": 2 / 5,
-    "floor": 1.5,
+    "aiodynamo_puts": 1 / 6,
+    "pydynox_puts": 1 / 4,
+    "floor": None,
+    "floor_no_gc": 1.0,
+    "floor_raw": 1.5,
 }
-CALLABLE, CALLABLE_TARGET = "dualtable_callable", 1.25
-_NEEDS = {"aiodynamo_puts": "aiodynamo", "pydynox_puts": "pydynox"}
-CONTENDERS = (*TARGETS, "floor_no_gc", OURS, CALLABLE)
+# What others of ours may cost, as a multiple of the steps.
+OWN_TARGETS = {"dualtable_callable": 1.25, "dualtable_copying": None, "dualtable_verify": None}
+WHOLE_TARGET = 1.3  # of a whole process, as a multiple of that of `FLOOR`
+FLOOR = "floor_no_gc"
+_NEEDS = {"aiodynamo_puts": "aiodynamo", "pydynox_puts": "pydynox", "floor_raw": "msgspec"}
+CONTENDERS = (*TARGETS, OURS, *OWN_TARGETS)
 
 
 @attrs.frozen
 class Sizes:
     """How much is measured: items of the two tables, and rounds.
 
-    A full page is some 285 items: of eight segments, each has half a page of the small table, and
-    two of the large one.
+    Both tables are scanned in as many segments as the migrator thinks right, which is the same for
+    both; each has some pages of the large one. One process migrates the whole of a third table.
     """
 
-    small: int = 1200
-    large: int = 4800
+    small: int = 3000
+    large: int = 12000
+    whole: int = 0
     rounds: int = 3
 
 
@@ -71,32 +78,65 @@ def _installed(name: str) -> bool:
 
 
 async def measure(
-    gateway: Gateway, url: str, names: Sequence[str], sizes: Sizes
+    gateway: Gateway, url: str, names: Sequence[str], sizes: Sizes, kind: str
 ) -> list[dict[str, float]]:
     """Return the CPU seconds per item of each contender, for each round."""
-    olds = {count: f"old-{count}" for count in (sizes.small, sizes.large)}
+    olds = {count: f"{kind}-old-{count}" for count in (sizes.small, sizes.large)}
     for count, table in olds.items():
-        await workload.fill(gateway, table, count)
+        await workload.fill(gateway, table, count, workload.WORKLOADS[kind])
     rounds = []
     for number in range(sizes.rounds):
         turns = [*names[number % len(names) :], *names[: number % len(names)]]
-        rounds.append({name: await _turn(gateway, url, olds, f"{name}-{number}") for name in turns})
+        place = f"{kind}-{number}"
+        rounds.append({name: await _turn(gateway, url, olds, name, place) for name in turns})
         print(f"round {number + 1} of {sizes.rounds} is done", file=sys.stderr)
     return rounds
 
 
-async def _turn(gateway: Gateway, url: str, olds: dict[int, str], turn: str) -> float:
+async def _turn(gateway: Gateway, url: str, olds: dict[int, str], name: str, place: str) -> float:
     """Migrate the small table twice, the first time to warm up, then the large one."""
     (small, _), (large, _) = sorted(olds.items())
     counts = (small, small, large)
-    pairs = [(olds[count], f"{turn}-{place}") for place, count in enumerate(counts)]
-    for _, new in pairs:
-        await gateway.create_table(workload.orders.table(new))
-    result = await run_child(turn.partition("-")[0], url, pairs)
+    pairs = [(olds[count], f"{name}-{place}-{number}") for number, count in enumerate(counts)]
+    result = await _migrated(gateway, url, name, pairs)
     for (_, new), count in zip(pairs, counts, strict=True):
-        await workload.check(gateway, new, count)
+        await workload.check(gateway, new, count, workload.WORKLOADS[place.partition("-")[0]])
     _, cheap, dear = result["cpu_seconds"]
     return float(dear - cheap) / (large - small)
+
+
+async def _migrated(
+    gateway: Gateway, url: str, name: str, pairs: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    """Let a contender do its work; where that is to verify, on what the steps have migrated."""
+    for _, new in pairs:
+        await gateway.create_table(workload.orders.table(new))
+    if name == "dualtable_verify":
+        await run_child(OURS, url, pairs)
+    return await run_child(name, url, pairs)
+
+
+async def measure_whole(
+    gateway: Gateway, url: str, sizes: Sizes, kind: str
+) -> list[dict[str, float]]:
+    """Return the CPU seconds of whole processes, start and imports included, for each round."""
+    old = f"{kind}-whole"
+    await workload.fill(gateway, old, sizes.whole, workload.WORKLOADS[kind])
+    rounds = []
+    for number in range(sizes.rounds):
+        names = (OURS, FLOOR) if number % 2 else (FLOOR, OURS)
+        rounds.append({name: await _whole(gateway, url, name, old, number) for name in names})
+    return rounds
+
+
+async def _whole(gateway: Gateway, url: str, name: str, old: str, number: int) -> float:
+    result = await _migrated(gateway, url, name, [(old, f"{old}-{name}-{number}")])
+    return float(result["process_seconds"])
+
+
+def whole_ratio(rounds: Sequence[dict[str, float]]) -> float:
+    """Return our whole process as a multiple of the floor's."""
+    return statistics.median(each[OURS] / each[FLOOR] for each in rounds)
 
 
 def rows(rounds: Sequence[dict[str, float]]) -> list[Row]:
@@ -105,8 +145,8 @@ def rows(rounds: Sequence[dict[str, float]]) -> list[Row]:
     for name in rounds[0]:
         share = statistics.median(r[OURS] / r[name] for r in rounds)
         target = TARGETS.get(name)
-        if name == CALLABLE:
-            share, target = 1 / share, CALLABLE_TARGET
+        if name in OWN_TARGETS:
+            share, target = 1 / share, OWN_TARGETS[name]
         cost = statistics.median(r[name] for r in rounds) * 1e6
         table.append(Row(name, cost, share, target))
     return sorted(table, key=lambda row: -row.microseconds)

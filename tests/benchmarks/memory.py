@@ -12,8 +12,8 @@ from benchmarks.processes import run_child
 from dualtable._dynamodb.gateway import Gateway
 
 COUNTS = (20_000, 200_000)
-MOST_BYTES = 150 * 10**6
-MOST_GROWTH_BYTES = 20 * 10**6
+MOST_BYTES = 90 * 10**6
+MOST_GROWTH_BYTES = 10 * 10**6
 
 
 @attrs.frozen
@@ -31,7 +31,7 @@ async def measure(gateway: Gateway, url: str, counts: Sequence[int]) -> list[Pea
         old, new = f"memory-old-{count}", f"memory-new-{count}"
         await workload.fill(gateway, old, count)
         await gateway.create_table(orders.table(new))
-        result = await run_child("dualtable_default", url, [(old, new)])
+        result = await run_child("dualtable_steps", url, [(old, new)])
         peaks.append(Peak(count, result["peak_bytes"]))
     return peaks
 

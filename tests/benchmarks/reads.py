@@ -1,8 +1,8 @@
-"""What a read of one item costs: client CPU, requests and round trips.
+"""What a call of the repository costs: client CPU, requests and round trips.
 
-The rule: the ways to read take turns in one process, one read after the other; a ratio is the
-median of the rounds' ratios. A round trip begins with a request that is sent while no other is on
-its way.
+The rule: the calls take turns in one process, one after the other; a ratio is that to the bare call
+of its kind, the median of the rounds' ratios. A round trip begins with a request that is sent while
+no other is on its way.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import aioboto3
 import attrs
 import orders
+from boto3.dynamodb.conditions import Key
 
 from benchmarks import workload
 from dualtable import DualTableRepository, Migration, Move, Phase
@@ -27,9 +28,18 @@ from dualtable._wire import codec
 
 BARE = "aioboto3 get_item"
 HIT, FINISHED_HIT = "hit", "hit, finished"
-HIT_TARGET = 0.8
-"""What a hit may cost, as a multiple of the bare call, in `MIGRATING` and after the end: what it
-cost before there was a way in and a way out (0.71 on dynoxide, 0.78 on DynamoDB Local)."""
+PUT, UPDATE, QUERY, FINISHED_QUERY = "put", "update, hit", "query", "query, finished"
+# Another call than `BARE` that a call is compared with.
+BARES = {
+    PUT: "aioboto3 put_item",
+    UPDATE: "aioboto3 update_item",
+    QUERY: "aioboto3 query",
+    FINISHED_QUERY: "aioboto3 query",
+}
+# What a call may cost, as a multiple of the bare one, in `MIGRATING` and after the end. A query
+# asks both tables before that, which is two of them.
+TARGETS = {HIT: 0.4, FINISHED_HIT: 0.4, PUT: 0.5, UPDATE: 0.5, FINISHED_QUERY: 0.5}
+_LINES = 50  # of a page that is queried
 
 Read = Callable[[int], Awaitable[Any]]
 
@@ -78,7 +88,7 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._gateway, name)
-        if name not in ("get", "batch_get"):
+        if name not in ("get", "batch_get", "put", "update", "query"):
             return method
         return lambda *given, **named: self._wire.pass_on(lambda: method(*given, **named))
 
@@ -103,10 +113,18 @@ async def measure(url: str, reads: int, rounds: int) -> list[Row]:
             aioboto3.Session().client("dynamodb", endpoint_url=url)
         )
 
+        lines = await _lines(gateway, migration)
+
         async def ways_through(gateway: Any) -> dict[str, Read]:
             both = await repository(gateway, one_round_trip=True)
             last = await repository(gateway, finished)
-            return _ways(migration, client, await repository(gateway), both, last)
+            one = await repository(gateway)
+            queried = [await repository(gateway, of) for of in lines]
+            return {
+                **_ways(migration, client, one, both, last),
+                **_writes(migration, client, one),
+                **_queries(lines[0].new, client, *queried),
+            }
 
         ways = await ways_through(gateway)
         counted = await ways_through(wire.watched(gateway))
@@ -125,6 +143,18 @@ async def _tables(gateway: Gateway, count: int) -> Migration:
         item = migration.transform.forward(workload.old_item(number))
         await gateway.put(migration.new, codec.encode(item))  # type: ignore[arg-type]
     return migration
+
+
+async def _lines(gateway: Gateway, migration: Migration) -> tuple[Migration, Migration]:
+    """Make a migration of tables with a sort key and a page of items, and one that is finished."""
+    name = f"{migration.name}-lines"
+    lines = attrs.evolve(migration, name=name, old=f"{name}-old", new=f"{name}-new")
+    for table in (lines.old, lines.new):
+        await gateway.create_table(orders.table(table, ("id", "S"), ("day", "N")))
+    for day in range(_LINES):
+        line = {"id": "o-1", "day": day, "text": "a line of an order", "count": day % 7}
+        await gateway.put(lines.new, codec.encode(line))
+    return lines, await _finished(gateway, lines)
 
 
 async def _finished(gateway: Gateway, migration: Migration) -> Migration:
@@ -162,6 +192,47 @@ def _ways(
     }
 
 
+def _writes(migration: Migration, client: Any, one: DualTableRepository[Any]) -> dict[str, Read]:
+    name, values = migration.new, {":s": {"S": "sent"}}
+
+    def new_item(number: int) -> dict[str, Any]:
+        return workload.to_new(workload.old_item(number))
+
+    return {
+        BARES[PUT]: lambda n: client.put_item(TableName=name, Item=codec.encode(new_item(2 * n))),
+        PUT: lambda n: one.put(new_item(2 * n)),
+        BARES[UPDATE]: lambda n: client.update_item(
+            TableName=name,
+            Key={"id": {"S": workload.item_id(2 * n)}},
+            UpdateExpression="SET carrier = :s",
+            ExpressionAttributeValues=values,
+        ),
+        UPDATE: lambda n: one.update_item(
+            {"id": workload.item_id(2 * n)},
+            UpdateExpression="SET carrier = :s",
+            ExpressionAttributeValues={":s": "sent"},
+        ),
+    }
+
+
+def _queries(
+    name: str, client: Any, one: DualTableRepository[Any], last: DualTableRepository[Any]
+) -> dict[str, Read]:
+    async def read(repository: DualTableRepository[Any]) -> None:
+        found = [line async for line in repository.query(Key("id").eq("o-1"))]
+        assert len(found) == _LINES
+
+    return {
+        BARES[QUERY]: lambda _: client.query(
+            TableName=name,
+            KeyConditionExpression="id = :i",
+            ExpressionAttributeValues={":i": {"S": "o-1"}},
+        ),
+        QUERY: lambda _: read(one),
+        FINISHED_QUERY: lambda _: read(last),
+    }
+
+
 async def _sent(wire: Wire, read: Read) -> tuple[int, int]:
     wire.requests = wire.round_trips = 0
     await read(0)
@@ -186,7 +257,7 @@ def _row(way: str, timed: Sequence[dict[str, float]], sent: tuple[int, int]) -> 
     return Row(
         way,
         statistics.median(seconds[way] for seconds in timed) * 1e6,
-        statistics.median(seconds[way] / seconds[BARE] for seconds in timed),
+        statistics.median(seconds[way] / seconds[BARES.get(way, BARE)] for seconds in timed),
         *sent,
-        HIT_TARGET if way in (HIT, FINISHED_HIT) else None,
+        TARGETS.get(way),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -80,6 +80,44 @@ def old_item(number: int) -> dict[str, Any]:
     }
 
 
+def flat_item(number: int) -> dict[str, Any]:
+    """Return an item of about 3.5 KB, nearly all of it text at the root."""
+    texts = {f"text_{n}": f"{number} {_PROSE[: 100 + 7 * n]}" for n in range(20)}
+    return {**_head(number), **texts}
+
+
+def nested_item(number: int) -> dict[str, Any]:
+    """Return an item of about 3.5 KB with a map of 12 numbers and a list of 20 small maps."""
+    rows = [
+        {
+            "sku": f"SKU-{number % 997:05d}-{row}",
+            "price": Decimal(1999 + row),
+            "is_gift": row % 3 == 0,
+        }
+        | {"note": _PROSE[:60]}
+        for row in range(20)
+    ]
+    numbers = {f"month_{n}": Decimal(number * n) / 100 for n in range(12)}
+    return {**_head(number), "sold": numbers, "rows": rows}
+
+
+def _head(number: int) -> dict[str, Any]:
+    region = ("eu-central", "us-east", "ap-south")[number % 3]
+    customer = {"name": f"Customer {number}", "region": region}
+    return {"id": item_id(number), "customer": customer, "total": Decimal(1234 + number % 1000)}
+
+
+Make = Callable[[int], dict[str, Any]]
+WORKLOADS: dict[str, Make] = {"flat": flat_item, "nested": nested_item}
+
+
+def to_new_in_place(item: dict[str, Any]) -> dict[str, Any]:
+    """Do the same by touching three attributes of the item that is given, and returning it."""
+    item["region"] = item["customer"].pop("region")
+    item["total"] = item["total"] / 100
+    return item
+
+
 def to_new(item: dict[str, Any]) -> dict[str, Any]:
     """Move the customer's region to the root and turn cents into euros, as anybody would."""
     customer = dict(item["customer"])
@@ -87,21 +125,21 @@ def to_new(item: dict[str, Any]) -> dict[str, Any]:
     return {**item, "customer": customer, "region": region, "total": item["total"] / 100}
 
 
-async def fill(gateway: Gateway, table: str, count: int) -> None:
+async def fill(gateway: Gateway, table: str, count: int, make: Make = old_item) -> None:
     """Make a table of that many old items."""
     await gateway.create_table(orders.table(table))
     for numbers in batches(range(count), 25):
-        left = await gateway.batch_put(table, [codec.encode(old_item(n)) for n in numbers])
+        left = await gateway.batch_put(table, [codec.encode(make(n)) for n in numbers])
         assert not left
 
 
-async def check(gateway: Gateway, table: str, count: int) -> None:
+async def check(gateway: Gateway, table: str, count: int, make: Make = old_item) -> None:
     """Raise unless a table holds exactly the new items."""
     seen = 0
     for item in await orders.everything(gateway, table):
         plain = codec.decode(item)
         number = int(plain["id"].removeprefix("order#"))
-        assert plain == to_new(old_item(number)), f"{table} holds a wrong {plain['id']}"
+        assert plain == to_new(make(number)), f"{table} holds a wrong {plain['id']}"
         seen += 1
     assert seen == count, f"{table} holds {seen} items of {count}"
 

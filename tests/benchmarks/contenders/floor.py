@@ -22,7 +22,7 @@ def migrate(url: str, old: str, new: str) -> None:
 
 async def _migrate(url: str, old: str, new: str) -> None:
     async with ClientSession(auto_decompress=False) as session:
-        server = _Server(session, url)
+        server = Server(session, url)
         scan = {"TableName": old}
         while True:
             page = await server.call("Scan", scan)
@@ -54,7 +54,7 @@ def _to_new(item):
     return item
 
 
-class _Server:
+class Server:
     def __init__(self, session, url):
         self.session = session
         self.url = URL(url)
@@ -62,13 +62,15 @@ class _Server:
         self.key, self.secret = CREDENTIALS
 
     async def call(self, operation, parameters):
-        body = orjson.dumps(parameters)
+        return orjson.loads(await self.send(operation, orjson.dumps(parameters)))
+
+    async def send(self, operation, body):
         headers = self.signed(f"DynamoDB_20120810.{operation}", body)
         async with self.session.post(self.url, data=body, headers=headers) as response:
             content = await response.read()
             if response.status != 200:
                 raise RuntimeError(content)
-        return orjson.loads(content)
+        return content
 
     def signed(self, target, body):
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
