@@ -90,7 +90,7 @@ def bench(session: nox.Session) -> None:
     install_wheel(session, *group("bench"), extra="local")
     result = Path(session.create_tmp()).absolute() / "bench.json"
     everything = ["--server", "dynoxide", "dynamodb-local", "--reads", "300"]
-    everything += ["--memory", "20000", "200000"]
+    everything += ["--whole", "30000", "--memory", "20000", "200000"]
     session.run(
         *("python", "-m", "benchmarks", "--json", str(result)),
         *(session.posargs or everything),

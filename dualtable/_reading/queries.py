@@ -344,7 +344,8 @@ class _Reader:
     def _key(self, item: WireItem) -> WireKey:
         """Return the key that a page of the table or index may begin after."""
         schema, table = self._base
-        return key_of(item, schema, table) | key_of(item, self.query.condition.schema, table)
+        key, asked = key_of(item, schema, table), self.query.condition.schema
+        return key if asked is schema else key | key_of(item, asked, table)
 
     def _offered_key(self, offer: Offer) -> WireKey:
         return offer.key or {}

@@ -6,6 +6,7 @@ description, and nothing here makes or compares tables.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, cast
 
@@ -129,12 +130,12 @@ class KeySchema:
         self.check_single()
         return self.sorts[0] if self.sorts else None
 
-    @property
+    @functools.cached_property
     def attributes(self) -> tuple[KeyAttribute, ...]:
         """The key attributes, those of the partition first."""
         return (*self.partitions, *self.sorts)
 
-    @property
+    @functools.cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the key attributes, those of the partition first."""
         return tuple(attribute.name for attribute in self.attributes)
