@@ -19,6 +19,8 @@ from orders_migration import migration
 
 from dualtable import drop_in
 
+LEDGER = "ledger"  # a table of its own, that nobody migrates
+
 
 async def place(table: Any, number: int) -> bool:
     """Add an order once."""
@@ -70,11 +72,32 @@ async def cancel(table: Any, number: int) -> dict[str, Any] | None:
     return answer["Attributes"]
 
 
-async def pages(table: Any) -> list[dict[str, Any]]:
+async def pay(table: Any, number: int, paid: Decimal) -> None:
+    """Note a payment with the order and in the ledger, both or neither."""
+    key = {"id": f"s-{number}"}
+    await table.meta.client.transact_write_items(
+        TransactItems=[
+            {
+                "Update": {
+                    "TableName": table.name,
+                    "Key": key,
+                    "UpdateExpression": "ADD paid :paid",
+                    "ConditionExpression": "attribute_exists(id)",
+                    "ExpressionAttributeValues": {":paid": paid},
+                }
+            },
+            {"Put": {"TableName": LEDGER, "Item": {**key, "paid": paid}}},
+        ]
+    )
+
+
+async def pages(table: Any, **where: Any) -> list[dict[str, Any]]:
     """Read all orders of this service, page by page."""
     found, start = [], {}
     while True:
-        page = await table.scan(Limit=50, FilterExpression=Attr("id").begins_with("s-"), **start)
+        page = await table.scan(
+            Limit=50, FilterExpression=Attr("id").begins_with("s-"), **where, **start
+        )
         found += page["Items"]
         if "LastEvaluatedKey" not in page:
             return sorted(found, key=lambda order: order["id"])
@@ -93,13 +116,18 @@ async def work(table: Any) -> None:
 
     async with table.batch_writer() as batch:
         for number in range(4, 8):
-            await batch.put_item(Item={"id": f"s-{number}", "region": "us", "status": "open"})
+            order = {"id": f"s-{number}", "region": "us", "total": number, "status": "open"}
+            await batch.put_item(Item=order)
         await batch.delete_item(Key={"id": "s-3"})
 
     got = await client.batch_get_item(
         RequestItems={table.name: {"Keys": [{"id": f"s-{number}"} for number in (1, 3, 5)]}}
     )
     print("read", sorted(order["id"] for order in got["Responses"][table.name]))
+
+    await pay(table, 1, Decimal("1.5"))
+    book = await client.get_item(TableName=LEDGER, Key={"id": "s-1"})
+    print("in the ledger", book["Item"]["paid"])
 
     try:
         await client.transact_write_items(
@@ -125,6 +153,7 @@ async def work(table: Any) -> None:
 
     one = await table.query(KeyConditionExpression=Key("id").eq("s-1"), Select="COUNT")
     print("found", one["Count"], "and", [order["id"] for order in await pages(table)])
+    print("with a region", [order["id"] for order in await pages(table, IndexName="by-region")])
     name = await table.get_item(
         Key={"id": "s-1"},
         ProjectionExpression="customer.#n",
@@ -133,7 +162,19 @@ async def work(table: Any) -> None:
     print("for", name["Item"])
 
 
+async def make_ledger() -> None:
+    async with aioboto3.Session().client("dynamodb") as client:
+        if LEDGER not in (await client.list_tables())["TableNames"]:
+            await client.create_table(
+                TableName=LEDGER,
+                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+
+
 async def main() -> None:
+    await make_ledger()
     async with AsyncExitStack() as stack:
         if len(sys.argv) > 1:
             dynamodb = await stack.enter_async_context(aioboto3.Session().resource("dynamodb"))

@@ -187,13 +187,11 @@ def _in_order(item: dict[str, Any] | None) -> Any:
     }
 
 
-def _order(item: dict[str, Any]) -> str:
-    """Return what items are sorted by, whatever order their sets have."""
-    return repr({name: _ordered(item[name]) for name in sorted(item)})
-
-
-def _ordered(value: Any) -> Any:
-    return sorted(map(repr, value)) if isinstance(value, set) else value
+def _order(value: Any) -> str:
+    """Return what items are sorted by, whatever order their names and sets have."""
+    if isinstance(value, dict):
+        return repr({name: _order(value[name]) for name in sorted(value)})
+    return repr(sorted(map(repr, value)) if isinstance(value, set) else value)
 
 
 @asynccontextmanager

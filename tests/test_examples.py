@@ -15,7 +15,7 @@ from boto3.dynamodb.conditions import Key
 from dualtable.testing import local_dynamodb
 
 FOLDER = Path(__file__).parent.parent / "examples"
-MAX_LINES = {"order_service.py": 200}  # what there was before
+MAX_LINES = {"order_service.py": 220}  # what there was before
 
 Run = Callable[..., str]
 
@@ -71,7 +71,21 @@ def test_a_service_cannot_tell_the_migrated_table_from_one(run: Run, server: str
     plain = boto3.resource("dynamodb", endpoint_url=server).create_table(
         TableName="plain",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        AttributeDefinitions=[
+            {"AttributeName": "id", "AttributeType": "S"},
+            {"AttributeName": "region", "AttributeType": "S"},
+            {"AttributeName": "total", "AttributeType": "N"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-region",
+                "KeySchema": [
+                    {"AttributeName": "region", "KeyType": "HASH"},
+                    {"AttributeName": "total", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
         BillingMode="PAY_PER_REQUEST",
     )
     first = run("order_service.py", plain.name)
