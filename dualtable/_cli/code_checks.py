@@ -11,7 +11,7 @@ from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
 from dualtable._cli.options import add_output
 from dualtable._operations.code_check import CodeReport, check_code
 
-_BLIND = "not seen: names that are put together or read at run time, and code that is not Python"
+_BLIND = "not seen: names that are read or handed in at run time, and code that is not Python"
 
 
 def _check_code(options: Namespace) -> Answer:

@@ -58,6 +58,8 @@ class Placeholders:
             for token in defined:
                 if not token.startswith(sign) or not PLACEHOLDER.fullmatch(token):
                     raise refused(f"{token!r} is no placeholder")
+        if (empty := next((t for t, name in self.names.items() if name == ""), None)) is not None:
+            raise refused(f"{empty} stands for an empty name")
 
     def name(self, token: str) -> str:
         """Return the attribute name that a ``#name`` stands for."""

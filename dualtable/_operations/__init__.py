@@ -14,6 +14,7 @@ In reading order:
 - `freezing`: nobody writes to the old table, by the table's own policy
 - `cleanup`: after the end: tombstones are swept, and write tokens on request
 - `code_check`: what in a user's source goes past the repository
+- `code_texts`: which texts a name in a source may stand for
 - `rate`: ceilings are changed while it runs, a pause included
 
 May know: everything below the command line.

@@ -1,18 +1,23 @@
 """Python source that goes past the repository to the old table, found before it runs.
 
-The rule: what is said here is read out of the text (`ast`), so it is about what is written down. A
-name that is put together at run time, read from the environment or handed in from elsewhere is not
-seen, and neither is what another language does.
+The rule: what is said here is read out of the text (`ast`), so it is about what is written down: a
+name that is a text, or is bound to one, put together of some, or a default, in one of the modules
+that are looked at. One that is read at run time or handed in from elsewhere is not seen, and
+neither is what another language does.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 
+from dualtable._operations.code_texts import Bindings, Texts, called
+from dualtable._wire.layouts import short_name
 from dualtable.errors import InvalidSettingError
 
 _MAKES = ("Table",)
@@ -93,24 +98,32 @@ def check_code(paths: Iterable[str], tables: Collection[str] = ()) -> CodeReport
             known.
     """
     trees = {path: _parsed(path) for path in _sources(paths)}
-    known = {*tables, *(name for tree in trees.values() for name in _old_tables(tree))}
+    modules: dict[str, list[Bindings]] = {}
+    for path, tree in trees.items():
+        name = path.parent.name if path.stem == "__init__" else path.stem
+        modules.setdefault(name, []).append(Bindings(tree))
+    texts = {path: Texts(Bindings(tree), modules) for path, tree in trees.items()}
+    old = (name for path, tree in trees.items() for name in _old_tables(tree, texts[path]))
+    known = frozenset(map(short_name, {*tables, *old}))
     if not known:
         raise InvalidSettingError(
             "no migration is made in this source, so name the old table: --table orders"
         )
-    uses = [use for path, tree in trees.items() for use in _uses_in(path, tree, frozenset(known))]
+    uses = [
+        Use(str(path), line, what)
+        for path, tree in trees.items()
+        for line, what in set(_found_in(tree, known, texts[path]))
+    ]
     return CodeReport(len(trees), sorted(known), sorted(uses))
 
 
-def _old_tables(tree: ast.Module) -> Iterator[str]:
+def _old_tables(tree: ast.Module, texts: Texts) -> Iterator[str]:
     """Yield the old table of each migration that is made here."""
-    constants = _constants(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _called(node.func) == "Migration":
+        if isinstance(node, ast.Call) and called(node.func) == "Migration":
             named = [keyword.value for keyword in node.keywords if keyword.arg == "old"]
             for each in (*node.args[1:2], *named):
-                if name := _text(each, constants):
-                    yield name
+                yield from texts.of(each)
 
 
 def _sources(paths: Iterable[str]) -> Iterator[Path]:
@@ -128,107 +141,99 @@ def _parsed(path: Path) -> ast.Module:
         raise InvalidSettingError(f"{path} is no Python source that could be read") from error
 
 
-def _uses_in(path: Path, tree: ast.Module, tables: frozenset[str]) -> Iterator[Use]:
-    finder = _Finder(tables, _constants(tree))
+def _found_in(tree: ast.Module, tables: frozenset[str], texts: Texts) -> list[tuple[int, str]]:
+    finder = _Finder(tables, texts)
     finder.visit(tree)
-    return (Use(str(path), line, what) for line, what in set(finder.found))
-
-
-def _constants(tree: ast.Module) -> dict[str, str]:
-    """Return the texts that names of the module, or of a class in it, stand for."""
-    found: dict[str, str] = {}
-    for node in ast.walk(tree):
-        is_one = isinstance(node, ast.Assign) and len(node.targets) == 1
-        targets = node.targets if isinstance(node, ast.Assign) and is_one else []
-        if isinstance(node, ast.AnnAssign):
-            targets = [node.target]
-        for target in targets:
-            value = getattr(node, "value", None)
-            name = target.id if isinstance(target, ast.Name) else getattr(target, "attr", "")
-            if isinstance(value, ast.Constant) and isinstance(value.value, str) and name:
-                found[name] = value.value
-    return found
+    return finder.found
 
 
 class _Finder(ast.NodeVisitor):
-    """Looks at calls."""
+    """Looks at calls, and at models of other libraries."""
 
-    def __init__(self, tables: frozenset[str], constants: dict[str, str]) -> None:
+    def __init__(self, tables: frozenset[str], texts: Texts) -> None:
         self.found: list[tuple[int, str]] = []
         self._tables = tables
-        self._constants = constants
+        self._texts = texts
 
     def visit_Call(self, node: ast.Call) -> None:
-        called = _called(node.func)
-        if called in _MAKES:
-            self._check_table(node)
-        elif called in _ITEM_CALLS:
-            self._check_operation(node, called)
-        elif called in _STATEMENTS:
-            self._check_statement(node, called)
+        for name in self._names_of(node.func):
+            if name in _MAKES:
+                self._check_table(node)
+            elif name in _ITEM_CALLS:
+                self._check_operation(node, name)
+            elif name in _STATEMENTS:
+                self._check_statement(node, name)
         self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        for each in node.body if node.name == "Meta" else ():
+            targets = each.targets if isinstance(each, ast.Assign) else []
+            if any(getattr(target, "id", "") == "table_name" for target in targets):
+                self._check_model(each)
+        self.generic_visit(node)
+
+    def _names_of(self, function: ast.expr) -> set[str]:
+        """Return what a function may be called, also where it was put under another name."""
+        aliases = self._texts.bound(function) if isinstance(function, ast.Name) else ()
+        methods = {each.attr for each in aliases if isinstance(each, ast.Attribute)}
+        return {called(function), *methods}
+
+    def _check_model(self, node: Any) -> None:
+        for name in self._named(node.value):
+            self._add(node, f"a model on {name!r} goes past the repository")
 
     def _check_table(self, node: ast.Call) -> None:
         """Find ``Table("orders")`` of a resource, which is not that of a migration."""
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
-        if len(given) == 1:  # else it is another library's
-            name = self._text(given[0])
-            if name in self._tables:
-                self._add(node, f"Table({name!r}) goes past the repository; make a drop_in.Table")
+        for name in self._named(given[0]) if len(given) == 1 else ():  # else another library's
+            self._add(node, f"Table({name!r}) goes past the repository; make a drop_in.Table")
 
     def _check_operation(self, node: ast.Call, called: str) -> None:
         for keyword in node.keywords:
-            name = self._text(keyword.value)
-            if keyword.arg == "TableName" and name in self._tables:
-                self._add(node, f"{called} on {name!r} goes past the repository")
-            elif keyword.arg in ("RequestItems", "TransactItems"):
-                self._check_inside(keyword.value, called)
-            elif keyword.arg in NOT_TAKEN and name != "NONE":
-                self._add(keyword.value, f"{called}: the drop-in does not take {keyword.arg}")
-            elif keyword.arg is None and isinstance(keyword.value, ast.Dict):
-                self._check_spread(keyword.value, called)
+            if keyword.arg is not None:
+                self._check_parameter(keyword.value, called, keyword.arg, keyword.value)
+            for given in self._texts.dicts(keyword.value) if keyword.arg is None else ():
+                at = keyword.value if given is not keyword.value else None
+                for key, value in zip(given.keys, given.values, strict=True):
+                    for name in self._texts.of(key):
+                        self._check_parameter(at or value, called, name, value)
 
-    def _check_spread(self, given: ast.Dict, called: str) -> None:
-        for key, value in zip(given.keys, given.values, strict=True):
-            name = key and self._text(key)
-            if name == "TableName" and self._text(value) in self._tables:
-                self._add(value, f"{called} on {self._text(value)!r} goes past the repository")
-            elif name in NOT_TAKEN and self._text(value) != "NONE":
-                self._add(value, f"{called}: the drop-in does not take {name}")
+    def _check_parameter(self, at: ast.expr, called: str, name: str, value: ast.expr) -> None:
+        if name == "TableName":
+            for table in self._named(value):
+                self._add(at, f"{called} on {table!r} goes past the repository")
+        elif name in ("RequestItems", "TransactItems"):
+            self._check_inside(value, called)
+        elif name in NOT_TAKEN and self._texts.of(value) != {"NONE"}:
+            self._add(at, f"{called}: the drop-in does not take {name}")
 
     def _check_inside(self, given: ast.expr, called: str) -> None:
         """Find the table in a batch or a transaction."""
-        for node in ast.walk(given):
+        roots = (given, *self._texts.bound(given))
+        for node in (each for root in roots for each in ast.walk(root)):
             pairs = zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ()
             for key, value in pairs:
-                name = key and self._text(key)
-                if name == "TableName":
-                    name = self._text(value)
-                if name in self._tables and key is not None:
-                    self._add(key, f"{called} on {name!r} goes past the repository")
+                named = value if "TableName" in self._texts.of(key) else key
+                for name in self._named(named):
+                    self._add(value, f"{called} on {name!r} goes past the repository")
 
     def _check_statement(self, node: ast.Call, called: str) -> None:
         for each in ast.walk(node):
-            text = self._text(each) if isinstance(each, ast.expr) else None
-            if text and any(f'"{table}"' in text for table in self._tables):
+            texts = self._texts.of(each) if isinstance(each, ast.expr) else set()
+            if any(_is_about(table, text) for table in self._tables for text in texts):
                 self._add(node, f"{called} goes past the repository, which knows no PartiQL")
 
-    def _text(self, node: ast.expr) -> str | None:
-        return _text(node, self._constants)
+    def _named(self, node: ast.expr | None) -> list[str]:
+        """Return the old tables that an expression may name, also by an ARN."""
+        return sorted(self._tables & {short_name(text) for text in self._texts.of(node)})
 
-    def _add(self, node: ast.expr, what: str) -> None:
-        self.found.append((node.lineno, what))
-
-
-def _text(node: ast.expr, constants: Mapping[str, str]) -> str | None:
-    """Return the text that an expression is, where that is written down."""
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else None
-    name = node.id if isinstance(node, ast.Name) else getattr(node, "attr", None)
-    return constants.get(name) if isinstance(name, str) else None
+    def _add(self, node: ast.AST, what: str) -> None:
+        self.found.append((getattr(node, "lineno", 0), what))
 
 
-def _called(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
+def _is_about(table: str, statement: str) -> bool:
+    """Tell whether a PartiQL statement is about a table."""
+    found = re.search(
+        rf"""(FROM|INTO|UPDATE)\s+["']?{re.escape(table)}["'\s.]""", f"{statement} ", re.IGNORECASE
+    )
+    return found is not None

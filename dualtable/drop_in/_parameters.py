@@ -170,6 +170,8 @@ def _check_kind(name: str, value: Any) -> None:
         raise wrong_parameter(
             f"Invalid type for parameter {name}, type: {type(value)}, valid types: {kind}"
         )
+    if name == "ExpressionAttributeNames" and not all(isinstance(n, str) for n in value.values()):
+        raise wrong_parameter(f"Invalid type for a value of {name}, valid types: {str}")
     if name in _SHORTEST and len(value) < _SHORTEST[name]:
         raise wrong_parameter(
             f"Invalid length for parameter {name}, value: {len(value)}, valid min length:"

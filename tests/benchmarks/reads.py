@@ -19,7 +19,7 @@ import orders
 from boto3.dynamodb.conditions import Key
 
 from benchmarks import workload
-from dualtable import DualTableRepository, Migration, Move, Phase
+from dualtable import DualTableRepository, Migration, Move, Phase, drop_in
 from dualtable._control.control_table import Control
 from dualtable._control.state import State
 from dualtable._dynamodb.aws import open_gateway
@@ -29,16 +29,25 @@ from dualtable._wire import codec
 BARE = "aioboto3 get_item"
 HIT, FINISHED_HIT = "hit", "hit, finished"
 PUT, UPDATE, QUERY, FINISHED_QUERY = "put", "update, hit", "query", "query, finished"
+DROP_IN_HIT = "drop-in, hit"
 # Another call than `BARE` that a call is compared with.
 BARES = {
     PUT: "aioboto3 put_item",
     UPDATE: "aioboto3 update_item",
     QUERY: "aioboto3 query",
     FINISHED_QUERY: "aioboto3 query",
+    DROP_IN_HIT: "aioboto3 Table.get_item",
 }
 # What a call may cost, as a multiple of the bare one, in `MIGRATING` and after the end. A query
 # asks both tables before that, which is two of them.
-TARGETS = {HIT: 0.4, FINISHED_HIT: 0.4, PUT: 0.5, UPDATE: 0.5, FINISHED_QUERY: 0.5}
+TARGETS = {
+    HIT: 0.4,
+    FINISHED_HIT: 0.4,
+    PUT: 0.5,
+    UPDATE: 0.5,
+    FINISHED_QUERY: 0.5,
+    DROP_IN_HIT: 1.1,
+}
 _LINES = 50  # of a page that is queried
 
 Read = Callable[[int], Awaitable[Any]]
@@ -113,17 +122,23 @@ async def measure(url: str, reads: int, rounds: int) -> list[Row]:
             aioboto3.Session().client("dynamodb", endpoint_url=url)
         )
 
+        resource = await stack.enter_async_context(
+            aioboto3.Session().resource("dynamodb", endpoint_url=url)
+        )
+        plain = await resource.Table(migration.new)
         lines = await _lines(gateway, migration)
 
         async def ways_through(gateway: Any) -> dict[str, Read]:
             both = await repository(gateway, one_round_trip=True)
             last = await repository(gateway, finished)
             one = await repository(gateway)
+            in_place = await stack.enter_async_context(drop_in.Table(migration, gateway=gateway))
             queried = [await repository(gateway, of) for of in lines]
             return {
                 **_ways(migration, client, one, both, last),
                 **_writes(migration, client, one),
                 **_queries(lines[0].new, client, *queried),
+                **_table_ways(plain, in_place),
             }
 
         ways = await ways_through(gateway)
@@ -230,6 +245,16 @@ def _queries(
         ),
         QUERY: lambda _: read(one),
         FINISHED_QUERY: lambda _: read(last),
+    }
+
+
+def _table_ways(plain: Any, in_place: drop_in.Table) -> dict[str, Read]:
+    def key(number: int) -> dict[str, str]:
+        return {"id": workload.item_id(2 * number)}
+
+    return {
+        BARES[DROP_IN_HIT]: lambda n: plain.get_item(Key=key(n)),
+        DROP_IN_HIT: lambda n: in_place.get_item(Key=key(n)),
     }
 
 

@@ -53,6 +53,8 @@ def test_reads_are_measured(server: str, tmp_path: Path) -> None:
         "aioboto3 query": (1, 1),
         "query": (2, 1),
         "query, finished": (1, 1),
+        "aioboto3 Table.get_item": (1, 1),
+        "drop-in, hit": (1, 1),
     }
 
 

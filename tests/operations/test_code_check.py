@@ -62,6 +62,79 @@ from dualtable import Migration, Move
 migration = Migration("orders-v2", "orders", "orders-v2", Move("nme", "name"))
 """
 
+# The same, by names that lead to the table in more than one step, through a module of settings too.
+CONFIG = """
+ORDERS = "orders"
+
+
+class Settings:
+    table: str = "orders"
+
+
+settings = Settings()
+"""
+HARDER = """import os
+import boto3
+from boto3 import resource as make_resource
+from config import ORDERS, Settings, settings
+import config
+import config as conf
+
+PREFIX = "or"
+CONFIG = {"tables": {"orders": "orders"}, "table": "orders"}
+NAMES = ["customers", "orders"]
+PARAMS = {"TableName": "orders", "Key": {}}
+dynamodb = make_resource("dynamodb")
+Table = dynamodb.Table
+t = Table("orders")  # here
+t = dynamodb.Table(ORDERS)  # here
+t = dynamodb.Table(config.ORDERS)  # here
+t = dynamodb.Table(conf.ORDERS)  # here
+t = dynamodb.Table(Settings.table)  # here
+t = dynamodb.Table(settings.table)  # here
+t = dynamodb.Table(f"{PREFIX}ders")  # here
+t = dynamodb.Table(f"orders")  # here
+t = dynamodb.Table(PREFIX + "ders")  # here
+t = dynamodb.Table(os.environ.get("TABLE", "orders"))  # here
+t = dynamodb.Table(os.getenv("TABLE", default="orders"))  # here
+t = dynamodb.Table(os.environ.get("TABLE") or "orders")  # here
+t = dynamodb.Table(CONFIG["table"])  # here
+t = dynamodb.Table(NAMES[1])  # here
+t = dynamodb.Table("arn:aws:dynamodb:eu-west-1:123456789012:table/orders")  # here
+t = dynamodb.Table("orders" if os.environ else "x")  # here
+t = boto3.session.Session().resource("dynamodb").Table(name=str(ORDERS))  # here
+
+def load(client, table_name="orders", *, other="orders"):
+    client.get_item(TableName=table_name, Key={})  # here
+    client.get_item(**PARAMS)  # here
+    client.batch_get_item(**{"RequestItems": {ORDERS: {}}})  # here
+    items = [{"Put": {"TableName": other, "Item": {}}}]  # here
+    client.transact_write_items(TransactItems=items)
+
+for each in ("customers", "orders"):
+    dynamodb.Table(each)  # here
+
+class Model:
+    class Meta:
+        table_name = "orders"  # here
+
+async def f(session):
+    async with session.resource("dynamodb") as d:
+        t = await d.Table("orders")  # here
+    client.execute_statement(Statement="select * from orders where id = ?")  # here
+    client.execute_statement(Statement="UPDATE 'orders' SET a = 1")  # here
+    put = client.put_item
+    put(TableName="orders", Item={})  # here
+    client.get_paginator("query").paginate(TableName=(name := "orders"))  # here
+    client.execute_statement(Statement="SELECT * FROM customers WHERE kind = 'orders'")
+    dynamodb.Table("orders-archive")
+    dynamodb.Table(os.environ["TABLE"])
+    dynamodb.Table(CONFIG["tables"]["orders"])  # here
+    print(f"{PREFIX}ders", NAMES)
+    Migration("x", "orders", "orders-v2", t)
+    Table("customers")
+"""
+
 
 def planted(folder: Path) -> set[int]:
     (folder / "app.py").write_text(PLANTED)
@@ -76,6 +149,17 @@ def test_each_planted_use_is_found(tmp_path: Path) -> None:
     found = check_code([str(tmp_path)], ["orders"]).uses
     assert {use.line for use in found} == lines
     assert len(found) == len(lines)
+
+
+def test_a_name_is_followed_as_far_as_it_is_written_down(tmp_path: Path) -> None:
+    """Aliases, settings, defaults, texts put together, parameters in a dict; and no other line."""
+    (tmp_path / "config.py").write_text(CONFIG)
+    (tmp_path / "app.py").write_text(HARDER)
+    lines = enumerate(HARDER.splitlines(), 1)
+    wanted = {number for number, line in lines if line.endswith("# here")}
+    found = check_code([str(tmp_path)], ["orders"]).uses
+    assert {use.line for use in found} == wanted
+    assert len(wanted) == 29
 
 
 def test_the_old_table_of_a_migration_is_known(tmp_path: Path) -> None:
