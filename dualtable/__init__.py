@@ -1,8 +1,10 @@
 """Change the format of a DynamoDB table without downtime."""
 
+from dualtable._control.letters import DeadLetter
 from dualtable._control.phases import Phase
 from dualtable._copy.migrator import Migrator
-from dualtable._copy.report import MigrationProgress, MigrationReport
+from dualtable._copy.report import MigrationProgress, MigrationReport, RetryReport
+from dualtable._copy.retrying import retry_dead_letters
 from dualtable._expressions.actions import ConditionCheck, Delete, Get, Put, Update
 from dualtable._operations.cleanup import CleanupReport, clean_up
 from dualtable._operations.creation import CreationReport, create_table
@@ -20,7 +22,7 @@ from dualtable._proof.sampling import SampleReport
 from dualtable._proof.verifier import Verifier
 from dualtable._reading.iteration import ItemIterator
 from dualtable._report.writing import ReportWritten, write_report
-from dualtable._standing.status import MigrationStatus, read_status
+from dualtable._standing.status import MigrationStatus, read_dead_letters, read_status
 from dualtable._transforms.chain import Chain
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import ModelTransform
@@ -35,6 +37,7 @@ __all__ = [
     "ConditionCheck",
     "Convert",
     "CreationReport",
+    "DeadLetter",
     "Default",
     "Delete",
     "Drop",
@@ -64,6 +67,7 @@ __all__ = [
     "Put",
     "Rename",
     "ReportWritten",
+    "RetryReport",
     "SampleReport",
     "Transform",
     "Trial",
@@ -73,7 +77,9 @@ __all__ = [
     "clean_up",
     "create_table",
     "freeze",
+    "read_dead_letters",
     "read_status",
+    "retry_dead_letters",
     "try_transform",
     "write_report",
 ]

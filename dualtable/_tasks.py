@@ -28,3 +28,14 @@ async def run_all(calls: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(call) for call in calls]
     return [task.result() for task in tasks]
+
+
+async def beside(work: Coroutine[Any, Any, _T], *aides: Coroutine[Any, Any, None]) -> _T:
+    """Return what `work` does; the aides go on beside it and end with it."""
+    with first_error():
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(aide) for aide in aides]
+            result = await work
+            for task in tasks:
+                task.cancel()
+    return result

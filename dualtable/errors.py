@@ -106,7 +106,13 @@ class TransformError(DualTableError):
 
     The message names the exception's type and where it was raised, not its text: that may quote
     an item's values. The exception itself is the ``__cause__``.
+
+    Attributes:
+        where: File and line in the user's code: where it was raised, or where the step is written
+            that has called Python or another library; empty where neither is known.
     """
+
+    where: str = ""
 
 
 class MigrationMismatchError(DualTableError):

@@ -6,6 +6,7 @@ In reading order:
 - `options`: options that several share
 - `processes`: the same work by several processes of this machine
 - `commands`: the subcommands; one calls one use case
+- `letters`: the command that tries dead letters again
 - `ceilings`: the commands that change how fast a migration goes
 - `planning`: the commands before anything is begun: `init`, `try`, `plan`
 - `looking`: the commands that look at migrations: `status`, `list`

@@ -14,6 +14,7 @@ from typing import Any
 from dualtable._cli.ceilings import CEILINGS
 from dualtable._cli.code_checks import CHECK_CODE
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
+from dualtable._cli.letters import RETRY
 from dualtable._cli.looking import LIST, STATUS
 from dualtable._cli.options import (
     add_advance,
@@ -68,7 +69,8 @@ def _migrate(options: Namespace) -> Answer:
     report = asyncio.run(_run_migrator(migration, options))
     request = copies.MigrateRequest(
         reference=options.reference,
-        dead_letters=options.dead_letters or default_dead_letters(migration),
+        dead_letters=options.dead_letters
+        or default_dead_letters(migration, dry_run=options.dry_run),
         dry_run=options.dry_run,
         restart=options.restart,
     )
@@ -289,6 +291,7 @@ COMMANDS = (
         (add_migration, add_scan, add_processes, add_copy, add_output),
         (MigrationReport,),
     ),
+    RETRY,
     Command(
         "verify",
         "Prove that what the old table holds has arrived.",

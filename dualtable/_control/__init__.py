@@ -9,6 +9,7 @@ In reading order:
 - `digests`: what was copied of a segment, in a few numbers
 - `segments`: a part of the scan: lease, checkpoint, progress, and who may take it over
 - `records`: the records of one migration, as they are stored and read
+- `letters`: an old item that was not copied, as a record
 - `run_records`: those of one run: its segments, and who is at work
 - `control_table`: those of the migration: phase, run, ceilings, heartbeats
 - `inherited`: what an earlier migration has left in the old table
@@ -16,7 +17,6 @@ In reading order:
 - `jobs`: what one call on several workers says of itself
 - `phase_watch`: how a running repository knows the phase, and for how long it believes it
 - `capacity`: units a second: what a table gives, and buckets that keep to it
-- `costs`: what reads will cost, by what such reads have cost
 - `connected`: what repository, migrator and verifier are given alike
 
 May know: `_dynamodb`, `_transforms`, `_wire`, `errors`, `_clock`.

@@ -7,6 +7,7 @@ The rule: what somebody may have changed meanwhile is stored only over what was 
     orders-v2         run                   its identity, transform, total_segments, both tables
     orders-v2         segment#RUN#000012    lease, checkpoint, progress, revision; of many segments,
                                             under orders-v2#RUN#0003 for each group
+    orders-v2         letter#RUN#…          an old item that was not copied, and why
     orders-v2         migrator#RUN#…        until when this migrator counts as being at work
     orders-v2         ceilings              read and write units a second for all migrators
     orders-v2         repository#…          phase that a running repository goes by, and since when
@@ -218,21 +219,36 @@ class Control:
             await self._records.put(self.run_record, wanted.fields(), _still_of(run))
         return await self.run() or wanted
 
+    async def change_transform(self, run: Run, fingerprint: str) -> Run:
+        """Let the run go on with another transform; what the present one has copied stays.
+
+        Raises:
+            MigrationMismatchError: Somebody else has changed it, or begun anew, meanwhile.
+        """
+        changed = attrs.evolve(
+            run, fingerprint=fingerprint, earlier=(*run.earlier, run.fingerprint)
+        )
+        return await self._changed(run, changed)
+
     async def end(self, run: Run) -> Run:
         """Let nobody join a run, or go on with it, any more; return it as it is then.
 
         Raises:
             MigrationMismatchError: Somebody else has begun anew in the meantime.
         """
-        ended = attrs.evolve(run, ended=True)
+        return await self._changed(run, attrs.evolve(run, ended=True))
+
+    async def _changed(self, run: Run, changed: Run) -> Run:
+        """Store a run otherwise, over what was read of it."""
         try:
-            await self._records.put(self.run_record, ended.fields(), _still_of(run))
+            await self._records.put(self.run_record, changed.fields(), _still_of(run))
         except ConditionFailed:
-            if await self.run() != ended:
+            if await self.run() != changed:
                 raise MigrationMismatchError(
-                    f"somebody else has begun {self._migration} anew; look at the status again"
+                    f"somebody else has begun {self._migration} anew, or changed its transform;"
+                    " look at the status again"
                 ) from None
-        return ended
+        return changed
 
     async def forget(self, run: Run) -> None:
         """Delete a run that has ended; state and ceilings stay. Its own record goes last."""

@@ -23,6 +23,7 @@ BUCKETS = 16
 
 _MASK = 2**64 - 1
 _STORED = Struct(f">{BUCKETS}Q")
+_LOST = b"?"  # as it is stored
 _SET_BEGINS = b'S":["'  # a set, or an attribute whose name ends so with a list that nobody writes
 _MEMBERS = re.compile(rb'(?:"(?:[^"\\]|\\.)*",?)+')
 _MEMBER = re.compile(rb'"(?:[^"\\]|\\.)*"')
@@ -30,12 +31,23 @@ _MEMBER = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 @attrs.frozen
 class Digests:
-    """A sum for each bucket of keys; nothing was summed up where there are none."""
+    """A sum for each bucket of keys; nothing was summed up where there are none.
+
+    Where they are `unknown` something is missing in them, and they stay so, whatever is added.
+    """
 
     sums: tuple[int, ...] = ()
+    unknown: bool = False
+
+    @classmethod
+    def lost(cls) -> Self:
+        """Return those of which nobody knows any more what they are the sum of."""
+        return cls(unknown=True)
 
     def __add__(self, other: Self) -> Self:
         """Add the sums."""
+        if self.unknown or other.unknown:
+            return self.lost()
         if not self.sums or not other.sums:
             return self if self.sums else other
         pairs = zip(self.sums, other.sums, strict=True)
@@ -49,10 +61,14 @@ class Digests:
         return {bucket for bucket, (one, another) in enumerate(pairs) if one != another}
 
     def to_bytes(self) -> bytes:
+        if self.unknown:
+            return _LOST
         return _STORED.pack(*self.sums) if self.sums else b""
 
     @classmethod
     def from_bytes(cls, stored: bytes) -> Self:
+        if stored == _LOST:
+            return cls.lost()
         return cls(_STORED.unpack(stored) if stored else ())
 
 

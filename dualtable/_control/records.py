@@ -7,7 +7,9 @@ and never guessed at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import builtins
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -43,12 +45,18 @@ class Records:
         self, prefix: str, read: Callable[[Item], _T], *, consistent_read: bool = True
     ) -> list[_T]:
         """Return what `read` makes of each record whose name begins so, in order."""
+        async with aclosing(self.pages(prefix, read, consistent_read=consistent_read)) as pages:
+            return [found async for page in pages for found in page]
+
+    async def pages(
+        self, prefix: str, read: Callable[[Item], _T], *, consistent_read: bool = True
+    ) -> AsyncGenerator[builtins.list[_T], None]:
+        """Yield the same, a page at a time: there may be more than fit into memory."""
         condition = Condition(
             "#m = :m AND begins_with(#r, :r)",
             {"#m": "migration", "#r": "record"},
             {":m": {"S": self.migration}, ":r": {"S": prefix}},
         )
-        found: list[_T] = []
         start_key: WireKey | None = None
         while True:
             try:
@@ -56,11 +64,11 @@ class Records:
                     self.table, condition, start_key=start_key, consistent_read=consistent_read
                 )
             except TableNotFoundError:
-                return []
-            found += [self._read(item, read) for item in page.items]
+                return
+            yield [self._read(item, read) for item in page.items]
             start_key = page.last_key
             if start_key is None:
-                return found
+                return
 
     async def put(
         self, record: str, fields: Mapping[str, Any], condition: Condition | None = None

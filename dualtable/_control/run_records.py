@@ -11,14 +11,22 @@ work reads one group, not all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Self
 
 import attrs
 
+from dualtable._control import segments
+from dualtable._control.letters import DeadLetter, LetterRecords
 from dualtable._control.records import ABSENT, Records, name, number
 from dualtable._control.segments import Checkpoint, Lease, Progress, Segment
-from dualtable._dynamodb.gateway import ConditionFailed
+from dualtable._dynamodb.gateway import (
+    ConditionFailed,
+    TransactionCancelled,
+    TransactPut,
+    Verdict,
+)
 from dualtable._expressions.texts import Condition
 from dualtable._tasks import run_all
 from dualtable._wire import codec
@@ -43,6 +51,7 @@ class Run:
         old: The old table, by `tables.identity`.
         new: The new table.
         ended: Somebody begins anew; nobody may go on with it.
+        earlier: Fingerprints of the transforms that it had before; what they have copied stays.
     """
 
     id: str
@@ -51,10 +60,11 @@ class Run:
     old: str
     new: str
     ended: bool = False
+    earlier: tuple[str, ...] = ()
 
     def fields(self) -> dict[str, Any]:
         """Return what a record holds of it."""
-        fields = attrs.asdict(self).items()
+        fields = {**attrs.asdict(self), "earlier": list(self.earlier)}.items()
         return {
             name: number(value) if isinstance(value, float) else value for name, value in fields
         }
@@ -62,8 +72,10 @@ class Run:
     @classmethod
     def of(cls, item: Item) -> Self:
         """Return the run that a record holds."""
-        fields = {field: item[field] for field in attrs.fields_dict(cls)}
-        return cls(**{**fields, "total_segments": int(fields["total_segments"])})
+        fields = {"earlier": (), **item}
+        fields = {field: fields[field] for field in attrs.fields_dict(cls)}
+        whole = {"total_segments": int(fields["total_segments"])}
+        return cls(**{**fields, **whole, "earlier": tuple(fields["earlier"])})
 
 
 @attrs.frozen
@@ -114,6 +126,7 @@ class RunRecords:
         self._segment = f"{SEGMENT}{run.id}#"
         self.groups = max(1, run.total_segments // _GROUP)
         self._migrator = f"{_MIGRATOR}{run.id}#"
+        self.letters = LetterRecords(records, run.id)
 
     async def segments(self) -> list[Segment]:
         """Return the segments that anybody has worked on, in order."""
@@ -144,19 +157,78 @@ class RunRecords:
         Raises:
             LeaseLostError: Somebody else has stored one in the meantime, or the run is forgotten.
         """
-        records = self._of(segment.number % self.groups)
-        record = f"{self._segment}{segment.number:06}"  # DynamoDB allows 1,000,000 segments
+        records, record = self._place(segment.number)
         fields = _segment_fields(segment)
-        condition = ABSENT if segment.revision == 1 else _revision(segment.revision - 1)
         try:
-            await records.put(record, fields, condition)
+            await records.put(record, fields, _next_to(segment))
         except ConditionFailed as failure:
             stored = records.wire(record, fields)
             if failure.item is not None and equal_items(failure.item, stored):
                 return  # a retry found what its first try had stored
-            raise LeaseLostError(
-                f"segment {segment.number} of {self.migration} has been taken over"
-            ) from None
+            raise self._lost(segment) from None
+
+    async def fail(self, segment: Segment, letters: Sequence[DeadLetter], lease: Lease) -> Segment:
+        """Store dead letters of a segment, and count those that are new; return it as it is then.
+
+        Raises:
+            LeaseLostError: As for `store`.
+        """
+        new = list(letters)
+        while new:
+            failed = segments.fail(segment, len(new), lease)
+            stored = [self.letters.stored(letter, self.run.fingerprint) for letter in new]
+            try:
+                await self._records.gateway.transact_write([*stored, self._next(failed)])
+            except TransactionCancelled as cancelled:
+                *known, of_segment = [r.verdict is not Verdict.FINE for r in cancelled.reasons]
+                if of_segment:
+                    raise self._lost(segment) from None
+                new = [letter for letter, is_known in zip(new, known, strict=True) if not is_known]
+            else:
+                return failed
+        return segment
+
+    async def deliver(
+        self, number: int, letters: Sequence[DeadLetter], done: Progress
+    ) -> Sequence[DeadLetter]:
+        """Take out dead letters of a segment, and count what became of their items.
+
+        Returns:
+            Those that it has taken out; another process may have done so with the others.
+
+        Raises:
+            LeaseLostError: The run is forgotten.
+        """
+        left = list(letters)
+        while left:
+            records, record = self._place(number)
+            segment = await records.get(record, self._read)
+            if segment is None:
+                raise self._lost(self.untouched(number))
+            delivered = segments.deliver(segment, len(left), done)
+            out = [self.letters.taken_out(letter) for letter in left]
+            try:
+                await self._records.gateway.transact_write([*out, self._next(delivered)])
+            except TransactionCancelled as cancelled:
+                reasons = zip(left, cancelled.reasons[:-1], strict=True)
+                left = [letter for letter, reason in reasons if reason.verdict is Verdict.FINE]
+            else:
+                return left
+        return ()
+
+    def _place(self, number: int) -> tuple[Records, str]:
+        """Return where a segment is stored: among which records, and under which name."""
+        name = f"{self._segment}{number:06}"  # DynamoDB allows 1,000,000 segments
+        return self._of(number % self.groups), name
+
+    def _next(self, segment: Segment) -> TransactPut:
+        """Return what stores the next revision of a segment, as a part of a transaction."""
+        records, record = self._place(segment.number)
+        wire = records.wire(record, _segment_fields(segment))
+        return TransactPut(records.table, wire, _next_to(segment))
+
+    def _lost(self, segment: Segment) -> LeaseLostError:
+        return LeaseLostError(f"segment {segment.number} of {self.migration} has been taken over")
 
     async def words(self) -> list[Word]:
         """Return the last word of each migrator that has not ended in an orderly way."""
@@ -200,6 +272,7 @@ class RunRecords:
         """Delete all of them; whoever goes on with the run after that finds nothing."""
         for group in range(self.groups):
             await _delete_all(self._of(group), self._segment)
+        await _delete_all(self._records, self.letters.prefix)
         await _delete_all(self._records, self._migrator)
 
 
@@ -208,8 +281,11 @@ async def _delete_all(records: Records, prefix: str) -> None:
         await records.delete(record)
 
 
-def _revision(revision: int) -> Condition:
-    return Condition("#v = :v", {"#v": "revision"}, {":v": {"N": str(revision)}})
+def _next_to(segment: Segment) -> Condition:
+    """The stored revision is the one before."""
+    if segment.revision == 1:
+        return ABSENT
+    return Condition("#v = :v", {"#v": "revision"}, {":v": {"N": str(segment.revision - 1)}})
 
 
 def _segment_fields(segment: Segment) -> dict[str, Any]:

@@ -129,6 +129,21 @@ def advance(segment: Segment, page: Progress, last_key: WireKey | None, lease: L
     )
 
 
+def fail(segment: Segment, letters: int, lease: Lease) -> Segment:
+    """Count items that are dead letters now; the page that they are of is not settled yet."""
+    counted = attrs.evolve(segment.progress, failed=segment.progress.failed + letters)
+    return _next(segment, lease=lease, progress=counted)
+
+
+def deliver(segment: Segment, letters: int, done: Progress) -> Segment:
+    """Count dead letters that are none any more, and what became of their items.
+
+    What was copied of the segment has no digests from then on: others than these were not in them.
+    """
+    counted = segment.progress + attrs.evolve(done, failed=-letters, digests=Digests.lost())
+    return _next(segment, progress=counted)
+
+
 def release(segment: Segment) -> Segment:
     """Leave a segment to others at once."""
     return _next(segment, lease=None)

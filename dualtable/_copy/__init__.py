@@ -3,7 +3,7 @@
 In reading order:
 
 - `migrator`: `Migrator`: settings, start and end
-- `agreement`: what must be as an earlier run had it
+- `agreement`: what must be as an earlier run had it, and who may change it
 - `report`: what a run says of itself
 - `run`: what a migrator's workers do with a segment: read pages, settle them
 - `telling`: what a run tells while it goes on
@@ -12,7 +12,9 @@ In reading order:
 - `look_first`: reads instead of writes where most keys exist already
 - `shuffle`: copies of many segments mixed, so that all partitions work
 - `writer`: sends them, as fast as the table takes them
-- `dead_letters`: items that could not be copied
+- `dead_letters`: items that could not be copied, as a file
+- `retrying`: `retry_dead_letters`: settings, and whether the transform may have changed
+- `retrial`: just those again, with the transform as it is now
 
 The copy paces itself in `writer` and `page_size`, with the buckets of `_control.capacity`.
 

@@ -11,7 +11,7 @@ from dualtable._clock import Clock
 from dualtable._control.connected import begun
 from dualtable._control.control_table import Control
 from dualtable._control.run_records import Run
-from dualtable._sharing.membership import end_run
+from dualtable._sharing.membership import change_transform, end_run
 from dualtable._transforms.migration import is_stated
 from dualtable.errors import MigrationMismatchError
 
@@ -60,12 +60,7 @@ class Agreement:
             total_segments: The number that it insists on, if it does.
         """
         run = earlier or await self.control.begin(mine)
-        if (run.old, run.new) != (mine.old, mine.new):
-            raise MigrationMismatchError(
-                f"{self.name} was begun from {run.old} to {run.new}, and these tables are"
-                f" {mine.old} and {mine.new}; give this migration another name, or begin anew with"
-                " restart if they have been made anew"
-            )
+        self._check_same_tables(run, (mine.old, mine.new))
         if total_segments not in (None, run.total_segments):
             raise MigrationMismatchError(
                 f"{self.name} was begun with total_segments={run.total_segments}, not"
@@ -77,6 +72,59 @@ class Agreement:
             raise MigrationMismatchError(
                 f"{self.name} was begun with another transform ({run.fingerprint}, now"
                 f" {mine.fingerprint}), so old and new copies would differ; go on with the old one,"
-                " or state Migration(version=…) if the change does not matter"
+                " state Migration(version=…) if the change does not matter, or retry the dead"
+                " letters with it if it is there for them"
             )
         return run
+
+    async def begun(self, tables: tuple[str, str]) -> Run:
+        """Return the run that was begun with these tables, and goes on.
+
+        Raises:
+            MigrationMismatchError: There is none, or it was begun with others.
+        """
+        run = await self.control.run()
+        if run is None or run.ended:
+            raise MigrationMismatchError(
+                f"nothing of {self.name} has been copied yet; migrate first"
+            )
+        self._check_same_tables(run, tables)
+        return run
+
+    async def confirmed(self, run: Run, fingerprint: str, *, said: str | None) -> Run:
+        """Return the run as it goes on with a transform that somebody has confirmed.
+
+        Args:
+            run: As it was begun.
+            fingerprint: Of the transform as it is now.
+            said: What somebody has confirmed.
+
+        Raises:
+            MigrationMismatchError: The transform is another one and nobody has confirmed just that;
+                or others are at work with the one before.
+        """
+        if said not in (None, fingerprint):
+            raise MigrationMismatchError(
+                f"the transform of {self.name} is {fingerprint}, and not {said} as was confirmed;"
+                " look at it again"
+            )
+        if run.fingerprint == fingerprint:
+            return run
+        if said is None:
+            raise MigrationMismatchError(
+                f"the transform of {self.name} has changed: it was {run.fingerprint} and is"
+                f" {fingerprint}. What the one before has copied stays, and is to be verified under"
+                " the new one. To retry the dead letters with it, confirm it by its fingerprint"
+                f" (--fingerprint {fingerprint})"
+            )
+        await self._check_nobody_works(run)
+        with begun():
+            return await change_transform(self.control, run, fingerprint, self.clock)
+
+    def _check_same_tables(self, run: Run, tables: tuple[str, str]) -> None:
+        if (run.old, run.new) != tables:
+            raise MigrationMismatchError(
+                f"{self.name} was begun from {run.old} to {run.new}, and these tables are"
+                f" {tables[0]} and {tables[1]}; give this migration another name, or begin anew"
+                " with restart if they have been made anew"
+            )

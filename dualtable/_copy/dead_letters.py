@@ -1,8 +1,9 @@
-"""The items that could not be copied, as JSON lines: key, error, reason, segment.
+"""The items that could not be copied, as JSON lines, beside what the control table knows of them.
 
 The rule: a line holds a key and never another value of the item, and it is on disk before the page
 that it belongs to counts as settled. A page that is copied again may repeat its lines; a line that
-was torn by a full disk stays by itself.
+was torn by a full disk stays by itself. A file holds the lines of one run, or one dry run: where
+there are those of another, they are moved beside it first.
 """
 
 from __future__ import annotations
@@ -12,24 +13,17 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 import orjson
 
+from dualtable._control.letters import DeadLetter
 from dualtable._events.folder import named_after
 from dualtable._transforms.migration import Migration
-from dualtable._wire.types import WireKey
 from dualtable.errors import DualTableError, InvalidSettingError
 
-
-@attrs.frozen
-class DeadLetter:
-    """One old item that was not copied; its key is in wire form, so that no type is lost."""
-
-    key: WireKey
-    error: str
-    reason: str
-    segment: int
+_DRY = "dry-run"
 
 
 class DeadLetterFile:
@@ -41,11 +35,39 @@ class DeadLetterFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._run = _DRY
         if reason := _refusal(self.path):
             raise InvalidSettingError(
                 f"dead_letters={os.fspath(path)!r} cannot be written ({reason}); give a path in an"
                 " existing folder"
             )
+
+    async def begin(self, run: str | None) -> None:
+        """Take the lines of a run, or of a dry run; see that no others are among them.
+
+        Lines of an earlier dry run go; those of another run are moved to a file that has its name
+        behind this one's.
+
+        Raises:
+            DualTableError: They cannot be moved.
+        """
+        self._run = run or _DRY
+        try:
+            await asyncio.to_thread(self._set_apart)
+        except OSError as error:
+            raise DualTableError(
+                f"{str(self.path)!r} holds the dead letters of another run, which cannot be moved"
+                f" out of the way ({error.strerror}); give another path"
+            ) from error
+
+    def _set_apart(self) -> None:
+        earlier = _run_of(self.path)
+        if earlier == _DRY:
+            self.path.unlink(missing_ok=True)
+        elif earlier not in (None, self._run):
+            aside = self.path.with_name(f"{self.path.name}.{earlier}")
+            if not aside.exists():  # as where another process of this run was quicker
+                self.path.rename(aside)
 
     async def append(self, letters: Sequence[DeadLetter]) -> None:
         """Write the letters and return when they are on disk.
@@ -64,13 +86,58 @@ class DeadLetterFile:
             ) from error
 
     def _write(self, letters: Sequence[DeadLetter]) -> None:
-        lines = b"".join(orjson.dumps(attrs.asdict(letter)) + b"\n" for letter in letters)
+        fields = (attrs.asdict(letter) | {"run": self._run} for letter in letters)
+        lines = b"".join(orjson.dumps(line) + b"\n" for line in fields)
         is_file = self.path.is_file() or not self.path.exists()
         with self.path.open("ab") as file:
             file.write(b"\n" + lines if is_file and _is_torn(self.path) else lines)
             file.flush()
             if is_file:  # and no terminal or pipe, which has no disk
                 os.fsync(file.fileno())
+
+
+def read_keys(path: str | os.PathLike[str], run: str) -> list[dict[str, Any]]:
+    """Return the keys in a file, in wire form, of the lines that a run has written.
+
+    Raises:
+        InvalidSettingError: It cannot be read, or none of its lines is of this run.
+    """
+    try:
+        lines = Path(path).read_bytes().splitlines()
+    except (OSError, ValueError) as error:
+        raise InvalidSettingError(
+            f"the dead letters in {os.fspath(path)!r} cannot be read"
+            f" ({getattr(error, 'strerror', None) or error})"
+        ) from error
+    read = [line for line in map(_line, lines) if line]
+    keys = [line["key"] for line in read if line.get("run") == run]
+    if not keys:
+        others = sorted({str(line.get("run")) for line in read})
+        raise InvalidSettingError(
+            f"{os.fspath(path)!r} holds no dead letter of this run ({run}):"
+            f" {', '.join(others) if others else 'nothing'}; leave the file out to retry all that"
+            " the control table knows"
+        )
+    return keys
+
+
+def _run_of(path: Path) -> str | None:
+    """Return which run a file's lines are of; None where it has none that say so."""
+    if not path.is_file():  # nothing, a pipe, a terminal
+        return None
+    with path.open("rb") as file:
+        runs = (line.get("run") for line in map(_line, file) if line)
+        return next((run for run in runs if isinstance(run, str)), None)
+
+
+def _line(text: bytes) -> dict[str, Any]:
+    """Return what a line says; nothing where it is torn, or none of ours."""
+    try:
+        line = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    ours = isinstance(line, dict) and isinstance(line.get("key"), dict)
+    return line if ours else {}
 
 
 def _refusal(path: Path) -> str:
@@ -96,6 +163,6 @@ def _is_torn(path: Path) -> bool:
         return file.read(1) != b"\n"
 
 
-def default_dead_letters(migration: Migration) -> str:
+def default_dead_letters(migration: Migration, *, dry_run: bool = False) -> str:
     """Return where the dead letters of a migration go when nobody says where."""
-    return named_after(migration, "dead-letters.jsonl")
+    return named_after(migration, f"{_DRY}.dead-letters.jsonl" if dry_run else "dead-letters.jsonl")

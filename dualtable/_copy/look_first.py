@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import attrs
 
-from dualtable._control.costs import PaidReads
 from dualtable._copy.shuffle import Copy, Tally
 from dualtable._dynamodb.gateway import MAX_BATCH_GET, Gateway, batches
+from dualtable._sharing.costs import PaidReads
 from dualtable._wire.keys import identity, key_of
 from dualtable._wire.layouts import Layout
 from dualtable._wire.sizes import read_units

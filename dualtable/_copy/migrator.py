@@ -24,12 +24,10 @@ from dualtable._clock import Clock
 from dualtable._control.capacity import Paces
 from dualtable._control.connected import Connected, begun
 from dualtable._control.control_table import Control, Limits
-from dualtable._control.costs import PaidReads
 from dualtable._control.inherited import check_marks, note_marks
 from dualtable._control.run_records import Run as RunRecord
 from dualtable._copy.agreement import Agreement
 from dualtable._copy.dead_letters import DeadLetterFile, default_dead_letters
-from dualtable._copy.look_first import LookFirst
 from dualtable._copy.page_size import PageSize, average_item_bytes
 from dualtable._copy.report import MigrationReport, Observer
 from dualtable._copy.run import ROOMS_EACH, Run
@@ -44,6 +42,7 @@ from dualtable._events.measured import measured
 from dualtable._events.recorder import Recorder
 from dualtable._events.requests import Requests, roles
 from dualtable._sharing.board import Board, ControlBoard, MemoryBoard, name_of_migrator
+from dualtable._sharing.costs import PaidReads
 from dualtable._sharing.limits import SharedLimits
 from dualtable._sharing.membership import Membership, check_tables
 from dualtable._sharing.process import heap_set_aside, stopping_on
@@ -51,7 +50,7 @@ from dualtable._sharing.retries import Retries
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._wire.layouts import identity, layout
-from dualtable._wire.sizes import MOST_BATCH_GET_UNITS, MOST_SCAN_UNITS
+from dualtable._wire.sizes import MOST_SCAN_UNITS
 from dualtable._wire.types import Description
 
 DEFAULT_CONCURRENCY = 16
@@ -87,8 +86,10 @@ class Migrator(Connected):
         max_write_units: Ceiling of write units per second on the new table, its indexes included.
             Default: as for `max_read_units`. Ceilings hold for all migrators of the migration
             together, are kept in the control table, and can be changed there while they run.
-        dead_letters: Path of the JSON lines file for items that could not be copied. Default:
-            ``<name of the migration>.dead-letters.jsonl`` in the working directory.
+        dead_letters: Path of the JSON lines file for items that could not be copied, beside what
+            the control table knows of them. Default: ``<name of the migration>.dead-letters.jsonl``
+            in the working directory, with ``.dry-run`` before it for a dry run. Lines of another
+            run are moved to a file of that run's name.
         events: Folder for the events of this run, from which ``dualtable report`` is made: a small
             file of numbers, never of keys or values. Default: ``<name of the migration>.events``
             beside the dead letters; `os.devnull` for none.
@@ -155,7 +156,9 @@ class Migrator(Connected):
         self._concurrency = concurrency
         self._page_items = page_items
         self._limits = Limits(max_read_units, max_write_units)
-        self._dead_letters = DeadLetterFile(dead_letters or default_dead_letters(migration))
+        self._dead_letters = DeadLetterFile(
+            dead_letters or default_dead_letters(migration, dry_run=dry_run)
+        )
         self._events = events_folder(migration, events, beside=self._dead_letters.path)
         self._dry_run = dry_run
         self._restart = restart
@@ -225,6 +228,7 @@ class Migrator(Connected):
     async def _rehearse(self, tables: _Tables) -> MigrationReport:
         await check_marks(tables.gateway, self._migration, identity(tables.old))
         tables.paces.limit(self._limits.max_read_units, self._limits.max_write_units)
+        await self._dead_letters.begin(None)
         board = MemoryBoard(self._wanted_segments(tables.old))
         with begun():
             run = self._run(tables, board, None)
@@ -266,6 +270,7 @@ class Migrator(Connected):
             self._clock,
             self._lease_seconds,
         )
+        await self._dead_letters.begin(run.id)
         with begun():
             return await self._copy_as(membership, tables, fresh=fresh)
 
@@ -277,7 +282,14 @@ class Migrator(Connected):
         await note_marks(tables.gateway, self._migration, membership.run.new)
         limits = SharedLimits(membership.control, membership, self._clock, tables.paces)
         await limits.join(self._limits)
-        to = self._destination(tables, membership, fresh=fresh and not self._restart)
+        to = Destination.of(
+            tables.new,
+            tables.paces,
+            tables.retries,
+            membership,
+            concurrency=self._concurrency,
+            fresh=fresh and not self._restart,
+        )
         run = self._run(tables, ControlBoard(membership), to)
         async with self._told(tables, run, membership.migrator, to.writer, limits) as recorder:
             report = await run.work(to.writer.run(), limits.follow())
@@ -313,26 +325,6 @@ class Migrator(Connected):
             },
         )
         return Recorder(self._clock, told.so_far, file).telling()
-
-    def _destination(self, tables: _Tables, membership: Membership, *, fresh: bool) -> Destination:
-        new, looks = layout(tables.new), tables.paces.looks
-        return Destination(
-            LookFirst(
-                tables.gateway,
-                new,
-                PaidReads(looks.bucket, MOST_BATCH_GET_UNITS, looks),
-                expected=False if fresh else None,
-            ),
-            Writer(
-                tables.gateway,
-                new,
-                tables.paces.writes,
-                tables.retries,
-                self._clock,
-                self._concurrency,
-                membership.acting,
-            ),
-        )
 
     def _run(self, tables: _Tables, board: Board, destination: Destination | None) -> Run:
         reads = tables.paces.reads

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import attrs
 
+from dualtable._control.letters import DeadLetter
+
 
 @attrs.frozen(kw_only=True)
 class MigrationReport:
@@ -111,3 +113,53 @@ class MigrationProgress:
 
 
 Observer = Callable[[MigrationProgress], None]
+
+
+@attrs.frozen(kw_only=True)
+class RetryReport:
+    """What became of the dead letters that were tried again.
+
+    Attributes:
+        tried: Dead letters that were tried again.
+        written: New items put.
+        already_present: New items whose key was there, live or as a tombstone.
+        dropped: Old items that the transform leaves out now.
+        gone: Old items that are not in the old table any more.
+        failed: Dead letters that have failed again.
+        not_open: Keys that were given, and are no dead letters of this run (any more).
+        dead_letters: Those of the migration that are left, whether they were tried or not.
+        fingerprint: Of the transform by which they were copied.
+        transform_changed: The run had another transform before. What that one has copied is to be
+            verified under the new one.
+        read_units: Read units consumed on both tables.
+        write_units: Write units consumed on the new table.
+        seconds: How long it took.
+        complete: It has come to the end, and was not stopped.
+        examples: Up to 20 of those that have failed again, with their new reasons.
+
+    Example:
+        >>> from dualtable import RetryReport
+        >>> RetryReport(tried=3, written=2, failed=1, dead_letters=1).ok
+        False
+    """
+
+    tried: int = 0
+    written: int = 0
+    already_present: int = 0
+    dropped: int = 0
+    gone: int = 0
+    failed: int = 0
+    not_open: int = 0
+    dead_letters: int = 0
+    fingerprint: str = ""
+    transform_changed: bool = False
+    read_units: float = 0.0
+    write_units: float = 0.0
+    seconds: float = 0.0
+    complete: bool = True
+    examples: tuple[DeadLetter, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether each key that was given is one, and none has failed again."""
+        return self.complete and not self.failed and not self.not_open

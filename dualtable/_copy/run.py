@@ -1,8 +1,9 @@
 """One run of the migrator: segments are copied page by page.
 
 The rule: a segment has one page on its way at a time, and its checkpoint moves only when every
-write of that page is settled and every failure is on disk (I6, I7). How many pages are on their
-way at once is bounded, so writes hold back scans and memory does not grow with the table.
+write of that page is settled and every failure is on disk and in the control table (I6, I7). How
+many pages are on their way at once is bounded, so writes hold back scans and memory does not grow
+with the table.
 
 A page has a room as long as its key range is not throttled. While it rests, another segment takes
 the room; so a few slow partitions keep a few segments waiting, and not the migration.
@@ -11,13 +12,13 @@ the room; so a few slow partitions keep a few segments waiting, and not the migr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import attrs
 
 from dualtable._clock import Clock
-from dualtable._control.costs import PaidReads
+from dualtable._control.letters import DeadLetter
 from dualtable._control.segments import Lease, Progress, nearest
 from dualtable._copy.dead_letters import DeadLetterFile
 from dualtable._copy.page_size import PageSize
@@ -26,6 +27,7 @@ from dualtable._copy.segment_copy import Destination, SegmentCopy, TransformedPa
 from dualtable._copy.shuffle import RangePace
 from dualtable._dynamodb.gateway import Gateway, Page
 from dualtable._sharing.board import Board
+from dualtable._sharing.costs import PaidReads
 from dualtable._sharing.crew import Crew, Room
 from dualtable._sharing.held import Held
 from dualtable._sharing.retries import Retries
@@ -115,10 +117,16 @@ class Run:
                 return
             page = self._transformed(segment, await self._scan(held), room)
             progress, letters = await segment.copy(page)
-            await self.dead_letters.append(letters)
+            await self._fail(held, letters)
             held.note(progress, page.last_key)
             if not progress.empty_pages or held.at_end or held.stored_before(self.store_seconds):
                 await self._store(held)
+
+    async def _fail(self, held: Held, letters: Sequence[DeadLetter]) -> None:
+        if letters:
+            await self.dead_letters.append(letters)
+            failed = await held.fail(letters)
+            self.settled += Progress(failed=failed)
 
     def _transformed(self, segment: SegmentCopy, page: Page, room: Room) -> TransformedPage:
         begun = self.clock.monotonic()

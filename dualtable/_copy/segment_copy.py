@@ -7,22 +7,28 @@ dropped, or a dead letter (I6).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import attrs
 
+from dualtable._control.capacity import Paces
 from dualtable._control.digests import Digests, add
+from dualtable._control.letters import DeadLetter
 from dualtable._control.segments import Progress
-from dualtable._copy.dead_letters import DeadLetter
 from dualtable._copy.look_first import WORTH_IT_SHARE, LookFirst
 from dualtable._copy.shuffle import Copy, Outgoing, RangePace, Tally
 from dualtable._copy.writer import Writer
 from dualtable._dynamodb.gateway import Page
+from dualtable._sharing.costs import PaidReads
+from dualtable._sharing.membership import Membership
+from dualtable._sharing.retries import Retries
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.costs import insert_units
 from dualtable._wire.keys import key_of
-from dualtable._wire.layouts import Layout
-from dualtable._wire.types import WireItem, WireKey
-from dualtable.errors import DualTableError
+from dualtable._wire.layouts import Layout, layout
+from dualtable._wire.sizes import MOST_BATCH_GET_UNITS
+from dualtable._wire.types import Description, WireItem, WireKey
+from dualtable.errors import DualTableError, TransformError
 
 
 @attrs.frozen
@@ -31,6 +37,25 @@ class Destination:
 
     look: LookFirst
     writer: Writer
+
+    @classmethod
+    def of(
+        cls,
+        new: Description,
+        paces: Paces,
+        retries: Retries,
+        membership: Membership,
+        *,
+        concurrency: int,
+        fresh: bool,
+    ) -> Self:
+        """Return the new table for a member of a run; a `fresh` one is taken to have no copies."""
+        table, gateway, clock = layout(new), membership.gateway, membership.clock
+        reads = PaidReads(paces.looks.bucket, MOST_BATCH_GET_UNITS, paces.looks)
+        return cls(
+            LookFirst(gateway, table, reads, expected=False if fresh else None),
+            Writer(gateway, table, paces.writes, retries, clock, concurrency, membership.acting),
+        )
 
 
 @attrs.frozen(eq=False)
@@ -77,7 +102,8 @@ class SegmentCopy:
         try:
             outputs = self.lineage.outputs(item, old_key)
         except DualTableError as error:
-            out.fail(old_key, type(error).__name__, str(error))
+            where = error.where if isinstance(error, TransformError) else ""
+            out.fail(old_key, type(error).__name__, str(error), where)
             return []
         out.tally.dropped += not outputs
         for output in outputs:
@@ -116,7 +142,6 @@ def _progress(tally: Tally) -> Progress:
         written=tally.written,
         already_present=tally.already_present,
         dropped=tally.dropped,
-        failed=len(tally.failures),
         read_units=tally.read_units,
         write_units=tally.write_units,
         digests=Digests(tuple(tally.digests)),

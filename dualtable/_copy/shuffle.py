@@ -17,7 +17,7 @@ from typing import TypeAlias
 import attrs
 
 from dualtable._control.digests import BUCKETS
-from dualtable._copy.dead_letters import DeadLetter
+from dualtable._control.letters import DeadLetter
 from dualtable._dynamodb.gateway import Insert, Outcome
 from dualtable._wire.keys import identity
 from dualtable._wire.packed import PackedItem
@@ -158,9 +158,9 @@ class Outgoing:
         if self.is_slow:
             self.on_slow()
 
-    def fail(self, old_key: WireKey, error: str, reason: str) -> None:
+    def fail(self, old_key: WireKey, error: str, reason: str, where: str = "") -> None:
         """Take note of an old item that could not be copied."""
-        letter = DeadLetter(old_key, error, reason, self.segment)
+        letter = DeadLetter(old_key, error, reason, self.segment, where)
         self.tally.failures[identity(old_key)] = letter
 
 

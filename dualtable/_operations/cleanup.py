@@ -23,7 +23,6 @@ from dualtable._control import segments
 from dualtable._control.capacity import Pace, pace
 from dualtable._control.connected import begun
 from dualtable._control.control_table import Limits
-from dualtable._control.costs import PaidReads
 from dualtable._control.milestones import Cleanup, Milestones
 from dualtable._control.phases import Phase
 from dualtable._control.run_records import Run, RunRecords
@@ -34,6 +33,7 @@ from dualtable._dynamodb.gateway import ConditionFailed, Gateway, Page
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._expressions.texts import Condition, Update
 from dualtable._operations.facts import Observatory
+from dualtable._sharing.costs import PaidReads
 from dualtable._tasks import run_all
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._wire.keys import key_of

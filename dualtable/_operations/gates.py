@@ -289,7 +289,7 @@ def _no_dead_letters(need: Requirement, facts: Facts) -> GateCondition:
     if failed:
         words = (
             f"{failed} old items could not be copied; read the dead letters, mend the transform or"
-            " the items, and copy them"
+            " the items, and retry them"
         )
         return GateCondition(need, Standing.UNMET, words, {"dead_letters": failed})
     return GateCondition(need, Standing.MET, "no dead letters", {"dead_letters": 0})

@@ -11,8 +11,8 @@ from functools import partial
 import attrs
 
 from dualtable._control.capacity import Pace
-from dualtable._control.costs import PaidReads
 from dualtable._dynamodb.gateway import MAX_BATCH_GET, Gateway, Page, batches
+from dualtable._sharing.costs import PaidReads
 from dualtable._wire.keys import identity, key_of
 from dualtable._wire.layouts import Layout
 from dualtable._wire.sizes import MOST_BATCH_GET_UNITS, MOST_SCAN_UNITS

@@ -92,6 +92,19 @@ class Copied:
         """Whether every segment is done."""
         return self.run is not None and complete(self.segments, self.run.total_segments)
 
+    @property
+    def total_segments(self) -> int:
+        """Parts of the copy's scan; 0 where there is no copy."""
+        return 0 if self.run is None else self.run.total_segments
+
+    def tells_of(self, proof: ProofRun) -> bool:
+        """Whether what it knows of its segments can be compared with what a verification finds.
+
+        Not where the segments are others, nor where another transform has copied some of the items.
+        """
+        one_transform = self.run is not None and not self.run.earlier
+        return one_transform and proof.segments_each == self.total_segments
+
 
 def wanted_run(
     migration: Migration,

@@ -361,9 +361,7 @@ class Verifier(Connected):
                 segments_each=run.segments_each,
                 items=estimate.items,
             ),
-            copied=copied.segments
-            if run.copy and run.segments_each == _segments_of(copied)
-            else (),
+            copied=copied.segments if copied.tells_of(run) else (),
             page_items=estimate.page_items(self._concurrency),
             observer=self._observer,
         )
@@ -378,11 +376,7 @@ class Verifier(Connected):
         )
 
     def _segments_each(self, copied: Copied) -> int:
-        return self._total_segments or _segments_of(copied) or 4 * self._concurrency
-
-
-def _segments_of(copied: Copied) -> int:
-    return 0 if copied.run is None else copied.run.total_segments
+        return self._total_segments or copied.total_segments or 4 * self._concurrency
 
 
 @attrs.frozen

@@ -12,6 +12,7 @@ In reading order:
 - `membership`: that a process still belongs to the run with which it began
 - `shares`: which part of a ceiling each of several migrators takes
 - `limits`: the ceilings that all processes share, changed while they run
+- `costs`: what reads will cost, by what such reads have cost
 - `retries`: what was sent again, and for want of what
 - `stages`: for how long somebody has been at what
 - `process`: what a run changes of its process: signals, and the garbage collector

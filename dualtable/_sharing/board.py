@@ -13,13 +13,16 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 import attrs
 
 from dualtable._control import segments
+from dualtable._control.letters import MOST_AT_ONCE, DeadLetter
 from dualtable._control.segments import Lease, Progress, Segment
+from dualtable._dynamodb.gateway import batches
 from dualtable._sharing.known import Known
 from dualtable._sharing.membership import Membership
 from dualtable._wire.types import WireKey
@@ -40,6 +43,9 @@ class Board(Protocol):
 
     async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
         """Store that a page is done with."""
+
+    async def fail(self, segment: Segment, letters: Sequence[DeadLetter]) -> Segment:
+        """Store that items of a page that is not settled yet are dead letters, and count them."""
 
     async def give_back(self, segment: Segment) -> None:
         """Leave a segment to others."""
@@ -83,6 +89,13 @@ class ControlBoard:
 
     async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
         return await self._store(segments.advance(segment, page, last_key, self._lease))
+
+    async def fail(self, segment: Segment, letters: Sequence[DeadLetter]) -> Segment:
+        for some in batches(letters, MOST_AT_ONCE):
+            failing = partial(self._records.fail, segment, some, self._lease)
+            segment = await self._membership.acting(failing)
+            self.known.note(segment)
+        return segment
 
     async def give_back(self, segment: Segment) -> None:
         await self._store(segments.release(segment))
@@ -159,6 +172,11 @@ class MemoryBoard:
         settled = segments.advance(segment, page, last_key, Lease(""))
         self.known.note(settled)
         return settled
+
+    async def fail(self, segment: Segment, letters: Sequence[DeadLetter]) -> Segment:
+        failed = segments.fail(segment, len(letters), Lease(""))
+        self.known.note(failed)
+        return failed
 
     async def give_back(self, segment: Segment) -> None:
         return None

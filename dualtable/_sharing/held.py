@@ -7,8 +7,10 @@ that it is at work; see `membership`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from dualtable._clock import Clock
+from dualtable._control.letters import DeadLetter
 from dualtable._control.segments import Progress, Segment
 from dualtable._sharing.board import Board
 from dualtable._wire.types import WireKey
@@ -49,6 +51,13 @@ class Held:
             settled, self.unstored = self.unstored, type(self.unstored)()
             self._keep(await self._board.settle(self.segment, settled, self.reached))
             return settled
+
+    async def fail(self, letters: Sequence[DeadLetter]) -> int:
+        """Store dead letters of a page that is not settled yet; return how many are new."""
+        async with self._storing:
+            before = self.segment.progress.failed
+            self._keep(await self._board.fail(self.segment, letters))
+            return self.segment.progress.failed - before
 
     async def give_back(self) -> None:
         async with self._storing:

@@ -186,6 +186,11 @@ async def check_run(control: Control, run: Run, migration: str) -> None:
             f"{migration} has been begun anew while this process was at work or stood still; it"
             " has stopped, and touches nothing of the new run"
         )
+    if present.earlier != run.earlier:
+        raise MigrationMismatchError(
+            f"the transform of {migration} has been changed, to {present.fingerprint}, while this"
+            " process was at work or stood still; deploy that one here, too"
+        )
 
 
 async def check_tables(gateway: Gateway, migration: Migration, *seen: str) -> None:
@@ -205,9 +210,21 @@ async def check_tables(gateway: Gateway, migration: Migration, *seen: str) -> No
 async def end_run(control: Control, run: Run, clock: Clock) -> None:
     """End a run and forget it, once nobody can do anything for it any more."""
     ended = run if run.ended else await control.end(run)
-    words = await control.of(ended).words()
+    await _outlast(control.of(ended), clock)
+    await control.forget(ended)
+
+
+async def change_transform(control: Control, run: Run, fingerprint: str, clock: Clock) -> Run:
+    """Let a run go on with another transform, once nobody can write by the present one any more."""
+    changed = await control.change_transform(run, fingerprint)
+    await _outlast(control.of(changed), clock)
+    return changed
+
+
+async def _outlast(records: RunRecords, clock: Clock) -> None:
+    """Wait until no word that was given before counts any more."""
     now = clock.now()
+    words = await records.words()
     recent = [word.seconds for word in words if word.until + _CLOCKS_DIFFER_SECONDS > now]
     if recent:
         await clock.sleep(max(recent))
-    await control.forget(ended)

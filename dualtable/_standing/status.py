@@ -6,12 +6,14 @@ The rule: it only reads, and what it says is what has been settled, by all runs 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import aclosing
 from typing import Any, Unpack
 
 import attrs
 
 from dualtable._clock import Clock, SystemClock
-from dualtable._control.milestones import Verification
+from dualtable._control.letters import DeadLetter
+from dualtable._control.milestones import Milestones, Verification
 from dualtable._control.phases import ROUTES, Phase, next_phase
 from dualtable._control.run_records import Run
 from dualtable._control.segments import Segment, total
@@ -49,7 +51,7 @@ class MigrationStatus:
         written: New items put.
         already_present: New items whose key was there.
         dropped: Old items that the transform leaves out.
-        dead_letters: Old items that could not be copied.
+        dead_letters: Old items that could not be copied and have not been retried well since.
         estimated_items: Items of the old table as DynamoDB counts them every six hours or so.
         max_read_units: Ceiling of read units per second for all migrators together, None for none;
             0 is a pause.
@@ -86,8 +88,8 @@ class MigrationStatus:
     ttl_known: bool = False
 
     @property
-    def complete(self) -> bool:
-        """Whether every segment is done; the dead letters are not copied all the same."""
+    def scan_done(self) -> bool:
+        """Whether every segment is done; there may be dead letters all the same."""
         return 0 < self.total_segments == self.segments_done and not self.made_anew
 
     @property
@@ -104,9 +106,14 @@ class MigrationStatus:
         ).share_done
 
     @property
+    def complete(self) -> bool:
+        """Whether every segment is done and no dead letter is open."""
+        return self.scan_done and not self.dead_letters
+
+    @property
     def ok(self) -> bool:
-        """Whether every segment is done and nothing is left in the dead letters."""
-        return self.complete and not self.dead_letters
+        """The same as `complete`."""
+        return self.complete
 
 
 async def read_status(
@@ -177,6 +184,52 @@ async def read_status(
             ttl_attribute=state.ttl_attribute,
             ttl_known=state.ttl_known,
         )
+
+
+async def read_dead_letters(
+    migration: Migration, **connection: Unpack[Connection]
+) -> list[DeadLetter]:
+    """Read the dead letters of the present run that are open, from the control table.
+
+    Args:
+        migration: The migration.
+        **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
+
+    Returns:
+        One for each old item that is not copied, in no order: its key, and why; never its values.
+
+    Raises:
+        GatewayError: DynamoDB refused a request or stayed out of reach.
+
+    Example:
+        >>> import asyncio, os
+        >>> from decimal import Decimal
+        >>> from dualtable import Convert, Migration, Migrator, create_table, read_dead_letters
+        >>> from dualtable.testing import MemoryGateway
+        >>> async def main():
+        ...     gateway = MemoryGateway()
+        ...     await gateway.create_table({
+        ...         "TableName": "orders",
+        ...         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        ...         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        ...         "BillingMode": "PAY_PER_REQUEST",
+        ...     })
+        ...     await gateway.put("orders", {"id": {"S": "o-1"}, "total": {"S": "twelve"}})
+        ...     migration = Migration("shop", "orders", "orders-v2", Convert("total", Decimal))
+        ...     await create_table(migration, gateway=gateway)
+        ...     await Migrator(migration, dead_letters=os.devnull, gateway=gateway).run()
+        ...     return await read_dead_letters(migration, gateway=gateway)
+        >>> (letter,) = asyncio.run(main())
+        >>> letter.key, letter.reason
+        ({'id': {'S': 'o-1'}}, "Convert('total') raised InvalidOperation in Decimal")
+    """
+    async with connect(connection, ONE_OFF) as gateway:
+        control = Milestones(gateway, migration.control_table, migration.name)
+        run = await control.run()
+        if run is None:
+            return []
+        async with aclosing(control.of(run).letters.pages()) as pages:
+            return [letter async for page in pages for letter in page]
 
 
 async def _facts(observatory: Observatory, now: float) -> Facts | None:

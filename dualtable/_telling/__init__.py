@@ -12,7 +12,7 @@ In reading order:
 - `plans`: of a plan
 - `trials`: of items on which the transform was tried
 - `creations`: of a table that has been made
-- `copies`: of a copy that has ended
+- `copies`: of a copy that has ended, and of its dead letters
 - `proofs`: of a verification, a sample, a repair
 - `listings`: of the migrations of a control table, and of a file that begins one
 - `statuses`: of how a migration stands

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import attrs
 
+from dualtable._control.letters import DeadLetter
 from dualtable._control.phases import Phase
 from dualtable._operations.trial import Trial
 from dualtable._planning.plan import Plan
@@ -80,3 +81,14 @@ class PlannedSteps(Plan):
         """Return a plan with its steps."""
         fields = {field.name: getattr(plan, field.name) for field in attrs.fields(Plan)}
         return cls(**fields, steps=steps)
+
+
+@attrs.frozen
+class OpenLetters:
+    """The dead letters that are open.
+
+    Attributes:
+        dead_letters: One for each old item that is not copied.
+    """
+
+    dead_letters: tuple[DeadLetter, ...]

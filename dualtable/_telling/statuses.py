@@ -58,7 +58,7 @@ def _how_far(status: MigrationStatus) -> str:
     if not status.total_segments:
         return "not begun: no migrator has run yet"
     share = f"{percent(status.share_done)} done"
-    return share if status.ok or not status.complete else f"{share}, and NOT well"
+    return share if status.ok or not status.scan_done else f"{share}, and NOT well"
 
 
 def _after_status(status: MigrationStatus, reference: str) -> list[str]:
@@ -73,11 +73,11 @@ def _after_status(status: MigrationStatus, reference: str) -> list[str]:
             f"{' and '.join(status.made_anew)} has been made anew since the copy began, so it"
             f" counts no more. Next: dualtable migrate {reference} --restart"
         ]
-    if status.complete and status.dead_letters:
+    if status.scan_done and status.dead_letters:
         return [
             f"{count(status.dead_letters)} old items could not be copied. Next: read keys and"
-            " reasons in the dead letters, mend the transform, and run dualtable migrate"
-            f" {reference} --restart; what has been copied stays."
+            f" reasons by dualtable retry {reference} --list, mend the transform, then: dualtable"
+            f" retry {reference}"
         ]
     if status.complete and not (status.gate.lacks(Requirement.VERIFIED)):
         return [f"The copy is complete and verified. Next: dualtable advance {reference}"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Iterator
-from types import TracebackType
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
 from typing import TypeAlias, TypeVar
 
 from dualtable.errors import DualTableError, TransformError
@@ -38,20 +38,33 @@ def guarded(
     except DualTableError:
         raise
     except Exception as error:
-        where = "" if function is None or place_of(error) else f" in {_name(function)}"
-        raise TransformError(f"{said.format(what)} raised {told(error)}{where}") from error
+        place = place_of(error)
+        within = "" if function is None or place else f" in {_name(function)}"
+        raised = TransformError(f"{said.format(what)} raised {told(error)}{within}")
+        raised.where = _shown(place) if place else getattr(what, "written_at", "")
+        raise raised from error
+
+
+def written_at() -> str:
+    """Return the place in the user's code that has come to here; empty where there is none."""
+    frames = ((frame, line) for frame, line in traceback.walk_stack(None))
+    return next((_shown(place) for place in _of_users(frames)), "")
+
+
+def _shown(place: _Place) -> str:
+    return f"{os.path.basename(place[0])}:{place[1]}"
 
 
 def told(error: BaseException) -> str:
     """Return what may be told of an error: its class, and where the user's code was."""
     place = place_of(error)
     kind = type(error).__name__
-    return kind if place is None else f"{kind} at {os.path.basename(place[0])}:{place[1]}"
+    return kind if place is None else f"{kind} at {_shown(place)}"
 
 
 def place_of(error: BaseException) -> _Place | None:
     """Return the last place in the user's code that an error has come through, if there is one."""
-    places = list(_users(error.__traceback__))
+    places = list(_of_users(traceback.walk_tb(error.__traceback__)))
     own = [place for place in places if _installed_in(place[0]) is None]
     if not own and places:  # the user's code is installed itself, and entered first
         home = _installed_in(places[0][0])
@@ -63,9 +76,9 @@ def _name(function: object) -> str:
     return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
-def _users(tb: TracebackType | None) -> Iterator[_Place]:
-    """Yield the places of code that is neither Python's nor ours, outermost first."""
-    for frame, line in traceback.walk_tb(tb):
+def _of_users(frames: Iterable[tuple[FrameType, int]]) -> Iterator[_Place]:
+    """Yield the places of code that is neither Python's nor ours, in the order that is given."""
+    for frame, line in frames:
         name = frame.f_code.co_filename
         home = _installed_in(name)
         is_python = home is None and name.startswith(_PYTHON)

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from dualtable._transforms.guarded import guarded
+from dualtable._transforms.guarded import guarded, written_at
 from dualtable._transforms.paths import (
     Path,
     check_apart,
@@ -240,6 +240,7 @@ class Convert(Step):
     path: Path = attrs.field(converter=to_path)
     function: Callable[[Any], Any]
     back: Callable[[Any], Any] | None = attrs.field(default=None, kw_only=True)
+    written_at: str = attrs.field(init=False, eq=False, factory=written_at)
 
     def old_key(self, new_key: Key) -> Key | None:
         """Return the key with the value converted back."""

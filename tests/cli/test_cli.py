@@ -648,7 +648,35 @@ def test_dead_letters_alone_are_no_complete_copy(shop: Shop) -> None:
     assert "NOT well" in said
     assert "3 old items could not be copied. Next:" in said
     assert "The copy is complete" not in said
-    assert shop.run("status", "--json").data["ok"] is False
+    data = shop.run("status", "--json").data
+    assert (data["ok"], data["complete"], data["dead_letters"]) == (False, False, 3)
+
+
+def test_retry(shop: Shop) -> None:
+    """Dead letters are shown, chosen and tried again; nothing shows a value of an item."""
+    shop.fill(*(orders.old_order(n, total=SECRET) for n in range(3)))
+    shop.run("create")
+    shop.run("migrate")
+    listed = shop.run("retry", "--list")
+    assert listed.code == 0
+    assert "3 dead letters are open" in listed.out
+    letters = shop.run("retry", "--list", "--json").data["dead_letters"]
+    assert {letter["error"] for letter in letters} == {"TransformError"}
+    shop.fill(orders.old_order(0), orders.old_order(1))
+    one = shop.run("retry", "--key", '{"id": "o-0"}', "--json")
+    assert (one.code, one.data["written"], one.data["dead_letters"]) == (0, 1, 2)
+    files = shop.run(
+        "retry", "--dead-letters", f"{shop.plan.name}.dead-letters.jsonl", "--json"
+    ).data
+    assert (files["tried"], files["written"], files["failed"], files["not_open"]) == (2, 1, 1, 0)
+    ended = shop.run("retry")
+    assert ended.code == 1
+    assert "id='o-2': TransformError: " in ended.out
+    shop.fill(orders.old_order(2))
+    assert f"Next: dualtable verify {shop.reference}" in shop.run("retry").out
+    assert shop.run("status", "--json").data["complete"] is True
+    for text in (listed.out, ended.out, ended.err, json.dumps(letters)):
+        assert SECRET not in text
 
 
 FORGED = "x\x1b[2J\n\x9b1mdone\u202e"
