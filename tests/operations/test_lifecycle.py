@@ -30,7 +30,7 @@ from dualtable import (
 )
 from dualtable._control.control_table import Heartbeat
 from dualtable._control.milestones import Milestones
-from dualtable._control.phases import Requirement
+from dualtable._control.phases import TRANSITIONS, Requirement
 from dualtable._control.run_records import Run
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Extras, TimeToLive
@@ -124,34 +124,40 @@ def condition(gate: Gate, requirement: Requirement) -> GateCondition:
 
 # -- each condition, tried too early ---------------------------------------------------------------
 
-STEPS = [phase for phase in Phase if phase is not Phase.FINISHED]
+at_each_gate = pytest.mark.parametrize(
+    ("phase", "to"), list(TRANSITIONS), ids=lambda phase: phase.name
+)
 
 
-@pytest.mark.parametrize("phase", STEPS)
-async def test_no_step_before_the_phase_has_settled(phase: Phase) -> None:
+async def before_a_gate(phase: Phase) -> Shop:
+    """Return a shop in a phase that it has just entered, with all that takes work done."""
+    here = await (await shop()).enter(phase)
+    if phase is Phase.MIGRATING:
+        await here.copy_and_verify()
+    return here
+
+
+@at_each_gate
+async def test_no_step_before_the_phase_has_settled(phase: Phase, to: Phase) -> None:
     """Whoever was frozen goes on by the phase before; a second step must wait that long."""
-    here = await (await shop()).enter(phase)
-    if phase is Phase.MIGRATING:
-        await here.copy_and_verify()
-    assert await here.closed_by(old_code_is_gone=True) == {Requirement.SETTLED}
+    here, word = await before_a_gate(phase), {"to": to, "old_code_is_gone": True}
+    assert await here.closed_by(**word) == {Requirement.SETTLED}
     here.clock.move(SETTLE_SECONDS - 0.5)
-    assert await here.closed_by(old_code_is_gone=True) == {Requirement.SETTLED}
+    assert await here.closed_by(**word) == {Requirement.SETTLED}
     here.clock.move(0.5)
-    assert await here.closed_by(old_code_is_gone=True) == set()
+    assert await here.closed_by(**word) == set()
 
 
-@pytest.mark.parametrize("phase", STEPS)
-async def test_no_step_before_every_repository_has_acknowledged(phase: Phase) -> None:
+@at_each_gate
+async def test_no_step_before_every_repository_has_acknowledged(phase: Phase, to: Phase) -> None:
     """One that went by an earlier step, whatever its phase was called, keeps the gate closed."""
-    here = await (await shop()).enter(phase)
-    if phase is Phase.MIGRATING:
-        await here.copy_and_verify()
+    here, word = await before_a_gate(phase), {"to": to, "old_code_is_gone": True}
     here.settle()
     step = (await here.milestones.state()).step
     await here.beat("good", phase, step)
-    assert await here.closed_by(old_code_is_gone=True) == set()
+    assert await here.closed_by(**word) == set()
     await here.beat("frozen", phase, step - 1)
-    assert await here.closed_by(old_code_is_gone=True) == {Requirement.ACKNOWLEDGED}
+    assert await here.closed_by(**word) == {Requirement.ACKNOWLEDGED}
     found = condition(await here.lifecycle.gate(), Requirement.ACKNOWLEDGED)
     assert [each["name"] for each in found.data["repositories"] if not each["acknowledged"]] == [
         "frozen"
@@ -262,15 +268,16 @@ async def test_the_way_back() -> None:
         await here.lifecycle.advance(to=Phase.READING_BOTH)
 
 
+@at_each_gate
 @pytest.mark.parametrize("which", ["old", "new"])
-async def test_no_step_with_a_table_that_was_made_anew(which: str) -> None:
+async def test_no_step_with_a_table_that_was_made_anew(phase: Phase, to: Phase, which: str) -> None:
     """What was settled with another table of that name counts for nothing."""
-    here = await shop()
+    here = await before_a_gate(phase)
     here.settle()
     old, new = await here.milestones.tables() or ("", "")
     changed = {"old": (f"{old}!", new), "new": (old, f"{new}!")}
     await here.milestones.note_tables(*changed[which])
-    assert await here.closed_by(old_code_is_gone=True) == {Requirement.TABLES}
+    assert await here.closed_by(to=to, old_code_is_gone=True) == {Requirement.TABLES}
     assert "has been made anew" in condition(await here.lifecycle.gate(), Requirement.TABLES).words
 
 
