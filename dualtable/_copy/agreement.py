@@ -1,6 +1,7 @@
 """What all migrators of a run have in common: its segments, its transform, both tables.
 
-The rule: what the first one has fixed counts; who would do something else does nothing.
+The rule: what the first one has fixed counts; who would do something else does nothing. Before
+there is a first one, what was noted of the tables counts: production may have written to them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import attrs
 
 from dualtable._clock import Clock
 from dualtable._control.connected import begun
-from dualtable._control.control_table import Control
+from dualtable._control.milestones import Milestones
 from dualtable._control.run_records import Run
 from dualtable._sharing.membership import change_transform, end_run
 from dualtable._transforms.migration import is_stated
@@ -27,21 +28,44 @@ class Agreement:
         lease_seconds: How long the word of a migrator counts that was killed.
     """
 
-    control: Control
+    control: Milestones
     name: str
     clock: Clock
     lease_seconds: float
 
-    async def earlier(self, *, restart: bool) -> Run | None:
-        """Return the run that was begun earlier and goes on; None where one is to be begun."""
+    async def earlier(self, mine: Run, *, restart: bool) -> Run | None:
+        """Return the run that was begun earlier and goes on; None where one is to be begun.
+
+        Args:
+            mine: What this migrator would fix.
+            restart: Whether it begins anew, with the tables as they are now.
+
+        Raises:
+            MigrationMismatchError: Others are at work; or nobody has begun, and one of the tables
+                is not the one that was there before.
+        """
         earlier = await self.control.run()
-        if earlier is None or not (restart or earlier.ended):
+        if earlier is not None and not (restart or earlier.ended):
             return earlier
-        if not earlier.ended:
+        if earlier is not None and not earlier.ended:
             await self._check_nobody_works(earlier)
+        if not restart:
+            await self._check_noted(mine)
         with begun():
-            await end_run(self.control, earlier, self.clock)
+            if restart:
+                await self.control.note_tables(mine.old, mine.new)
+            if earlier is not None:
+                await end_run(self.control, earlier, self.clock)
         return None
+
+    async def _check_noted(self, mine: Run) -> None:
+        noted = await self.control.tables()
+        if noted not in (None, (mine.old, mine.new)):
+            raise MigrationMismatchError(
+                f"{self.name} was created from {noted[0]} to {noted[1]}, and these tables are"
+                f" {mine.old} and {mine.new}: what production has written to the ones before is not"
+                " there; begin with restart if nothing is missing"
+            )
 
     async def _check_nobody_works(self, run: Run) -> None:
         now = self.clock.now()

@@ -25,6 +25,7 @@ from dualtable._control.capacity import Paces
 from dualtable._control.connected import Connected, begun
 from dualtable._control.control_table import Control, Limits
 from dualtable._control.inherited import check_marks, note_marks
+from dualtable._control.milestones import Milestones
 from dualtable._control.run_records import Run as RunRecord
 from dualtable._copy.agreement import Agreement
 from dualtable._copy.dead_letters import DeadLetterFile, default_dead_letters
@@ -241,7 +242,7 @@ class Migrator(Connected):
 
     async def _agreed_upon(self, tables: _Tables) -> tuple[Control, RunRecord, bool]:
         """Return the records, the run that is gone on with, and whether it is begun just now."""
-        control = Control(tables.gateway, self._migration.control_table, self._migration.name)
+        control = Milestones(tables.gateway, self._migration.control_table, self._migration.name)
         await control.check_apart_from(tables.old, tables.new)
         await control.ensure_table()
         await control.check_copying()
@@ -255,7 +256,7 @@ class Migrator(Connected):
             new=new,
         )
         agreement = Agreement(control, self._migration.name, self._clock, self._lease_seconds)
-        earlier = await agreement.earlier(restart=self._restart)
+        earlier = await agreement.earlier(mine, restart=self._restart)
         run = await agreement.of(mine, earlier, total_segments=self._total_segments)
         return control, run, earlier is None
 

@@ -274,11 +274,32 @@ async def test_no_step_with_a_table_that_was_made_anew(phase: Phase, to: Phase, 
     """What was settled with another table of that name counts for nothing."""
     here = await before_a_gate(phase)
     here.settle()
-    old, new = await here.milestones.tables() or ("", "")
-    changed = {"old": (f"{old}!", new), "new": (old, f"{new}!")}
-    await here.milestones.note_tables(*changed[which])
-    assert await here.closed_by(to=to, old_code_is_gone=True) == {Requirement.TABLES}
+    gateway = here.connection["gateway"]
+    assert gateway is not None
+    name = getattr(here.plan, which)
+    await gateway.delete_table(name)
+    await gateway.create_table(orders.table(name))
+    assert Requirement.TABLES in await here.closed_by(to=to, old_code_is_gone=True)
     assert "has been made anew" in condition(await here.lifecycle.gate(), Requirement.TABLES).words
+    if which == "new":
+        with pytest.raises(MigrationMismatchError):  # what production has written is gone
+            await Migrator(here.plan, **here.connection).run()
+
+
+async def test_a_table_made_anew_before_the_first_run_is_not_copied_into_unasked() -> None:
+    """In `MIGRATING` production writes to the new table already; another one lacks that."""
+    here = await (await shop()).enter(Phase.MIGRATING)
+    gateway = here.connection["gateway"]
+    assert gateway is not None
+    await gateway.delete_table(here.plan.new)
+    await gateway.create_table(orders.table(here.plan.new))
+    with pytest.raises(MigrationMismatchError, match="what production has written to the ones"):
+        await Migrator(here.plan, **here.connection).run()
+    assert Requirement.TABLES in await here.closed_by()
+    assert (await Migrator(here.plan, restart=True, **here.connection).run()).ok
+    assert (await Verifier(here.plan, **here.connection).run()).ok
+    here.settle()
+    assert await here.closed_by() == set()
 
 
 async def migrating() -> Shop:
