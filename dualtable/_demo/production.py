@@ -20,6 +20,8 @@ from dualtable.errors import StalePhaseError
 _T = TypeVar("_T")
 
 _READS, _UPDATES = 6, 3  # in an hour's work, beside one city added and one deleted
+_REST_SECONDS = 0.2
+"""Of an hour; without it all of a small machine would be busy with production alone."""
 
 
 class Production:
@@ -55,6 +57,7 @@ class Production:
                 await self._update(cities, city_id)
             await self._add(cities)
             await self._delete(cities, leaving)
+            await asyncio.sleep(_REST_SECONDS)
 
     async def _read(self, cities: DualTableRepository, city_id: Decimal) -> None:
         found = await _in_time(lambda: cities.get(self.keys[city_id], consistent_read=True))

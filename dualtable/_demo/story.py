@@ -85,7 +85,7 @@ migration = Migration(
     key=KeySchema("timezone", ("id", "N")),
     indexes=[Index("by-country", KeySchema("country", ("population", "N")))],
     rolling=True,  # old code runs beside new code at first
-    settle_seconds=8,  # 900 in earnest; the embedded server is slow, so not less
+    settle_seconds=6,  # 900 in earnest; the embedded server is slow, so not less
 )
 
 # The story, step by step
@@ -99,7 +99,7 @@ _STOP_AT = 0.4  # of all items; a second run goes on from there
 _OLD, _INSTANCES = 2, 4  # of the job as it was, and with the repository
 _BESIDE_SECONDS = 3.0  # that both work side by side
 # The embedded server goes through the whole table for each page, so pages are few and large.
-_SEGMENTS, _WORKERS, _PAGE_ITEMS = 32, 4, 300
+_SEGMENTS, _WORKERS, _PAGE_ITEMS = 16, 4, 600
 
 
 def run_demo(say: Say, *, live: bool) -> DemoReport:

@@ -43,7 +43,7 @@ from dualtable._wire.sizes import MOST_SCAN_UNITS, item_bytes, write_units
 from dualtable._wire.types import Description, WireItem, WireKey
 from dualtable.errors import LeaseLostError, MigrationMismatchError
 
-_PAGE_ITEMS = 250
+_PAGE_ITEMS = 1_000
 _WORKERS = 64
 _LEAST_SEGMENTS = 64
 _MOST_SEGMENTS = 10_000
