@@ -216,6 +216,8 @@ _KNOWN = frozenset(
         "botocore.useragent",
     }
 )
+# Where these are set, the SDK sends what differs from request to request.
+_OTHERWISE = {"AWS_LAMBDA_FUNCTION_NAME", "BOTO_EXPERIMENTAL__ADD_PROXY_HOST_HEADER"}
 _HARMLESS = "block_endpoint_discovery_required_operations"  # of a module that does change requests
 
 
@@ -250,6 +252,8 @@ class _Shows:
         return await self._provider.get_frozen_credentials()  # type: ignore[no-any-return]
 
     def is_plain(self, operation: str) -> bool:
+        if not _OTHERWISE.isdisjoint(os.environ):
+            return False
         try:
             find = self._client.meta.events._emitter._handlers.prefix_search
             handlers = [each for event in _EVENTS for each in find(f"{event}.dynamodb.{operation}")]
@@ -273,10 +277,7 @@ class _Shows:
 
     async def route(self, url: str) -> Route | None:
         http = self._client._endpoint.http_session
-        if (
-            type(http) is not AIOHTTPSession
-            or "BOTO_EXPERIMENTAL__ADD_PROXY_HOST_HEADER" in os.environ
-        ):
+        if type(http) is not AIOHTTPSession:
             return None
         try:
             proxy = http._proxy_config.proxy_url_for(url)

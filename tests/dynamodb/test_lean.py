@@ -14,6 +14,7 @@ from typing import Any
 import aioboto3
 import aiobotocore.client
 import aiobotocore.session
+import attrs
 import botocore
 import pytest
 from aiobotocore.config import AioConfig
@@ -32,7 +33,7 @@ from hypothesis import strategies as st
 from dualtable._dynamodb.aws import AwsGateway, open_gateway
 from dualtable._dynamodb.client import Client, open_client
 from dualtable._dynamodb.fence import fenced
-from dualtable._dynamodb.lean import LeanWay
+from dualtable._dynamodb.lean import LeanWay, Shown
 from dualtable._dynamodb.signature import Signer
 from dualtable.errors import AccessError, StalePhaseError, UnavailableError
 
@@ -186,17 +187,33 @@ async def test_an_odd_endpoint_goes_the_sdks_way(url: str) -> None:
         assert not await is_lean(client)
 
 
-async def test_a_header_that_is_unknown_goes_the_sdks_way(
+async def test_a_lambda_function_goes_the_sdks_way(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the SDK's own of a function that calls itself, which is another one each time."""
+    """The SDK adds a header that is another one in each invocation, and none before the first."""
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "job")
-    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1")
     async with open_gateway(endpoint_url=server.url) as gateway:
         await ask(gateway)
-        monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=2")
-        await ask(gateway)
-    assert [r.headers["X-Amzn-Trace-Id"] for r in server.requests] == ["Root=1", "Root=2"]
+        for trace in ("Root=1", "Root=2"):
+            monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
+            await ask(gateway)
+    traces = [request.headers.get("X-Amzn-Trace-Id") for request in server.requests]
+    assert traces == [None, "Root=1", "Root=2"]
+
+
+async def test_a_header_that_is_unknown_goes_the_sdks_way(server: Server) -> None:
+    """What it is for is not known either, such as to be another one each time."""
+    async with open_client(endpoint_url=server.url) as client:
+        sdk = client.lean._sdk
+        shown = await sdk.show("GetItem")
+        assert shown is not None
+        more = attrs.evolve(shown, headers={**shown.headers, "X-New": "1"})
+
+        async def show(_: str) -> Shown:
+            return more
+
+        sdk.show = show  # type: ignore[method-assign]
+        assert not await is_lean(client)
 
 
 async def test_an_account_has_its_endpoint() -> None:

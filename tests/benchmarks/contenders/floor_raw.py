@@ -19,7 +19,7 @@ _ENCODE = msgspec.json.encode
 
 class _Page(msgspec.Struct):
     Items: list[dict[str, msgspec.Raw]]
-    LastEvaluatedKey: msgspec.Raw | None = None
+    LastEvaluatedKey: dict | None = None
 
 
 def migrate(url: str, old: str, new: str) -> None:
