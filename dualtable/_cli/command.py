@@ -24,6 +24,7 @@ class Answer:
     exit_code: int
     report: Any  # of an attrs class
     lines: list[str] = attrs.field(factory=list)
+    is_told: bool = False  # by the command itself, as it went on
 
 
 @attrs.frozen

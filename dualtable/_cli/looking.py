@@ -7,24 +7,77 @@ from __future__ import annotations
 
 import asyncio
 from argparse import ArgumentParser, Namespace
+from typing import NoReturn
+
+import attrs
 
 from dualtable._cli.command import WELL, Answer, Command
-from dualtable._cli.options import add_connection, add_migration, add_output, connection_of
+from dualtable._cli.options import (
+    add_connection,
+    add_migration,
+    add_output,
+    connection_of,
+    positive_seconds,
+)
 from dualtable._operations.reference import load_migration
 from dualtable._standing.listing import Listing, list_migrations
+from dualtable._standing.nexts import next_steps
 from dualtable._standing.status import MigrationStatus, read_status
 from dualtable._telling import statuses
+from dualtable._telling.answers import StatusAndSteps
 from dualtable._telling.listings import listing_text
-from dualtable._transforms.migration import DEFAULT_CONTROL_TABLE
+from dualtable._transforms.migration import DEFAULT_CONTROL_TABLE, Migration
 
 
 def _status(options: Namespace) -> Answer:
     migration = load_migration(options.reference)
-    status = asyncio.run(read_status(migration, **connection_of(options)))
-    return Answer(
-        WELL,
-        status,
-        statuses.status_text(status, options.reference),
+    if options.watch is None:
+        return asyncio.run(_look(migration, options))
+    watch = _Watch(migration, options)
+    try:
+        asyncio.run(watch.go_on())
+    except KeyboardInterrupt:
+        if watch.last is None:
+            raise
+        return attrs.evolve(watch.last, is_told=True)
+
+
+async def _look(migration: Migration, options: Namespace) -> Answer:
+    status = await read_status(migration, **connection_of(options))
+    return _answer(status, migration, options.reference)
+
+
+@attrs.define
+class _Watch:
+    """Looks again and again, and says each time what it has seen."""
+
+    migration: Migration
+    options: Namespace
+    last: Answer | None = None
+
+    async def go_on(self) -> NoReturn:
+        while True:
+            answer = await _look(self.migration, self.options)
+            self.options.tell(answer)
+            self.last = answer
+            await asyncio.sleep(self.options.watch)
+
+
+def _answer(status: MigrationStatus, migration: Migration, reference: str) -> Answer:
+    steps = next_steps(status, reference)
+    lines = statuses.status_text(status, migration, steps)
+    return Answer(WELL, StatusAndSteps.of(status, steps), lines)
+
+
+def _add_watch(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--watch",
+        type=positive_seconds,
+        nargs="?",
+        const=5.0,
+        metavar="SECONDS",
+        help="look again every so many seconds (default: 5), until Ctrl-C; with --json, an object"
+        " each time",
     )
 
 
@@ -32,8 +85,8 @@ STATUS = Command(
     "status",
     "Show how far the migration has come.",
     _status,
-    (add_migration, add_output),
-    (MigrationStatus,),
+    (add_migration, _add_watch, add_output),
+    (StatusAndSteps,),
 )
 
 

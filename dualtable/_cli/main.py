@@ -48,6 +48,8 @@ _ADVICE: dict[type[DualTableError], str] = {
 }
 """What to do about an error with which nothing was begun; that of its nearest class counts."""
 
+_CLEAR = "\x1b[H\x1b[J"  # from the upper left corner on
+
 _MAY_PASS = (RetryableError, LeaseLostError, ServerNotStartedError)
 """Errors that are not about the command, the code or the settings."""
 
@@ -60,6 +62,7 @@ def run(commands: Sequence[Command], arguments: Sequence[str]) -> int:
     try:
         options = _read(parser_of(commands), commands, arguments)
         options.say = partial(_say, file=sys.stderr if options.json else sys.stdout)
+        options.tell = partial(_tell, options=options, file=sys.stdout)
         # What a user's module prints must not get between the answer.
         with (
             logged_to_stderr(_log_level(options)),
@@ -73,7 +76,8 @@ def run(commands: Sequence[Command], arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         about = {}
         answer = _told("KeyboardInterrupt", "stopped at once; what is settled stays", NOT_WELL)
-    _print(answer, about, as_json="--json" in arguments)
+    if not answer.is_told:
+        _print(answer, about, as_json="--json" in arguments)
     return answer.exit_code
 
 
@@ -109,10 +113,19 @@ def _about(options: Namespace) -> dict[str, Any]:
     return {"name": migration.name, "tables": names}
 
 
-def _print(answer: Answer, about: dict[str, Any], *, as_json: bool) -> None:
+def _print(
+    answer: Answer, about: dict[str, Any], *, as_json: bool, file: TextIO | None = None
+) -> None:
     data = {"schema_version": SCHEMA_VERSION, **about, **told(answer.report)}
     for line in [json_line(data)] if as_json else answer.lines:
-        _say(line, file=sys.stdout)
+        _say(line, file=file or sys.stdout)
+
+
+def _tell(answer: Answer, options: Namespace, file: TextIO) -> None:
+    """Say what a command has seen so far; on a terminal in place of what it said before."""
+    if file.isatty() and not options.json:
+        print(_CLEAR, end="", file=file)
+    _print(answer, _about(options), as_json=options.json, file=file)
 
 
 def _say(line: str, *, file: TextIO) -> None:

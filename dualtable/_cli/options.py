@@ -66,6 +66,17 @@ def _one_of(words: Sequence[str]) -> Callable[[str], str]:
     return read
 
 
+def positive_seconds(text: str) -> float:
+    """Return a pause in seconds, of one at least: each look is some requests."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 1 on")
+    return seconds
+
+
 def _url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise argparse.ArgumentTypeError(f"{text!r} does not begin with http:// or https://")

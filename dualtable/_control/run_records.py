@@ -78,6 +78,25 @@ class Run:
         return cls(**{**fields, **whole, "earlier": tuple(fields["earlier"])})
 
 
+@attrs.frozen(kw_only=True)
+class Doing:
+    """What a migrator has been doing in the seconds before its word.
+
+    Attributes:
+        items_per_second: Old items that it settled.
+        read_units_per_second: Read units that it used on both tables.
+        write_units_per_second: Write units.
+        throttled_per_second: Requests and statements that DynamoDB throttled.
+        held_back_by: What held it back.
+    """
+
+    items_per_second: float
+    read_units_per_second: float
+    write_units_per_second: float
+    throttled_per_second: float
+    held_back_by: str
+
+
 @attrs.frozen
 class Word:
     """A migrator's word that it is at work.
@@ -90,6 +109,7 @@ class Word:
         until: Until when it counts, by its clock.
         number: How many it has given; each is another.
         parts: Of each ceiling, the part that it goes by, and the part that it could use.
+        doing: What its migrator has been doing lately; None where it has not said.
     """
 
     migrator: str
@@ -97,6 +117,7 @@ class Word:
     until: float
     number: int = 0
     parts: tuple[tuple[float, float], ...] = ()
+    doing: Doing | None = None
 
     @property
     def seconds(self) -> float:
@@ -240,12 +261,15 @@ class RunRecords:
 
     async def give_word(self, word: Word) -> None:
         """Store a migrator's word over its last one."""
-        fields = {
+        fields: dict[str, Any] = {
             "given": number(word.given),
             "until": number(word.until),
             "number": word.number,
             "parts": [number(round(part, _DIGITS)) for pair in word.parts for part in pair],
         }
+        if word.doing is not None:
+            doing = attrs.asdict(word.doing).items()
+            fields["doing"] = {n: number(v) if isinstance(v, float) else v for n, v in doing}
         await self._records.put(self._migrator + word.migrator, fields)
 
     async def take_word_back(self, migrator: str) -> None:
@@ -307,4 +331,13 @@ def _word(item: Item) -> Word:
         until=float(item["until"]),
         number=int(item.get("number", 0)),
         parts=tuple(zip(parts[::2], parts[1::2], strict=True)),
+        doing=_doing(item.get("doing")),
     )
+
+
+def _doing(fields: Item | None) -> Doing | None:
+    if fields is None:
+        return None
+    known: dict[str, Any] = {name: fields[name] for name in attrs.fields_dict(Doing)}
+    numbers = {name: float(v) for name, v in known.items() if name != "held_back_by"}
+    return Doing(**numbers, held_back_by=str(known["held_back_by"]))

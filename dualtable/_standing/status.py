@@ -5,17 +5,19 @@ The rule: it only reads, and what it says is what has been settled, by all runs 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 import attrs
 
 from dualtable._clock import Clock, SystemClock
+from dualtable._control.control_table import Limits
 from dualtable._control.letters import DeadLetter
 from dualtable._control.milestones import Milestones, Verification
 from dualtable._control.phases import ROUTES, Phase, next_phase
 from dualtable._control.run_records import Run
+from dualtable._control.run_records import Word as MigratorsWord
 from dualtable._control.segments import Segment, total
 from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._dynamodb.connect import Connection, connect
@@ -30,6 +32,51 @@ from dualtable.errors import TableNotFoundError
 
 
 @attrs.frozen(kw_only=True)
+class MigratorStatus:
+    """A migrator that has not ended in an orderly way.
+
+    Attributes:
+        name: Host, process and a random part.
+        alive: Whether it gives word in time; one that was killed does not.
+        silent_seconds: How old its last word is.
+        segments: How many segments it holds.
+        leases_seconds: After how long the first of them comes free, if it gives no further word;
+            None where it holds none.
+        items_per_second: Old items that it settled in the seconds before its last word; None, as
+            are the others, where it has not said.
+        read_units_per_second: Read units that it used on both tables.
+        write_units_per_second: Write units.
+        throttled_per_second: Requests and statements that DynamoDB throttled.
+        held_back_by: What held it back.
+    """
+
+    name: str
+    alive: bool
+    silent_seconds: float
+    segments: int
+    leases_seconds: float | None = None
+    items_per_second: float | None = None
+    read_units_per_second: float | None = None
+    write_units_per_second: float | None = None
+    throttled_per_second: float | None = None
+    held_back_by: str | None = None
+
+    @classmethod
+    def of(cls, word: MigratorsWord, segments: Iterable[Segment], now: float) -> Self:
+        """Return what a migrator's last word and its leases say of it."""
+        leases = [s.lease for s in segments if s.lease and s.lease.owner == word.migrator]
+        left = [lease.until - now for lease in leases if lease.until > now]
+        return cls(
+            name=word.migrator,
+            alive=word.is_fresh(now),
+            silent_seconds=max(0.0, now - word.given),
+            segments=len(left),
+            leases_seconds=min(left, default=None),
+            **({} if word.doing is None else attrs.asdict(word.doing)),
+        )
+
+
+@attrs.frozen(kw_only=True)
 class MigrationStatus:
     """How a migration stands.
 
@@ -39,12 +86,15 @@ class MigrationStatus:
         phase_seconds: How long it has lasted; None where nobody has noted when it began.
         gate: The gate of the next phase; None where the new table does not exist yet.
         repositories: The repositories that are open or were not closed cleanly, as a gate has them.
+        had_repositories: Whether a repository was ever open.
         verification: What the last verification found, and of what; None before one has ended.
+        verification_counts: Whether it began after the last segment of this copy was done.
         total_segments: Segments of the scan; 0 before the first run.
         segments_done: Those that are done.
         segments_held: Those that a migrator is working on now.
         workers: The migrators that are at work; one that was killed is missing here as soon as
             half a minute has passed without a word of it.
+        migrators: What is known of each migrator that has not ended in an orderly way.
         made_anew: Names of the tables that have been made anew since the run began; what was done
             with them counts no more.
         scanned: Old items settled by all runs; the next five say what became of them.
@@ -70,11 +120,14 @@ class MigrationStatus:
     phase_seconds: float | None = None
     gate: Gate | None = None
     repositories: tuple[Mapping[str, Any], ...] = ()
+    had_repositories: bool = False
     verification: Verification | None = None
+    verification_counts: bool = False
     total_segments: int = 0
     segments_done: int = 0
     segments_held: int = 0
     workers: tuple[str, ...] = ()
+    migrators: tuple[MigratorStatus, ...] = ()
     made_anew: tuple[str, ...] = ()
     scanned: int = 0
     written: int = 0
@@ -91,6 +144,26 @@ class MigrationStatus:
     def scan_done(self) -> bool:
         """Whether every segment is done; there may be dead letters all the same."""
         return 0 < self.total_segments == self.segments_done and not self.made_anew
+
+    @property
+    def paused(self) -> bool:
+        """Whether a ceiling of 0 lets all migrators stand still."""
+        return Limits(self.max_read_units, self.max_write_units).pause
+
+    @property
+    def items_per_second(self) -> float | None:
+        """How many items all migrators together settle; None where none has said."""
+        rates = [each.items_per_second for each in self.migrators if each.alive]
+        known = [rate for rate in rates if rate is not None]
+        return sum(known) if known else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes if it goes on like this; None where that is not known."""
+        if self.scan_done or not self.items_per_second or not self.estimated_items:
+            return 0.0 if self.scan_done else None
+        left = max(self.estimated_items - self.scanned, self.estimated_items * 0.01)
+        return left / self.items_per_second
 
     @property
     def share_done(self) -> float | None:
@@ -160,6 +233,7 @@ async def read_status(
         segments = await control.of(run).segments() if run else []
         words = await control.of(run).words() if run else []
         facts = await _facts(observatory, now)
+        verification = await control.verification()
         alive = {word.migrator for word in words if word.is_fresh(now)}
         done = total(segments)
         return MigrationStatus(
@@ -168,11 +242,17 @@ async def read_status(
             phase_seconds=None if state.since is None else max(0.0, now - state.since),
             gate=None if facts is None else judge(facts, next_phase(facts.state.phase)),
             repositories=() if facts is None else tuple(repositories(facts)),
-            verification=await control.verification(),
+            had_repositories=await control.had_repositories(),
+            verification=verification,
+            verification_counts=verification is not None
+            and run is not None
+            and verification.run == run.id
+            and verification.copied,
             total_segments=run.total_segments if run else 0,
             segments_done=sum(segment.checkpoint.done for segment in segments),
             segments_held=sum(is_held(segment, alive) for segment in segments),
             workers=tuple(sorted(alive)),
+            migrators=tuple(MigratorStatus.of(word, segments, now) for word in words),
             made_anew=await _made_anew(gateway, migration, run, old) if old else (),
             scanned=done.scanned,
             written=done.written,

@@ -5,12 +5,15 @@ The rule: what a command tells a machine has a class, so that it has a schema.
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from dualtable._control.letters import DeadLetter
 from dualtable._control.phases import Phase
 from dualtable._operations.trial import Trial
 from dualtable._planning.plan import Plan
+from dualtable._standing.status import MigrationStatus
 from dualtable._wire.types import Key
 
 
@@ -67,6 +70,22 @@ class Entered:
 
 
 @attrs.frozen(kw_only=True)
+class StatusAndSteps(MigrationStatus):
+    """How a migration stands, and what comes next.
+
+    Attributes:
+        next: What is to be done, in order; the commands are as they are typed.
+    """
+
+    next: tuple[str, ...]
+
+    @classmethod
+    def of(cls, status: MigrationStatus, steps: tuple[str, ...]) -> StatusAndSteps:
+        """Return a status with what comes next."""
+        return cls(**_fields(status, MigrationStatus), next=steps)
+
+
+@attrs.frozen(kw_only=True)
 class PlannedSteps(Plan):
     """What a migration will take, and what to run for it.
 
@@ -79,8 +98,7 @@ class PlannedSteps(Plan):
     @classmethod
     def of(cls, plan: Plan, steps: tuple[str, ...]) -> PlannedSteps:
         """Return a plan with its steps."""
-        fields = {field.name: getattr(plan, field.name) for field in attrs.fields(Plan)}
-        return cls(**fields, steps=steps)
+        return cls(**_fields(plan, Plan), steps=steps)
 
 
 @attrs.frozen
@@ -92,3 +110,8 @@ class OpenLetters:
     """
 
     dead_letters: tuple[DeadLetter, ...]
+
+
+def _fields(value: Any, kind: type) -> dict[str, Any]:
+    """Return the fields of an instance, as its class takes them."""
+    return {field.name: getattr(value, field.name) for field in attrs.fields(kind)}

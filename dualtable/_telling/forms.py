@@ -25,7 +25,10 @@ from dualtable._wire import codec
 SCHEMA_VERSION = 1
 """Of the JSON object of every command; another number where a field goes or changes its sense."""
 
-_PROPERTIES = ("complete", "ok", "open", "share_done", "share_at_most")
+_PROPERTIES = (
+    *("complete", "ok", "open", "paused", "share_done", "share_at_most"),
+    *("items_per_second", "seconds_left"),
+)
 """What is told of a class beside its fields, where it has it."""
 
 _IN_NOTATION = {

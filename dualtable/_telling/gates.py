@@ -9,6 +9,7 @@ from dualtable._control.phases import Phase
 from dualtable._operations.cleanup import CleanupReport
 from dualtable._operations.freezing import FreezeReport
 from dualtable._operations.gates import Gate, Standing
+from dualtable._standing.nexts import next_in
 from dualtable._telling.words import count
 from dualtable._transforms.migration import Migration
 
@@ -72,29 +73,4 @@ def take_out_text(migration: Migration, reference: str) -> list[str]:
 
 def entered_text(phase: Phase, name: str, reference: str) -> list[str]:
     """Return what a phase asks of an operator, once it has been entered."""
-    return [f"{name}: {phase}.", f"Next: {what_next(phase, reference)}"]
-
-
-def what_next(phase: Phase, reference: str) -> str:
-    """Return what an operator does in a phase, the command included that leads on."""
-    return _NEXT[phase].format(advance=f"dualtable advance {reference}", reference=reference)
-
-
-_NEXT = {
-    Phase.ROLLING_OUT: (
-        "replace the old code everywhere; once none of it runs, {advance} --old-code-is-gone"
-    ),
-    Phase.READING_BOTH: (
-        "{advance}, once the phase has settled. The way back is {advance} --to ROLLING_OUT, and"
-        " then the old code"
-    ),
-    Phase.WRITING_NEW: "{advance}, once the phase has settled",
-    Phase.MIGRATING: (
-        "dualtable migrate {reference}, then dualtable verify {reference}, then {advance}"
-    ),
-    Phase.MIGRATED: "{advance}, once the phase has settled",
-    Phase.FINISHED: (
-        "dualtable cleanup {reference}, which also says how to take the library out; the old table"
-        " is not needed any more"
-    ),
-}
+    return [f"{name}: {phase}.", f"Next: {next_in(phase, reference)}"]

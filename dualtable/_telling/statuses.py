@@ -1,34 +1,41 @@
 """What is said of how a migration stands.
 
-The rule: pure; it ends with what to do next. A machine gets the status' fields.
+The rule: pure; what is so comes first, who is at work next, and what is to be done last.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from dualtable._control.control_table import Limits
-from dualtable._control.phases import Phase, Requirement
+from dualtable._control.phases import Phase
 from dualtable._operations.gates import repository_text
-from dualtable._standing.status import MigrationStatus
-from dualtable._telling.gates import gate_text, what_next
+from dualtable._standing.status import MigrationStatus, MigratorStatus
+from dualtable._telling.gates import gate_text
 from dualtable._telling.limits import limits_text
 from dualtable._telling.words import aligned, count, duration, percent
+from dualtable._transforms.migration import Migration
 
 
-def _rates(status: MigrationStatus) -> list[str]:
-    limits = Limits(status.max_read_units, status.max_write_units)
-    return [] if limits == Limits() else [limits_text(limits, status.name)]
-
-
-def status_text(status: MigrationStatus, reference: str) -> list[str]:
+def status_text(status: MigrationStatus, migration: Migration, steps: tuple[str, ...]) -> list[str]:
+    """Return how a migration stands in lines, and the steps that come next."""
     return [
-        f"{status.name}: {status.phase}{_since(status)}, {_how_far(status)}.",
-        *aligned(_status_rows(status)),
-        *(f"  {worker}" for worker in status.workers),
-        *(f"  repository {repository_text(each)}" for each in status.repositories),
+        f"{status.name}: {migration.old} -> {migration.new}, {status.phase}{_since(status)},"
+        f" {_how_far(status)}.",
+        *aligned(_rows(status)),
+        *_at_work(status),
+        *(f"  repository {_repository(each, migration)}" for each in status.repositories),
+        *_verification(status),
         *_rates(status),
         *([] if status.gate is None else gate_text(status.gate, status.name)[1:]),
-        *_after_status(status, reference),
+        *next_text(steps),
     ]
+
+
+def next_text(steps: tuple[str, ...]) -> list[str]:
+    """Return the steps that come next, a line each."""
+    return [f"{'Then' if n else 'Next'}: {step}" for n, step in enumerate(steps)]
 
 
 def _since(status: MigrationStatus) -> str:
@@ -37,7 +44,24 @@ def _since(status: MigrationStatus) -> str:
     return f" for {duration(status.phase_seconds)}"
 
 
-def _status_rows(status: MigrationStatus) -> list[tuple[str, float]]:
+def _how_far(status: MigrationStatus) -> str:
+    paused = "PAUSED, " if status.paused and not status.scan_done else ""
+    if not status.total_segments:
+        return f"{paused}not begun: no migrator has run yet"
+    share = f"{paused}{percent(status.share_done)} done"
+    if status.scan_done:
+        return share if status.ok else f"{share}, and NOT well"
+    return f"{share}, {_pace(status)}"
+
+
+def _pace(status: MigrationStatus) -> str:
+    if not status.workers:
+        return "nobody is at work"
+    left = "" if status.seconds_left is None else f", {duration(status.seconds_left)} left"
+    return f"{count(status.items_per_second)} items/s{left}"
+
+
+def _rows(status: MigrationStatus) -> list[tuple[str, float]]:
     if not status.total_segments:
         return [("items in the old table, about", status.estimated_items)]
     return [
@@ -50,39 +74,63 @@ def _status_rows(status: MigrationStatus) -> list[tuple[str, float]]:
         ("left out by the transform", status.dropped),
         ("dead letters", status.dead_letters),
         ("items in the old table, about", status.estimated_items),
-        ("workers", len(status.workers)),
     ]
 
 
-def _how_far(status: MigrationStatus) -> str:
-    if not status.total_segments:
-        return "not begun: no migrator has run yet"
-    share = f"{percent(status.share_done)} done"
-    return share if status.ok or not status.scan_done else f"{share}, and NOT well"
+def _at_work(status: MigrationStatus) -> Iterator[str]:
+    for each in sorted(status.migrators, key=lambda each: (not each.alive, each.name)):
+        yield f"  migrator {process_text(each.name)}{_silent(each)}: {_doing(each)}"
 
 
-def _after_status(status: MigrationStatus, reference: str) -> list[str]:
-    if status.gate is None:
-        return [f"Next: dualtable create {reference}"]
-    if status.phase is not Phase.MIGRATING:
-        return [f"Next: {what_next(status.phase, reference)}"]
-    if not status.total_segments:
-        return [f"Next: dualtable migrate {reference}"]
-    if status.made_anew:
-        return [
-            f"{' and '.join(status.made_anew)} has been made anew since the copy began, so it"
-            f" counts no more. Next: dualtable migrate {reference} --restart"
-        ]
-    if status.scan_done and status.dead_letters:
-        return [
-            f"{count(status.dead_letters)} old items could not be copied. Next: read keys and"
-            f" reasons by dualtable retry {reference} --list, mend the transform, then: dualtable"
-            f" retry {reference}"
-        ]
-    if status.complete and not (status.gate.lacks(Requirement.VERIFIED)):
-        return [f"The copy is complete and verified. Next: dualtable advance {reference}"]
-    if status.complete:
-        return [f"The copy is complete. Next: dualtable verify {reference}"]
-    if status.workers:
+def process_text(name: str) -> str:
+    """Return where a migrator runs, as its name says it."""
+    host, _, rest = name.partition(":")
+    return f"on {host}, process {rest.partition(':')[0]}" if rest else name
+
+
+def _silent(migrator: MigratorStatus) -> str:
+    return "" if migrator.alive else f" has been SILENT for {duration(migrator.silent_seconds)}"
+
+
+def _doing(migrator: MigratorStatus) -> str:
+    held = f"{count(migrator.segments)} segments"
+    if not migrator.alive:
+        free = migrator.leases_seconds
+        return held if free is None else f"{held} come free in {free:.0f} s"
+    if migrator.items_per_second is None:
+        return f"{held}, {migrator.silent_seconds:.0f} s ago"
+    figures = [
+        held,
+        f"{count(migrator.items_per_second)} items/s",
+        f"{count(migrator.read_units_per_second)} read and"
+        f" {count(migrator.write_units_per_second)} write units/s",
+        f"{count(migrator.throttled_per_second)} throttled/s",
+        f"held back by {migrator.held_back_by}",
+        f"{migrator.silent_seconds:.0f} s ago",
+    ]
+    return ", ".join(figures)
+
+
+def _repository(repository: Mapping[str, Any], migration: Migration) -> str:
+    other = repository["fingerprint"] not in ("", migration.fingerprint)
+    return repository_text(repository) + ", by ANOTHER TRANSFORM" * other
+
+
+def _verification(status: MigrationStatus) -> list[str]:
+    found = status.verification
+    if found is None:
         return []
-    return [f"Nobody is at work. Next: dualtable migrate {reference}"]
+    verdict = "well" if found.ok else _what_was_found(found.missing, found.different, found.extra)
+    of = "" if status.verification_counts else ", not of the whole of this copy"
+    return [f"  last verification ({found.level}{of}): {count(found.checked)} checked, {verdict}"]
+
+
+def _what_was_found(missing: int, different: int, extra: int) -> str:
+    kinds = {"missing": missing, "different": different, "extra": extra}
+    found = [f"{count(number)} {kind}" for kind, number in kinds.items() if number]
+    return f"NOT well: {', '.join(found) or 'it was not ended'}"
+
+
+def _rates(status: MigrationStatus) -> list[str]:
+    limits = Limits(status.max_read_units, status.max_write_units)
+    return [] if limits == Limits() else [limits_text(limits, status.name)]

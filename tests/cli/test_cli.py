@@ -166,7 +166,7 @@ def test_a_migration_by_hand(shop: Shop) -> None:
     assert re.search(r"items read +50\n", texts["migrate"])
     assert texts["migrate"].endswith(f"Next: dualtable verify {shop.reference}\n")
     assert "content verified in" in texts["verify"]
-    assert f"{shop.plan.name}: MIGRATING, 100.0 % done." in texts["status"]
+    assert f"{shop.plan.new}, MIGRATING, 100.0 % done." in texts["status"]
 
 
 def test_create_as_json(shop: Shop) -> None:
@@ -513,17 +513,17 @@ def test_the_status_says_what_comes_next(settled: Shop) -> None:
     """Every phase has a command that leads on, and the status shows what is in its way."""
     said = settled.run("status").out
     assert "a verification that began after the last segment was done has passed: a veri" in said
-    assert said.endswith(f"verified. Next: dualtable advance {settled.reference}\n")
+    assert said.endswith(f"\nNext: dualtable advance {settled.reference}\n")
     data = settled.run("status", "--json").data
     assert (data["gate"]["next_phase"], data["verification"]["ok"]) == ("MIGRATED", True)
     assert data["phase_seconds"] > 0
     settled.run("advance", "--wait")
     said = settled.run("status").out
-    assert f"{settled.plan.name}: MIGRATED for " in said
+    assert f"{settled.plan.new}, MIGRATED for " in said
     assert f"Next: dualtable advance {settled.reference}" in said
     settled.run("advance", "--wait")
     said = settled.run("status").out
-    assert f"{settled.plan.name}: FINISHED for " in said
+    assert f"{settled.plan.new}, FINISHED for " in said
     assert f"Next: dualtable cleanup {settled.reference}" in said
 
 
@@ -646,8 +646,8 @@ def test_dead_letters_alone_are_no_complete_copy(shop: Shop) -> None:
     shop.run("migrate")
     said = shop.run("status").out
     assert "NOT well" in said
-    assert "3 old items could not be copied. Next:" in said
-    assert "The copy is complete" not in said
+    assert "of 3 old items that could not be copied: dualtable retry" in said
+    assert f"Then: dualtable retry {shop.reference}\n" in said
     data = shop.run("status", "--json").data
     assert (data["ok"], data["complete"], data["dead_letters"]) == (False, False, 3)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import answers
 import orders
 import pytest
 
@@ -202,3 +205,32 @@ def test_a_mistyped_word(run: Run, words: list[str], meant: str) -> None:
     code, out, err = run(*words)
     assert (code, out) == (2, "")
     assert f"did you mean {meant}?" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_status_is_watched_until_it_is_stopped(
+    reference: str, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """Each look is said; Ctrl-C is how one leaves, and no failure."""
+    main(["create", reference, "--quiet"])
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "dualtable", "status", reference, "--watch", "1", *options],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stdout is not None
+    first = watching.stdout.readline()
+    while not watching.stdout.readline().startswith(first[:20]):
+        assert watching.poll() is None
+    watching.send_signal(signal.SIGINT)
+    rest, err = watching.communicate(timeout=60)
+    assert (watching.returncode, err) == (0, "")
+    if options:
+        answers.check("status", json.loads(first))
+    else:
+        assert "not begun" in first
+        assert "\x1b" not in first + rest

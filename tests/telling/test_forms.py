@@ -14,7 +14,7 @@ from dualtable.__main__ import ALL_COMMANDS
 from dualtable._cli.command import Command
 from dualtable._cli.main import schema_of
 from dualtable._proof.findings import Example
-from dualtable._telling.answers import Failure
+from dualtable._telling.answers import Failure, StatusAndSteps
 from dualtable._telling.forms import told
 
 
@@ -39,7 +39,8 @@ def test_an_answer_that_lacks_something_or_has_too_much_is_found_out() -> None:
     """Else the tests that hold answers against their schemas could not fail."""
     status = MigrationStatus(name="orders-v2", phase=Phase.MIGRATING)
     tables = {"old": "orders", "new": "orders-v2", "control": "dualtable-control"}
-    whole = {"schema_version": 1, "name": "orders-v2", "tables": tables, **told(status)}
+    answer = told(StatusAndSteps.of(status, ()))
+    whole = {"schema_version": 1, "name": "orders-v2", "tables": tables, **answer}
     answers.check("status", whole)
     without = {name: value for name, value in whole.items() if name != "ok"}
     for wrong in (without, {**whole, "more": 1}, {**whole, "phase": "BEGUN"}, {}):
