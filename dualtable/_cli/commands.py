@@ -24,8 +24,10 @@ from dualtable._cli.options import (
     add_migration,
     add_output,
     add_processes,
+    add_progress,
     add_proof,
     add_scan,
+    progress_kind,
 )
 from dualtable._cli.options import connection_of as _connection
 from dualtable._cli.planning import INIT, PLAN, TRY
@@ -42,7 +44,8 @@ from dualtable._operations.gates import Gate
 from dualtable._operations.lifecycle import Lifecycle
 from dualtable._operations.precautions import check_precautions
 from dualtable._operations.reference import load_migration
-from dualtable._progress.shown import of_migration, of_verification, shown
+from dualtable._progress.readings import of_migration, of_verification
+from dualtable._progress.shown import shown
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.sampling import SampleReport
 from dualtable._proof.verifier import Verifier
@@ -101,8 +104,10 @@ async def _run_migrator(migration: Migration, options: Namespace) -> MigrationRe
         "restart": options.restart,
         **_connection(options),
     }
-    async with shown("migrating", live=not options.quiet) as show:
-        watch: dict[str, Any] = {"observer": lambda progress: show(of_migration(progress))}
+    async with shown("migrating", kind=progress_kind(options)) as show:
+        watch: dict[str, Any] = {
+            "observer": lambda progress: show(of_migration(progress, options.reference))
+        }
         migrator = _TalkingMigrator(migration, **settings, **watch)
         if not options.yes and not options.dry_run:
             await check_precautions(
@@ -178,7 +183,7 @@ async def _run_verifier(migration: Migration, options: Namespace) -> Verificatio
     if options.processes != 1:
         together: VerificationReport = await by_processes("verify", options, **settings)
         return together
-    async with shown("verifying", live=not options.quiet) as show:
+    async with shown("verifying", kind=progress_kind(options)) as show:
         watch: dict[str, Any] = {"observer": lambda report: show(of_verification(report))}
         return await _TalkingVerifier(migration, **settings, **watch).run(stop_on=STOP_ON)
 
@@ -288,7 +293,7 @@ COMMANDS = (
         "migrate",
         "Copy what is not in the new table yet; go on where an earlier run stopped.",
         _migrate,
-        (add_migration, add_scan, add_processes, add_copy, add_output),
+        (add_migration, add_scan, add_processes, add_copy, add_progress, add_output),
         (MigrationReport,),
     ),
     RETRY,
@@ -296,7 +301,7 @@ COMMANDS = (
         "verify",
         "Prove that what the old table holds has arrived.",
         _verify,
-        (add_migration, add_proof, add_scan, add_processes, add_output),
+        (add_migration, add_proof, add_scan, add_processes, add_progress, add_output),
         (VerificationReport, SampleReport, Mended),
     ),
     Command(

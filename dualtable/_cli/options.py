@@ -14,6 +14,7 @@ from decimal import Decimal
 from dualtable._control.phases import Phase
 from dualtable._dynamodb.connect import Connection
 from dualtable._operations.precautions import CONCERNS
+from dualtable._progress.shown import AUTO, KINDS, NONE
 from dualtable._telling.guesses import guess
 from dualtable._wire import codec
 from dualtable._wire.types import Key
@@ -43,6 +44,22 @@ def add_connection(parser: ArgumentParser) -> None:
     parser.add_argument("--endpoint-url", metavar="URL", type=_url, help="another DynamoDB server")
     parser.add_argument("--region", help="AWS region")
     parser.add_argument("--profile", help="profile of the AWS configuration files")
+
+
+def add_progress(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--progress",
+        metavar="|".join(KINDS),
+        type=_one_of(KINDS),
+        default=AUTO,
+        help="on standard error: auto (default) moves where there is a terminal, and is a line each"
+        " five seconds elsewhere; json is such lines for a program",
+    )
+
+
+def progress_kind(options: Namespace) -> str:
+    """Return how progress is shown."""
+    return NONE if options.quiet else str(options.progress)
 
 
 def connection_of(options: Namespace) -> Connection:

@@ -29,6 +29,7 @@ from dualtable._control.milestones import Milestones
 from dualtable._control.run_records import Run as RunRecord
 from dualtable._copy.agreement import Agreement
 from dualtable._copy.dead_letters import DeadLetterFile, default_dead_letters
+from dualtable._copy.lately import Lately
 from dualtable._copy.page_size import PageSize, average_item_bytes
 from dualtable._copy.report import MigrationReport, Observer
 from dualtable._copy.run import ROOMS_EACH, Run
@@ -310,6 +311,9 @@ class Migrator(Connected):
     ) -> AbstractAsyncContextManager[Recorder]:
         """Tell of a run what goes on inside the block."""
         told = Told(run, tables.requests, tables.paces, tables.retries, writer, limits)
+        run.lately = Lately(told.so_far)
+        if limits is not None:
+            limits.membership.doing = Lately(told.so_far).doing
         file = event_file(
             self._events,
             self._migration,

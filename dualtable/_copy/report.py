@@ -5,7 +5,7 @@ The rule: only pages whose checkpoint is stored count.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -77,6 +77,13 @@ class MigrationProgress:
             migrator, 3 in hand here, 4 done.
         waiting_for: Names of the migrators that hold all that is left, where this one has nothing
             to do but wait.
+        held_back_by: What this migrator could not go faster for in the last ten seconds, in a few
+            words such as ``write ceiling``; empty in the first one.
+        paused_by: Who lets it stand still; empty where nobody does.
+        migrators: How many migrators and verifiers share the ceilings, this one included.
+        may_read_units: Units a second that this one may read at the moment; None for no bound.
+        may_write_units: The same for writes.
+        throttles: Requests and statements that DynamoDB throttled, by its reason.
         waiting_seconds: After how long the first of their leases runs out; None where nobody is
             waited for, and where they seem to be at work.
 
@@ -99,6 +106,12 @@ class MigrationProgress:
     segments_done: int
     total_segments: int
     segments: bytes = b""
+    held_back_by: str = ""
+    paused_by: str = ""
+    migrators: int = 1
+    may_read_units: float | None = None
+    may_write_units: float | None = None
+    throttles: Mapping[str, int] = attrs.field(factory=dict)
     waiting_for: tuple[str, ...] = ()
     waiting_seconds: float | None = None
 

@@ -21,6 +21,7 @@ from dualtable._clock import Clock
 from dualtable._control.letters import DeadLetter
 from dualtable._control.segments import Lease, Progress, nearest
 from dualtable._copy.dead_letters import DeadLetterFile
+from dualtable._copy.lately import Lately, Present
 from dualtable._copy.page_size import PageSize
 from dualtable._copy.report import MigrationProgress, MigrationReport, Observer
 from dualtable._copy.segment_copy import Destination, SegmentCopy, TransformedPage
@@ -60,9 +61,11 @@ class Run:
     concurrency: int
     store_seconds: float
     estimated_items: int
+    lately: Lately | None = attrs.field(init=False, default=None)
     settled: Progress = attrs.field(init=False, factory=Progress)
     transform_seconds: float = attrs.field(init=False, default=0.0)
     _paces: dict[int, RangePace] = attrs.field(init=False, factory=dict)
+    _present: Present = attrs.field(init=False, factory=Present)
     _observed: bool = attrs.field(init=False, default=False)
     _crew: Crew = attrs.field(init=False)
     _started: float = attrs.field(init=False)
@@ -88,6 +91,8 @@ class Run:
         """Tell how it stands also while no page is settled, so that a wait can be seen."""
         while True:
             await self.clock.sleep(_OBSERVE_SECONDS)
+            if self.lately is not None:
+                self._present = self.lately.present()
             if not self._observed:
                 self._observe()
             self._observed = False
@@ -175,6 +180,7 @@ class Run:
                 segments_done=known.done,
                 total_segments=self.board.total_segments,
                 segments=known.stages,
+                **attrs.asdict(self._present, recurse=False),
                 waiting_for=tuple(sorted({lease.owner for lease in awaited})),
                 waiting_seconds=self.board.seconds_left(awaited),
             )

@@ -99,7 +99,9 @@ class Told:
         }
 
     def _paused_by(self) -> str:
-        return "dualtable pause or rate" if self.paces.are_paused else ""
+        """Return who has asked for a pause; nobody has where others are to make room."""
+        joining = self.limits is not None and not self.limits.in_force.pause
+        return "dualtable pause or rate" if self.paces.are_paused and not joining else ""
 
     def _paused_seconds(self, seconds: float) -> float:
         """Return how long it has stood still: since the last look, where it does so now."""

@@ -43,7 +43,8 @@ from dualtable._demo.production import Production
 from dualtable._demo.report import DemoReport
 from dualtable._dynamodb.connect import Connection, connect, local_connection
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._progress.shown import of_migration, of_verification, shown
+from dualtable._progress.readings import of_migration, of_verification
+from dualtable._progress.shown import AUTO, NONE, shown
 from dualtable._telling.words import count, duration
 from dualtable._wire.types import Item
 from dualtable.testing import local_dynamodb
@@ -254,7 +255,7 @@ class _Demo:
         return first, second
 
     async def _migrate(self, *, stop_at: float | None = None) -> MigrationReport:
-        async with shown("migrating", live=self.live) as show:
+        async with shown("migrating", kind=AUTO if self.live else NONE) as show:
 
             def observe(progress: MigrationProgress) -> None:
                 show(of_migration(progress))
@@ -273,7 +274,7 @@ class _Demo:
 
     async def _verify(self) -> VerificationReport:
         self.say("5. The verifier compares both tables, item by item")
-        async with shown("verifying", live=self.live) as show:
+        async with shown("verifying", kind=AUTO if self.live else NONE) as show:
             report = await Verifier(
                 migration,
                 total_segments=_SEGMENTS,

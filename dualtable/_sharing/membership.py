@@ -27,7 +27,7 @@ import attrs
 from dualtable._clock import Clock
 from dualtable._control.control_table import Control
 from dualtable._control.phases import Times
-from dualtable._control.run_records import Run, RunRecords, Word
+from dualtable._control.run_records import Doing, Run, RunRecords, Word
 from dualtable._dynamodb.fence import fenced
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._sharing.roster import Roster
@@ -64,6 +64,9 @@ class Membership:
         migrator: The name by which others know it.
         clock: Where time comes from.
         lease_seconds: How long a word counts.
+
+    Attributes:
+        doing: Says what the migrator has been doing; for those who look from elsewhere.
     """
 
     gateway: Gateway
@@ -73,6 +76,7 @@ class Membership:
     migrator: str
     clock: Clock
     lease_seconds: float
+    doing: Callable[[], Doing | None] = attrs.field(init=False, default=lambda: None)
     records: RunRecords = attrs.field(init=False)
     roster: Roster = attrs.field(init=False)
     parts: tuple[tuple[float, float], ...] = attrs.field(init=False, default=())
@@ -148,9 +152,9 @@ class Membership:
     async def _say(self) -> None:
         now = self.clock.now()
         self._number += 1
-        await self.records.give_word(
-            Word(self.migrator, now, now + self.lease_seconds, self._number, self.parts)
-        )
+        until, doing = now + self.lease_seconds, self.doing()
+        word = Word(self.migrator, now, until, self._number, self.parts, doing)
+        await self.records.give_word(word)
 
     async def _give(self) -> None:
         if self._age() >= self._believed_seconds:

@@ -40,8 +40,8 @@ class MigratorStatus:
         alive: Whether it gives word in time; one that was killed does not.
         silent_seconds: How old its last word is.
         segments: How many segments it holds.
-        leases_seconds: After how long the first of them comes free, if it gives no further word;
-            None where it holds none.
+        leases_seconds: After how long about they come free, if it gives no further word; None
+            where it holds none.
         items_per_second: Old items that it settled in the seconds before its last word; None, as
             are the others, where it has not said.
         read_units_per_second: Read units that it used on both tables.
@@ -65,13 +65,13 @@ class MigratorStatus:
     def of(cls, word: MigratorsWord, segments: Iterable[Segment], now: float) -> Self:
         """Return what a migrator's last word and its leases say of it."""
         leases = [s.lease for s in segments if s.lease and s.lease.owner == word.migrator]
-        left = [lease.until - now for lease in leases if lease.until > now]
+        silent = max(0.0, now - word.given)
         return cls(
             name=word.migrator,
             alive=word.is_fresh(now),
-            silent_seconds=max(0.0, now - word.given),
-            segments=len(left),
-            leases_seconds=min(left, default=None),
+            silent_seconds=silent,
+            segments=len(leases),
+            leases_seconds=max(0.0, word.seconds - silent) if leases else None,
             **({} if word.doing is None else attrs.asdict(word.doing)),
         )
 

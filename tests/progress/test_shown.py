@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 import sys
 
 import pytest
+import rich.console
 from clocks import HandClock
 
 from dualtable import MigrationProgress, MigrationReport, VerificationReport
-from dualtable._progress.shown import (
-    Meter,
-    Reading,
-    View,
-    line,
-    of_migration,
-    of_verification,
-    seconds_left,
-    shown,
-)
+from dualtable._progress.lines import broken, line, rows, strip
+from dualtable._progress.meter import Meter, View, seconds_left
+from dualtable._progress.readings import Reading, of_migration, of_verification
+from dualtable._progress.shown import AUTO, JSON, KINDS, LINES, NONE, drawn, shown
 from dualtable._telling.words import duration
 
 
@@ -48,14 +44,26 @@ def test_a_rate_is_that_of_the_last_seconds() -> None:
 
 
 def test_the_time_left_follows_from_the_last_minute() -> None:
-    """One slow page does not make it jump."""
+    """It goes down second by second while all goes on alike."""
     meter = Meter(0)
-    for second in range(60):
+    for second in range(1, 61):
         meter.note(reading(0, share=second / 120), second)
-    meter.note(reading(0, share=59 / 120), 60)
-    left = meter.view().seconds_left
-    assert left is not None
-    assert 61 < left < 65
+    assert meter.view().seconds_left == pytest.approx(60, abs=1)
+
+
+@pytest.mark.parametrize("slow_seconds", [5, 10, 20])
+def test_one_slow_page_does_not_let_the_time_left_jump(slow_seconds: int) -> None:
+    """From one look to the next it moves by a small part; in the end it is right again."""
+    meter, before = Meter(0), 0.0
+    for second in range(1, 200):
+        slow = 100 <= second < 100 + slow_seconds
+        done = 100 if slow else second - slow_seconds * (second >= 100 + slow_seconds)
+        meter.note(reading(0, share=done / 400), second)
+        left = meter.view().seconds_left or 0.0
+        if second > 10:
+            assert abs(left - (before - 1)) < 0.04 * before
+        before = left
+    assert before == pytest.approx(400 - 199 + slow_seconds, rel=0.15)
 
 
 def test_a_resumed_run_counts_only_its_own_items_in_the_rate() -> None:
@@ -97,9 +105,99 @@ def test_a_line_of_a_migration() -> None:
     meter.note(of_migration(progress), 10)
     meter.note(of_migration(progress), 10)
     assert line(meter.view()) == (
-        "37.5 % done, — left, 1,500 items, 100/s, 150 write units/s,"
-        " 3 empty pages, 4 retries, 2 throttled, 1 dead letters"
+        "37.5 % done, — left, 1,500 items, 100/s, 0 read units/s, 150 write units/s, 0 pages,"
+        " 3 empty pages, 1 dead letter, 1 migrator, 0 segments in hand, 4 retries, 2 throttled"
     )
+
+
+def going(**changes: object) -> MigrationProgress:
+    return MigrationProgress(
+        report=MigrationReport(scanned=10, retries=9, throttled=7),
+        scanned=10,
+        estimated_items=100,
+        segments_done=1,
+        total_segments=8,
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, ""),
+        ({"held_back_by": "write ceiling"}, "held back by: write ceiling"),
+        (
+            {"paused_by": "dualtable pause or rate", "held_back_by": "write ceiling"},
+            "PAUSED by dualtable pause or rate, go on with: dualtable resume shop:migration",
+        ),
+        ({"paused_by": "replica lag"}, "PAUSED by replica lag"),
+        (
+            {"waiting_for": ("host-7:4711:cafe",), "waiting_seconds": 17.6},
+            "waiting 18 s for leases of host-7:4711, which has gone silent",
+        ),
+        (
+            {"waiting_for": ("host-7:4711:cafe",)},
+            "waiting for host-7:4711, which has the rest in hand",
+        ),
+    ],
+)
+def test_the_state_in_a_word(changes: dict[str, object], state: str) -> None:
+    """Why it goes no faster, or not at all; who stands still is not told a time that is left."""
+    reading = of_migration(going(**changes), "shop:migration")
+    assert reading.state == state
+    assert reading.stands_still == ("PAUSED" in state or "waiting" in state)
+    meter = Meter(0)
+    meter.note(reading, 10)
+    assert ("left" in line(meter.view())) != reading.stands_still
+
+
+def test_throttles_are_told_by_their_reason() -> None:
+    """DynamoDB's reasons in words; what was retried for something else beside them."""
+    throttles = {"TableWriteKeyRangeThroughputExceeded": 4, "key ranges of the new table": 3}
+    counts = of_migration(going(throttles=throttles)).counts
+    assert counts["throttled by table write key range"] == 4
+    assert counts["throttled by key ranges of the new table"] == 3
+    assert counts["other retries"] == 2
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+def test_no_row_is_longer_than_the_terminal(columns: int) -> None:
+    """Lines are broken between figures, and a long state between its words; nothing is lost."""
+    meter = Meter(0)
+    changes = {
+        "paused_by": "dualtable pause or rate",
+        "throttles": {"TableWriteKeyRangeThroughputExceeded": 123_456},
+        "may_read_units": 12_000.0,
+        "may_write_units": 40_000.0,
+        "segments": bytes(10_000),
+    }
+    meter.note(of_migration(going(**changes), "orders_migration:migration"), 10)
+    found = rows(meter.view(), columns)
+    assert max(map(len, found)) <= columns
+    words = " ".join(found).split()
+    assert words[: words.index("items") + 1][-2:] == ["10", "items"]
+    assert "orders_migration:migration" in words
+    assert ("·" * (columns - 4) in found[-1]) == (columns >= 100)
+
+
+def test_figures_stay_whole() -> None:
+    """A figure that fits in a line is never broken."""
+    assert list(broken(["12 items", "3 write units/s"], 20)) == ["  12 items", "  3 write units/s"]
+
+
+@pytest.mark.parametrize(
+    ("segments", "columns", "expected"),
+    [
+        ([0, 1, 2, 3, 4], 100, "  ·░▒▓█"),
+        ([4, 4, 4, 0], 6, "  █░"),
+        ([4, 4, 0, 0], 6, "  █·"),
+        ([0, 3, 2, 4], 6, "  ▓▒"),
+        ([4] * 1_000, 14, "  " + "█" * 10),
+    ],
+)
+def test_a_strip_of_segments(segments: list[int], columns: int, expected: str) -> None:
+    """Who is at work where; a column is only full when all of its segments are done."""
+    assert strip(bytes(segments), columns) == expected
 
 
 def test_a_line_of_a_verification() -> None:
@@ -108,7 +206,8 @@ def test_a_line_of_a_verification() -> None:
     report = VerificationReport(level="keys", checked=50, missing=2, share_done=0.25)
     meter.note(of_verification(report), 5)
     assert line(meter.view()) == (
-        "25.0 % done, — left, 50 items, 10/s, 2 missing, 0 different, 0 changed in old, 0 extra"
+        "25.0 % done, — left, 50 items, 10/s, 0 read units/s,"
+        " 2 missing, 0 different, 0 changed in old, 0 extra"
     )
 
 
@@ -121,7 +220,7 @@ async def test_lines_go_to_the_log_every_five_seconds(caplog: pytest.LogCaptureF
     """Where there is no terminal; the last reading is shown also when the run ends."""
     caplog.set_level(logging.INFO, "dualtable")
     clock = HandClock()
-    async with shown("migrating", live=True, clock=clock) as show:
+    async with shown("migrating", kind=AUTO, clock=clock) as show:
         show(reading(10, share=0.1))
         while not caplog.messages:
             await asyncio.sleep(0)
@@ -135,7 +234,7 @@ async def test_a_run_that_fails_at_once_shows_nothing(caplog: pytest.LogCaptureF
     """An error is one line: no empty progress before it, and no exception group around it."""
     caplog.set_level(logging.INFO, "dualtable")
     with pytest.raises(ValueError, match="no table"):
-        async with shown("migrating", live=False, clock=HandClock()):
+        async with shown("migrating", kind=LINES, clock=HandClock()):
             raise ValueError("no table")
     assert not caplog.messages
 
@@ -145,7 +244,7 @@ async def test_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("COLUMNS", "80")
-    async with shown("migrating", live=True, clock=HandClock()) as show:
+    async with shown("migrating", kind=AUTO, clock=HandClock()) as show:
         show(reading(1_234, share=0.25))
         while "1,234 items" not in terminal.getvalue():
             await asyncio.sleep(0)
@@ -153,3 +252,34 @@ async def test_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "━" in written
     assert "25.0 % done" in written
     assert "\x1b[2K" in written  # the lines are erased in the end
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_kind_without_a_terminal(
+    kind: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lines in the log, JSON lines for containers, or nothing at all."""
+    caplog.set_level(logging.INFO, "dualtable")
+    async with shown("migrating", kind=kind, clock=HandClock()) as show:
+        show(reading(100, share=0.5))
+    written = capsys.readouterr().err
+    assert bool(caplog.messages) == (kind in (AUTO, LINES))
+    assert bool(written) == (kind == JSON)
+    if kind == JSON:
+        data = json.loads(written.splitlines()[-1])
+        assert (data["progress"], data["items"], data["share"]) == ("migrating", 100, 0.5)
+    assert kind != NONE or not (written or caplog.messages)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 140])
+def test_what_a_terminal_shows_fits_into_it(columns: int) -> None:
+    """Drawn by rich itself: no line is longer, and none is cut with an ellipsis."""
+    meter = Meter(0)
+    changes = {"held_back_by": "throttled writes of the new table", "segments": bytes(64)}
+    meter.note(of_migration(going(**changes), "orders_migration:migration"), 10)
+    console = rich.console.Console(width=columns, file=io.StringIO(), record=True)
+    console.print(drawn("migrating", meter.view(), columns))
+    text = console.export_text()
+    assert max(len(row.rstrip()) for row in text.splitlines()) <= columns
+    assert "…" not in text
+    assert "throttled writes of the new table" in " ".join(text.split())
