@@ -115,7 +115,7 @@ def test_a_pause_is_told_while_it_lasts() -> None:
 
     simulated.run(main())
     paused = [bool(progress.paused_by) for progress in heard]
-    assert 15 <= sum(paused) <= 25
+    assert 15 <= sum(paused) <= 30
     assert not paused[0]
     assert not paused[-1]
 
@@ -132,7 +132,8 @@ def test_status_hears_from_elsewhere_what_a_migrator_does() -> None:
         await asyncio.sleep(25)
         status = await read_status(plan, gateway=gateway, clock=WallClock())
         seen.extend(status.migrators)
-        assert status.seconds_left == pytest.approx(2_000 * 2 / 100 - 25, rel=0.5)
+        assert status.seconds_left is not None
+        assert 10 < status.seconds_left < 30
         await run
 
     simulated.run(main())

@@ -80,10 +80,10 @@ class Shop:
         assert run is not None
         now = self.clock.now()
         given = now - 18 * killed
-        word = Word("host-7:4711:cafe", given, given + 30, doing)
+        word = Word("host-7:4711:cafe", given, given + 30, doing=doing)
         await control.of(run).give_word(word)
         for number in (0, 1):
-            lease = Lease(word.migrator, word.until)
+            lease = Lease(word.migrator)
             await control.of(run).store(claim(control.of(run).untouched(number), lease))
 
     async def next(self) -> list[str]:
