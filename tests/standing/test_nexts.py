@@ -26,7 +26,6 @@ from dualtable import (
 from dualtable._control.control_table import Control
 from dualtable._control.run_records import Doing, Word
 from dualtable._control.segments import Lease, claim
-from dualtable._copy.dead_letters import default_dead_letters
 from dualtable._operations.rate import pause
 from dualtable._standing.nexts import next_in, next_steps
 from dualtable._telling.statuses import status_text
@@ -35,7 +34,6 @@ from dualtable.testing import MemoryGateway
 
 NOW = 1_800_000_000.0
 REF = "shop:migration"
-LETTERS = "shop.dead-letters.jsonl"
 
 
 @pytest.fixture(autouse=True)
@@ -88,11 +86,11 @@ class Shop:
 
     async def next(self) -> list[str]:
         status = await read_status(self.plan, gateway=self.gateway, clock=self.clock)
-        return list(next_steps(status, REF, LETTERS))
+        return list(next_steps(status, REF))
 
     async def lines(self) -> list[str]:
         status = await read_status(self.plan, gateway=self.gateway, clock=self.clock)
-        return status_text(status, self.plan, next_steps(status, REF, LETTERS))
+        return status_text(status, self.plan, next_steps(status, REF))
 
 
 def in_state(*make: Callable[[Shop], Coroutine[Any, Any, None]], **settings: Any) -> Shop:
@@ -164,8 +162,9 @@ async def one_too_much(shop: Shop) -> None:
         (
             (with_bad_orders, Shop.copied),
             [
-                f"read in {LETTERS}, where it ran, why 4 old items could not be copied, and mend",
-                "dualtable migrate shop:migration --restart",
+                "read keys and reasons of 4 old items that could not be copied: dualtable retry"
+                " shop:migration --list; and mend the transform",
+                "dualtable retry shop:migration",
             ],
         ),
         ((Shop.open, Shop.copied), ["dualtable verify shop:migration"]),
@@ -269,11 +268,6 @@ async def test_what_status_says_of_a_run() -> None:
     assert (
         "  migrator on host-7, process 4711 has been SILENT for 0:20: 2 segments come free in 10 s"
     ) in lines
-
-
-def test_the_dead_letters_are_those_of_the_migrator(tmp_path: Path) -> None:
-    """The file that is named is the one that is written."""
-    assert default_dead_letters(orders.migration("shop")).endswith(LETTERS)
 
 
 async def test_status_of_no_phase() -> None:
