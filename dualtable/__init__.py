@@ -17,6 +17,7 @@ from dualtable._planning.plan import Plan
 from dualtable._planning.planner import Planner
 from dualtable._planning.prices import Prices
 from dualtable._production.repository import DualTableRepository
+from dualtable._production.shadow import ShadowCounts
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.sampling import SampleReport
 from dualtable._proof.verifier import Verifier
@@ -69,6 +70,7 @@ __all__ = [
     "ReportWritten",
     "RetryReport",
     "SampleReport",
+    "ShadowCounts",
     "Transform",
     "Trial",
     "Update",

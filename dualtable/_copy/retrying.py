@@ -17,8 +17,9 @@ import attrs
 from dualtable._clock import Clock
 from dualtable._control.capacity import Paces
 from dualtable._control.connected import Connected, begun
-from dualtable._control.control_table import Control, Limits
+from dualtable._control.control_table import Limits
 from dualtable._control.inherited import check_marks
+from dualtable._control.milestones import Milestones
 from dualtable._control.run_records import Run, RunRecords
 from dualtable._control.segments import total
 from dualtable._copy.agreement import Agreement
@@ -153,7 +154,7 @@ class _Retry(Connected):
             with stopping_on(stop_on, self._stopping.set):
                 old = await gateway.describe_table(self._migration.old)
                 new = await gateway.describe_table(self._migration.new)
-                control = Control(gateway, self._migration.control_table, name)
+                control = Milestones(gateway, self._migration.control_table, name)
                 await control.check_copying()
                 await check_marks(gateway, self._migration, identity(old))
                 agreement = Agreement(control, name, self._clock, LEASE_SECONDS)
@@ -169,7 +170,7 @@ class _Retry(Connected):
     async def _retry(
         self,
         gateway: Gateway,
-        control: Control,
+        control: Milestones,
         run: Run,
         chosen: Chosen,
         tables: tuple[Description, Description],

@@ -14,6 +14,7 @@ In reading order:
 - `transactions`: several logical items, written or read at one moment
 - `planned_steps`: one step of a transaction: what is sent for it, and why it was cancelled
 - `client_tokens`: a caller's token for a transaction, by which it is known again
+- `shadow`: whether what a hit finds is what the old table yields, off the caller's path
 - `copy_on_read`: what a fallback found, put into the new table in passing
 
 May know: `_reading` and the rooms below it; never the copy.

@@ -19,6 +19,7 @@ from dualtable._control.connected import Connected
 from dualtable._control.control_table import Control
 from dualtable._control.inherited import check_marks
 from dualtable._control.phase_watch import PhaseWatch
+from dualtable._control.phases import Route
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import (
     Gateway,
@@ -28,11 +29,17 @@ from dualtable._home import Home, stays
 from dualtable._production.exchange import Exchange
 from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Overlay
+from dualtable._production.shadow import Shadow
 from dualtable._transforms.lineage import Lineage
-from dualtable._transforms.migration import Migration
+from dualtable._transforms.migration import Migration, check_range
 from dualtable._transforms.models import Form, Model
 from dualtable._wire.layouts import Layout, identity, layout, short_name
-from dualtable.errors import DualTableError, MigrationMismatchError, TransformError
+from dualtable.errors import (
+    DualTableError,
+    MigrationMismatchError,
+    TableNotFoundError,
+    TransformError,
+)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -66,6 +73,7 @@ class Opened(Connected, Generic[Model]):
         *,
         one_round_trip: bool,
         copy_on_read: bool,
+        shadow_share: float,
         clock: Clock | None,
         connection: Connection,
     ) -> None:
@@ -73,6 +81,9 @@ class Opened(Connected, Generic[Model]):
         self._form = form
         self._one_round_trip = one_round_trip
         self._copy_on_read = copy_on_read
+        check_range("shadow_share", shadow_share, 0, 1, optional=False)
+        self._shadow_share = shadow_share
+        self._shadow: Shadow | None = None
         self._stack = AsyncExitStack()
         self._opened: tuple[LogicalTable, Exchange[Model]] | None = None
         self._home: Home | None = None
@@ -93,6 +104,9 @@ class Opened(Connected, Generic[Model]):
             )
             stack.push_async_callback(watch.close)
             tables = await self._look_up(gateway, watch, new)
+            if tables.shadow is not None:
+                stack.push_async_callback(tables.shadow.close)
+            self._shadow = tables.shadow
             self._opened = (
                 tables,
                 Exchange(tables.new, tables.marks, self._form, called(self._migration)),
@@ -115,7 +129,7 @@ class Opened(Connected, Generic[Model]):
     async def _look_up(self, gateway: Gateway, watch: PhaseWatch, new: Layout) -> LogicalTable:
         migration = self._migration
         sighting = await watch.look()
-        if sighting.route.asks_old:
+        if sighting.route.asks_old or await self._has_shadow(gateway, sighting.route):
             found = await gateway.describe_table(migration.old)
             await check_marks(gateway, migration, identity(found))
             old = layout(found)
@@ -132,7 +146,18 @@ class Opened(Connected, Generic[Model]):
             sighting=sighting,
             one_round_trip=self._one_round_trip,
             copy_on_read=self._copy_on_read,
+            shadow=Shadow(gateway, lineage, self._shadow_share) if self._shadow_share else None,
         )
+
+    async def _has_shadow(self, gateway: Gateway, route: Route) -> bool:
+        """Tell whether hits can be compared with an old table that is not asked any more."""
+        if not self._shadow_share or not route.buries:
+            return False
+        try:
+            await gateway.describe_table(self._migration.old)
+        except TableNotFoundError:
+            return False
+        return True
 
     async def _check_gated(self, control: Control) -> None:
         """Let no fleet roll that nobody could gate."""

@@ -25,6 +25,7 @@ from dualtable._dynamodb.gateway import (
 )
 from dualtable._production.copy_on_read import copy_on_read
 from dualtable._production.overlay import Origin, Overlay, Seen
+from dualtable._production.shadow import Shadow
 from dualtable._tasks import first_error
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.keys import identity, key_of
@@ -53,7 +54,7 @@ class LogicalReads:
     migration is at most one step further, which `confirm` makes sure of.
 
     With `one_round_trip`, reads ask both tables at once; with `copy_on_read`, what they find in
-    `old` is copied.
+    `old` is copied; with a `shadow`, some of what they find in `new` is compared with it.
     """
 
     gateway: Gateway
@@ -63,6 +64,7 @@ class LogicalReads:
     sighting: Sighting
     one_round_trip: bool = False
     copy_on_read: bool = False
+    shadow: Shadow | None = None
 
     @property
     def route(self) -> Route:
@@ -111,6 +113,7 @@ class LogicalReads:
             return (await self._read_both({name: key})).get(name)
         item = await self.gateway.get(self.new.table, key, consistent_read=consistent_read)
         if item is not None:
+            self._shadowed({None: key}, {None: item})
             return item
         return (await self._read_old({None: key}, confirmed=consistent_read)).get(None)
 
@@ -121,8 +124,14 @@ class LogicalReads:
         if self.one_round_trip and self.route.falls_back:
             return await self._read_both(keys)
         found = await self.fetch(self.new, keys, consistent_read=consistent_read)
+        self._shadowed(keys, found)
         missing = {name: key for name, key in keys.items() if name not in found}
         return found | await self._read_old(missing, confirmed=consistent_read)
+
+    def _shadowed(self, keys: Keys, found: Found) -> None:
+        if self.shadow is not None:
+            for name, item in found.items():
+                self.shadow.offer(keys[name], item, self.route)
 
     async def _only_old(self, keys: Keys, *, consistent_read: bool) -> Found:
         """Read `old` alone, where `new` has nothing yet."""
@@ -149,6 +158,7 @@ class LogicalReads:
             async with asyncio.TaskGroup() as group:
                 asking = group.create_task(_outcome(lambda: self._fetch_old(keys)))
                 found = await self.fetch(self.new, keys, consistent_read=True)
+                self._shadowed(keys, found)
                 missing = {name: key for name, key in keys.items() if name not in found}
                 if not missing:
                     asking.cancel()

@@ -40,7 +40,7 @@ class Table:
     Args:
         migration: What is migrated, as for `dualtable.DualTableRepository`.
         **options: All others of `dualtable.DualTableRepository` but `model`: ``one_round_trip``,
-            ``copy_on_read``, ``clock``, and how to reach DynamoDB.
+            ``copy_on_read``, ``shadow_share``, ``clock``, and how to reach DynamoDB.
 
     Raises:
         RequestRefusedError: A parameter is not done here, such as the legacy ones; the message has

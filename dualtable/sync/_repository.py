@@ -18,6 +18,7 @@ from dualtable._expressions.actions import Action, Get, Projected
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._home import stays
 from dualtable._production import repository
+from dualtable._production.shadow import ShadowCounts
 from dualtable._transforms.migration import Migration
 from dualtable._transforms.models import Model
 from dualtable._wire.types import Item, Key
@@ -50,6 +51,7 @@ class DualTableRepository(Generic[Model]):
         model: An attrs class or a union of some; then all methods return and take instances of it.
         one_round_trip: Let `get` and `batch_get` ask both tables at once.
         copy_on_read: Let `get` and `batch_get` copy what they found in the old table only.
+        shadow_share: Of the hits, the share that is compared with the old table in the background.
         clock: Where time comes from; for tests.
         **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
@@ -87,6 +89,7 @@ class DualTableRepository(Generic[Model]):
         model: None = None,
         one_round_trip: bool = False,
         copy_on_read: bool = False,
+        shadow_share: float = 0.0,
         clock: Clock | None = None,
         **connection: Unpack[Connection],
     ) -> None: ...
@@ -99,6 +102,7 @@ class DualTableRepository(Generic[Model]):
         model: type[Model] | UnionType,
         one_round_trip: bool = False,
         copy_on_read: bool = False,
+        shadow_share: float = 0.0,
         clock: Clock | None = None,
         **connection: Unpack[Connection],
     ) -> None: ...
@@ -129,6 +133,11 @@ class DualTableRepository(Generic[Model]):
             self._thread.run(self._repository.__aexit__(kind, error, trace))
         finally:
             self._thread.stop()
+
+    @property
+    def shadow_counts(self) -> ShadowCounts:
+        """What the shadow reads have found since the repository was opened; see `shadow_share`."""
+        return self._repository.shadow_counts
 
     @_documented
     def get(
