@@ -21,7 +21,6 @@ from dualtable._dynamodb.gateway import (
     BatchGet,
     ConditionFailed,
     Extras,
-    Gateway,
     Insert,
     InsertBatch,
     Outcome,
@@ -63,7 +62,7 @@ _POLLS_UNSEEN = 20
 
 
 @asynccontextmanager
-async def open_gateway(**settings: Any) -> AsyncIterator[Gateway]:
+async def open_gateway(**settings: Any) -> AsyncIterator[AwsGateway]:
     """Open a client for one use and yield the gateway on it; close it at the end.
 
     Settings are those of `open_client`.
@@ -78,6 +77,12 @@ class AwsGateway:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._partiql = True
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The region and the endpoint that requests go to, as the SDK has chosen them."""
+        meta = self._client.sdk.meta
+        return meta.region_name, meta.endpoint_url
 
     async def describe_table(self, table: str) -> Description:
         response = await self._client.call("DescribeTable", table, {})

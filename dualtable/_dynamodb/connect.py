@@ -5,18 +5,24 @@ The rule: use cases get their gateway here, with the one retry layer on it, and 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, TypedDict, cast
+
+import attrs
 
 from dualtable._dynamodb.aws import open_gateway
 from dualtable._dynamodb.client import check_settings, local_settings, shown_type
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import OnRetry, RetryingGateway, RetryPolicy
-from dualtable.errors import RequestRefusedError
+from dualtable._wire.types import Description
+from dualtable.errors import DualTableError, RequestRefusedError
 
 PORT = tuple(name for name in vars(Gateway) if not name.startswith("_"))
 """The names of the port's methods."""
+
+_ASKING_SECONDS = 3.0
 
 Wrap: TypeAlias = Callable[[Gateway], Gateway]
 
@@ -89,6 +95,36 @@ async def connect(
     """
     async with opened(connection) as gateway:
         yield RetryingGateway(wrap(gateway), policy, on_retry)
+
+
+@attrs.frozen
+class Whereabouts:
+    """Where requests go; the account is None where it could not be asked."""
+
+    region: str
+    endpoint: str
+    account: str | None
+
+
+async def whereabouts(connection: Connection, table: str | None) -> Whereabouts | None:
+    """Return where requests go, for a person to look at; None where that is not known.
+
+    Nothing is tried again, and nobody waits long for it: what is wrong, the work itself will say.
+    """
+    settings: dict[str, Any] = dict(connection)
+    if settings.pop("gateway", None) is not None:
+        return None
+    try:
+        async with open_gateway(**settings) as gateway, asyncio.timeout(_ASKING_SECONDS):
+            account = None if table is None else _account(await gateway.describe_table(table))
+            return Whereabouts(*gateway.place, account)
+    except (DualTableError, TimeoutError):
+        return None
+
+
+def _account(table: Description) -> str | None:
+    parts = str(table.get("TableArn", "")).split(":")
+    return parts[4] if len(parts) > 4 else None
 
 
 def local_connection(endpoint_url: str) -> Connection:

@@ -228,9 +228,32 @@ def test_status_is_watched_until_it_is_stopped(
         assert watching.poll() is None
     watching.send_signal(signal.SIGINT)
     rest, err = watching.communicate(timeout=60)
-    assert (watching.returncode, err) == (0, "")
+    assert watching.returncode == 0
+    assert len(err.splitlines()) == (0 if options else 1)  # where one is
     if options:
         answers.check("status", json.loads(first))
     else:
         assert "not begun" in first
         assert "\x1b" not in first + rest
+
+
+@pytest.mark.parametrize("command", ["status", "migrate", "verify"])
+def test_the_first_line_says_where_one_is(
+    run: Run, reference: str, table_name: str, endpoint: str, command: str
+) -> None:
+    """The right command in the wrong account is a bad night; machines get no such line."""
+    run("create", reference)
+    more = ["--yes"] if command == "migrate" else []
+    _, _, err = run(command, reference, *more)
+    first = err.splitlines()[0]
+    assert f"{table_name}: {table_name}-old -> {table_name}-new; account 000000000000" in first
+    assert first.endswith(f"eu-west-1, {endpoint}")
+    assert not run(command, reference, *more, "--quiet")[2]
+    assert "account" not in run(command, reference, *more, "--json")[2]
+
+
+def test_where_nothing_is_there_the_error_is_the_only_line(run: Run, reference: str) -> None:
+    """What is wrong is said once, by the command itself."""
+    code, _, err = run("status", reference, "--endpoint-url", "http://127.0.0.1:1")
+    assert code == 1
+    assert len(err.splitlines()) == 1
