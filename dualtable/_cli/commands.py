@@ -44,7 +44,7 @@ from dualtable._operations.freezing import FreezeReport, freeze
 from dualtable._operations.gates import Gate
 from dualtable._operations.lifecycle import Lifecycle
 from dualtable._operations.precautions import check_precautions
-from dualtable._operations.reference import load_migration
+from dualtable._operations.reference import load, load_migration
 from dualtable._progress.readings import of_migration, of_verification
 from dualtable._progress.shown import shown
 from dualtable._proof.findings import VerificationReport
@@ -102,6 +102,7 @@ async def _run_migrator(migration: Migration, options: Namespace) -> MigrationRe
         "max_write_units": options.max_write_units,
         "dead_letters": options.dead_letters,
         "events": options.events,
+        "throttle": None if options.throttle is None else load(options.throttle),
         "dry_run": options.dry_run,
         "restart": options.restart,
         **_connection(options),

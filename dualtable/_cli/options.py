@@ -131,6 +131,11 @@ def add_copy(parser: ArgumentParser) -> None:
         help="JSON lines file for what could not be copied (default: named after the migration)",
     )
     parser.add_argument(
+        "--throttle",
+        metavar="MODULE:ATTRIBUTE",
+        help="a callable that returns True or a reason to let this process stand still",
+    )
+    parser.add_argument(
         "--events",
         metavar="FOLDER",
         help="where this run tells of itself, for 'dualtable report' (default: named after the"

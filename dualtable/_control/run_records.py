@@ -110,6 +110,7 @@ class Word:
         number: How many it has given; each is another.
         parts: Of each ceiling, the part that it goes by, and the part that it could use.
         doing: What its migrator has been doing lately; None where it has not said.
+        paused_by: Why its throttle lets it stand still; nothing where it does not.
     """
 
     migrator: str
@@ -118,6 +119,7 @@ class Word:
     number: int = 0
     parts: tuple[tuple[float, float], ...] = ()
     doing: Doing | None = None
+    paused_by: str = ""
 
     @property
     def seconds(self) -> float:
@@ -266,6 +268,7 @@ class RunRecords:
             "until": number(word.until),
             "number": word.number,
             "parts": [number(round(part, _DIGITS)) for pair in word.parts for part in pair],
+            "paused_by": word.paused_by,
         }
         if word.doing is not None:
             doing = attrs.asdict(word.doing).items()
@@ -332,6 +335,7 @@ def _word(item: Item) -> Word:
         number=int(item.get("number", 0)),
         parts=tuple(zip(parts[::2], parts[1::2], strict=True)),
         doing=_doing(item.get("doing")),
+        paused_by=str(item.get("paused_by", "")),
     )
 
 

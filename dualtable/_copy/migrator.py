@@ -35,7 +35,6 @@ from dualtable._copy.report import MigrationReport, Observer
 from dualtable._copy.run import ROOMS_EACH, Run
 from dualtable._copy.segment_copy import Destination
 from dualtable._copy.telling import Told, event_file
-from dualtable._copy.writer import Writer
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
@@ -49,6 +48,7 @@ from dualtable._sharing.limits import SharedLimits
 from dualtable._sharing.membership import Membership, check_tables
 from dualtable._sharing.process import heap_set_aside, stopping_on
 from dualtable._sharing.retries import Retries
+from dualtable._sharing.throttle import Throttle, Throttling, checked
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._wire.layouts import identity, layout
@@ -95,6 +95,9 @@ class Migrator(Connected):
         events: Folder for the events of this run, from which ``dualtable report`` is made: a small
             file of numbers, never of keys or values. Default: ``<name of the migration>.events``
             beside the dead letters; `os.devnull` for none.
+        throttle: Asked every two seconds whether to stand still: a callable, asynchronous or not,
+            that returns True or the reason to pause, and False or None to go on. An error of it
+            pauses, too, as does an answer that takes over 10 s; ``dualtable status`` says why.
         dry_run: Scan and transform everything, and write nothing to any table; failures go to the
             dead letters. It goes by the ceilings that are given here, not by those that are kept.
         restart: Forget the checkpoints, the transform's fingerprint and the tables, and begin anew;
@@ -140,6 +143,7 @@ class Migrator(Connected):
         max_write_units: float | None = None,
         dead_letters: str | os.PathLike[str] | None = None,
         events: str | os.PathLike[str] | None = None,
+        throttle: Throttle | None = None,
         dry_run: bool = False,
         restart: bool = False,
         observer: Observer | None = None,
@@ -162,6 +166,7 @@ class Migrator(Connected):
             dead_letters or default_dead_letters(migration, dry_run=dry_run)
         )
         self._events = events_folder(migration, events, beside=self._dead_letters.path)
+        self._throttle = checked(throttle)
         self._dry_run = dry_run
         self._restart = restart
         self._observer = observer
@@ -234,8 +239,11 @@ class Migrator(Connected):
         board = MemoryBoard(self._wanted_segments(tables.old))
         with begun():
             run = self._run(tables, board, None)
-            async with self._told(tables, run, name_of_migrator()) as recorder:
-                report = await run.work()
+            throttling = Throttling(self._throttle, self._clock, tables.paces)
+            told = Told(run, tables.requests, tables.paces, tables.retries, throttling)
+            async with self._telling(told, tables, name_of_migrator()) as recorder:
+                await throttling.ask()
+                report = await run.work(throttling.follow())
                 recorder.report = attrs.asdict(report)
                 await check_tables(tables.gateway, self._migration, *tables.identities)
                 run.check()
@@ -293,34 +301,33 @@ class Migrator(Connected):
             fresh=fresh and not self._restart,
         )
         run = self._run(tables, ControlBoard(membership), to)
-        async with self._told(tables, run, membership.migrator, to.writer, limits) as recorder:
-            report = await run.work(to.writer.run(), limits.follow())
+        throttling = Throttling(self._throttle, self._clock, tables.paces)
+        membership.paused_by = lambda: throttling.reason
+        told = Told(run, tables.requests, tables.paces, tables.retries, throttling)
+        told.writer, told.limits = to.writer, limits
+        async with self._telling(told, tables, membership.migrator) as recorder:
+            await throttling.ask()
+            report = await run.work(to.writer.run(), limits.follow(), throttling.follow())
             recorder.report = attrs.asdict(report)
             await membership.renew()  # what has been copied into another table is not complete
             await membership.leave()
             run.check()
         return report
 
-    def _told(
-        self,
-        tables: _Tables,
-        run: Run,
-        process: str,
-        writer: Writer | None = None,
-        limits: SharedLimits | None = None,
+    def _telling(
+        self, told: Told, tables: _Tables, process: str
     ) -> AbstractAsyncContextManager[Recorder]:
         """Tell of a run what goes on inside the block."""
-        told = Told(run, tables.requests, tables.paces, tables.retries, writer, limits)
-        run.lately = Lately(told.so_far)
-        if limits is not None:
-            limits.membership.doing = Lately(told.so_far).doing
+        told.run.lately = Lately(told.so_far)
+        if told.limits is not None:
+            told.limits.membership.doing = Lately(told.so_far).doing
         file = event_file(
             self._events,
             self._migration,
             process,
             self._clock,
             tables={"old": tables.old, "new": tables.new},
-            total_segments=run.board.total_segments,
+            total_segments=told.run.board.total_segments,
             settings={
                 "concurrency": self._concurrency,
                 "page_items": self._page_items,

@@ -21,6 +21,7 @@ from dualtable._events.interval import Interval
 from dualtable._events.requests import Requests
 from dualtable._sharing.limits import SharedLimits
 from dualtable._sharing.retries import Retries
+from dualtable._sharing.throttle import Throttling
 from dualtable._transforms.migration import Migration
 from dualtable._wire.types import Description
 
@@ -36,6 +37,7 @@ class Told:
         requests: What has heard of its requests.
         paces: How fast it reads and writes.
         retries: What was sent again.
+        throttling: What lets it stand still, beside the ceilings.
         writer: What sends its copies; none in a dry run.
         limits: The ceilings that it shares; none in a dry run.
     """
@@ -44,8 +46,9 @@ class Told:
     requests: Requests
     paces: Paces
     retries: Retries
-    writer: Writer | None
-    limits: SharedLimits | None
+    throttling: Throttling
+    writer: Writer | None = None
+    limits: SharedLimits | None = None
     _began: tuple[float, float, float] = attrs.field(init=False)
     _paused: tuple[float, float] = attrs.field(init=False, default=(0.0, 0.0))
 
@@ -101,7 +104,8 @@ class Told:
     def _paused_by(self) -> str:
         """Return who has asked for a pause; nobody has where others are to make room."""
         joining = self.limits is not None and not self.limits.in_force.pause
-        return "dualtable pause or rate" if self.paces.are_paused and not joining else ""
+        by_rate = "dualtable pause or rate" if self.paces.are_paused and not joining else ""
+        return self.throttling.reason or by_rate
 
     def _paused_seconds(self, seconds: float) -> float:
         """Return how long it has stood still: since the last look, where it does so now."""

@@ -9,6 +9,7 @@ import importlib
 import logging
 import os
 import sys
+from collections.abc import Callable
 
 from dualtable._transforms.guarded import place_of
 from dualtable._transforms.migration import Migration
@@ -24,21 +25,36 @@ def load_migration(reference: str) -> Migration:
         DualTableError: There is no such module or attribute, it is no migration, or the import
             fails; an error of the library's own passes as it is.
     """
+    found = load(reference, _what_it_has)
+    if not isinstance(found, Migration):
+        raise InvalidSettingError(
+            f"{reference} is a {type(found).__name__}, not a dualtable.Migration"
+        )
+    return found
+
+
+def load(reference: str, hint: Callable[[object], str] = lambda _: "") -> object:
+    """Import whatever ``MODULE:ATTRIBUTE`` names.
+
+    Args:
+        reference: The name.
+        hint: What else to say of a module that has no such attribute.
+
+    Raises:
+        DualTableError: As for `load_migration`.
+    """
     module, _, attribute = reference.partition(":")
     if not module or not attribute:
         raise InvalidSettingError(
             f"{reference!r} is no MODULE:ATTRIBUTE such as orders_migration:migration"
         )
+    imported = _import(module)
     try:
-        found = getattr(_import(module), attribute)
+        found: object = getattr(imported, attribute)
     except AttributeError as error:
         raise InvalidSettingError(
-            f"module {module!r} has no attribute {attribute!r}{_what_it_has(_import(module))}"
+            f"module {module!r} has no attribute {attribute!r}{hint(imported)}"
         ) from error
-    if not isinstance(found, Migration):
-        raise InvalidSettingError(
-            f"{reference} is a {type(found).__name__}, not a dualtable.Migration"
-        )
     return found
 
 

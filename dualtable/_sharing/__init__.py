@@ -14,6 +14,7 @@ In reading order:
 - `limits`: the ceilings that all processes share, changed while they run
 - `costs`: what reads will cost, by what such reads have cost
 - `retries`: what was sent again, and for want of what
+- `throttle`: a callable of the user's that lets a migrator stand still
 - `stages`: for how long somebody has been at what
 - `process`: what a run changes of its process: signals, and the garbage collector
 

@@ -80,6 +80,7 @@ class Membership:
     records: RunRecords = attrs.field(init=False)
     roster: Roster = attrs.field(init=False)
     parts: tuple[tuple[float, float], ...] = attrs.field(init=False, default=())
+    paused_by: Callable[[], str] = attrs.field(init=False, default=lambda: "")
     _believed_seconds: float = attrs.field(init=False)
     _given_at: tuple[float, float] | None = attrs.field(init=False, default=None)
     _number: int = attrs.field(init=False, default=0)
@@ -152,8 +153,8 @@ class Membership:
     async def _say(self) -> None:
         now = self.clock.now()
         self._number += 1
-        until, doing = now + self.lease_seconds, self.doing()
-        word = Word(self.migrator, now, until, self._number, self.parts, doing)
+        until, doing, paused_by = now + self.lease_seconds, self.doing(), self.paused_by()
+        word = Word(self.migrator, now, until, self._number, self.parts, doing, paused_by)
         await self.records.give_word(word)
 
     async def _give(self) -> None:

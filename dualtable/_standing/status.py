@@ -48,6 +48,7 @@ class MigratorStatus:
         write_units_per_second: Write units.
         throttled_per_second: Requests and statements that DynamoDB throttled.
         held_back_by: What held it back.
+        paused_by: Why its throttle lets it stand still; nothing where it does not.
     """
 
     name: str
@@ -60,6 +61,7 @@ class MigratorStatus:
     write_units_per_second: float | None = None
     throttled_per_second: float | None = None
     held_back_by: str | None = None
+    paused_by: str = ""
 
     @classmethod
     def of(cls, word: MigratorsWord, segments: Iterable[Segment], now: float) -> Self:
@@ -72,6 +74,7 @@ class MigratorStatus:
             silent_seconds=silent,
             segments=len(leases),
             leases_seconds=max(0.0, word.seconds - silent) if leases else None,
+            paused_by=word.paused_by,
             **({} if word.doing is None else attrs.asdict(word.doing)),
         )
 

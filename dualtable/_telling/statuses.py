@@ -97,6 +97,8 @@ def _doing(migrator: MigratorStatus) -> str:
     if not migrator.alive:
         free = migrator.leases_seconds
         return held if free is None else f"{held} come free in {free:.0f} s"
+    if migrator.paused_by:
+        return f"{held}, PAUSED: {migrator.paused_by}"
     if migrator.items_per_second is None:
         return f"{held}, {migrator.silent_seconds:.0f} s ago"
     figures = [
