@@ -57,11 +57,11 @@ class Answer:
     def code(self) -> str:
         """Return the code of an error, HTTP's status where the server says none."""
         code = self.content.get("__type")
-        return code.partition(":")[0].rpartition("#")[2] if code else str(self.status)
+        return str(code).partition(":")[0].rpartition("#")[2] if code else str(self.status)
 
     def message(self) -> str:
         """Return what is said of an error."""
-        return self.content.get("message") or self.content.get("Message") or ""
+        return str(self.content.get("message") or self.content.get("Message") or "")
 
 
 def encoded(parameters: dict[str, Any]) -> bytes:

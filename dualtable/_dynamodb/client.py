@@ -258,7 +258,9 @@ class _Shows:
             find = self._client.meta.events._emitter._handlers.prefix_search
             handlers = [each for event in _EVENTS for each in find(f"{event}.dynamodb.{operation}")]
             endpoint, http = self._client._endpoint, self._client._endpoint.http_session
-            methods = [getattr(type(self._client), name) for name in _METHODS]
+            methods = [
+                getattr(type(self._client), name) for name in (*_METHODS, xform_name(operation))
+            ]
             methods += [type(endpoint)._send_request, type(endpoint)._send, type(http).send]
         except (AttributeError, TypeError):
             return False

@@ -77,7 +77,7 @@ class Shown:
     """A request that the SDK has signed, and not sent."""
 
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes
 
 
@@ -86,17 +86,17 @@ class Route:
     """The connections of the SDK that lead to a URL."""
 
     session: aiohttp.ClientSession
-    proxy: str | None
-    proxy_headers: Mapping[str, str]
+    proxy: str | None = attrs.field(repr=False)
+    proxy_headers: Mapping[str, str] = attrs.field(repr=False)
 
 
 @attrs.frozen
 class Model:
     """What all requests of an operation have in common, as long as the credentials last."""
 
-    credentials: Credentials
+    credentials: Credentials = attrs.field(repr=False)
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = attrs.field(repr=False)
     signer: Signer
     route: Route
 

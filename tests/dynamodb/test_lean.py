@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime
 import email.utils
+import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,22 @@ from botocore.credentials import Credentials
 from clocks import HandClock
 from hypothesis import given
 from hypothesis import strategies as st
+from orders import packed, table
 
 from dualtable._dynamodb.aws import AwsGateway, open_gateway
 from dualtable._dynamodb.client import Client, open_client
 from dualtable._dynamodb.fence import fenced
+from dualtable._dynamodb.gateway import (
+    ConditionFailed,
+    Gateway,
+    TransactGet,
+    TransactionCancelled,
+    TransactPut,
+)
 from dualtable._dynamodb.lean import LeanWay, Shown
 from dualtable._dynamodb.signature import Signer
-from dualtable.errors import AccessError, StalePhaseError, UnavailableError
+from dualtable._expressions.texts import Condition, Update
+from dualtable.errors import AccessError, DualTableError, StalePhaseError, UnavailableError
 
 KEY = {"id": {"S": "o-1"}}
 HERE = Path(__file__).parent
@@ -133,6 +143,26 @@ async def test_a_tracer_around_the_sdk_sees_each_call(
     async with open_gateway(endpoint_url=server.url) as gateway:
         assert await ask(gateway) == KEY
     assert traced == ["GetItem"]
+
+
+async def test_a_method_of_somebodys_own_is_called(server: Server) -> None:
+    """A class of clients may be given others, by another of the SDK's events."""
+    called: list[Any] = []
+    session = aioboto3.Session()
+
+    def put_around(class_attributes: dict[str, Any], **_: Any) -> None:
+        original = class_attributes["get_item"]
+
+        async def get_item(self: Any, **parameters: Any) -> Any:
+            called.append(parameters["TableName"])
+            return await original(self, **parameters)
+
+        class_attributes["get_item"] = get_item
+
+    session.events.register("creating-client-class.dynamodb", put_around)
+    async with open_gateway(endpoint_url=server.url, session=session) as gateway:
+        assert await ask(gateway) == KEY
+    assert called == ["orders"]
 
 
 async def test_connections_of_another_kind_stay_in_use(server: Server) -> None:
@@ -293,6 +323,17 @@ async def test_credentials_are_refreshed_in_mid_run(
     ]
     assert who == ["second", "second", "second"]
     assert {r.headers["X-Amz-Security-Token"] for r in server.requests} == {"token of second"}
+
+
+async def test_nothing_secret_is_shown(server: Server) -> None:
+    """What is kept for the next request may end up in a traceback's locals."""
+    session = aioboto3.Session("me", "top-secret", "my-token")
+    config = Config(proxies={"http": "http://me:password@127.0.0.1:9"})
+    async with open_client(endpoint_url=server.url, session=session, config=config) as client:
+        model = await client.lean.model("GetItem")
+        shown = await client.lean._sdk.show("GetItem")
+    for secret in ("top-secret", "my-token", "Signature", "password"):
+        assert secret not in repr((model, shown))
 
 
 async def test_other_credentials_are_another_model(server: Server) -> None:
@@ -493,3 +534,53 @@ async def test_many_at_once_learn_once_or_more_and_all_arrive(server: Server) ->
         found = await asyncio.gather(*(ask(gateway) for _ in range(100)))
     assert found == [KEY] * 100
     assert len(server.requests) == 100
+
+
+# -- real servers ----------------------------------------------------------------------------------
+
+
+async def test_both_ways_mean_the_same_on_a_real_server(
+    running: Callable[[str], str], table_name: str
+) -> None:
+    """Requests of each kind, answers and refusals, in a row that leaves the table as it was."""
+    url, said = running("dynoxide"), []
+    for session in (aioboto3.Session(), hooked()):
+        async with open_gateway(endpoint_url=url, session=session) as gateway:
+            await gateway.create_table(table(table_name))
+            said.append([await told(attempt) for attempt in attempts(gateway, table_name)])
+    assert said[0] == said[1]
+
+
+def attempts(gateway: Gateway, name: str) -> list[Awaitable[Any]]:
+    item, absent = {**KEY, "n": {"N": "1"}}, Condition("attribute_not_exists(#k)", {"#k": "id"})
+    has_id = Condition("#k = :k", {"#k": "id"}, {":k": KEY["id"]})
+    add = Update("ADD #n :one", {"#n": "n"}, {":one": {"N": "1"}})
+    return [
+        gateway.put(name, item, absent),
+        gateway.put(name, item, absent),
+        gateway.insert(name, packed([item, {"id": {"S": "o-2"}}]), key_name="id"),
+        gateway.update(name, KEY, add, return_values="ALL_NEW"),
+        gateway.batch_get(name, [KEY], consistent_read=True),
+        gateway.scan(name, segment=0, total_segments=1, limit=1),
+        gateway.query(name, has_id),
+        gateway.transact_get([TransactGet(name, KEY)]),
+        gateway.transact_write([TransactPut(name, item, absent)]),
+        gateway.batch_put(name, [item]),
+        gateway.get(f"no-{name}", KEY, consistent_read=True),
+        gateway.get(name, {"id": {"N": "1"}}, consistent_read=True),
+        gateway.delete(name, KEY, return_old=True),
+        gateway.delete(name, {"id": {"S": "o-2"}}),
+    ]
+
+
+async def told(attempt: Awaitable[Any]) -> str:
+    """Return what came of an attempt, whatever that is; names are in order."""
+    try:
+        found = await attempt
+    except (DualTableError, ConditionFailed, TransactionCancelled) as error:
+        found = [type(error).__name__, str(error), vars(error)]
+    return json.dumps(found, sort_keys=True, default=_fields)
+
+
+def _fields(value: Any) -> Any:
+    return attrs.asdict(value, recurse=False) if attrs.has(type(value)) else str(value)
