@@ -13,6 +13,7 @@ tables of the migration; logs, progress and errors go to standard error.
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -29,7 +30,7 @@ from dualtable._operations.reference import load_migration
 from dualtable._telling.answers import Failure
 from dualtable._telling.forms import SCHEMA_VERSION, schema_of_command, told
 from dualtable._telling.guesses import unknown_command, unknown_options
-from dualtable._telling.terminal import json_line, shown_plainly
+from dualtable._telling.terminal import fitted, json_line, shown_plainly
 from dualtable.errors import (
     DualTableError,
     LeaseLostError,
@@ -117,8 +118,12 @@ def _print(
     answer: Answer, about: dict[str, Any], *, as_json: bool, file: TextIO | None = None
 ) -> None:
     data = {"schema_version": SCHEMA_VERSION, **about, **told(answer.report)}
-    for line in [json_line(data)] if as_json else answer.lines:
-        _say(line, file=file or sys.stdout)
+    where = file or sys.stdout
+    if as_json:
+        print(json_line(data), file=where, flush=True)
+        return
+    for line in answer.lines:
+        _say(line, file=where)
 
 
 def _tell(answer: Answer, options: Namespace, file: TextIO) -> None:
@@ -129,7 +134,9 @@ def _tell(answer: Answer, options: Namespace, file: TextIO) -> None:
 
 
 def _say(line: str, *, file: TextIO) -> None:
-    print(shown_plainly(line), file=file, flush=True)
+    plain = shown_plainly(line)
+    shown = fitted(plain, shutil.get_terminal_size().columns) if file.isatty() else [plain]
+    print("\n".join(shown), file=file, flush=True)
 
 
 def _failure(error: DualTableError) -> Answer:

@@ -25,6 +25,7 @@ from dualtable._sharing.throttle import Throttling
 from dualtable._transforms.migration import Migration
 from dualtable._wire.types import Description
 
+ON_REQUEST = "dualtable pause or rate"
 _COUNTS = ("scanned", "written", "already_present", "dropped", "failed")
 
 
@@ -104,7 +105,7 @@ class Told:
     def _paused_by(self) -> str:
         """Return who has asked for a pause; nobody has where others are to make room."""
         joining = self.limits is not None and not self.limits.in_force.pause
-        by_rate = "dualtable pause or rate" if self.paces.are_paused and not joining else ""
+        by_rate = ON_REQUEST if self.paces.are_paused and not joining else ""
         return self.throttling.reason or by_rate
 
     def _paused_seconds(self, seconds: float) -> float:

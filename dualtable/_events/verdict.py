@@ -36,6 +36,7 @@ class Cause(StrEnum):
 
 _BUSY = 0.85  # of one processor: as much as one event loop gets
 _MOSTLY = 0.5
+_OFTEN = 0.2  # throttled requests a second
 _WALKED_FOR_ONE = 2.0  # keys that a scan walks over for each item that it finds
 
 
@@ -52,26 +53,44 @@ def held_back_by(interval: Interval) -> Cause:
     if stage == KEY_RANGES:
         throttled = any(name == STATEMENTS or "KeyRange" in name for name in interval.throttles)
         return Cause.KEY_RANGE if throttled else Cause.PARTITION
-    if stage == ANSWERS:
-        return Cause.NEW_LATENCY
-    return Cause.CPU if stage == SENDING else _of_reading(interval)
+    if stage == SENDING:
+        return Cause.CPU
+    if _throttles(interval, "Write") > interval.seconds * _OFTEN:
+        return Cause.THROTTLED_TABLE  # what waits to be sent again is on its way all the time
+    return Cause.NEW_LATENCY if stage == ANSWERS else _of_reading(interval)
 
 
 def _of_units(interval: Interval) -> Cause:
     if interval.write_ceiling is not None:
         return Cause.WRITE_CEILING
-    told = any("Write" in name and "KeyRange" not in name for name in interval.throttles)
+    told = _throttles(interval, "Write")
     return Cause.THROTTLED_TABLE if told else Cause.WRITE_CAPACITY
 
 
+def _throttles(interval: Interval, kind: str) -> float:
+    """Return how many ``Read`` or ``Write`` requests a table as a whole has throttled."""
+    of_tables = {name: n for name, n in interval.throttles.items() if "KeyRange" not in name}
+    return sum(number for name, number in of_tables.items() if kind in name)
+
+
 def _of_reading(interval: Interval) -> Cause:
-    if not interval.pages and not interval.segments_held and interval.workers > 1:
+    if not interval.pages and not interval.segments_held:
         return Cause.LEASES
     if interval.walked > interval.found * _WALKED_FOR_ONE:
         return Cause.EMPTY
     if interval.read_wait_seconds > interval.seconds * _MOSTLY:
         return Cause.READ_CAPACITY if interval.read_ceiling is None else Cause.READ_CEILING
-    return Cause.OLD_LATENCY
+    if _throttles(interval, "Read") > interval.seconds * _OFTEN:
+        return Cause.READ_CAPACITY
+    return (
+        Cause.NEW_LATENCY if _took(interval, "new") > _took(interval, "old") else Cause.OLD_LATENCY
+    )
+
+
+def _took(interval: Interval, table: str) -> float:
+    """Return for how long answers of a table were waited for, all requests together."""
+    took = interval.request_seconds.items()
+    return sum(seconds for path, seconds in took if path.partition(" ")[0] == table)
 
 
 def causes(intervals: Iterable[Interval]) -> dict[Cause, float]:

@@ -51,7 +51,9 @@ def how_far(view: View) -> list[str]:
 
 
 def how_fast(view: View) -> list[str]:
-    """Return the items and the rates."""
+    """Return the items and the rates; who stands still has none."""
+    if view.stands_still:
+        return [f"{count(view.items)} items"]
     rates = [f"{count(view.items)} items", f"{count(view.items_per_second)}/s"]
     for kind, used, may in (
         ("read", view.read_units_per_second, view.may_read),

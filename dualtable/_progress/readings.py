@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import attrs
 
 from dualtable._copy.report import MigrationProgress
+from dualtable._copy.telling import ON_REQUEST
 from dualtable._proof.findings import VerificationReport
 
 
@@ -96,8 +97,8 @@ def _state(progress: MigrationProgress, reference: str) -> tuple[str, bool]:
 
 
 def _paused(by: str, reference: str) -> str:
-    if "rate" in by and reference:
-        return f"PAUSED by {by}, go on with: dualtable resume {reference}"
+    if by == ON_REQUEST and reference:
+        return f"PAUSED by rate, resume with dualtable resume {reference}"
     return f"PAUSED by {by}"
 
 

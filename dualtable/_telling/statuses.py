@@ -28,7 +28,7 @@ def status_text(status: MigrationStatus, migration: Migration, steps: tuple[str,
         *(f"  repository {_repository(each, migration)}" for each in status.repositories),
         *_verification(status),
         *_rates(status),
-        *([] if status.gate is None else gate_text(status.gate, status.name)[1:]),
+        *_gate(status),
         *next_text(steps),
     ]
 
@@ -57,6 +57,8 @@ def _how_far(status: MigrationStatus) -> str:
 def _pace(status: MigrationStatus) -> str:
     if not status.workers:
         return "nobody is at work"
+    if status.paused:
+        return "all stand still"
     left = "" if status.seconds_left is None else f", {duration(status.seconds_left)} left"
     return f"{count(status.items_per_second)} items/s{left}"
 
@@ -131,6 +133,14 @@ def _what_was_found(missing: int, different: int, extra: int) -> str:
     kinds = {"missing": missing, "different": different, "extra": extra}
     found = [f"{count(number)} {kind}" for kind, number in kinds.items() if number]
     return f"NOT well: {', '.join(found) or 'it was not ended'}"
+
+
+def _gate(status: MigrationStatus) -> list[str]:
+    if status.gate is None or status.gate.next_phase is None:
+        return []
+    verdict = "open" if status.gate.open else "closed"
+    conditions = gate_text(status.gate, status.name)[1:]
+    return [f"The gate to {status.gate.next_phase} is {verdict}:", *conditions]
 
 
 def _rates(status: MigrationStatus) -> list[str]:

@@ -7,6 +7,7 @@ is printed stays one line, and says what it says.
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import orjson
@@ -17,6 +18,24 @@ def shown_plainly(line: str) -> str:
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() else _as_python_writes_it(c) for c in line)
+
+
+def fitted(line: str, columns: int) -> list[str]:
+    """Return a line as a terminal of so many columns shows it: broken at words, and set in.
+
+    A line with a command stays whole, so that it can be copied.
+    """
+    if len(line) <= columns or "dualtable " in line:
+        return [line]
+    inset = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(
+        line,
+        max(20, columns),
+        subsequent_indent=inset,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
 
 
 def json_line(data: dict[str, Any]) -> str:

@@ -41,6 +41,20 @@ def interval(stage: str | None = None, **numbers: Any) -> Interval:
         (Cause.PARTITION, interval(KEY_RANGES)),
         (Cause.NEW_LATENCY, interval(ANSWERS)),
         (Cause.LEASES, interval(PAGES, pages=0.0, segments_held=0, workers=2)),
+        (Cause.LEASES, interval(PAGES, pages=0.0, segments_held=0)),  # of one that was killed
+        (
+            Cause.THROTTLED_TABLE,
+            interval(PAGES, throttles={"TableWriteMaxOnDemandThroughputExceeded": 9.0}),
+        ),
+        (
+            Cause.THROTTLED_TABLE,
+            interval(ANSWERS, throttles={"IndexWriteProvisionedThroughputExceeded": 9.0}),
+        ),
+        (
+            Cause.READ_CAPACITY,
+            interval(PAGES, throttles={"TableReadProvisionedThroughputExceeded": 9.0}),
+        ),
+        (Cause.NEW_LATENCY, interval(PAGES, request_seconds={"new insert": 9.0, "old scan": 1.0})),
         (Cause.EMPTY, interval(PAGES, walked=9_000.0, read_wait_seconds=4.5)),
         (Cause.READ_CAPACITY, interval(PAGES, read_wait_seconds=4.5)),
         (

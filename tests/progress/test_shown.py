@@ -128,7 +128,7 @@ def going(**changes: object) -> MigrationProgress:
         ({"held_back_by": "write ceiling"}, "held back by: write ceiling"),
         (
             {"paused_by": "dualtable pause or rate", "held_back_by": "write ceiling"},
-            "PAUSED by dualtable pause or rate, go on with: dualtable resume shop:migration",
+            "PAUSED by rate, resume with dualtable resume shop:migration",
         ),
         ({"paused_by": "replica lag"}, "PAUSED by replica lag"),
         (
