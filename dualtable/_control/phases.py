@@ -124,6 +124,7 @@ class Requirement(enum.Enum):
     TABLES = "both tables are those that the migration began with"
     ACKNOWLEDGED = "every repository that is alive has acknowledged the phase"
     SETTLED = "the phase has lasted longer than anybody can go by the one before"
+    ONE_TRANSFORM = "every repository that is alive has the same transform as the copy"
     OLD_CODE_GONE = "no process runs that does not use the repository"
     NEVER_WROTE_NEW = "no write has gone to the new table"
     COPIED = "every segment is done"
@@ -133,15 +134,16 @@ class Requirement(enum.Enum):
 
 
 _EVERY_STEP = (Requirement.TABLES, Requirement.ACKNOWLEDGED, Requirement.SETTLED)
+_UNTIL_COPIED = (*_EVERY_STEP, Requirement.ONE_TRANSFORM)
 
 TRANSITIONS = MappingProxyType(
     {
-        (Phase.ROLLING_OUT, Phase.READING_BOTH): (*_EVERY_STEP, Requirement.OLD_CODE_GONE),
+        (Phase.ROLLING_OUT, Phase.READING_BOTH): (*_UNTIL_COPIED, Requirement.OLD_CODE_GONE),
         (Phase.READING_BOTH, Phase.ROLLING_OUT): (*_EVERY_STEP, Requirement.NEVER_WROTE_NEW),
-        (Phase.READING_BOTH, Phase.WRITING_NEW): _EVERY_STEP,
-        (Phase.WRITING_NEW, Phase.MIGRATING): _EVERY_STEP,
+        (Phase.READING_BOTH, Phase.WRITING_NEW): _UNTIL_COPIED,
+        (Phase.WRITING_NEW, Phase.MIGRATING): _UNTIL_COPIED,
         (Phase.MIGRATING, Phase.MIGRATED): (
-            *_EVERY_STEP,
+            *_UNTIL_COPIED,
             Requirement.COPIED,
             Requirement.NO_DEAD_LETTERS,
             Requirement.VERIFIED,

@@ -6,9 +6,9 @@ In reading order:
 - `trial`: what the transform makes of some real items
 - `queries_wait`: whether production can query before the cut-over
 - `creation`: the new table and the control table are made
-- `gates`: what must be so before the next phase, and how it stands
 - `expiry`: by which attribute items shall expire in the new table
 - `facts`: all that a gate is judged from, some items of the old table among it
+- `gates`: what must be so before the next phase, and how it stands
 - `lifecycle`: `Lifecycle`: from phase to phase, one gate after the other
 - `precautions`: what speaks against a copy that could begin
 - `freezing`: nobody writes to the old table, by the table's own policy

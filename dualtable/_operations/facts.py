@@ -8,17 +8,19 @@ shows is so, and what it does not show may be so all the same.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from dualtable._control.milestones import Expiry, Milestones
+from dualtable._control.control_table import Heartbeat
+from dualtable._control.milestones import Dead, Expiry, Milestones, Verification
 from dualtable._control.phases import ROUTES, Phase, Requirement, next_phase, requirements
+from dualtable._control.run_records import Run
+from dualtable._control.segments import Segment
 from dualtable._control.state import State
 from dualtable._dynamodb.gateway import Gateway, TimeToLive
 from dualtable._operations.expiry import Expiries, new_attribute
-from dualtable._operations.gates import Facts
 from dualtable._tasks import run_all
 from dualtable._transforms.migration import Migration
 from dualtable._wire.keys import identity as key_identity
@@ -99,6 +101,31 @@ class Word:
 
     old_code_is_gone: bool = False
     expiry: Expiry | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Facts:
+    """All that gates are judged from, read at one moment after `state`."""
+
+    migration: Migration
+    state: State
+    now: float
+    tables_before: tuple[str, str] | None
+    tables_now: tuple[str | None, str]
+    heartbeats: Sequence[Heartbeat]
+    dead: Sequence[Dead]
+    run: Run | None
+    segments: Sequence[Segment]
+    verification: Verification | None
+    expiries: Expiries | None
+    """None where no gate asks for them."""
+    expiry: Expiry | None
+    """What was decided, by an operator or an earlier step."""
+    sampled: int = 0
+    untouched: int = 0
+    written_without: int = 0
+    """Of a sample of the old table: items, those without a token, those written without one."""
+    old_code_is_gone: bool = False
 
 
 @attrs.define(eq=False)

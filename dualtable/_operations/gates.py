@@ -8,19 +8,18 @@ do about it, in words and in data.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
-from dualtable._control.control_table import Heartbeat
-from dualtable._control.milestones import Dead, Expiry, Verification
+from dualtable._control.milestones import Expiry, Verification
 from dualtable._control.phases import ROUTES, Phase, Requirement, Times, requirements
 from dualtable._control.run_records import Run
-from dualtable._control.segments import Segment, total
-from dualtable._control.state import State
+from dualtable._control.segments import total
 from dualtable._operations.expiry import Expiries
-from dualtable._transforms.migration import Migration
+from dualtable._operations.facts import Facts
+from dualtable._transforms.migration import known_fingerprint
 
 
 class Standing(enum.StrEnum):
@@ -113,31 +112,6 @@ class Gate:
         return any(condition.requirement is requirement for condition in self.closed_by)
 
 
-@attrs.frozen(kw_only=True)
-class Facts:
-    """All that gates are judged from, read at one moment after `state`."""
-
-    migration: Migration
-    state: State
-    now: float
-    tables_before: tuple[str, str] | None
-    tables_now: tuple[str | None, str]
-    heartbeats: Sequence[Heartbeat]
-    dead: Sequence[Dead]
-    run: Run | None
-    segments: Sequence[Segment]
-    verification: Verification | None
-    expiries: Expiries | None
-    """None where no gate asks for them."""
-    expiry: Expiry | None
-    """What was decided, by an operator or an earlier step."""
-    sampled: int = 0
-    untouched: int = 0
-    written_without: int = 0
-    """Of a sample of the old table: items, those without a token, those written without one."""
-    old_code_is_gone: bool = False
-
-
 def judge(facts: Facts, to: Phase | None) -> Gate:
     """Return the gate to a phase.
 
@@ -216,6 +190,29 @@ def _acknowledged(need: Requirement, facts: Facts) -> GateCondition:
         f"{len(missing)} of {len(found)} repositories have not said that they go by"
         f" {facts.state.phase}: {listed}. One that runs says so within {seconds:g} s, once its"
         " operations of the phase before have ended; where a process is dead, declare that"
+    )
+    return GateCondition(need, Standing.UNMET, words, data)
+
+
+def _one_transform(need: Requirement, facts: Facts) -> GateCondition:
+    found = repositories(facts)
+    wanted = known_fingerprint(facts.migration) if facts.run is None else facts.run.fingerprint
+    wanted = wanted or next((each["fingerprint"] for each in found), "")
+    others = [each for each in found if each["fingerprint"] != wanted]
+    data = {"fingerprint": wanted, "repositories": others}
+    if not found:
+        return GateCondition(need, Standing.MET, "no repository is open", data)
+    if not others:
+        words = f"all {len(found)} open repositories go by {wanted}"
+        return GateCondition(need, Standing.MET, words, data)
+    listed = "; ".join(
+        f"{repository_text(each)}, by {each['fingerprint'] or 'one whose source it cannot read'}"
+        for each in others
+    )
+    words = (
+        f"{len(others)} of {len(found)} repositories read and write by another transform than"
+        f" {wanted}: {listed}. Deploy the one to all, or state Migration(version=…) in each where"
+        " the difference does not matter"
     )
     return GateCondition(need, Standing.UNMET, words, data)
 
@@ -366,6 +363,7 @@ _JUDGES: dict[Requirement, Callable[[Requirement, Facts], GateCondition]] = {
     Requirement.TABLES: _tables,
     Requirement.ACKNOWLEDGED: _acknowledged,
     Requirement.SETTLED: _settled,
+    Requirement.ONE_TRANSFORM: _one_transform,
     Requirement.OLD_CODE_GONE: _old_code_gone,
     Requirement.NEVER_WROTE_NEW: _never_wrote_new,
     Requirement.COPIED: _copied,
@@ -378,6 +376,7 @@ _MAY_PASS = frozenset(
     {
         Requirement.ACKNOWLEDGED,
         Requirement.SETTLED,
+        Requirement.ONE_TRANSFORM,
         Requirement.COPIED,
         Requirement.NO_DEAD_LETTERS,
         Requirement.VERIFIED,

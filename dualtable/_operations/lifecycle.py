@@ -19,8 +19,8 @@ from dualtable._control.phases import ROUTES, Phase, Requirement, next_phase, re
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import TimeToLive
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._operations.facts import Observatory, Word
-from dualtable._operations.gates import Facts, Gate, judge, wanted_expiry
+from dualtable._operations.facts import Facts, Observatory, Word
+from dualtable._operations.gates import Gate, judge, wanted_expiry
 from dualtable._transforms.migration import Migration
 from dualtable.errors import DualTableError, GateClosedError, RequestRefusedError
 

@@ -31,15 +31,10 @@ from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Overlay
 from dualtable._production.shadow import Shadow
 from dualtable._transforms.lineage import Lineage
-from dualtable._transforms.migration import Migration, check_range
+from dualtable._transforms.migration import Migration, check_range, known_fingerprint
 from dualtable._transforms.models import Form, Model
 from dualtable._wire.layouts import Layout, identity, layout, short_name
-from dualtable.errors import (
-    DualTableError,
-    MigrationMismatchError,
-    TableNotFoundError,
-    TransformError,
-)
+from dualtable.errors import DualTableError, MigrationMismatchError, TableNotFoundError
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -100,7 +95,7 @@ class Opened(Connected, Generic[Model]):
             control = Control(gateway, self._migration.control_table, self._migration.name)
             await self._check_gated(control)
             watch = await PhaseWatch.open(
-                control, self._clock, self._times, _fingerprint(self._migration)
+                control, self._clock, self._times, known_fingerprint(self._migration)
             )
             stack.push_async_callback(watch.close)
             tables = await self._look_up(gateway, watch, new)
@@ -204,11 +199,3 @@ def called(migration: Migration) -> frozenset[str]:
     """Return all that the migrated table is called by."""
     tables = migration.old, migration.new
     return frozenset([*tables, *map(short_name, tables)])
-
-
-def _fingerprint(migration: Migration) -> str:
-    """Return what the heartbeats say of the transform; nothing where its source is not at hand."""
-    try:
-        return migration.fingerprint
-    except TransformError:
-        return ""

@@ -23,8 +23,8 @@ from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._operations.facts import Observatory, Word
-from dualtable._operations.gates import Facts, Gate, judge, repositories
+from dualtable._operations.facts import Facts, Observatory, Word
+from dualtable._operations.gates import Gate, judge, repositories
 from dualtable._transforms.migration import Migration
 from dualtable._wire.layouts import identity
 from dualtable._wire.types import Description

@@ -227,6 +227,14 @@ class Migration:
         return f"{_STATED}{self.version}" if self.version else fingerprint(self.transform)
 
 
+def known_fingerprint(migration: Migration) -> str:
+    """Return what a transform amounts to; nothing where its source is not at hand."""
+    try:
+        return migration.fingerprint
+    except TransformError:
+        return ""
+
+
 def is_stated(fingerprint: str) -> bool:
     """Tell whether a fingerprint is a version that somebody has stated."""
     return fingerprint.startswith(_STATED)

@@ -89,8 +89,9 @@ class Shop:
         await Migrator(self.plan, **self.connection).run()
         assert (await Verifier(self.plan, **self.connection).run()).ok
 
-    async def beat(self, name: str, phase: Phase, step: int = 0) -> None:
-        beat = Heartbeat(name, phase, self.clock.now(), "host", 7, step, "print")
+    async def beat(self, name: str, phase: Phase, step: int = 0, transform: str = "") -> None:
+        transform = transform or self.plan.fingerprint
+        beat = Heartbeat(name, phase, self.clock.now(), "host", 7, step, transform)
         await self.milestones.beat(beat)
 
     async def closed_by(self, **word: Any) -> set[Requirement]:
@@ -168,11 +169,44 @@ async def test_no_step_before_every_repository_has_acknowledged(phase: Phase, to
         "process": 7,
         "phase": phase.value,
         "age_seconds": 0.0,
-        "fingerprint": "print",
+        "fingerprint": here.plan.fingerprint,
         "acknowledged": False,
         "declared_dead": False,
     }
     assert "frozen on host, process 7" in found.words
+
+
+@at_each_gate
+async def test_no_step_with_two_transforms_in_the_fleet(phase: Phase, to: Phase) -> None:
+    """What one reads of the old table would differ from what another has copied or written.
+
+    From `MIGRATED` on nobody transforms anything, and on the way back old code counts, not ours.
+    """
+    here, word = await before_a_gate(phase), {"to": to, "old_code_is_gone": True}
+    here.settle()
+    step = (await here.milestones.state()).step
+    await here.beat("mended", phase, step, "0123456789abcdef")
+    asks = Requirement.ONE_TRANSFORM in TRANSITIONS[phase, to]
+    assert await here.closed_by(**word) == ({Requirement.ONE_TRANSFORM} if asks else set())
+    assert asks is (phase is not Phase.MIGRATED and to is not Phase.ROLLING_OUT)
+    if asks:
+        found = condition(await here.lifecycle.gate(), Requirement.ONE_TRANSFORM)
+        assert "mended on host, process 7" in found.words
+        assert [each["name"] for each in found.data["repositories"]] == ["mended"]
+        await here.beat("mended", phase, step)
+        assert await here.closed_by(**word) == set()
+
+
+async def test_a_transform_that_nobody_can_read_is_another() -> None:
+    """Its process has the source of what it runs, or says by hand which one it is."""
+    here = await migrating()
+    await here.copy_and_verify()
+    step = (await here.milestones.state()).step
+    beat = Heartbeat("built", Phase.MIGRATING, here.clock.now(), "host", 7, step, "")
+    await here.milestones.beat(beat)
+    assert await here.closed_by() == {Requirement.ONE_TRANSFORM}
+    found = condition(await here.lifecycle.gate(), Requirement.ONE_TRANSFORM)
+    assert "by one whose source it cannot read" in found.words
 
 
 async def test_age_alone_makes_no_repository_dead() -> None:
