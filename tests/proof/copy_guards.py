@@ -39,7 +39,7 @@ from proof.roles import (
     DELETER,
     PUTTER,
 )
-from proof.runs import MADE_ANEW, STANDS_STILL, STANDS_STILL_TWICE
+from proof.runs import MADE_ANEW, STANDS_STILL, STANDS_STILL_AT_AN_INSERT, STANDS_STILL_TWICE
 from proof.tables import CONTROL, MARKS, NEW, OLD, OTHER, WATCHED
 
 
@@ -192,7 +192,7 @@ COPY_GUARDS = (
     Guard(
         "no request leaves for a run while no word counts",
         replaced(Membership, "acting", act_anyway),
-        STANDS_STILL,
+        STANDS_STILL_AT_AN_INSERT,
         "One run at a time",
     ),
     Guard(
@@ -204,7 +204,7 @@ COPY_GUARDS = (
     Guard(
         "who begins anew waits until no word counts",
         begun_beside_others,
-        STANDS_STILL,
+        STANDS_STILL_AT_AN_INSERT,
         "One run at a time",
     ),
     Guard(

@@ -243,6 +243,7 @@ class FinishingCast(RunCast):
 
 STANDS_STILL = RunCast(budget=Budget(freezes=1))
 BEGINS_ANEW_AND_STANDS_STILL = RunCast(budget=Budget(freezes=1), restarts=True)
+STANDS_STILL_AT_AN_INSERT = RunCast(budget=Budget(freezes=1), at=("insert",))
 STANDS_STILL_TWICE = RunCast(budget=Budget(freezes=2), at=("put migrator#", "insert"))
 WAKES_WHEN_FINISHED = FinishingCast(budget=Budget(freezes=1), at=("insert",))
 MADE_ANEW = RunCast(budget=Budget(remakes=1))
