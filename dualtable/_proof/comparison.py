@@ -141,8 +141,10 @@ class Comparison:
             return _Verdict(Kind.MISSING, output.key, source.key, output, reason)
         if marks.is_tombstone(found):
             return _Verdict(Kind.DELETED, output.key, source.key)
-        if marks.token_of(found) is not None:
+        if not marks.is_copy(found):
             return _Verdict(Kind.REWRITTEN, output.key, source.key)
+        if marks.token in found:
+            found = marks.strip(found)
         if self.level == "content" and not equal_items(output.item, found):
             paths = differing_paths(output.item, found)[:MAX_PATHS]
             return _Verdict(Kind.DIFFERENT, output.key, source.key, paths=paths)
@@ -166,7 +168,7 @@ class Comparison:
     def _copied(self, items: Iterable[WireItem]) -> dict[Hashable, WireKey]:
         """Return the keys of those items that production has neither written nor deleted."""
         marks, table = self.lineage.marks, self.new.layout
-        copied = [i for i in items if not marks.is_tombstone(i) and marks.token_of(i) is None]
+        copied = filter(marks.is_copy, items)
         keys = [key_of(item, table.key, table.table) for item in copied]
         return {identity(key): key for key in keys}
 

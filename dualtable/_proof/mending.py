@@ -1,7 +1,8 @@
 """One copied item that differs is copied again, because somebody has asked for it by its key.
 
 The rule: it is put over just the state that was seen, and only where that is a copy; what
-production has written or deleted is production's.
+production has written or deleted is production's. It carries a token, by which whoever has read the
+state before notices: a copy without one is taken for the copy that it was.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ async def mend(gateway: Gateway, lineage: Lineage, key: WireKey) -> list[str]:
         raise ConditionFailedError(
             f"{plain(key)} is not in {table}; dualtable verify --repair copies what is missing"
         )
-    if lineage.marks.is_tombstone(found) or lineage.marks.token_of(found) is not None:
+    if not lineage.marks.is_copy(found):
         raise ConditionFailedError(
             f"production has written or deleted {plain(key)} in {table}; it stays as it is"
         )
-    if paths := differing_paths(wanted, found):
+    if paths := differing_paths(wanted, lineage.marks.strip(found)):
         await _put_over(gateway, table, wanted, found, lineage.marks)
     return paths
 
@@ -60,7 +61,7 @@ async def _put_over(
     gateway: Gateway, table: str, item: WireItem, seen: WireItem, marks: Marks
 ) -> None:
     try:
-        await gateway.put(table, item, _still(seen, marks))
+        await gateway.put(table, marks.copied_again(item), _still(seen, marks))
     except ConditionFailed:
         raise ConcurrentUpdateError(
             f"an item of {table} was written to meanwhile, and stays as it is; look at it again"
@@ -72,6 +73,7 @@ def _still(seen: WireItem, marks: Marks) -> Condition:
     names = {f"#a{number}": name for number, name in enumerate(seen)}
     values = {f":a{number}": value for number, value in enumerate(seen.values())}
     marked = {"#tombstone": marks.tombstone, "#token": marks.token}
+    lacking = {name: mark for name, mark in marked.items() if mark not in seen}
     equal = [f"{name} = :{name[1:]}" for name in names]
-    unmarked = [f"attribute_not_exists({name})" for name in marked]
-    return Condition(" AND ".join(equal + unmarked), names | marked, values)
+    unmarked = [f"attribute_not_exists({name})" for name in lacking]
+    return Condition(" AND ".join(equal + unmarked), names | lacking, values)

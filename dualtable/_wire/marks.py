@@ -20,12 +20,17 @@ def new_token() -> str:
     return secrets.token_urlsafe(12)
 
 
+_COPIED = "copied:"
+"""What the token of a copy that has been mended begins with; no `new_token` has a colon."""
+
+
 @attrs.frozen
 class Marks:
     """The two attributes that the library owns in the new table, by their names.
 
     A tombstone is the key and the tombstone marker and nothing else, so that it drops out of every
-    index. The write token is on every item that a repository has written.
+    index. The write token is on every item that a repository has written; and on a copy that has
+    been put over another one, since whoever has read that one would not notice it otherwise.
     """
 
     tombstone: str
@@ -44,9 +49,18 @@ class Marks:
         return {**item, self.token: {"S": token}}
 
     def token_of(self, item: Mapping[str, WireValue]) -> str | None:
-        """Return the write token of an item; None for one that was copied."""
+        """Return the write token of an item; None for one that was copied, and not mended."""
         value = item.get(self.token)
         return None if value is None else str(value.get("S"))
+
+    def copied_again(self, item: WireItem) -> WireItem:
+        """Return a copy that is to be put over another one."""
+        return self.stamp(item, _COPIED + new_token())
+
+    def is_copy(self, item: Mapping[str, WireValue]) -> bool:
+        """Tell whether production has neither written nor deleted the item."""
+        token = self.token_of(item)
+        return not self.is_tombstone(item) and (token is None or token.startswith(_COPIED))
 
     def strip(self, item: Mapping[str, WireValue]) -> WireItem:
         """Return a copy of the item without the library's attributes."""

@@ -84,6 +84,7 @@ WRITTEN = _world("written, old has it", _STAMPED, _WRITTEN, since=Phase.WRITING_
 DELETED = _world("deleted, old has it", _OLD, _WRITTEN, tombstone(), since=Phase.WRITING_NEW)
 ONLY_NEW = _world("only new has it", None, _WRITTEN, since=Phase.WRITING_NEW)
 COPIED = _world("copied", _OLD, _COPIED, since=Phase.MIGRATING)
+DAMAGED = _world("copied, and damaged since", _OLD, wire(["damaged"]), since=Phase.MIGRATING)
 PLACED = _world("old has it, in an index", _OLD | codec.encode(placed({})), until=Phase.MIGRATING)
 ENTRY_WORLDS = (OLD_HAS_IT, STAMPED, NOWHERE, WRITTEN, DELETED, ONLY_NEW, COPIED)
 

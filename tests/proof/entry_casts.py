@@ -14,6 +14,7 @@ import attrs
 
 from dualtable import Phase
 from proof.entry import (
+    DAMAGED,
     DELETED,
     NOWHERE,
     OLD_HAS_IT,
@@ -26,7 +27,7 @@ from proof.entry import (
     moving,
 )
 from proof.moves import Budget
-from proof.old_code import OLD_CODE, SWEEPER
+from proof.old_code import MENDER, OLD_CODE, SWEEPER
 from proof.pages import BESIDE, INDEX_PAGER, REST_OF_SCAN, SCANNERS, first
 from proof.pairs import PAIRED
 from proof.roles import (
@@ -64,6 +65,7 @@ def every_entry_cast() -> Iterator[EntryCast]:
     yield from beside(SOME, ENTRY_ROLES, (RB, WN), (OLD_HAS_IT, NOWHERE, DELETED))
     yield from beside(CORE, SOME, (WN, MI), migrators=1)
     yield from beside(ENTRY_ROLES, CORE, (MI, MD))
+    yield from beside([MENDER], ENTRY_ROLES, (MI, MI), (DAMAGED, OLD_HAS_IT, DELETED))
     yield from beside((*CORE, SWEEPER), ENTRY_ROLES, (MD, FI))
     yield from _whose_responses_are_lost()
     yield from _of_two_keys()

@@ -22,9 +22,11 @@ from dualtable._production.logical import LogicalTable
 from dualtable._production.old_writes import OldWrites
 from dualtable._production.overlay import Overlay
 from dualtable._production.reads import LogicalReads
+from dualtable._proof import mending
 from proof.entry import (
     BARE,
     COPIED,
+    DAMAGED,
     NOWHERE,
     OLD_HAS_IT,
     WRITTEN,
@@ -33,7 +35,7 @@ from proof.entry import (
     entry,
 )
 from proof.moves import Budget
-from proof.old_code import OLD_ADDER, OLD_DELETER, OLD_PUTTER, OldCode
+from proof.old_code import MENDER, OLD_ADDER, OLD_DELETER, OLD_PUTTER, OldCode
 from proof.pairs import APPENDER_TO_BOTH, SEER_OF_BOTH
 from proof.removals import ANYTHING, Guard, replaced
 from proof.roles import (
@@ -283,5 +285,11 @@ ENTRY_GUARDS = (
         replaced(Overlay, "_same", token_alone),
         mix((UPDATER, MI), (DELETER, MI), world=COPIED),
         "I4",
+    ),
+    Guard(
+        "a copy is mended over just the state that was seen",
+        replaced(mending, "_still", lambda *_: ANYTHING),
+        entry(Part((MENDER,)), Part((PUTTER,), MI), world=DAMAGED),
+        "Linearizability",
     ),
 )

@@ -11,12 +11,14 @@ from typing import Any
 
 import attrs
 
+from dualtable import Verifier
 from dualtable._dynamodb.gateway import ConditionFailed
 from dualtable._expressions.texts import Condition, Update
 from dualtable._wire import codec
+from dualtable.errors import ConcurrentUpdateError, ConditionFailedError
 from proof.history import Answer, Key, Logical, Role
 from proof.roles import apart, removed, replaced, seen, when
-from proof.tables import MARKS, NEW, OLD, in_old
+from proof.tables import MARKS, NEW, OLD, ROLLING, in_old
 
 
 @attrs.frozen
@@ -102,6 +104,20 @@ async def sweep(gateway: Any, key: Key, word: str) -> Answer:
     return "done"
 
 
+async def mend(gateway: Any, key: Key, word: str) -> Answer:
+    """Copy an item again that differs from what it was made of, as an operator asks for it."""
+    verifier = Verifier(ROLLING, gateway=gateway)
+    try:
+        paths = await verifier.repair_key(key)
+    except (ConditionFailedError, ConcurrentUpdateError):
+        return "left"
+    return "mended" if paths else "left"
+
+
+def _mended(state: Logical, word: str) -> tuple[Logical, Answer]:
+    return (("old", "@n"), "mended") if state == ("damaged",) else (state, "left")
+
+
 OLD_PUTTER = OldCode("old code's put", put, replaced)
 OLD_FOUNDER = OldCode(
     "old code's put if absent",
@@ -114,6 +130,7 @@ OLD_WRITER = OldCode("old code's change", rewrite, _rewritten)
 OLD_NOTER = OldCode("old code's note", note, lambda state, _: (state, "done"))
 OLD_READER = OldCode("old code's get", read, seen, reads=True)
 SWEEPER = Bare("sweep", sweep, lambda state, _: (state, "done"))
+MENDER = Bare("repair", mend, _mended)
 OLD_CODE: Sequence[OldCode] = (
     OLD_PUTTER,
     OLD_FOUNDER,

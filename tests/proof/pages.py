@@ -7,6 +7,7 @@ scan is no snapshot. But its key comes once, and where it is there all the time,
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -16,19 +17,24 @@ from proof.history import Answer, Key, Repository, Role
 from proof.moves import OPERATION
 from proof.pairs import OTHER_DELETER, Pair
 from proof.roles import DELETER, PUTTER, only, replaced, seen
-from proof.tables import INDEX, other_of
+from proof.tables import INDEX, other_of, placed
 
 
-async def by_pages(page: Callable[[str | None], Any]) -> list[dict[str, Any]]:
-    """Read one item a page, from token to token."""
+async def by_pages(
+    page: Callable[[Any], Any], place: Callable[[Any], Any] = attrgetter("token")
+) -> list[dict[str, Any]]:
+    """Read one item a page, from token to token, or from key to key."""
     found: list[dict[str, Any]] = []
-    token = None
+    last = None
     while True:
-        items = page(token)
+        items = page(last)
         found += [item async for item in items]
-        token = items.token
-        if token is None:
+        last = place(items)
+        if last is None:
             return found
+
+
+_KEY = attrgetter("last_key")
 
 
 def of_one(key: Key, found: list[dict[str, Any]]) -> Answer:
@@ -56,6 +62,21 @@ async def scan_other(repository: Repository, key: Key, word: str) -> Answer:
     return of_one(other_of(key), await scanned(repository))
 
 
+async def scan_by_keys(repository: Repository, key: Key, word: str) -> Answer:
+    found = await by_pages(
+        lambda last: repository.scan(limit=1, consistent_read=True, after=last), _KEY
+    )
+    return of_one(key, found)
+
+
+async def query_by_keys(repository: Repository, key: Key, word: str) -> Answer:
+    condition = conditions.Key("group").eq(key["group"])
+    found = await by_pages(
+        lambda last: repository.query(condition, limit=1, consistent_read=True, after=last), _KEY
+    )
+    return of_one(key, found)
+
+
 async def query(repository: Repository, key: Key, word: str) -> Answer:
     return of_one(key, await queried(repository, key, descending=True))
 
@@ -69,6 +90,11 @@ async def query_index(repository: Repository, key: Key, word: str) -> Answer:
     return only(
         await by_pages(lambda t: repository.query(condition, index=INDEX, limit=1, token=t))
     )
+
+
+async def put_in_place(repository: Repository, key: Key, word: str) -> Answer:
+    await repository.put(placed({**key, "log": [word]}))
+    return "done"
 
 
 async def scan_on(repository: Repository, key: Key, word: str) -> Answer:
@@ -111,13 +137,16 @@ def put_second(state: Pair, word: str) -> tuple[Pair, Answer]:
 
 SCANNER = Role("scan by pages", scan, seen_first)
 OTHER_SCANNER = Role("scan by pages for the other", scan_other, seen_second)
+KEY_SCANNER = Role("scan from key to key", scan_by_keys, seen_first)
+KEY_QUERIER = Role("query from key to key", query_by_keys, seen_first)
 QUERIER = Role("query by pages", query, seen_first)
 OTHER_QUERIER = Role("query by pages for the other", query_other, seen_second)
 INDEX_PAGER = Role("query of an index by pages", query_index, seen, reads=True, eventual=True)
+PLACER = Role("put in its place", put_in_place, replaced)
 REST_OF_SCAN = Role("the rest of a scan", scan_on, seen_first)
 OTHER_PUTTER = Role("put the other", put_other, put_second)
 
-SCANNERS = (SCANNER, OTHER_SCANNER)
-QUERIERS = (QUERIER, OTHER_QUERIER)
+SCANNERS = (SCANNER, OTHER_SCANNER, KEY_SCANNER)
+QUERIERS = (QUERIER, OTHER_QUERIER, KEY_QUERIER)
 BESIDE = (first(PUTTER), first(DELETER), OTHER_PUTTER, OTHER_DELETER)
 """Who writes between the pages; a migrator copies too."""

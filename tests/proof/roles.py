@@ -108,6 +108,10 @@ async def put(repository: Repository, key: Key, word: str) -> Answer:
     return "done"
 
 
+async def put_and_return(repository: Repository, key: Key, word: str) -> Answer:
+    return logical_of(await repository.put({**key, "log": [word]}, return_old=True))
+
+
 async def batch_put(repository: Repository, key: Key, word: str) -> Answer:
     await repository.batch_put([{**key, "log": [word]}])
     return "done"
@@ -190,6 +194,12 @@ async def transact(repository: Repository, key: Key, word: str) -> Answer:
     return "done"
 
 
+async def transact_once(repository: Repository, key: Key, word: str) -> Answer:
+    change = Update(key, APPEND, names={"#l": "log"}, values=appending(word))
+    await repository.transact_write([change], client_token=f"token of {word}")
+    return "done"
+
+
 async def read(repository: Repository, key: Key, word: str) -> Answer:
     return logical_of(await repository.get(key, consistent_read=True))
 
@@ -253,6 +263,7 @@ async def look(repository: Repository, key: Key, word: str) -> Answer:
 UPDATER = Role("update", update, when(_is_there, added, "not found"), updates=True)
 CREATOR = Role("update or create", create, added, updates=True)
 PUTTER = Role("put", put, replaced)
+EXCHANGER = Role("put, return old", put_and_return, lambda state, word: ((word,), state))
 BATCH_PUTTER = Role("batch put", batch_put, replaced)
 FOUNDER = Role(
     "put if absent", put_if_absent, when(lambda state: state is None, replaced, "exists")
@@ -283,6 +294,11 @@ LONG_APPENDER = Role(
 )
 REMOVER = Role("update item that takes away", take_away, lambda state, _: (state, "done"))
 TRANSACTOR = Role("transaction", transact, lambda state, word: (added(state, word)[0], "done"))
+TOKEN_TRANSACTOR = Role(
+    "transaction with a token",
+    transact_once,
+    lambda state, word: (added(state, word)[0], "done"),
+)
 READER = Role("get strongly", read, seen, reads=True)
 GLANCER = Role("get", glance, seen, reads=True, eventual=True)
 GLANCERS = Role("batch get", glance_at_several, seen, reads=True, eventual=True)
@@ -301,6 +317,7 @@ CORE = (UPDATER, CREATOR, PUTTER, FOUNDER, DELETER, READER, GLANCER)
 ROLES = (
     *CORE,
     CONDITIONAL_PUTTER,
+    EXCHANGER,
     TAKER,
     CONDITIONAL_DELETER,
     APPENDER,
@@ -308,6 +325,7 @@ ROLES = (
     LONG_APPENDER,
     REMOVER,
     TRANSACTOR,
+    TOKEN_TRANSACTOR,
     SNAPSHOT,
     QUERIER,
     SCANNER,

@@ -29,8 +29,8 @@ from proof.stage import LEASE_SECONDS, Stage
 from proof.tables import CONTROL, MIGRATION, NEW, OLD, WATCHED, create_tables, record_named
 
 FIRST, SECOND = "migrator-1", "migrator-2"
-_MOST_STEPS = 150  # a whole run takes about forty
-_STANDS = (("for a moment", 0.0), ("for long", LEASE_SECONDS + 1))
+_MOST_STEPS = 250  # a whole run takes some forty, and as many again to find out who is gone
+MOMENT, LONG = ("for a moment", 0.0), ("for long", LEASE_SECONDS + 1)
 CHANGED = attrs.evolve(MIGRATION, version="2")
 
 
@@ -40,7 +40,9 @@ class RunStage(Stage):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.still = False
+        self.second_has_run = False
         self.at: Sequence[str] = ()
+        self.stands: Sequence[tuple[str, float]] = ()
         self.stood_still, self.goes_on = asyncio.Event(), asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
@@ -71,7 +73,8 @@ class RunStage(Stage):
     def _visible_moves(self) -> list[Move]:
         moves = super()._visible_moves()
         if self.still:
-            lasts = self.at and not self.budget.freezes and moves
+            works = moves or not self.second_has_run
+            lasts = self.at and not self.budget.freezes and works
             going_on = [] if lasts else [Move("it goes on", self._go_on)]
             return [*(moves or self._time_passes()), *going_on]
         return (self._of_first() or moves) + self._events()
@@ -88,7 +91,7 @@ class RunStage(Stage):
         calls = [call for call in self.pending if call.actor == FIRST]
         moves = []
         if self.budget.freezes and any(map(self._may_stand_at, calls)):
-            for text, seconds in _STANDS[: 1 if self.at else 2]:
+            for text, seconds in self.stands:
                 moves.append(Move(f"{FIRST} stands still {text}", partial(self._freeze, seconds)))
         if self.budget.remakes and calls and not self._has_looked():
             moves.append(Move("the new table is made anew", self._remake))
@@ -140,7 +143,8 @@ class RunCast(Cast):
     """The first one begins anew, too."""
     at: Sequence[str] = ()
     """Before which calls it stands still, one after the other, the last time until the other one
-    has nothing more to do; before any if none is named."""
+    has run to its end; before any if none is named."""
+    stands: Sequence[tuple[str, float]] = (MOMENT, LONG)
     stage_class = RunStage
 
     @property
@@ -156,7 +160,7 @@ class RunCast(Cast):
 
     async def play(self, stage: Stage) -> None:
         assert isinstance(stage, RunStage)
-        stage.at = self.at
+        stage.at, stage.stands = self.at, self.stands
         await self._set(stage)
         stage.playing = True
         first = asyncio.create_task(self._first(stage))
@@ -200,6 +204,7 @@ class RunCast(Cast):
                 await stage.sleep(LEASE_SECONDS + 1)
             else:
                 stage.history.reports.append(report)
+                stage.second_has_run = True
                 return
 
 
@@ -237,15 +242,18 @@ class FinishingCast(RunCast):
         await asyncio.wait([first, waiting], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         await _migrator(stage, SECOND, MIGRATION, restart=False).run()
+        stage.second_has_run = True
         gateway: Any = StageGateway(stage, "operator")
         await go_to_the_end(self, stage, gateway)
 
 
 STANDS_STILL = RunCast(budget=Budget(freezes=1))
 BEGINS_ANEW_AND_STANDS_STILL = RunCast(budget=Budget(freezes=1), restarts=True)
-STANDS_STILL_AT_AN_INSERT = RunCast(budget=Budget(freezes=1), at=("insert",))
-STANDS_STILL_TWICE = RunCast(budget=Budget(freezes=2), at=("put migrator#", "insert"))
-WAKES_WHEN_FINISHED = FinishingCast(budget=Budget(freezes=1), at=("insert",))
+STANDS_STILL_AT_AN_INSERT = RunCast(budget=Budget(freezes=1), at=("insert",), stands=[MOMENT])
+STANDS_STILL_TWICE = RunCast(
+    budget=Budget(freezes=2), at=("put migrator#", "insert"), stands=[MOMENT]
+)
+WAKES_WHEN_FINISHED = FinishingCast(budget=Budget(freezes=1), at=("insert",), stands=[LONG])
 MADE_ANEW = RunCast(budget=Budget(remakes=1))
 RUN_CASTS = (
     STANDS_STILL,

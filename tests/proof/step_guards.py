@@ -23,9 +23,9 @@ from proof import operators
 from proof.copy_guards import act_anyway
 from proof.entry import COPIED, STAMPED, Part, indexed, moving
 from proof.old_code import OLD_PUTTER, OLD_WRITER
-from proof.pages import INDEX_PAGER
+from proof.pages import INDEX_PAGER, PLACER
 from proof.removals import Guard, everywhere, replaced
-from proof.roles import COPIER, DELETER, LOOKER, READER, UPDATER
+from proof.roles import DELETER, LOOKER, READER, UPDATER
 from proof.runs import WAKES_WHEN_FINISHED
 
 RO, RB, WN, MI, MD, FI = Phase
@@ -103,7 +103,7 @@ BROKEN = {WN: "I4", MI: "I5", FI: "I"}
 NEWCOMER = moving(Part((UPDATER,), RB, late=True, slow=True), steps=(WN, MI), by_time=True)
 OLD_CODE_LEFT = moving(Part((OLD_PUTTER,)), Part((UPDATER,), RO, late=True), steps=(RB, WN))
 PAGES_ON = indexed(
-    Part((INDEX_PAGER,), MI), Part((LOOKER,), MI), Part((COPIER,), MI, 1), steps=(MD,)
+    Part((INDEX_PAGER,), MI), Part((LOOKER,), MI), Part((PLACER,), MI, 1), steps=(MD,)
 )
 BACK_AND_FORTH = moving(
     Part((UPDATER,), RB),

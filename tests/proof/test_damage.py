@@ -288,12 +288,33 @@ async def test_what_differs_is_mended_by_its_key_alone() -> None:
     assert await verifier.repair_key(orders.key(8)) == ("note",)
     assert await verifier.repair_key(orders.key(8)) == ()
     assert (await verified(gateway)).ok
+    await change(PLAN.new, 8, truncated)(gateway)
+    assert (await verified(gateway)).different == 1
+    assert await verifier.repair_key(orders.key(8)) == ("note",)
     for number, words in ((50, "production has written"), (51, "production"), (999, "no item of")):
         with pytest.raises(ConditionFailedError, match=words):
             await verifier.repair_key(orders.key(number))
     await vanish(PLAN.new, 9)(gateway)
     with pytest.raises(ConditionFailedError, match="--repair copies what is missing"):
         await verifier.repair_key(orders.key(9))
+
+
+async def test_an_update_of_the_damaged_copy_notices_that_it_was_mended() -> None:
+    """I4: a copy without a token is taken for the one that was read, so a mended one has one."""
+    gateway = await world(200)
+    await change(PLAN.new, 8, truncated)(gateway)
+    seen: list[Any] = []
+
+    async def note(item: dict[str, Any]) -> dict[str, Any]:
+        seen.append(item["note"])
+        if len(seen) == 1:
+            await Verifier(PLAN, gateway=gateway).repair_key(orders.key(8))
+        return {**item, "shipped": True}
+
+    async with DualTableRepository(PLAN, gateway=gateway) as repository:
+        after = await repository.update(orders.key(8), note)
+    assert len(seen) == 2
+    assert after["note"] == seen[1] != seen[0]
 
 
 @pytest.mark.parametrize("write", ["by production", "past it", "deleted"])
