@@ -13,6 +13,7 @@ from dualtable._control.phases import Times
 from dualtable._dynamodb.connect import Connection, Wrap, check_connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import OnRetry, RetryPolicy
+from dualtable._metrics import Metrics
 from dualtable._transforms.migration import Migration
 from dualtable.errors import DualTableError
 
@@ -30,6 +31,7 @@ class Connected:
         self._clock = clock or SystemClock()
         self._connection = connection
         self._times = Times(migration.settle_seconds)
+        self._metrics = Metrics.of(migration.name)
 
     def _connect(
         self,

@@ -159,6 +159,11 @@ class PhaseWatch:
     def _is_stale(self, sighting: Sighting) -> bool:
         return self._age(sighting) > self._times.stale_seconds
 
+    @property
+    def age_seconds(self) -> float:
+        """How old what is known of the phase is."""
+        return self._age(self._latest)
+
     def _age(self, sighting: Sighting) -> float:
         return sighting.age_seconds(self._clock.monotonic(), self._clock.now())
 

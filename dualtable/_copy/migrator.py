@@ -39,7 +39,7 @@ from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._events.folder import events_folder
-from dualtable._events.measured import measured
+from dualtable._events.metering import IntervalMeter, metered
 from dualtable._events.recorder import Recorder
 from dualtable._events.requests import Requests, roles
 from dualtable._sharing.board import Board, ControlBoard, MemoryBoard, name_of_migrator
@@ -199,8 +199,9 @@ class Migrator(Connected):
             GatewayError: DynamoDB refused a request or stayed out of reach; what is settled stays.
         """
         retries, requests = Retries(), Requests(roles(self._migration))
-        heard = measured(requests, self._clock)
-        async with self._connect(ONE_OFF, retries.note, heard) as gateway:
+        by = self._metrics, "migrator", self._migration, self._clock
+        heard = metered(*by, requests, on_retry=retries.note)
+        async with self._connect(ONE_OFF, *heard) as gateway:
             with stopping_on(stop_on, self.stop), heap_set_aside():
                 tables = await self._described(gateway, retries, requests)
                 return await (self._rehearse(tables) if self._dry_run else self._copy(tables))
@@ -336,7 +337,8 @@ class Migrator(Connected):
                 "dead_letters": str(self._dead_letters.path),
             },
         )
-        return Recorder(self._clock, told.so_far, file).telling()
+        meter = None if self._metrics is None else IntervalMeter(self._metrics)
+        return Recorder(self._clock, told.so_far, file, meter).telling()
 
     def _run(self, tables: _Tables, board: Board, destination: Destination | None) -> Run:
         reads = tables.paces.reads

@@ -7,9 +7,11 @@ In reading order:
 - `requests`: what is heard of requests, added up
 - `recorder`: tells of a run every few seconds
 - `file`: the event file of one run, which no disk stops and no time makes large
+- `metering`: from what is heard and told to metrics
+- `operations`: what a repository measures
 - `reading`: event files, read
 - `verdict`: what held a run back
 - `folder`: where the events of a migration are
 
-May know: `_sharing`, `_dynamodb`, `_transforms`, `_wire`, `errors`, `_clock`.
+May know: `_sharing`, `_control`, `_dynamodb`, `_transforms`, `_wire`, and what lies below.
 """

@@ -7,7 +7,7 @@ beginning.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Self, TypeVar
@@ -25,6 +25,8 @@ from dualtable._dynamodb.gateway import (
     Gateway,
 )
 from dualtable._dynamodb.retry import PRODUCTION
+from dualtable._events.metering import metered
+from dualtable._events.operations import Meter
 from dualtable._home import Home, stays
 from dualtable._production.exchange import Exchange
 from dualtable._production.logical import LogicalTable
@@ -49,11 +51,12 @@ def operation(
     @wraps(method)
     async def counted(self: _Self, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         watch = self._watch
-        step = await watch.begin()
-        try:
-            return await method(self, *args, **kwargs)
-        finally:
-            watch.end(step)
+        with nullcontext() if self._meter is None else self._meter.operation(method.__name__):
+            step = await watch.begin()
+            try:
+                return await method(self, *args, **kwargs)
+            finally:
+                watch.end(step)
 
     return counted  # type: ignore[return-value] # functools.wraps says less than it does
 
@@ -79,6 +82,7 @@ class Opened(Connected, Generic[Model]):
         check_range("shadow_share", shadow_share, 0, 1, optional=False)
         self._shadow_share = shadow_share
         self._shadow: Shadow | None = None
+        self._meter: Meter | None = None
         self._stack = AsyncExitStack()
         self._opened: tuple[LogicalTable, Exchange[Model]] | None = None
         self._home: Home | None = None
@@ -89,7 +93,7 @@ class Opened(Connected, Generic[Model]):
             raise DualTableError("the repository is open already")
         home = Home.here("the repository")
         async with AsyncExitStack() as stack:
-            gateway = await stack.enter_async_context(self._connect(PRODUCTION))
+            gateway = await stack.enter_async_context(self._measured())
             # First, because a wrong endpoint shows soonest there.
             new = layout(await gateway.describe_table(self._migration.new))
             control = Control(gateway, self._migration.control_table, self._migration.name)
@@ -102,6 +106,7 @@ class Opened(Connected, Generic[Model]):
             if tables.shadow is not None:
                 stack.push_async_callback(tables.shadow.close)
             self._shadow = tables.shadow
+            self._meter = tables.meter
             self._opened = (
                 tables,
                 Exchange(tables.new, tables.marks, self._form, called(self._migration)),
@@ -120,6 +125,11 @@ class Opened(Connected, Generic[Model]):
         self._check_home()
         self._opened = self._home = None
         await self._stack.__aexit__(kind, error, trace)
+
+    def _measured(self) -> AbstractAsyncContextManager[Gateway]:
+        """Open the port; where there are metrics, they hear of requests and retries."""
+        heard = metered(self._metrics, "repository", self._migration, self._clock)
+        return self._connect(PRODUCTION, *heard)
 
     async def _look_up(self, gateway: Gateway, watch: PhaseWatch, new: Layout) -> LogicalTable:
         migration = self._migration
@@ -141,6 +151,7 @@ class Opened(Connected, Generic[Model]):
             sighting=sighting,
             one_round_trip=self._one_round_trip,
             copy_on_read=self._copy_on_read,
+            meter=Meter.of(self._metrics, watch, self._clock),
             shadow=Shadow(gateway, lineage, self._shadow_share) if self._shadow_share else None,
         )
 

@@ -23,6 +23,7 @@ from dualtable._dynamodb.gateway import (
     Gateway,
     batches,
 )
+from dualtable._events.operations import Meter
 from dualtable._production.copy_on_read import copy_on_read
 from dualtable._production.overlay import Origin, Overlay, Seen
 from dualtable._production.shadow import Shadow
@@ -64,6 +65,7 @@ class LogicalReads:
     sighting: Sighting
     one_round_trip: bool = False
     copy_on_read: bool = False
+    meter: Meter | None = None
     shadow: Shadow | None = None
 
     @property
@@ -224,6 +226,8 @@ class LogicalReads:
             return {}
         found = await self.fetch(self.new, keys, consistent_read=consistent_read)
         doubtful = {name: key for name, key in keys.items() if name not in found}
+        if self.meter is not None and not consistent_read:
+            self.meter.confirmed(len(doubtful))
         if doubtful and not consistent_read:
             found |= await self.fetch(self.new, doubtful, consistent_read=True)
         return found
@@ -250,6 +254,8 @@ class LogicalReads:
     async def _newer(self, keys: Keys, yielded: Found) -> Found:
         """Return what `new` has of those keys for which `old` yields something."""
         doubtful = {identity(keys[name]): keys[name] for name in yielded}
+        if self.meter is not None:
+            self.meter.confirmed(len(doubtful))
         found = await self.fetch(self.new, doubtful, consistent_read=True)
         identities = {name: identity(keys[name]) for name in yielded}
         return {name: found[each] for name, each in identities.items() if each in found}
@@ -262,6 +268,8 @@ class LogicalReads:
         """Read the old item that each of the new keys leads to."""
         old_keys = {name: self.lineage.old_key(key) for name, key in keys.items()}
         wanted = {identity(key): key for key in old_keys.values() if key is not None}
+        if self.meter is not None and self.route.asks_new:
+            self.meter.fell_back(len(wanted))
         olds = await self.fetch(self.old, wanted, consistent_read=consistent_read)
         return {
             name: Origin(key, None if key is None else olds.get(identity(key)))

@@ -12,6 +12,7 @@ In reading order:
 - `repair`: copies what is missing
 - `mending`: copies again what differs, by its key
 - `reporting`: from what was found in all segments to the report
+- `metering`: what was found, as metrics
 - `sampling`: a quick look at some items, and what follows for all
 - `recording`: what a gate gets to know of it
 

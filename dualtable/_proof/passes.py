@@ -53,6 +53,8 @@ class Passes:
     async def work(self, *aides: Coroutine[Any, Any, None]) -> None:
         """Return when every segment is done, by this process or others, or it is stopped."""
         await self.crew.work(self._compare_segment, *aides)
+        if self.observer is not None:
+            self.observer(self.report())
 
     def check(self) -> None:
         """Raise what has stopped it, if anything has."""

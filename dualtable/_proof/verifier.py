@@ -26,10 +26,12 @@ from dualtable._control.inherited import check_marks
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._events.metering import metered
 from dualtable._proof.comparison import Comparison
 from dualtable._proof.estimate import Estimate
 from dualtable._proof.findings import Findings, Level, VerificationReport
 from dualtable._proof.mending import mend
+from dualtable._proof.metering import findings_measured
 from dualtable._proof.passes import Passes
 from dualtable._proof.reader import Reader
 from dualtable._proof.recording import record
@@ -159,7 +161,9 @@ class Verifier(Connected):
             GatewayError: DynamoDB refused a request or stayed out of reach; what is settled stays.
         """
         retries = Retries()
-        async with self._connect(ONE_OFF, retries.note) as gateway:
+        by = self._metrics, "verifier", self._migration, self._clock
+        heard = metered(*by, on_retry=retries.note)
+        async with self._connect(ONE_OFF, *heard) as gateway:
             with stopping_on(stop_on, self.stop), heap_set_aside():
                 return await self._verify(await self._described(gateway, retries), only)
 
@@ -363,7 +367,7 @@ class Verifier(Connected):
             ),
             copied=copied.segments if copied.tells_of(run) else (),
             page_items=estimate.page_items(self._concurrency),
-            observer=self._observer,
+            observer=findings_measured(self._metrics, self._observer),
         )
 
     def _repairs(self, tables: _Tables, membership: Membership) -> Repairs:

@@ -462,6 +462,7 @@ def test_every_command_answers_as_its_schema_says(settled: Shop) -> None:
         run(settled.capsys, "list", "--control-table", settled.plan.control_table, "--json"),
         run(settled.capsys, "check-code", "job.py", "--table", settled.plan.old, "--json"),
         *(settled.run(command, "--json") for command in ("create", "plan", "status", "migrate")),
+        settled.run("report", "--json"),
         *(settled.run(command, "--json") for command in ("pause", "resume", "rate", "freeze")),
         settled.run("freeze", "--undo", "--json"),
         settled.run("try", "--sample", "5", "--json"),

@@ -1,0 +1,146 @@
+"""From what is heard and told to metrics.
+
+The rule: an interval becomes a handful of measurements, and a request one; nothing is asked for
+that is not counted anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dualtable._clock import Clock
+from dualtable._dynamodb.connect import Wrap
+from dualtable._dynamodb.retry import OnRetry
+from dualtable._events.interval import Interval
+from dualtable._events.measured import Listener, measured
+from dualtable._events.requests import roles
+from dualtable._events.verdict import held_back_by
+from dualtable._metrics import Metrics
+from dualtable._transforms.migration import Migration
+from dualtable.errors import RetryableError
+
+
+class RequestMeter:
+    """Measures each request of a repository, a migrator or a verifier."""
+
+    def __init__(self, metrics: Metrics, user: str, migration: Migration) -> None:
+        self._metrics = metrics
+        self._user = user
+        self._roles = roles(migration)
+        self._attributes: dict[tuple[str, str, str], dict[str, str]] = {}
+
+    def __call__(
+        self, operation: str, table: str, asked: Mapping[str, Any], seconds: float, outcome: Any
+    ) -> None:
+        error = type(outcome).__name__ if isinstance(outcome, Exception) else ""
+        path = operation, table, error
+        attributes = self._attributes.get(path)
+        if attributes is None:
+            attributes = self._attributes[path] = self._made(*path)
+        self._metrics.note_of("dualtable.request.duration", seconds, attributes)
+
+    def _made(self, operation: str, table: str, error: str) -> dict[str, str]:
+        role = self._roles.get(table, "several")
+        failed = {"error_type": error} if error else {}
+        return self._metrics.attributes(user=self._user, operation=operation, table=role, **failed)
+
+
+def _retries_counted(metrics: Metrics | None, user: str, on_retry: OnRetry) -> OnRetry:
+    """Return what hears of each further try, and counts it."""
+    if metrics is None:
+        return on_retry
+
+    def noted(error: RetryableError) -> None:
+        on_retry(error)
+        metrics.note("dualtable.retries", 1, user=user, reason=type(error).__name__)
+
+    return noted
+
+
+def _requests_measured(
+    metrics: Metrics | None,
+    user: str,
+    migration: Migration,
+    clock: Clock,
+    *listeners: Listener,
+) -> Wrap:
+    """Return what lets requests be heard, by metrics where there are any."""
+    hearing = [*listeners]
+    if metrics is not None:
+        hearing.append(RequestMeter(metrics, user, migration))
+    if not hearing:
+        return lambda gateway: gateway
+    return measured(hearing[0] if len(hearing) == 1 else _each(hearing), clock)
+
+
+def metered(
+    metrics: Metrics | None,
+    user: str,
+    migration: Migration,
+    clock: Clock,
+    *listeners: Listener,
+    on_retry: OnRetry = lambda _: None,
+) -> tuple[OnRetry, Wrap]:
+    """Return what hears of retries, and what hears of requests.
+
+    Args:
+        metrics: Where they are measured, if anywhere.
+        user: Whose they are: of a ``repository``, a ``migrator`` or a ``verifier``.
+        migration: What its tables are called by.
+        clock: Where time comes from.
+        listeners: Who else hears of requests.
+        on_retry: Who else hears of retries.
+    """
+    requests = _requests_measured(metrics, user, migration, clock, *listeners)
+    return _retries_counted(metrics, user, on_retry), requests
+
+
+def _each(listeners: list[Listener]) -> Listener:
+    def heard(
+        operation: str, table: str, asked: Mapping[str, Any], seconds: float, outcome: Any
+    ) -> None:
+        for listener in listeners:
+            listener(operation, table, asked, seconds, outcome)
+
+    return heard
+
+
+class IntervalMeter:
+    """Measures what a migrator did in the last seconds."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._note = metrics.note
+        self._scanned = self._failed = 0.0
+
+    def __call__(self, told: Interval) -> None:
+        self._count(told)
+        self._set(told)
+
+    def _count(self, told: Interval) -> None:
+        note = self._note
+        for outcome, number in told.counts.items():
+            note("dualtable.migrator.items", number, outcome=outcome)
+        note("dualtable.migrator.pages", told.empty_pages, empty="true")
+        note("dualtable.migrator.pages", told.pages - told.empty_pages, empty="false")
+        note("dualtable.migrator.units", told.old_read_units, kind="read", table="old")
+        note("dualtable.migrator.units", told.new_read_units, kind="read", table="new")
+        note("dualtable.migrator.units", told.write_units, kind="write", table="new")
+        for reason, number in told.throttles.items():
+            note("dualtable.migrator.throttles", number, reason=reason)
+        note("dualtable.migrator.held_back", told.seconds, cause=str(held_back_by(told)))
+        note("dualtable.migrator.cpu", told.cpu_seconds)
+        note("dualtable.migrator.transform", told.transform_seconds)
+
+    def _set(self, told: Interval) -> None:
+        note = self._note
+        self._scanned += told.counts.get("scanned", 0.0)
+        self._failed += told.counts.get("failed", 0.0)
+        note("dualtable.migrator.segments", told.segments_done, state="done")
+        note("dualtable.migrator.segments", told.segments_held, state="held")
+        note("dualtable.migrator.workers", told.workers)
+        share = self._failed / self._scanned if self._scanned else 0.0
+        note("dualtable.migrator.dead_letters.share", share)
+        for kind, rate in (("read", told.read_rate), ("write", told.write_rate)):
+            if rate is not None:
+                note("dualtable.migrator.ceiling", rate, kind=kind)
