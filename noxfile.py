@@ -85,6 +85,14 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def engines(session: nox.Session) -> None:
+    """Run one migration on each engine, beside production, with one worker killed."""
+    install_wheel(session, "ray>=2.40", "pyspark>=3.5", extra="dask,local")
+    for engine in session.posargs or ("on_processes", "on_dask", "on_ray", "on_spark"):
+        session.run("python", f"examples/engines/{engine}.py")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure CPU and memory of a migration beside other ways to do it."""
     install_wheel(session, *group("bench"), extra="local")

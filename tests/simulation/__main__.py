@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from simulation import proofs
+from simulation import fleet, proofs
 
 FULL: dict[str, Callable[[], Sequence[Any]]] = {
     "the report's case": lambda: proofs.report_case(150_000),
@@ -18,6 +18,44 @@ FULL: dict[str, Callable[[], Sequence[Any]]] = {
     "two of 16 partitions ten times slower": lambda: proofs.slow_partitions(240_000),
     "on-demand, split after 200 s": lambda: proofs.on_demand(240_000, 200.0),
     "half of the table is empty pages": lambda: proofs.empty_pages(20_000),
+}
+CRASHING: dict[str, Any] = {
+    "workers": 50,
+    "units": 40_000,
+    "ceiling": 2_000.0,
+    "crashes_a_minute": 5.0,
+    "skew_seconds": 30.0,
+}
+
+
+def _grown(workers: int) -> Callable[[], fleet.Crowd]:
+    """Return a fleet on a table of 320 units a second for each of its workers."""
+    units = 320.0 * workers
+    return lambda: fleet.crowd(
+        workers=workers,
+        items=int(units * 45 / 370),
+        size=380_000,
+        segments=10_000,
+        units=units,
+        seconds=45,
+        partitions=160,
+        step=15,
+    )
+
+
+FLEETS: dict[str, Callable[[], fleet.Crowd]] = {
+    "50 workers, a tenth crashing each minute, clocks 30 s apart": lambda: fleet.crowd(
+        workers=50,
+        items=38_000,
+        size=16_000,
+        segments=2_000,
+        seconds=240,
+        to_the_end=True,
+        **CRASHING,
+    ),
+    "10 workers, 3,200 units": _grown(10),
+    "100 workers, 32,000 units": _grown(100),
+    "500 workers, 160,000 units": _grown(500),
 }
 CONCURRENCIES = (1, 2, 4, 8, 16, 32)
 SEGMENTS = (16, 64, 512)
@@ -30,6 +68,11 @@ def main() -> None:
     for title, proof in FULL.items() if options.proofs else ():
         results[title] = [attrs.asdict(row) for row in proof()]
         _print(title, results[title])
+    for title, proof in FLEETS.items() if options.fleet else ():
+        came = proof()
+        results[title] = attrs.asdict(came)
+        _print(title, results[title]["minutes"])
+        print(f"{came.crashes} crashes, {came.twice} sent twice, {came.missing} missing")
     if options.plot is not None:
         grown = proofs.growth(60_000, CONCURRENCIES, SEGMENTS)
         results["growth"] = [attrs.asdict(row) for row in grown]
@@ -42,6 +85,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="simulation", description=__doc__)
     parser.add_argument("--no-proofs", dest="proofs", action="store_false", help="only the plot")
+    parser.add_argument("--fleet", action="store_true", help="fleets, too: half an hour")
     parser.add_argument("--plot", type=Path, metavar="SVG", help="where the plot goes")
     parser.add_argument("--json", type=Path, help="where the figures go")
     return parser

@@ -21,8 +21,9 @@ from dualtable._expressions.texts import Condition
 from dualtable._wire.sizes import item_bytes, read_units, write_units
 from dualtable._wire.types import WireItem, WireKey
 from dualtable.errors import ThrottledError
+from simulation import proofs, virtual_time
 from simulation.capacity import Capacity
-from simulation.dynamodb import READ_SECONDS, SimulatedDynamoDB, place_of
+from simulation.dynamodb import READ_SECONDS, SimulatedDynamoDB, Table, place_of
 from simulation.proofs import MIGRATION
 from simulation.virtual_time import VirtualClock
 
@@ -36,7 +37,7 @@ class FleetDynamoDB(SimulatedDynamoDB):
         requests: Requests to the control table by second.
         busiest: Units by kind, second and partition key.
         throttled: Requests to it that were throttled.
-        pages: How often each page of the old table was read: by segment and start key.
+        sent: How often each key was sent to the new table.
     """
 
     def __init__(self, seed: int = 1) -> None:
@@ -45,8 +46,8 @@ class FleetDynamoDB(SimulatedDynamoDB):
         self.units: Counter[tuple[str, int]] = Counter()
         self.busiest: Counter[tuple[str, int, str]] = Counter()
         self.throttled = 0
-        self.pages: Counter[str] = Counter()
-        self._control = Capacity()
+        self.sent: Counter[str] = Counter()
+        self._control = Capacity()  # a new on-demand table: four partitions
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         if table != CONTROL:
@@ -84,7 +85,7 @@ class FleetDynamoDB(SimulatedDynamoDB):
 
     async def insert(self, table: str, items: Any, *, key_name: str) -> Any:
         for item in items:
-            self.pages[item.item()[key_name]["S"]] += 1
+            self.sent[item.item()[key_name]["S"]] += 1
         return await super().insert(table, items, key_name=key_name)
 
     def _admit(self, kind: str, key: str) -> None:
@@ -193,3 +194,116 @@ class Fleet:
         """Kill all that still run."""
         while self.at_work:
             self.crash()
+
+
+@attrs.frozen(kw_only=True)
+class Minute:
+    """A minute of a fleet, in units and requests a second.
+
+    Attributes:
+        minute: Which, from 0 on.
+        workers: How many there are.
+        write_units: Write units consumed on the new table.
+        share: Of the ceiling, or of what the table has.
+        requests: Requests to the control table.
+        control_read_units: What they cost.
+        control_write_units: What they cost.
+        busiest_key: The most units in a second on one partition key of the control table.
+        throttled: Requests to it that were throttled, so far.
+    """
+
+    minute: int
+    workers: int
+    write_units: float
+    share: float
+    requests: float
+    control_read_units: float
+    control_write_units: float
+    busiest_key: float
+    throttled: int
+
+
+@attrs.frozen(kw_only=True)
+class Crowd:
+    """What a fleet came to.
+
+    Attributes:
+        minutes: Each whole one.
+        crashes: Workers that were killed.
+        twice: Copies that were sent once more after they had been sent.
+        missing: Old items that are not in the new table when all have ended; 0 where not asked for.
+    """
+
+    minutes: tuple[Minute, ...]
+    crashes: int
+    twice: int
+    missing: int
+
+
+def crowd(
+    *,
+    workers: int,
+    items: int,
+    size: int,
+    segments: int,
+    units: float,
+    seconds: int,
+    partitions: int = 40,
+    ceiling: float | None = None,
+    crashes_a_minute: float = 0.0,
+    skew_seconds: float = 0.0,
+    to_the_end: bool = False,
+    step: int = 60,
+    seed: int = 1,
+) -> Crowd:
+    """Run a fleet and measure each minute (or each `step` seconds) of it."""
+
+    async def main() -> Crowd:
+        gateway = FleetDynamoDB(seed)
+        keys = proofs.keys(items)
+        old = Capacity(partitions=partitions)
+        gateway.add_table("orders", old, lambda key: proofs.old_item(key, size), keys=keys)
+        bought = Capacity(write_units=units, read_units=units, partitions=partitions)
+        new = gateway.add_table("orders-v2", bought)
+        settings = {"concurrency": 2, "total_segments": segments, "max_write_units": ceiling}
+        fleet = Fleet(gateway, settings, skew_seconds, random.Random(seed))
+        fleet.add(workers)
+        reaper = asyncio.create_task(fleet.crash_and_replace(crashes_a_minute or 1e-9))
+        await asyncio.sleep(seconds)
+        reaper.cancel()
+        minutes = [
+            _minute(gateway, new, n, workers=workers, whole=ceiling or units, step=step)
+            for n in range(seconds // step)
+        ]
+        if to_the_end:
+            await fleet.ended()
+        fleet.stop()
+        return Crowd(
+            minutes=tuple(minutes),
+            crashes=fleet.crashes,
+            twice=sum(times - 1 for times in gateway.sent.values()),
+            missing=len(set(keys) - new.keys) if to_the_end else 0,
+        )
+
+    return virtual_time.run(main(), seed)
+
+
+def _minute(
+    gateway: FleetDynamoDB, new: Table, minute: int, *, workers: int, whole: float, step: int
+) -> Minute:
+    seconds = range(minute * step, minute * step + step)
+    used = sum(new.capacity.consumed[second] for second in seconds) / step
+    return Minute(
+        minute=minute,
+        workers=workers,
+        write_units=used,
+        share=used / whole,
+        requests=sum(gateway.requests[second] for second in seconds) / step,
+        control_read_units=sum(gateway.units["Read", second] for second in seconds) / step,
+        control_write_units=sum(gateway.units["Write", second] for second in seconds) / step,
+        busiest_key=max(
+            (units for (_, second, _), units in gateway.busiest.items() if second in seconds),
+            default=0.0,
+        ),
+        throttled=gateway.throttled,
+    )
