@@ -31,6 +31,9 @@ from dualtable._wire.types import Description, WireItem
 from dualtable._wire.values import equal_items
 from dualtable.errors import MigrationMismatchError, TableNotFoundError
 
+BETWEEN_LOOKS_SECONDS = 1.0
+"""Between two looks at the same items, which tell whether somebody writes to them."""
+
 _PAGES = 4
 _PAGE_ITEMS = 100
 _MOST_SEGMENTS = 10_000

@@ -15,7 +15,7 @@ from dualtable._clock import Clock, SystemClock
 from dualtable._control.segments import complete
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._operations.facts import Observatory, Places, take
+from dualtable._operations.facts import BETWEEN_LOOKS_SECONDS, Observatory, Places, take
 from dualtable._transforms.migration import Migration
 from dualtable.errors import DualTableError
 
@@ -25,7 +25,6 @@ NO_REPOSITORY, TTL, OTHER_TRANSFORM, OLD_WRITES = CONCERNS = (
     "other-transform",
     "old-writes",
 )
-_BETWEEN_LOOKS_SECONDS = 1.0
 
 
 @attrs.frozen
@@ -122,7 +121,7 @@ async def _writes(observatory: Observatory, clock: Clock) -> list[Concern]:
     old = await observatory.gateway.describe_table(observatory.migration.old)
     places = Places.of(old)
     first = await take(observatory.gateway, old, places)
-    await clock.sleep(_BETWEEN_LOOKS_SECONDS)
+    await clock.sleep(BETWEEN_LOOKS_SECONDS)
     written = first.written(await take(observatory.gateway, old, places))
     words = (
         f"{written} of {len(first.items)} items of {observatory.migration.old} that were looked at"

@@ -225,6 +225,7 @@ async def test_a_dead_repository_that_speaks_is_waited_for_again() -> None:
     here.settle()
     await here.beat("frozen", Phase.ROLLING_OUT, -1)
     await here.lifecycle.declare_dead("frozen")
+    await here.lifecycle.declare_dead("frozen")  # the same command may be given again
     await here.beat("frozen", Phase.ROLLING_OUT, -1)
     assert await here.closed_by(old_code_is_gone=True) == {Requirement.ACKNOWLEDGED}
     found = condition(await here.lifecycle.gate(), Requirement.ACKNOWLEDGED)
@@ -249,12 +250,14 @@ async def test_no_step_while_old_code_may_run() -> None:
     assert await here.lifecycle.advance(old_code_is_gone=True) is Phase.READING_BOTH
 
 
-async def test_old_code_that_is_seen_to_write_is_not_gone() -> None:
-    """What an operator says does not count against what can be seen."""
+@pytest.mark.parametrize(("wait", "late"), [(False, False), (True, False), (True, True)])
+async def test_old_code_that_is_seen_to_write_is_not_gone(*, wait: bool, late: bool) -> None:
+    """What an operator says does not count against what can be seen, however soon he says it."""
     here = await shop()
     gateway = here.connection["gateway"]
     here.settle()
-    await here.beat("late", Phase.ROLLING_OUT, -1)  # so that it looks again
+    if late:
+        await here.beat("late", Phase.ROLLING_OUT, -1)  # so that it waits, and looks again
     looks = 0
 
     async def write() -> None:
@@ -270,7 +273,7 @@ async def test_old_code_that_is_seen_to_write_is_not_gone() -> None:
     assert isinstance(gateway, MemoryGateway)
     gateway.faults = Writing()
     with pytest.raises(GateClosedError, match="old code still runs"):
-        await here.lifecycle.advance(wait=True, old_code_is_gone=True)
+        await here.lifecycle.advance(wait=wait, old_code_is_gone=True)
 
 
 async def test_no_way_back_once_the_new_table_may_have_writes() -> None:
