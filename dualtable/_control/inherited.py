@@ -1,14 +1,19 @@
 """What an earlier migration has left in the old table: its tombstones and write tokens.
 
 The rule: they are known by the names that the earlier migration gave them. So each table is on
-record with them, by its identity, and a migration that would take them for items is refused.
+record with them, by its identity, and a migration that would take them for items is refused; and so
+is one from a table that the earlier migration has not filled yet, since what it lacks would be lost
+on the way.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 
+from dualtable._control.control_table import Control
+from dualtable._control.phases import ROUTES
 from dualtable._control.records import ABSENT, Records
+from dualtable._control.segments import complete, total
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway
 from dualtable._transforms.migration import Migration
 from dualtable._wire.marks import Marks
@@ -21,19 +26,36 @@ MARKS = "marks"
 
 async def note_marks(gateway: Gateway, migration: Migration, new: str) -> None:
     """Store under which names the library's attributes are in the new table, by its identity."""
-    fields = {"tombstone": migration.tombstone_attribute, "token": migration.token_attribute}
+    fields = {
+        "tombstone": migration.tombstone_attribute,
+        "token": migration.token_attribute,
+        "migration_name": migration.name,
+    }
     with suppress(ConditionFailed):
         await _of(gateway, migration, new).put(MARKS, fields, ABSENT)
 
 
-async def check_marks(gateway: Gateway, migration: Migration, old: str) -> None:
+async def check_marks(
+    gateway: Gateway, migration: Migration, old: str, *, filled: bool = False
+) -> None:
     """Check that what an earlier migration has left in the old table is known as such.
 
+    Args:
+        gateway: Where the control table is.
+        migration: The one that is about to read the old table.
+        old: The old table's identity.
+        filled: Check, too, that the earlier migration is through with it.
+
     Raises:
-        TableMismatchError: It had other names for tombstones or tokens.
+        TableMismatchError: It had other names for tombstones or tokens, or is not through.
     """
-    marks = await _of(gateway, migration, old).get(MARKS, _marks)
-    if marks not in (None, migration.marks):
+    found = await _of(gateway, migration, old).get(MARKS, _inherited)
+    if found is None:
+        return
+    marks, earlier = found
+    if filled and earlier not in (None, migration.name):
+        await _check_filled(Control(gateway, migration.control_table, earlier), earlier, migration)
+    if marks != migration.marks:
         raise TableMismatchError(
             f"{old} was filled by an earlier migration, with the tombstone attribute"
             f" {marks.tombstone!r} and the token attribute {marks.token!r}, which this one would"
@@ -42,9 +64,23 @@ async def check_marks(gateway: Gateway, migration: Migration, old: str) -> None:
         )
 
 
+async def _check_filled(control: Control, earlier: str, migration: Migration) -> None:
+    state = await control.known_state()
+    if state is None or not ROUTES[state.phase].asks_old:
+        return
+    run = await control.run()
+    segments = [] if run is None else await control.of(run).segments()
+    if run is None or not complete(segments, run.total_segments) or total(segments).failed:
+        raise TableMismatchError(
+            f"{migration.old} is still being filled by {earlier}, which is in phase {state.phase}:"
+            f" what has not arrived would be lost to {migration.name}; finish that copy first, or"
+            f" step back if {earlier} has never entered WRITING_NEW"
+        )
+
+
 def _of(gateway: Gateway, migration: Migration, table: str) -> Records:
     return Records(gateway, migration.control_table, f"table {table}")
 
 
-def _marks(item: Item) -> Marks:
-    return Marks(item["tombstone"], item["token"])
+def _inherited(item: Item) -> tuple[Marks, str | None]:
+    return Marks(item["tombstone"], item["token"]), item.get("migration_name")

@@ -256,7 +256,7 @@ class Migrator(Connected):
         await control.check_apart_from(tables.old, tables.new)
         await control.ensure_table()
         await control.check_copying()
-        await check_marks(tables.gateway, self._migration, identity(tables.old))
+        await check_marks(tables.gateway, self._migration, identity(tables.old), filled=True)
         old, new = tables.identities
         mine = RunRecord(
             id=secrets.token_hex(8),

@@ -12,6 +12,7 @@ import attrs
 
 from dualtable._clock import Clock, SystemClock
 from dualtable._control.connected import begun
+from dualtable._control.inherited import check_marks, note_marks
 from dualtable._control.milestones import Milestones
 from dualtable._control.state import State
 from dualtable._dynamodb.connect import Connection, connect
@@ -86,7 +87,8 @@ async def create_table(
 
     Raises:
         TableNotFoundError: The old table does not exist.
-        TableMismatchError: The keys and indexes that the migration asks for contradict each other.
+        TableMismatchError: The keys and indexes that the migration asks for contradict each other,
+            or the old table is one that an earlier migration is still filling.
         GatewayError: DynamoDB refused a request or stayed out of reach.
 
     Example:
@@ -121,12 +123,14 @@ async def create_table(
         waiting = await queries_wait(gateway, lineage)
         control = Milestones(gateway, migration.control_table, migration.name)
         await control.check_apart_from(old)
+        await check_marks(gateway, migration, identity(old), filled=True)
         created, found = await _make(gateway, wanted, old)
         with begun():
             await control.ensure_table()
             if created or await control.tables() is None:
                 new = await gateway.describe_table(migration.new)
                 await control.note_tables(identity(old), identity(new))
+                await note_marks(gateway, migration, identity(new))
             await control.note_state(
                 State.first(
                     rolling=migration.rolling,

@@ -136,7 +136,7 @@ class Opened(Connected, Generic[Model]):
         sighting = await watch.look()
         if sighting.route.asks_old or await self._has_shadow(gateway, sighting.route):
             found = await gateway.describe_table(migration.old)
-            await check_marks(gateway, migration, identity(found))
+            await check_marks(gateway, migration, identity(found), filled=True)
             old = layout(found)
         else:  # there is no way back to a phase that asks the old table, which may be gone
             old = attrs.evolve(new, table=migration.old, identity="")

@@ -27,6 +27,8 @@ from dualtable import (
     clean_up,
     create_table,
 )
+from dualtable.errors import TableMismatchError
+from dualtable.testing import MemoryGateway
 
 SETTLE_SECONDS = 60
 Book = dict[str, dict[str, Any]]
@@ -144,6 +146,34 @@ async def test_there_and_back_with_all_that_production_has_written(
 
     await Fleet(back, url, tmp_path, clock).go(restored, old_order, 10, code_of_the_way_there)
     assert listed(tables.Table(back.new)) == restored
+
+
+async def test_no_way_back_from_a_table_that_is_not_full_yet() -> None:
+    """What only the old table has would be lost on the way, and look as if it had been deleted."""
+    clock, gateway = HandClock(), MemoryGateway()
+    chain = Chain(
+        Move("customer.region", "region"),
+        Convert("total", orders.to_cents, back=orders.from_cents),
+    )
+    plan = orders.migration("shop", chain, rolling=True, settle_seconds=60, indexes=())
+    back = plan.reversed(into="restored")
+    await gateway.create_table(orders.table(plan.old))
+    await orders.fill(gateway, plan.old, [old_order(number) for number in range(30)])
+    await create_table(plan, gateway=gateway, clock=clock)
+    lifecycle = Lifecycle(plan, gateway=gateway, clock=clock)
+    for phase in list(Phase)[1:4]:
+        with pytest.raises(TableMismatchError, match="still being filled by shop, which is in"):
+            await create_table(back, gateway=gateway, clock=clock)
+        clock.move(60)
+        assert await lifecycle.advance(old_code_is_gone=True) is phase
+    migrator = Migrator(
+        plan, gateway=gateway, total_segments=4, concurrency=1, observer=lambda _: migrator.stop()
+    )
+    assert not (await migrator.run()).complete
+    with pytest.raises(TableMismatchError, match="in phase MIGRATING: what has not arrived"):
+        await create_table(back, gateway=gateway, clock=clock)
+    assert (await Migrator(plan, gateway=gateway).run()).complete
+    assert (await create_table(back, gateway=gateway, clock=clock)).ok
 
 
 def listed(table: Any) -> Book:
