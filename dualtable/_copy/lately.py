@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 
@@ -16,6 +17,7 @@ from dualtable._events.interval import Interval
 from dualtable._events.verdict import held_back_by
 
 _WATCHED_SECONDS = 10.0
+_MOST_SECONDS = 60.0
 _SHORTEST_SECONDS = 1.0
 
 
@@ -28,7 +30,16 @@ class Present:
     migrators: int = 1
     may_read_units: float | None = None
     may_write_units: float | None = None
+    used_read_units: float = 0.0
+    used_write_units: float = 0.0
     throttles: Mapping[str, int] = attrs.field(factory=dict)
+
+    def fields(self) -> dict[str, Any]:
+        """Return all of it by name; for each page, so it must be quick."""
+        return {name: getattr(self, name) for name in _FIELDS}
+
+
+_FIELDS = list(attrs.fields_dict(Present))
 
 
 @attrs.define(eq=False)
@@ -45,30 +56,46 @@ class Lately:
 
     def present(self) -> Present:
         """Look, and return how it is; for once a second."""
-        now, lately = self._look(_WATCHED_SECONDS)
+        now, lately = self._look()
         return Present(
             held_back_by=str(held_back_by(lately)) if lately.seconds >= _SHORTEST_SECONDS else "",
             paused_by=now.paused_by,
             migrators=max(1, now.workers),
             may_read_units=now.read_rate,
             may_write_units=now.write_rate,
+            used_read_units=now.old_read_units + now.new_read_units,
+            used_write_units=now.write_units,
             throttles={reason: int(number) for reason, number in now.throttles.items()},
         )
 
     def doing(self) -> Doing | None:
         """Look, and return what it has been doing; for words to others."""
-        _, lately = self._look(_WATCHED_SECONDS)
+        _, lately = self._look()
         if lately.seconds >= _SHORTEST_SECONDS:
             self._doing = _doing(lately)
         return self._doing
 
-    def _look(self, seconds: float) -> tuple[Interval, Interval]:
-        """Return all so far, and what came in the last seconds, or a little more."""
+    def _look(self) -> tuple[Interval, Interval]:
+        """Return all so far, and what came lately: in the last minute, if nothing came of late.
+
+        What was throttled may rest for twenty seconds before it is sent again.
+        """
         now = self.so_far()
         self._looks.append(now)
-        while len(self._looks) > 2 and self._looks[1].seconds <= now.seconds - seconds:
+        while len(self._looks) > 2 and self._looks[1].seconds <= now.seconds - _MOST_SECONDS:
             self._looks.popleft()
-        return now, now - self._looks[0]
+        lately = now - self._before(now.seconds - _WATCHED_SECONDS)
+        return now, lately if _came(lately) else now - self._looks[0]
+
+    def _before(self, seconds: float) -> Interval:
+        """Return the last look that is so old, or the oldest."""
+        old = (look for look in reversed(self._looks) if look.seconds <= seconds)
+        return next(old, self._looks[0])
+
+
+def _came(lately: Interval) -> bool:
+    """Tell whether any answer came from one of the two tables."""
+    return any(path.startswith(("old ", "new ")) for path in lately.request_seconds)
 
 
 def _doing(lately: Interval) -> Doing:

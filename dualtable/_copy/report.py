@@ -83,6 +83,9 @@ class MigrationProgress:
         migrators: How many migrators and verifiers share the ceilings, this one included.
         may_read_units: Units a second that this one may read at the moment; None for no bound.
         may_write_units: The same for writes.
+        used_read_units: Read units that this one has used on both tables so far, pages on their way
+            included; a second old at most.
+        used_write_units: The same of write units.
         throttles: Requests and statements that DynamoDB throttled, by its reason.
         waiting_seconds: After how long the first of their leases runs out; None where nobody is
             waited for, and where they seem to be at work.
@@ -111,6 +114,8 @@ class MigrationProgress:
     migrators: int = 1
     may_read_units: float | None = None
     may_write_units: float | None = None
+    used_read_units: float = 0.0
+    used_write_units: float = 0.0
     throttles: Mapping[str, int] = attrs.field(factory=dict)
     waiting_for: tuple[str, ...] = ()
     waiting_seconds: float | None = None

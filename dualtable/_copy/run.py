@@ -38,6 +38,7 @@ ROOMS_EACH = 2
 """Pages on their way for each of `concurrency`: one is read while another is written."""
 
 _OBSERVE_SECONDS = 1.0
+_COUNTS = [name for name in attrs.fields_dict(Progress) if name != "digests"]
 
 _OPEN_EACH = 4
 """Segments held at most for each of `concurrency`, those at rest included."""
@@ -180,7 +181,7 @@ class Run:
                 segments_done=known.done,
                 total_segments=self.board.total_segments,
                 segments=known.stages,
-                **attrs.asdict(self._present, recurse=False),
+                **self._present.fields(),
                 waiting_for=tuple(sorted({lease.owner for lease in awaited})),
                 waiting_seconds=self.board.seconds_left(awaited),
             )
@@ -198,7 +199,7 @@ class Run:
     def _report(self) -> MigrationReport:
         known = self.board.known
         return MigrationReport(
-            **attrs.asdict(self.settled, filter=attrs.filters.exclude("digests")),
+            **{name: getattr(self.settled, name) for name in _COUNTS},
             throttled=self.retries.throttled,
             retries=self.retries.count,
             seconds=self.clock.monotonic() - self._started,

@@ -14,6 +14,7 @@ from dualtable import Migration, MigrationProgress, Migrator, create_table, read
 from dualtable._clock import SystemClock
 from dualtable._operations.rate import pause, resume
 from dualtable._standing.status import MigratorStatus
+from dualtable.errors import ThrottledError
 from dualtable.testing import Faults, MemoryGateway
 
 
@@ -142,3 +143,36 @@ def test_status_hears_from_elsewhere_what_a_migrator_does() -> None:
     assert migrator.write_units_per_second == pytest.approx(100, rel=0.15)
     assert migrator.items_per_second == pytest.approx(50, rel=0.5)
     assert migrator.throttled_per_second == 0
+
+
+class Throttling(Faults):
+    """Two of three inserts are refused by the table as a whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inserts = 0
+
+    async def before(self, operation: str, table: str) -> None:
+        await asyncio.sleep(0.02)
+        self.inserts += operation == "insert"
+        if operation == "insert" and self.inserts % 3:
+            reason = "TableWriteProvisionedThroughputExceeded"
+            raise ThrottledError("throttled", code="ThrottlingException", reasons=(reason,))
+
+
+def test_a_throttled_table_is_named_also_while_all_rest_before_they_try_again() -> None:
+    """Pauses of the retry layer are no latency: nothing is on its way in them."""
+    heard = watched(600, Throttling(), total_segments=16)
+    said = [progress.held_back_by for progress in heard if progress.held_back_by]
+    assert said.count("throttled writes of the new table") > 0.9 * len(said)
+    assert heard[-1].throttles["TableWriteProvisionedThroughputExceeded"] > 10
+
+
+def test_what_is_used_is_never_more_than_what_may_be() -> None:
+    """Counted when it is sent, not when a page is settled; else a ceiling seems to be broken."""
+    heard = watched(400, total_segments=4, max_write_units=40)
+    used = [progress.used_write_units for progress in heard]
+    seconds = [progress.report.seconds for progress in heard]
+    for n, late in enumerate(seconds):
+        for m, early in enumerate(seconds[:n]):
+            assert used[n] - used[m] <= 40 * (late - early + 1) + 60  # a look is a second old
