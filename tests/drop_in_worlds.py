@@ -6,6 +6,7 @@ An item is placed where a phase may have it; what it is logically, the plain tab
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
@@ -16,7 +17,7 @@ import attrs
 import orders
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError, ParamValidationError
-from drop_in_cases import OTHER_TABLE, TABLE
+from drop_in_cases.words import OTHER_TABLE, TABLE, TOKEN
 
 from dualtable import (
     Chain,
@@ -140,7 +141,8 @@ class World:
         if isinstance(parameters, list):
             return [self.named(each, table) for each in parameters]
         if isinstance(parameters, str):
-            return {TABLE: table.name, OTHER_TABLE: self.other}.get(parameters, parameters)
+            called = {TABLE: table.name, OTHER_TABLE: self.other, TOKEN: uuid.uuid4().hex}
+            return called.get(parameters, parameters)
         return parameters
 
     async def outcome(self, table: Any, operation: str, parameters: dict[str, Any]) -> Any:

@@ -47,8 +47,10 @@ from dualtable._expressions.requests import (
     PutStep,
     Step,
     UpdateStep,
-    changes,
     judged,
+)
+from dualtable._expressions.requests import (
+    changes as parsed_changes,
 )
 from dualtable._reading.indexes import check_projects
 from dualtable._transforms.models import PLAIN, Form, Model
@@ -141,7 +143,7 @@ class Exchange(Generic[Model]):
 
     def _elsewhere(self, action: Action, table: str) -> TransactAction:
         if isinstance(action, Update):
-            changed, judgement = self._changes(action, ())
+            changed, judgement = self.changes(action, ())
             condition = None if judgement is None else judgement.sent
             return TransactUpdate(table, codec.encode(action.key), changed.sent, condition)
         judgement = self._judged(action)
@@ -159,16 +161,21 @@ class Exchange(Generic[Model]):
         return PutStep(key, self._judged(action), stamped)
 
     def update_step(self, action: Update) -> UpdateStep:
-        changed, condition = self._changes(action, self.new.key.names)
+        changed, condition = self.changes(action, self.new.key.names)
         return UpdateStep(self.key(action.key), condition, changed)
 
-    def _changes(self, action: Update, key_names: Collection[str]) -> tuple[Changes, Judged | None]:
+    def changes(self, action: Update, key_names: Collection[str]) -> tuple[Changes, Judged | None]:
+        """Return what an update asks, checked; it may write to none of the key names.
+
+        Raises:
+            RequestRefusedError: An expression is malformed, or writes to one.
+        """
         if action.expression == "":
             raise RequestRefusedError("the update expression is empty; None updates nothing")
         sent = texts.Update(action.expression or "", action.names, codec.encode(action.values))
         given = action.condition
         text = given if isinstance(given, str) else None
-        changed, condition = changes(sent, text, self.marks, key_names)
+        changed, condition = parsed_changes(sent, text, self.marks, key_names)
         if text is None and (built := condition_of(given, {}, {})) is not None:
             condition = judged(built, self.marks)
         return changed, condition

@@ -7,7 +7,8 @@ to boto3's own client; a transaction over both is one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import attrs
@@ -15,7 +16,15 @@ import attrs
 from dualtable._dynamodb.gateway import MAX_BATCH_GET, MAX_BATCH_WRITE, MAX_TRANSACTION
 from dualtable._expressions.actions import Action, ConditionCheck, Delete, Get, Put, Update
 from dualtable.drop_in import _parameters
-from dualtable.drop_in._errors import Exceptions, answered, not_valid, wrong_parameter
+from dualtable.drop_in._errors import (
+    DynamoDBError,
+    Exceptions,
+    answered,
+    cancelled_by,
+    is_not_valid,
+    not_valid,
+    wrong_parameter,
+)
 from dualtable.drop_in._others import Others
 from dualtable.drop_in._parameters import check
 from dualtable.drop_in._repository import Repository
@@ -159,7 +168,10 @@ class Client:
         if self._is_elsewhere(asked):
             return await self._others.call("transact_write_items", parameters)
         actions = [_action(kind, each) for kind, each in asked]
-        with answered("TransactWriteItems", parameters, actions=len(actions)):
+        with (
+            self._cancelling("TransactWriteItems", actions),
+            answered("TransactWriteItems", parameters, actions=len(actions)),
+        ):
             await self._repository.transact_write(
                 actions, client_token=parameters.get("ClientRequestToken")
             )
@@ -175,11 +187,28 @@ class Client:
         asked = self._in_transaction("TransactGetItems", parameters["TransactItems"])
         if self._is_elsewhere(asked):
             return await self._others.call("transact_get_items", parameters)
-        with answered("TransactGetItems", parameters):
-            found = await self._repository.transact_get([_get(each) for _, each in asked])
+        gets = [_get(each) for _, each in asked]
+        with (
+            self._cancelling("TransactGetItems", gets),
+            answered("TransactGetItems", parameters),
+        ):
+            found = await self._repository.transact_get(gets)
         return _response(
             Responses=[{} if item is None else {"Item": shown(item)} for item in found]
         )
+
+    @contextmanager
+    def _cancelling(
+        self, operation: str, actions: Sequence[Action] | Sequence[Get]
+    ) -> Iterator[None]:
+        """Raise the error of a cancelled transaction where the key of an action is to blame."""
+        try:
+            yield
+        except DynamoDBError as error:
+            misfits = list(map(self._repository.misfit, actions)) if is_not_valid(error) else []
+            if any(misfits):
+                raise cancelled_by(misfits, operation) from error
+            raise
 
     async def _of_table(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
         if "TableName" not in parameters:

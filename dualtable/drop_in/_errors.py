@@ -7,7 +7,7 @@ knows what to do about it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -32,6 +32,8 @@ from dualtable.errors import (
     UnavailableError,
     UnknownIndexError,
 )
+
+DynamoDBError = ClientError
 
 _NOT_VALID = "ValidationException"
 _FAILED = "The conditional request failed"
@@ -116,6 +118,20 @@ def not_valid(message: str, operation: str) -> Exception:
     return client_error(_NOT_VALID, message, operation)
 
 
+def is_not_valid(error: ClientError) -> bool:
+    """Tell whether it is DynamoDB's error for a request that it does not take."""
+    return bool(error.response["Error"]["Code"] == _NOT_VALID)
+
+
+def cancelled_by(misfits: Sequence[str], operation: str) -> Exception:
+    """Return DynamoDB's error for a transaction, by what is wrong with each of its actions."""
+    reasons = [
+        {"Code": "ValidationError", "Message": what} if what else {"Code": "None"}
+        for what in misfits
+    ]
+    return _cancelled(operation, reasons)
+
+
 def wrong_parameter(report: str) -> Exception:
     """Return botocore's error for parameters that it does not send."""
     error: Exception = ParamValidationError(report=report)
@@ -171,7 +187,7 @@ def _reason(reason: ActionReason, shows: bool) -> dict[str, Any]:
     return {**item, "Code": reason.code, "Message": said}
 
 
-def _cancelled(operation: str, reasons: list[dict[str, Any]]) -> Exception:
+def _cancelled(operation: str, reasons: Sequence[Mapping[str, Any]]) -> Exception:
     codes = ", ".join(reason["Code"] for reason in reasons)
     return client_error(
         "TransactionCanceledException",

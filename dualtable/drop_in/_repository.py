@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
+from dualtable._expressions.actions import Action, Get, Put, Update
 from dualtable._expressions.texts import PLACEHOLDER
 from dualtable._production.opened import called
 from dualtable._production.repository import DualTableRepository
@@ -15,7 +16,7 @@ from dualtable._wire import codec
 from dualtable._wire.keys import identity, key_of
 from dualtable._wire.layouts import Index
 from dualtable._wire.types import Item, Key
-from dualtable.errors import RequestRefusedError
+from dualtable.errors import DualTableError, InvalidKeyError, RequestRefusedError
 
 
 class Repository(DualTableRepository[Item]):
@@ -56,6 +57,39 @@ class Repository(DualTableRepository[Item]):
         """
         new = self._exchange.new
         return identity(key_of(codec.encode(item), new.key, new.table))
+
+    def misfit(self, action: Action | Get) -> str:
+        """Return what is wrong with the key of an action, empty where nothing is.
+
+        DynamoDB finds that while it is at the transaction, and cancels it; all else it refuses
+        before. So it does of a write that lacks a part of its key, though not of a read.
+        """
+        try:
+            if isinstance(action, Get):
+                self._exchange.wanted(action)
+            elif self._has_key(action):
+                self._exchange.step(action)
+        except InvalidKeyError as error:
+            return str(error)
+        except RequestRefusedError as error:
+            return str(error) if self._changes_its_key(action) else ""
+        except DualTableError:
+            return ""
+        return ""
+
+    def _has_key(self, action: Action) -> bool:
+        key = action.item if isinstance(action, Put) else action.key
+        return all(name in key for name in self._exchange.new.key.names)
+
+    def _changes_its_key(self, action: Action | Get) -> bool:
+        """Tell whether an update would be all right if it left its key alone."""
+        if not isinstance(action, Update):
+            return False
+        try:
+            self._exchange.changes(action, ())
+        except DualTableError:
+            return False
+        return True
 
     def asks_beyond(self, parameters: Mapping[str, Any]) -> bool:
         """Tell whether a query or scan wants more of items than the local index has that it reads.

@@ -6,10 +6,12 @@ what is there is equal too.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import pytest
-from drop_in_cases import CASES, UPDATES
+from drop_in_cases import CASES
+from drop_in_cases.faults import is_asked
+from drop_in_cases.words import Case
 from drop_in_worlds import PLACES, World, world_on
 
 from dualtable import Phase
@@ -17,42 +19,7 @@ from dualtable import Phase
 OPERATIONS = sorted({operation for _, operation, _ in CASES})
 SERVERS = ("dynamodb-local", "dynoxide")
 
-# Where a server is known to be wrong, by case, and why.
-_LAX = "it does not look at the value"
-_CANCELS = "it cancels the transaction, where the others refuse the request"
-_BY_TEXT = "it compares keys as they are spelled"
-_ORDER = "it judges the condition before it looks at the names"
-_BROKEN = ("malformed", "an undefined value", "a reserved word", "an unused name", "no names")
-WRONG: dict[str, dict[str, str]] = {
-    "dynamodb-local": {"client.batch_get_item: a key twice, spelled otherwise": _BY_TEXT},
-    "dynoxide": {
-        "client.batch_get_item: a key twice, spelled otherwise": _BY_TEXT,
-        "put_item: if a wrong wish": _LAX,
-        "delete_item: if a wrong wish": _LAX,
-        "client.transact_write_items: put if a wrong wish": _LAX,
-        "client.transact_write_items: check if a wrong wish": _LAX,
-        "query: a wrong type": "it finds nothing instead",
-        "query: behind a key of another partition": "it accepts it",
-        "client.transact_get_items: projections": "it adds the key",
-        "put_item: if an unused name": _ORDER,
-        "delete_item: if an unused name": _ORDER,
-        "client.transact_write_items: an update that does not fit": _CANCELS,
-        "client.transact_write_items: a sum": _CANCELS,
-        "client.transact_write_items: a difference": _CANCELS,
-        **{
-            f"client.transact_write_items: {kind} if {what}": _CANCELS
-            for kind in ("put", "check")
-            for what in _BROKEN
-        },
-    },
-}
-_SHOWS_THE_KEY = "it returns the key of an item that was not there"
-for _update in UPDATES:
-    WRONG["dynoxide"][f"update_item: {_update}, ALL_OLD"] = _SHOWS_THE_KEY
-
-
 ALL = [(phase, place) for phase, places in PLACES.items() for place in places]
-ASKED_BY_CI = (Phase.MIGRATING, "old only")
 
 
 @pytest.fixture(params=SERVERS)
@@ -67,23 +34,35 @@ async def world(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("phase", [Phase.MIGRATING])
+async def test_each_eighth_case_is_answered_alike(
+    world: World, request: pytest.FixtureRequest
+) -> None:
+    """So many as fit into a run of all tests, of an item that only old has."""
+    asked = asked_of(world, "old only", request)
+    await check(world, "old only", asked[::8])
+
+
+@pytest.mark.slow
+@pytest.mark.conformance
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize(
-    ("phase", "placement"),
-    [
-        pytest.param(*each, marks=() if each == ASKED_BY_CI else pytest.mark.conformance)
-        for each in ALL
-    ],
-)
+@pytest.mark.parametrize(("phase", "placement"), ALL)
 async def test_each_case_is_answered_alike(
     world: World, placement: str, operation: str, request: pytest.FixtureRequest
 ) -> None:
     """Code that is written for one table cannot tell where its item is, nor in which phase."""
-    wrong = WRONG[request.node.callspec.params["world"]]
+    asked = asked_of(world, placement, request)
+    await check(world, placement, (case for case in asked if case[1] == operation))
+
+
+def asked_of(world: World, placement: str, request: pytest.FixtureRequest) -> list[Case]:
+    server = request.node.callspec.params["world"]
+    return [case for case in CASES if is_asked(case, server, world.phase, placement)]
+
+
+async def check(world: World, placement: str, cases: Iterable[Case]) -> None:
     different = []
-    for name, called, parameters in CASES:
-        if called != operation or name in wrong:
-            continue
+    for name, called, parameters in cases:
         found = []
         for table in (world.plain, world.table):
             await world.place(placement)
