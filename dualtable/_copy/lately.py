@@ -17,7 +17,7 @@ from dualtable._events.interval import Interval
 from dualtable._events.verdict import held_back_by
 
 _WATCHED_SECONDS = 10.0
-_MOST_SECONDS = 60.0
+_RESTING_SECONDS = 30.0
 _SHORTEST_SECONDS = 1.0
 
 
@@ -70,22 +70,23 @@ class Lately:
 
     def doing(self) -> Doing | None:
         """Look, and return what it has been doing; for words to others."""
-        _, lately = self._look()
+        now, lately = self._look()
         if lately.seconds >= _SHORTEST_SECONDS:
-            self._doing = _doing(lately)
+            self._doing = _doing(lately, min(now.seconds, _RESTING_SECONDS))
         return self._doing
 
     def _look(self) -> tuple[Interval, Interval]:
-        """Return all so far, and what came lately: in the last minute, if nothing came of late.
+        """Return all so far, and what came lately.
 
-        What was throttled may rest for twenty seconds before it is sent again.
+        What was throttled may rest for twenty seconds before it is sent again, so of throttles and
+        requests half a minute counts.
         """
         now = self.so_far()
         self._looks.append(now)
-        while len(self._looks) > 2 and self._looks[1].seconds <= now.seconds - _MOST_SECONDS:
+        while len(self._looks) > 2 and self._looks[1].seconds <= now.seconds - _RESTING_SECONDS:
             self._looks.popleft()
-        lately = now - self._before(now.seconds - _WATCHED_SECONDS)
-        return now, lately if _came(lately) else now - self._looks[0]
+        lately, longer = now - self._before(now.seconds - _WATCHED_SECONDS), now - self._looks[0]
+        return now, attrs.evolve(lately, throttles=longer.throttles, latency=longer.latency)
 
     def _before(self, seconds: float) -> Interval:
         """Return the last look that is so old, or the oldest."""
@@ -93,17 +94,12 @@ class Lately:
         return next(old, self._looks[0])
 
 
-def _came(lately: Interval) -> bool:
-    """Tell whether any answer came from one of the two tables."""
-    return any(path.startswith(("old ", "new ")) for path in lately.request_seconds)
-
-
-def _doing(lately: Interval) -> Doing:
+def _doing(lately: Interval, throttle_seconds: float) -> Doing:
     seconds = lately.seconds
     return Doing(
         items_per_second=lately.counts.get("scanned", 0.0) / seconds,
         read_units_per_second=(lately.old_read_units + lately.new_read_units) / seconds,
         write_units_per_second=lately.write_units / seconds,
-        throttled_per_second=sum(lately.throttles.values()) / seconds,
+        throttled_per_second=sum(lately.throttles.values()) / throttle_seconds,
         held_back_by=str(held_back_by(lately)),
     )

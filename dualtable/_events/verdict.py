@@ -36,7 +36,7 @@ class Cause(StrEnum):
 
 _BUSY = 0.85  # of one processor: as much as one event loop gets
 _MOSTLY = 0.5
-_OFTEN = 0.2  # throttled requests a second
+_OFTEN = 0.1  # of the requests: so many throttled ones are more than a busy moment
 _WALKED_FOR_ONE = 2.0  # keys that a scan walks over for each item that it finds
 
 
@@ -55,7 +55,7 @@ def held_back_by(interval: Interval) -> Cause:
         return Cause.KEY_RANGE if throttled else Cause.PARTITION
     if stage == SENDING:
         return Cause.CPU
-    if _throttles(interval, "Write") > interval.seconds * _OFTEN:
+    if _throttles(interval, "Write") > _OFTEN * _requests(interval, "new insert"):
         return Cause.THROTTLED_TABLE  # what waits to be sent again is on its way all the time
     return Cause.NEW_LATENCY if stage == ANSWERS else _of_reading(interval)
 
@@ -80,11 +80,16 @@ def _of_reading(interval: Interval) -> Cause:
         return Cause.EMPTY
     if interval.read_wait_seconds > interval.seconds * _MOSTLY:
         return Cause.READ_CAPACITY if interval.read_ceiling is None else Cause.READ_CEILING
-    if _throttles(interval, "Read") > interval.seconds * _OFTEN:
+    if _throttles(interval, "Read") > _OFTEN * _requests(interval, "old scan"):
         return Cause.READ_CAPACITY
     return (
         Cause.NEW_LATENCY if _took(interval, "new") > _took(interval, "old") else Cause.OLD_LATENCY
     )
+
+
+def _requests(interval: Interval, path: str) -> int:
+    """Return how many requests of a kind were answered, throttled ones included."""
+    return sum(interval.latency.get(path, ()))
 
 
 def _took(interval: Interval, table: str) -> float:
