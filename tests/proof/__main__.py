@@ -84,7 +84,7 @@ class Summary:
 
 
 def every_cast() -> Iterator[Cast]:
-    """Yield what is explored: about five minutes of work for two processors."""
+    """Yield what is explored: about ten minutes of work for two processors that do nothing else."""
     yield from RUN_CASTS
     yield Cast(((UPDATER,),), ONLY_OLD, migrators=2, others=False)
     yield from chain(casts(1), casts(2))

@@ -74,9 +74,9 @@ class RunStage(Stage):
         moves = super()._visible_moves()
         if self.still:
             works = moves or not self.second_has_run
-            lasts = self.at and not self.budget.freezes and works
-            going_on = [] if lasts else [Move("it goes on", self._go_on)]
-            return [*(moves or self._time_passes()), *going_on]
+            if self.at and not self.budget.freezes and works:
+                return moves[:1] or self._time_passes()  # nobody else is there
+            return [*(moves or self._time_passes()), Move("it goes on", self._go_on)]
         return (self._of_first() or moves) + self._events()
 
     def _of_first(self) -> list[Move]:

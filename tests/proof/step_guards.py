@@ -25,7 +25,7 @@ from proof.entry import COPIED, STAMPED, Part, indexed, moving
 from proof.old_code import OLD_PUTTER, OLD_WRITER
 from proof.pages import INDEX_PAGER, PLACER
 from proof.removals import Guard, everywhere, replaced
-from proof.roles import DELETER, LOOKER, READER, UPDATER
+from proof.roles import DELETER, LOOKER, PUTTER, READER, UPDATER
 from proof.runs import WAKES_WHEN_FINISHED
 
 RO, RB, WN, MI, MD, FI = Phase
@@ -78,7 +78,7 @@ async def open_by_the_phase(
 
 FROZEN = {
     WN: moving(
-        Part((UPDATER,), RO), Part((UPDATER,), RO, 1, late=True), steps=(RB, WN), by_time=True
+        Part((PUTTER,), RO), Part((PUTTER,), RO, 1, late=True), steps=(RB, WN), by_time=True
     ),
     MI: moving(Part((UPDATER,), RB), steps=(WN, MI), by_time=True),
     FI: moving(
@@ -99,12 +99,10 @@ SLOW = {
     )
 }
 """The same, but no time passes: somebody has not said yet that he goes by the phase."""
-BROKEN = {WN: "I4", MI: "I5", FI: "I"}
+BROKEN = {WN: "Linearizability", MI: "I5", FI: "I1"}
 NEWCOMER = moving(Part((UPDATER,), RB, late=True, slow=True), steps=(WN, MI), by_time=True)
 OLD_CODE_LEFT = moving(Part((OLD_PUTTER,)), Part((UPDATER,), RO, late=True), steps=(RB, WN))
-PAGES_ON = indexed(
-    Part((INDEX_PAGER,), MI), Part((LOOKER,), MI), Part((PLACER,), MI, 1), steps=(MD,)
-)
+PAGES_ON = indexed(Part((INDEX_PAGER,), MI), Part((PLACER,), MI, 1), steps=(MD,), by_time=True)
 BACK_AND_FORTH = moving(
     Part((UPDATER,), RB),
     Part((LOOKER,), RB),
@@ -135,7 +133,7 @@ STEP_GUARDS = (
         "a phase is acknowledged when the operations begun before it have ended",
         replaced(PhaseWatch, "begin", count_nothing),
         SLOW[WN],
-        "I4",
+        "Linearizability",
     ),
     Guard(
         "a request is not sent by a phase that is too old",

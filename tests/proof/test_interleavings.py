@@ -41,6 +41,7 @@ from proof.roles import (
     SCANNER,
     UPDATER,
 )
+from proof.runs import MADE_ANEW, STANDS_STILL_AT_AN_INSERT, WAKES_WHEN_FINISHED, RunCast
 
 ONLY_OLD, COPIED, WRITTEN, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
 
@@ -136,6 +137,16 @@ def test_pages_of_one_partition(pager: Role, world: World) -> None:
     """The same where both keys are in one partition, which a scan reads as a query does."""
     for beside in BESIDE:
         sound(grouped(pager, beside, world=world))
+
+
+@pytest.mark.parametrize(
+    "cast",
+    [STANDS_STILL_AT_AN_INSERT, WAKES_WHEN_FINISHED, MADE_ANEW],
+    ids=lambda cast: cast.title,
+)
+def test_a_run_and_what_comes_after_it(cast: RunCast) -> None:
+    """I3, I6: who stands still with an insert in hand lets it be when others have gone on."""
+    sound(cast)
 
 
 @pytest.mark.timeout(600)  # two migrators with leases that expire take half a minute
