@@ -522,7 +522,8 @@ class DualTableRepository(Opened[Model]):
         """Iterate over all items; each key that exists throughout comes exactly once.
 
         Until the cut-over, both tables are read whole. The items of one partition come in the order
-        of the sort key, as on one table, if both tables have the same keys.
+        of the sort key, as on one table, if both tables have the same keys and the old one is
+        frozen; in the phases before that, what only the new table has comes last.
 
         Args:
             index: The index to scan: only what belongs into it comes, and of that only what it
@@ -615,14 +616,32 @@ class DualTableRepository(Opened[Model]):
         steps = [self._exchange.step(action) for action in actions]
         await transactions.write(tables, steps, client_token)
 
-    @operation
+    @overload
+    async def transact_get(
+        self,
+        keys: Iterable[Key],
+        *,
+        projection: Projected | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> list[Model | None]: ...
+
+    @overload
     async def transact_get(
         self,
         keys: Iterable[Key | Get],
         *,
         projection: Projected | None = None,
         names: Mapping[str, str] | None = None,
-    ) -> list[Model | Any | None]:
+    ) -> list[Any]: ...
+
+    @operation  # type: ignore[misc]  # a decorated method says less of its parameters
+    async def transact_get(
+        self,
+        keys: Iterable[Key | Get],
+        *,
+        projection: Projected | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> list[Any]:
         """Return up to 100 items as they are at one moment, None where there is none.
 
         Args:

@@ -323,6 +323,24 @@ class DualTableRepository(Generic[Model]):
     def transact_write(self, actions: Iterable[Action], *, client_token: str | None = None) -> None:
         self._run(self._repository.transact_write(list(actions), client_token=client_token))
 
+    @overload
+    def transact_get(
+        self,
+        keys: Iterable[Key],
+        *,
+        projection: Projected | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> list[Model | None]: ...
+
+    @overload
+    def transact_get(
+        self,
+        keys: Iterable[Key | Get],
+        *,
+        projection: Projected | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> list[Any]: ...
+
     @_documented
     def transact_get(
         self,
@@ -330,7 +348,7 @@ class DualTableRepository(Generic[Model]):
         *,
         projection: Projected | None = None,
         names: Mapping[str, str] | None = None,
-    ) -> list[Model | Any | None]:
+    ) -> list[Any]:
         return self._run(
             self._repository.transact_get(list(keys), projection=projection, names=names)
         )

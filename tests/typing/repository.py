@@ -4,7 +4,7 @@ from typing import Any, assert_type
 
 import attrs
 
-from dualtable import Chain, DualTableRepository, Migration, ModelTransform, sync
+from dualtable import Chain, DualTableRepository, Get, Migration, ModelTransform, sync
 
 
 @attrs.frozen
@@ -50,6 +50,9 @@ async def models() -> None:
         assert_type(orders, DualTableRepository[Order])
         assert_type(await orders.get({"id": "o-1"}), Order | None)
         assert_type(await orders.batch_get([{"id": "o-1"}]), list[Order | None])
+        assert_type(await orders.transact_get([{"id": "o-1"}]), list[Order | None])
+        assert_type(await orders.transact_get([Get({"id": "e-1"}, table="ledger")]), list[Any])
+        assert_type(await orders.scan(index="by-region").count(), int)
         await orders.put(Order("o-1"))
         await orders.put({"id": "o-1"})  # type: ignore[arg-type]
         assert_type(await orders.update({"id": "o-1"}, ship), Order)
