@@ -105,6 +105,7 @@ def bench(session: nox.Session) -> None:
         env={"PYTHONPATH": "tests"},
     )
     if not session.posargs:
+        session.run("python", "-m", "benchmarks.telling", env={"PYTHONPATH": "tests"})
         session.notify("simulate")
 
 

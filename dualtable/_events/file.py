@@ -75,7 +75,7 @@ class EventFile:
         await self._write(self._intervals)
 
     async def _write(self, complete: Sequence[Interval]) -> None:
-        lines = [self._head, *(each.fields() for each in complete), *self._last]
+        lines = self._lines(complete)
         begun = self._written
         try:
             await asyncio.to_thread(_put, self.path, lines[begun:], anew=not begun)
@@ -84,6 +84,9 @@ class EventFile:
             self._warn(error.strerror or str(error))
         else:
             self._written = len(lines)
+
+    def _lines(self, complete: Sequence[Interval]) -> list[Mapping[str, Any]]:
+        return [self._head, *(each.fields() for each in complete), *self._last]
 
     def _warn(self, reason: str) -> None:
         if not self._warned:

@@ -101,6 +101,16 @@ class Interval:
         gone = {name: _without(kind, self, earlier, name) for name, kind in _KINDS.items()}
         return attrs.evolve(self, at=earlier.at + earlier.seconds, **gone)
 
+    def answered_within(self, path: str, share: float) -> float | None:
+        """Return the seconds within which a share of the requests of a path were answered."""
+        buckets = self.latency.get(path, ())
+        wanted, counted = sum(buckets) * share, 0
+        for count, bound in zip(buckets, (*LATENCY_BOUNDS, LATENCY_BOUNDS[-1]), strict=False):
+            counted += count
+            if count and counted >= wanted:
+                return bound
+        return None
+
     def fields(self) -> dict[str, Any]:
         """Return what a line of the file holds; what is nothing is left out."""
         known = attrs.asdict(self, recurse=False).items()

@@ -22,7 +22,7 @@ from dualtable.errors import RetryableError
 
 
 class RequestMeter:
-    """Measures each request of a repository, a migrator or a verifier."""
+    """Measures each request of a repository or a verifier."""
 
     def __init__(self, metrics: Metrics, user: str, migration: Migration) -> None:
         self._metrics = metrics
@@ -63,15 +63,14 @@ def _requests_measured(
     user: str,
     migration: Migration,
     clock: Clock,
-    *listeners: Listener,
+    listener: Listener | None,
 ) -> Wrap:
-    """Return what lets requests be heard, by metrics where there are any."""
-    hearing = [*listeners]
-    if metrics is not None:
-        hearing.append(RequestMeter(metrics, user, migration))
-    if not hearing:
+    """Return what lets requests be heard: by a listener that adds them up, or by metrics."""
+    if listener is not None:
+        return measured(listener, clock)
+    if metrics is None:
         return lambda gateway: gateway
-    return measured(hearing[0] if len(hearing) == 1 else _each(hearing), clock)
+    return measured(RequestMeter(metrics, user, migration), clock)
 
 
 def metered(
@@ -79,7 +78,8 @@ def metered(
     user: str,
     migration: Migration,
     clock: Clock,
-    *listeners: Listener,
+    listener: Listener | None = None,
+    *,
     on_retry: OnRetry = lambda _: None,
 ) -> tuple[OnRetry, Wrap]:
     """Return what hears of retries, and what hears of requests.
@@ -89,25 +89,21 @@ def metered(
         user: Whose they are: of a ``repository``, a ``migrator`` or a ``verifier``.
         migration: What its tables are called by.
         clock: Where time comes from.
-        listeners: Who else hears of requests.
+        listener: Who hears of requests instead of the metrics, and adds them up.
         on_retry: Who else hears of retries.
     """
-    requests = _requests_measured(metrics, user, migration, clock, *listeners)
+    requests = _requests_measured(metrics, user, migration, clock, listener)
     return _retries_counted(metrics, user, on_retry), requests
 
 
-def _each(listeners: list[Listener]) -> Listener:
-    def heard(
-        operation: str, table: str, asked: Mapping[str, Any], seconds: float, outcome: Any
-    ) -> None:
-        for listener in listeners:
-            listener(operation, table, asked, seconds, outcome)
-
-    return heard
+_QUANTILES = ((0.5, "0.5"), (0.99, "0.99"))
 
 
 class IntervalMeter:
-    """Measures what a migrator did in the last seconds."""
+    """Measures what a migrator did in the last seconds.
+
+    Its requests, too: one measurement for each of them would cost more than all else that is told.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self._note = metrics.note
@@ -129,6 +125,13 @@ class IntervalMeter:
         for reason, number in told.throttles.items():
             note("dualtable.migrator.throttles", number, reason=reason)
         note("dualtable.migrator.held_back", told.seconds, cause=str(held_back_by(told)))
+        for path, buckets in told.latency.items():
+            table, _, operation = path.partition(" ")
+            of = {"operation": operation, "table": table}
+            note("dualtable.migrator.requests", sum(buckets), **of)
+            for share, name in _QUANTILES:
+                within = told.answered_within(path, share)
+                note("dualtable.migrator.request.latency", within or 0.0, quantile=name, **of)
         note("dualtable.migrator.cpu", told.cpu_seconds)
         note("dualtable.migrator.transform", told.transform_seconds)
 

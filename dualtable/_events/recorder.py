@@ -86,14 +86,19 @@ class Recorder:
 
     async def _next(self) -> None:
         try:
-            now = self.so_far()
-            interval, self._told = now - self._told, now
+            interval = self._came()
             if self.tell is not None:
                 self.tell(interval)
             if self.file is not None:
                 await self.file.add(interval)
         except Exception:  # noqa: BLE001 - whatever it is, the run is more important
             _log.warning("the events of some seconds are lost", exc_info=True)
+
+    def _came(self) -> Interval:
+        """Return what has come since the last look."""
+        now = self.so_far()
+        interval, self._told = now - self._told, now
+        return interval
 
     def _last(self, error: BaseException | None) -> dict[str, Any]:
         last: dict[str, Any] = {"ended": self.clock.now()}

@@ -6,6 +6,7 @@ light or dark. pygal draws in Python alone, and passes on what a colour is calle
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -132,4 +133,6 @@ def _pygal() -> Any:
         raise DualTableError(
             "a report needs the extra `report`: pip install dualtable[report]"
         ) from error
+    # It puts a finder of an outdated form into everybody's imports, for plugins that nobody needs.
+    sys.meta_path[:] = [f for f in sys.meta_path if type(f).__module__.partition(".")[0] != "pygal"]
     return pygal

@@ -13,7 +13,7 @@ from operator import add
 
 import attrs
 
-from dualtable._events.interval import LATENCY_BOUNDS, Interval
+from dualtable._events.interval import Interval
 from dualtable._events.reading import ToldRun
 from dualtable._events.verdict import Cause, causes
 
@@ -49,13 +49,7 @@ class Slot:
 
     def latency(self, path: str, share: float) -> float | None:
         """Return the seconds within which a share of the requests of a path were answered."""
-        buckets = self.total.latency.get(path, ()) if self.total else ()
-        wanted, counted = sum(buckets) * share, 0
-        for count, bound in zip(buckets, (*LATENCY_BOUNDS, math.inf), strict=False):
-            counted += count
-            if count and counted >= wanted:
-                return min(bound, LATENCY_BOUNDS[-1])
-        return None
+        return self.total.answered_within(path, share) if self.total else None
 
 
 def slots(runs: Sequence[ToldRun]) -> list[Slot]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cpu, memory, workload
+from benchmarks import cpu, memory, telling, workload
 from benchmarks.__main__ import main
+from benchmarks.processes import SETTINGS
 
 
 @pytest.fixture(params=["ministack"])
@@ -29,6 +30,17 @@ def test_every_contender_does_the_whole_job(server: str, tmp_path: Path) -> None
         rows = found[f"cpu {kind}"]
         assert {row["contender"] for row in rows} == set(cpu.available()[0])
         assert set(found[f"whole {kind}"][0]) == {cpu.OURS, cpu.FLOOR}
+
+
+def test_telling_is_measured(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is called to tell is timed, and is as it was afterwards."""
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    before = [getattr(kind, name) for kind, name in telling.TOLD]
+    found, timed = telling.share(endpoint, 30)
+    assert 0 < found < 0.5
+    assert timed.calls > 100
+    assert [getattr(kind, name) for kind, name in telling.TOLD] == before
 
 
 def test_reads_are_measured(server: str, tmp_path: Path) -> None:

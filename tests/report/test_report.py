@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from html.parser import HTMLParser
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from dualtable._telling.forms import told
 from dualtable.errors import InvalidSettingError
 from dualtable.testing import MemoryGateway
 
-pytest.importorskip("pygal")
+pytestmark = pytest.mark.skipif(find_spec("pygal") is None, reason="pygal is not installed")
 
 
 class Page(HTMLParser):
@@ -213,6 +214,18 @@ async def test_what_is_no_plan_is_refused(plan: str) -> None:
     Path("plan.json").write_text(plan)
     with pytest.raises(InvalidSettingError, match="holds no plan"):
         await write_report(migration, plan="plan.json", offline=True)
+
+
+async def test_a_report_leaves_everybodys_imports_alone() -> None:
+    """pygal would put a finder among them that others, such as pytest, cannot ask."""
+    migration, gateway = await world(1)
+    await Migrator(migration, gateway=gateway).run()
+    before = list(sys.meta_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pygal"]:
+        del sys.modules[name]
+    await write_report(migration, gateway=gateway)
+    assert sys.meta_path == before
+    assert all(hasattr(finder, "find_spec") for finder in sys.meta_path)
 
 
 def test_each_cause_has_its_advice() -> None:
