@@ -52,6 +52,8 @@ def how_far(view: View) -> list[str]:
 
 def how_fast(view: View) -> list[str]:
     """Return the items and the rates; who stands still has none."""
+    if view.items is None:
+        return ["begins"]
     if view.stands_still:
         return [f"{count(view.items)} items"]
     rates = [f"{count(view.items)} items", f"{count(view.items_per_second)}/s"]

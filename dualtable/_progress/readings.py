@@ -52,13 +52,17 @@ def of_migration(progress: MigrationProgress, reference: str = "") -> Reading:
             "empty pages": report.empty_pages,
             "dead letters": report.failed,
             "migrators": progress.migrators,
-            "segments in hand": progress.segments.count(MINE),
+            **_in_hand(progress.segments.count(MINE)),
             **_throttles(progress),
         },
         state=state,
         stands_still=still,
         segments=progress.segments,
     )
+
+
+def _in_hand(segments: int) -> dict[str, int]:
+    return {"segments in hand": segments} if segments else {}
 
 
 UNTOUCHED, BEGUN, OTHERS, MINE, DONE = range(5)

@@ -6,6 +6,7 @@ lost is not.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +16,11 @@ from dualtable._clock import Clock
 from dualtable._control.control_table import Control
 from dualtable._control.segments import Segment, complete, total
 from dualtable._copy.report import MigrationProgress, MigrationReport, Observer
+from dualtable._copy.telling import ON_REQUEST
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._operations.cleanup import CleanupReport
 from dualtable._proof.findings import VerificationReport
+from dualtable._sharing.known import Known
 from dualtable._transforms.migration import Migration
 from dualtable.distributed._spec import Task
 from dualtable.distributed._work import Report
@@ -68,8 +71,22 @@ class Standing:
                     estimated_items=self.estimated_items,
                     segments_done=sum(segment.checkpoint.done for segment in segments),
                     total_segments=number,
+                    segments=_stages(segments, number),
+                    **await self._at_work(),
                 )
             )
+
+    async def _at_work(self) -> dict[str, Any]:
+        """Return what the workers say of themselves, by the words that they give anyway."""
+        run = await self.control.run()
+        words = [] if run is None else await self.control.of(run).words()
+        alive = [word for word in words if word.is_fresh(self.clock.now())]
+        causes = Counter(word.doing.held_back_by for word in alive if word.doing)
+        return {
+            "migrators": len(alive),
+            "held_back_by": ", ".join(cause for cause, _ in causes.most_common()),
+            "paused_by": ON_REQUEST if (await self.control.limits()).pause else "",
+        }
 
     async def migrated(self, reports: Sequence[MigrationReport]) -> MigrationReport:
         """Return what has been settled since the beginning."""
@@ -92,6 +109,14 @@ class Standing:
             complete=complete(segments, number),
             dead_letters=after.failed,
         )
+
+
+def _stages(segments: Sequence[Segment], number: int) -> bytes:
+    """Return how far each segment is; none is in the hands of whoever watches the others."""
+    known = Known(number, owner="")
+    for segment in segments:
+        known.note(segment)
+    return known.stages
 
 
 async def _segments(control: Control) -> tuple[list[Segment], int]:

@@ -47,7 +47,7 @@ def test_the_time_left_follows_from_the_last_minute() -> None:
     """It goes down second by second while all goes on alike."""
     meter = Meter(0)
     for second in range(1, 61):
-        meter.note(reading(0, share=second / 120), second)
+        meter.note(reading(second, share=second / 120), second)
     assert meter.view().seconds_left == pytest.approx(60, abs=1)
 
 
@@ -58,12 +58,23 @@ def test_one_slow_page_does_not_let_the_time_left_jump(slow_seconds: int) -> Non
     for second in range(1, 200):
         slow = 100 <= second < 100 + slow_seconds
         done = 100 if slow else second - slow_seconds * (second >= 100 + slow_seconds)
-        meter.note(reading(0, share=done / 400), second)
+        meter.note(reading(done, share=done / 400), second)
         left = meter.view().seconds_left or 0.0
         if second > 10:
             assert abs(left - (before - 1)) < 0.04 * before
         before = left
     assert before == pytest.approx(400 - 199 + slow_seconds, rel=0.15)
+
+
+def test_what_goes_before_the_first_page_is_no_slowness() -> None:
+    """Processes start, leases run out: the time left of a short run is right soon after that."""
+    meter = Meter(0)
+    for second in range(1, 31):
+        meter.note(Reading(items=0, own_items=0, share=0.0), second)
+    for second in range(31, 46):
+        done = second - 30
+        meter.note(Reading(items=done, own_items=done, share=done / 60), second)
+    assert meter.view().seconds_left == pytest.approx(45, rel=0.1)
 
 
 def test_a_resumed_run_counts_only_its_own_items_in_the_rate() -> None:
@@ -106,7 +117,7 @@ def test_a_line_of_a_migration() -> None:
     meter.note(of_migration(progress), 10)
     assert line(meter.view()) == (
         "37.5 % done, — left, 1,500 items, 100/s, 0 read units/s, 150 write units/s, 0 pages,"
-        " 3 empty pages, 1 dead letter, 1 migrator, 0 segments in hand, 4 retries, 2 throttled"
+        " 3 empty pages, 1 dead letter, 1 migrator, 4 retries, 2 throttled"
     )
 
 
