@@ -102,25 +102,18 @@ class Comparison:
     async def _judged(
         self, sources: Sequence[_Source], spent: Spent, *, consistent_read: bool
     ) -> list[_Verdict]:
-        keys = {identity(out.key): out.key for source in sources for out in source.outputs}
+        named = [(identity(out.key), source, out) for source in sources for out in source.outputs]
         left_out = self._left_out(sources)
-        keys |= left_out
+        keys = {name: output.key for name, _, output in named} | left_out
         found = await self.new.fetch(
             keys,
             spent,
             consistent_read=consistent_read,
             attributes=None if self.level == "content" else self.marks_and_key,
         )
-        verdicts = []
-        for source in sources:
-            if source.failure:
-                verdicts.append(
-                    _Verdict(Kind.MISSING, source.key, source.key, reason=source.failure)
-                )
-            verdicts += [
-                self._judge(source, output, found.get(identity(output.key)))
-                for output in source.outputs
-            ]
+        failures = [source for source in sources if source.failure]
+        verdicts = [_Verdict(Kind.MISSING, f.key, f.key, reason=f.failure) for f in failures]
+        verdicts += [self._judge(source, out, found.get(name)) for name, source, out in named]
         kept = self._copied(found[name] for name in left_out if name in found)
         reason = "the transform leaves its old item out"
         return verdicts + [_Verdict(Kind.EXTRA, key, key, reason=reason) for key in kept.values()]
@@ -176,21 +169,26 @@ class Comparison:
         self, keys: Mapping[Hashable, WireKey], spent: Spent, *, consistent_read: bool
     ) -> dict[Hashable, WireKey]:
         """Return those keys that no old item yields."""
-        origins = {name: self.lineage.origin(key) for name, key in keys.items()}
-        wanted = {identity(old): old for old in origins.values() if old is not None}
+        origins = {name: self._origin(name, key) for name, key in keys.items()}
         olds = await self.old.fetch(
-            wanted,
+            {origin: old for origin, old in origins.values() if old is not None},
             spent,
             consistent_read=consistent_read,
             attributes=self.old.layout.key.names if self.lineage.keeps_keys else None,
         )
-        unyielded = {}
-        for name, key in keys.items():
-            origin = origins[name]
-            old_item = None if origin is None else olds.get(identity(origin))
-            if old_item is None or not self._yields(old_item, key):
-                unyielded[name] = key
-        return unyielded
+        found = {name: olds.get(origin) for name, (origin, _) in origins.items()}
+        return {
+            name: key
+            for name, key in keys.items()
+            if (old_item := found[name]) is None or not self._yields(old_item, key)
+        }
+
+    def _origin(self, name: Hashable, key: WireKey) -> tuple[Hashable, WireKey | None]:
+        """Return the key of the old item that yields a new key, with its identity."""
+        if self.lineage.keeps_keys:
+            return name, key
+        origin = self.lineage.origin(key)
+        return (None if origin is None else identity(origin)), origin
 
     def _yields(self, old_item: WireItem, key: WireKey) -> bool:
         return self.lineage.keeps_keys or key in self.lineage.new_keys(old_item)

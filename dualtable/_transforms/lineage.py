@@ -102,6 +102,8 @@ class Lineage:
         Raises:
             TransformError: The transform's `old_key` failed or does not fit the old table.
         """
+        if self.keeps_keys:
+            return new_key
         shown = plain(new_key)
         key = self._call_old_key(shown)
         if key is None:
