@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import orjson
 
 from dualtable._wire import codec
-from dualtable._wire.keys import key_of, key_value
+from dualtable._wire.keys import check_index_keys, key_of
 from dualtable._wire.layouts import Layout
 from dualtable._wire.sizes import MAX_ITEM_BYTES, item_bytes
 from dualtable._wire.types import WireKey, WireValue
@@ -30,9 +30,8 @@ def check_item(item: Mapping[str, WireValue], layout: Layout) -> WireKey:
 def check_keys(item: Mapping[str, WireValue], layout: Layout) -> WireKey:
     """Check the key and the index keys of an item. Return its key."""
     key = key_of(item, layout.key, layout.table)
-    for index, attribute in layout.index_attributes():
-        if attribute.name in item:
-            key_value(item, attribute, f"key of index {index}")
+    for name, index in layout.indexes.items():
+        check_index_keys(item, name, index.key)
     return key
 
 

@@ -46,13 +46,29 @@ def key_of(item: Mapping[str, WireValue], schema: KeySchema, table: str) -> Wire
     partitions = len(schema.partitions)
     for number, attribute in enumerate(schema.attributes):
         most = _PARTITION_BYTES if number < partitions else _SORT_BYTES
-        value = item.get(attribute.name, {})
-        text = value.get(attribute.type)
-        if not text or len(text) * MAX_CHARACTER_BYTES > most:  # seldom; then it is judged in full
-            value = key_value(item, attribute, f"key of {table}")
-            _check_key_size(value, attribute.name, most, table)
+        value = _part(item, attribute, most, table)
         key[attribute.name] = canonical(value) if attribute.type == "N" else value
     return key
+
+
+def check_index_keys(item: Mapping[str, WireValue], index: str, schema: KeySchema) -> None:
+    """Check what an item has of an index's key, which it may lack."""
+    partitions = len(schema.partitions)
+    for number, attribute in enumerate(schema.attributes):
+        if attribute.name in item:
+            most = _PARTITION_BYTES if number < partitions else _SORT_BYTES
+            _part(item, attribute, most, f"index {index}")
+
+
+def _part(
+    item: Mapping[str, WireValue], attribute: KeyAttribute, most: int, where: str
+) -> WireValue:
+    value = item.get(attribute.name, {})
+    text = value.get(attribute.type)
+    if not text or len(text) * MAX_CHARACTER_BYTES > most:  # seldom; then it is judged in full
+        value = key_value(item, attribute, f"key of {where}")
+        _check_key_size(value, attribute.name, most, where)
+    return value
 
 
 def canonical(number: WireValue) -> WireValue:
@@ -63,10 +79,10 @@ def canonical(number: WireValue) -> WireValue:
     return normal(number)
 
 
-def _check_key_size(value: WireValue, name: str, most: int, table: str) -> None:
+def _check_key_size(value: WireValue, name: str, most: int, where: str) -> None:
     if (size := value_bytes(value)) > most:
         raise InvalidKeyError(
-            f"key of {table}: {name!r} has {size:,} bytes, DynamoDB allows {most:,}"
+            f"key of {where}: {name!r} has {size:,} bytes, DynamoDB allows {most:,}"
         )
 
 

@@ -7,7 +7,7 @@ description, and nothing here makes or compares tables.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, cast
 
 import attrs
@@ -231,12 +231,6 @@ class Layout:
     key: KeySchema
     indexes: dict[str, Index]
     identity: str = ""
-
-    def index_attributes(self) -> Iterator[tuple[str, KeyAttribute]]:
-        """Yield ``(index name, key attribute)`` for each index key."""
-        for name, index in self.indexes.items():
-            for attribute in index.key.attributes:
-                yield name, attribute
 
 
 def layout(description: Description) -> Layout:

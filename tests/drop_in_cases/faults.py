@@ -78,7 +78,6 @@ _OF_DYNOXIDE = {
     "query: start before range": "it accepts it",
     "query: filter attr": _LAX,
     "scan: filter attr": _LAX,
-    "scan: filter, size no path": "it looks at the type of a value beforehand",
     "put_item: if an unused name": _ORDER,
     "delete_item: if an unused name": _ORDER,
     "scan: filter, between rev": _LAX,
@@ -87,6 +86,9 @@ _OF_DYNOXIDE = {
         [name for name in REFUSED_CONDITIONS if name not in ("size alone", "garbage")], _LAX
     ),
     **_conditions(["150 comparisons"], "it takes no 299 operators"),
+    **_conditions(["size no path"], "it looks at the type of a value beforehand"),
+    "put_item: index key 2049": _LAX,
+    "put_item: lsi key 1025": _LAX,
     **_updates(["set position end", "set position two", "add to position new"], _ENDS),
     **_updates(["remove position two", "remove position beyond"], _ENDS),
     **_updates(["remove missing nested", "remove nested of scalar", "only spaces"], _LAX),

@@ -436,6 +436,18 @@ async def test_an_index_key_of_a_wrong_type_is_refused(gateway: Gateway, sorted_
     await gateway.put(sorted_table, day("a", 1))
 
 
+@wrong_on(dynoxide="takes any length", ministack="takes any length")
+async def test_an_index_key_that_is_too_long_is_refused(
+    gateway: Gateway, sorted_table: str
+) -> None:
+    """2,048 bytes for a partition; this one too would be a dead letter."""
+    await gateway.put(sorted_table, day("a", 1, region=S("x" * 2048)))
+    taken = await not_refused(
+        long=gateway.put(sorted_table, day("a", 2, region=S("x" * 2049))),
+    )
+    assert taken == []
+
+
 @wrong_on(dynamodb_local="checks index keys of puts only")
 async def test_an_update_cannot_make_a_wrong_index_key(gateway: Gateway, sorted_table: str) -> None:
     """An item that fails the checks stays as it was."""

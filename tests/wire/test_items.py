@@ -150,6 +150,7 @@ def test_one_key_has_one_identity(number: Decimal) -> None:
         ({"day": None}, "'day' is missing"),
         ({"region": {"N": "1"}}, "key of index by-region: 'region' must be text (S), not N"),
         ({"region": {"S": ""}}, "key of index by-region: 'region' is empty"),
+        ({"region": {"S": "é" * 1025}}, "key of index by-region: 'region' has 2,050 bytes"),
         ({"region": {"NULL": True}}, "not NULL"),
         ({"total": {"S": "1"}}, "key of index by-region: 'total'"),
         ({"hash": {"B": ""}}, "key of index by-hash: 'hash' is empty"),
