@@ -163,11 +163,11 @@ class Fleet:
             )
             self._running[asyncio.create_task(migrator.run())] = mortal
 
-    def crash(self) -> None:
-        """Kill one worker that runs."""
+    def crash(self, number: int | None = None) -> None:
+        """Kill one worker that runs: the one begun as which, or any."""
         alive = [task for task in self._running if not task.done()]
         if alive:
-            victim = self.chance.choice(alive)
+            victim = self.chance.choice(alive) if number is None else alive[number]
             self._running.pop(victim).dead = True
             victim.cancel("killed")
             self.crashes += 1

@@ -2,9 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from simulation.fleet import crowd
+from dualtable._control.control_table import Control
+from simulation import proofs, virtual_time
+from simulation.capacity import Capacity
+from simulation.fleet import CONTROL, Fleet, FleetDynamoDB, crowd
+
+LEASE_SECONDS = 30.0
+
+
+@pytest.mark.parametrize("skew_seconds", [0.0, 30.0, 3_600.0])
+def test_what_a_killed_worker_held_is_taken_over_in_time(skew_seconds: float) -> None:
+    """Within `lease_seconds` plus five, whatever the clocks of both say, and not before."""
+
+    async def main() -> None:
+        gateway = FleetDynamoDB()
+        keys = proofs.keys(400)
+        gateway.add_table("orders", Capacity(), proofs.old_item, keys=keys)
+        new = gateway.add_table("orders-v2", Capacity(write_units=400, read_units=400))
+        settings = {"concurrency": 2, "total_segments": 4, "max_write_units": 20}
+        fleet = Fleet(gateway, settings, skew_seconds)
+        fleet.add()
+        await asyncio.sleep(5)
+        held = await owners(gateway)
+        fleet.add()  # it finds nothing to do
+        await asyncio.sleep(20)
+        assert await owners(gateway) == held
+        fleet.crash(0)
+        killed = asyncio.get_running_loop().time()
+        while await owners(gateway) & held:
+            await asyncio.sleep(0.25)
+        assert LEASE_SECONDS - 5 < asyncio.get_running_loop().time() - killed < LEASE_SECONDS + 5
+        await fleet.ended()
+        assert new.keys == set(keys)
+
+    virtual_time.run(main())
+
+
+async def owners(gateway: FleetDynamoDB) -> set[str]:
+    """Return who holds a segment."""
+    control = Control(gateway, CONTROL, proofs.MIGRATION.name)
+    run = await control.run()
+    assert run is not None
+    segments = await control.of(run).segments()
+    return {segment.lease.owner for segment in segments if segment.lease}
 
 
 @pytest.mark.slow

@@ -1,0 +1,66 @@
+"""Real processes that are stopped, go on, and are killed: nothing is lost, nothing hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orders
+import pytest
+
+from dualtable import Verifier, read_status
+from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.retry import ONE_OFF
+
+WORKER = Path(__file__).with_name("frozen_worker.py")
+ITEMS = 300
+
+
+@contextmanager
+def worker(name: str, endpoint: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A migrator that has settled a page, and the first line that it has printed."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(WORKER), name, endpoint, str(folder / "dead-letters")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert first
+        yield process, first
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.slow
+def test_stopped_continued_and_killed(endpoint: str, table_name: str, tmp_path: Path) -> None:
+    """One stands still for longer than its lease, goes on, and dies; another does the rest."""
+    plan = orders.migration(table_name)
+
+    async def fill() -> None:
+        async with connect({"endpoint_url": endpoint}, ONE_OFF) as gateway:
+            await orders.create(gateway, plan)
+            await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(ITEMS)])
+
+    asyncio.run(fill())
+    with worker(table_name, endpoint, tmp_path) as (mortal, _):
+        mortal.send_signal(signal.SIGSTOP)
+        with worker(table_name, endpoint, tmp_path) as (other, first):
+            time.sleep(2)  # the lease of the one that is frozen is of one
+            mortal.send_signal(signal.SIGCONT)
+            time.sleep(0.5)
+            mortal.kill()
+            assert other.stdout is not None
+            said = first + other.stdout.read()
+            assert other.wait(timeout=30) == 0
+    assert said.endswith("complete=True\n")
+    status = asyncio.run(read_status(plan, endpoint_url=endpoint))
+    assert status.scanned == ITEMS  # each page settled once, whoever had it in hand
+    assert asyncio.run(Verifier(plan, endpoint_url=endpoint).run()).ok
