@@ -64,8 +64,10 @@ def take_out_text(migration: Migration, reference: str) -> list[str]:
         "To take the library out:",
         f"  1. Use {migration.new} directly: boto3.resource('dynamodb').Table({migration.new!r}) in"
         " place of DualTableRepository(…). Its conditions and updates mean the same there.",
-        f"  2. Items that production has written have the attribute {migration.token_attribute};"
-        f" ignore it, or remove it afterwards: dualtable cleanup {reference} --tokens",
+        f"  2. Items that production has written have the attribute {migration.token_attribute}."
+        " Until the last repository is closed, give it a new random text in each write of your own,"
+        " since repositories tell by it what others have written; then ignore it, or remove it:"
+        f" dualtable cleanup {reference} --tokens",
         f"  3. Delete {migration.old}, once nobody needs the way back; and"
         f" {migration.control_table}, where no other migration is in it.",
     ]

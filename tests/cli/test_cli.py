@@ -588,7 +588,7 @@ def test_advance_used_wrongly(shop: Shop, options: tuple[str, ...], says: str) -
 
 def test_a_finished_migration_is_cleaned_up(settled: Shop) -> None:
     """It says what is left, and what code replaces the repository."""
-    early = settled.run("cleanup")
+    early = settled.run("cleanup", "--quiet")
     check_one_line(early)
     assert early.code == 2
     assert "in phase MIGRATING, in which tombstones are needed" in early.err

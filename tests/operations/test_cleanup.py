@@ -27,6 +27,7 @@ from dualtable._control.milestones import Milestones
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._expressions.texts import Update as SentUpdate
 from dualtable._wire import codec
 from dualtable.errors import MigrationMismatchError
 from dualtable.testing import Faults, MemoryGateway
@@ -272,3 +273,27 @@ async def test_a_table_that_was_made_anew_is_swept_anew() -> None:
     await gateway.create_table(orders.table(here.plan.new))
     await gateway.put(here.plan.new, here.plan.marks.bury(codec.encode(orders.key(1))))
     assert (await here.clean_up()).tombstones == 1
+
+
+@pytest.mark.parametrize("number", [COPIED[0], REWRITTEN[0]])
+async def test_code_without_the_library_that_gives_tokens_is_noticed(number: int) -> None:
+    """A fleet is taken off the library process by process; the guide says what that needs."""
+    shop = await Shop(
+        orders.migration("shop", settle_seconds=60), {"gateway": MemoryGateway()}
+    ).finish()
+    gateway = shop.connection["gateway"]
+    assert gateway is not None
+    calls = 0
+
+    async def meanwhile(order: dict[str, Any]) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            token = codec.encode({":p": "plain", ":t": "a-new-random-text"})
+            plain = SentUpdate("SET plain = :p, #t = :t", {"#t": shop.plan.token_attribute}, token)
+            await gateway.update(shop.plan.new, codec.encode(orders.key(number)), plain)
+        return {**order, "ours": True}
+
+    async with shop.repository() as repository:
+        found = await repository.update(orders.key(number), meanwhile)
+    assert (found["plain"], found["ours"], calls) == ("plain", True, 2)
