@@ -84,6 +84,8 @@ def _after_verification(report: VerificationReport, reference: str) -> list[str]
             "Next: find out what wrote these: another version of the transform, or a writer that"
             " goes past DualTableRepository."
         )
+    if report.ok:
+        lines.append(f"Next: dualtable advance {reference} --wait")
     return lines
 
 

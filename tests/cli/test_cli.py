@@ -166,6 +166,7 @@ def test_a_migration_by_hand(shop: Shop) -> None:
     assert re.search(r"items read +50\n", texts["migrate"])
     assert texts["migrate"].endswith(f"Next: dualtable verify {shop.reference}\n")
     assert "content verified in" in texts["verify"]
+    assert texts["verify"].endswith(f"Next: dualtable advance {shop.reference} --wait\n")
     assert f"{shop.plan.new}, MIGRATING, 100.0 % done." in texts["status"]
 
 
