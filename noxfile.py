@@ -40,8 +40,15 @@ def tests(session: nox.Session) -> None:
     install_wheel(session, *group("tests"), extra="demo")
     # Each worker takes whole files, and starts a server of its own when a file needs it.
     workers = ["--numprocesses=auto", "--dist=loadfile"]
-    chosen = ["-m", "not conformance", "--cov", "--cov-report=term"]
-    session.run("pytest", *workers, *chosen, *session.posargs)
+    session.run("pytest", *workers, "-m", "not conformance", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Say which lines no test runs; takes half as long again as the tests."""
+    install_wheel(session, *group("tests"), extra="demo")
+    reported = ["--cov", "--cov-report=term", "--numprocesses=auto", "--dist=loadfile"]
+    session.run("pytest", *reported, "-m", "not conformance", *session.posargs)
 
 
 @nox.session
