@@ -68,6 +68,13 @@ def prove(session: nox.Session) -> None:
 
 
 @nox.session
+def figures(session: nox.Session) -> None:
+    """Plant damage, repair and retry at full size, and say what it costs, beside what it may."""
+    install_wheel(session, *group("tests"), extra="demo")
+    session.run("python", "-m", "proof.figures", env={"PYTHONPATH": "tests"})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format and import contracts."""
     session.install(*group("lint"), ".[demo]")
