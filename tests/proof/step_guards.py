@@ -23,7 +23,7 @@ from proof import operators
 from proof.copy_guards import act_anyway
 from proof.entry import COPIED, STAMPED, Part, indexed, moving
 from proof.old_code import OLD_PUTTER, OLD_WRITER
-from proof.pages import INDEX_PAGER, PLACER
+from proof.pages import PLACER, REST_OF_INDEX
 from proof.removals import Guard, everywhere, replaced
 from proof.roles import DELETER, LOOKER, PUTTER, READER, UPDATER
 from proof.runs import WAKES_WHEN_FINISHED
@@ -102,7 +102,9 @@ SLOW = {
 BROKEN = {WN: "Linearizability", MI: "I5", FI: "I1"}
 NEWCOMER = moving(Part((UPDATER,), RB, late=True, slow=True), steps=(WN, MI), by_time=True)
 OLD_CODE_LEFT = moving(Part((OLD_PUTTER,)), Part((UPDATER,), RO, late=True), steps=(RB, WN))
-PAGES_ON = indexed(Part((INDEX_PAGER,), MI), Part((PLACER,), MI, 1), steps=(MD,), by_time=True)
+PAGES_ON = indexed(
+    Part((REST_OF_INDEX,), MI), Part((LOOKER,), MI), Part((PLACER,), MI, 1), steps=(MD,)
+)
 BACK_AND_FORTH = moving(
     Part((UPDATER,), RB),
     Part((LOOKER,), RB),
@@ -169,7 +171,7 @@ STEP_GUARDS = (
         "a token of an index says in how many streams it is read, whatever the phase has become",
         everywhere(queries.open_query, open_by_the_phase),
         PAGES_ON,
-        "I1",
+        "Linearizability",
     ),
     Guard(
         "a migrator that was frozen with an insert in hand lets it be",
