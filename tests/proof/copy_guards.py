@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
-from dualtable import Migration, Migrator
+from dualtable import Migration
 from dualtable._control.control_table import Control
 from dualtable._control.run_records import RunRecords
 from dualtable._control.segments import Progress
+from dualtable._copy.agreement import Agreement
 from dualtable._copy.run import Run
 from dualtable._copy.segment_copy import SegmentCopy
 from dualtable._copy.shuffle import Outgoing, RangePace
@@ -135,7 +136,7 @@ async def end_unannounced(control: Control, run: Any, clock: Any) -> None:
 @contextmanager
 def begun_beside_others() -> Iterator[None]:
     """Begin anew whoever is at work, and wait for nobody."""
-    alone = replaced(Migrator, "_check_nobody_works", look_at_nothing)
+    alone = replaced(Agreement, "_check_nobody_works", look_at_nothing)
     with alone(), everywhere(end_run, end_at_once)():
         yield
 

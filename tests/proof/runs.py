@@ -23,7 +23,7 @@ from dualtable._wire.layouts import identity
 from dualtable.errors import MigrationMismatchError
 from proof.casts import WORLDS, Cast, World, _dead_letters, _take_stock, go_to_the_end
 from proof.history import History
-from proof.invariants import Violation
+from proof.invariants import Violation, check_steps
 from proof.moves import PROCESS, Budget, Move, Pending, StageGateway
 from proof.stage import LEASE_SECONDS, Stage
 from proof.tables import CONTROL, MIGRATION, NEW, OLD, WATCHED, create_tables, record_named
@@ -52,6 +52,7 @@ class RunStage(Stage):
 
     def idle(self) -> None:
         if len(self.history.steps) > _MOST_STEPS:
+            check_steps(self.history)
             raise Violation("Every run ends", "somebody goes on and on", self.history)
         super().idle()
 
