@@ -40,7 +40,12 @@ from proof.roles import (
     DELETER,
     PUTTER,
 )
-from proof.runs import MADE_ANEW, STANDS_STILL, STANDS_STILL_AT_AN_INSERT, STANDS_STILL_TWICE
+from proof.runs import (
+    MADE_ANEW,
+    STANDS_STILL_AT_A_WORD,
+    STANDS_STILL_AT_AN_INSERT,
+    STANDS_STILL_TWICE,
+)
 from proof.tables import CONTROL, MARKS, NEW, OLD, OTHER, WATCHED
 
 
@@ -199,8 +204,8 @@ COPY_GUARDS = (
     Guard(
         "after a word one looks whether the run is still there",
         replaced(Membership, "_check", look_at_nothing),
-        STANDS_STILL,
-        "Every run ends",
+        STANDS_STILL_AT_A_WORD,
+        "One run at a time",
     ),
     Guard(
         "who begins anew waits until no word counts",

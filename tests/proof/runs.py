@@ -251,6 +251,7 @@ class FinishingCast(RunCast):
 STANDS_STILL = RunCast(budget=Budget(freezes=1))
 BEGINS_ANEW_AND_STANDS_STILL = RunCast(budget=Budget(freezes=1), restarts=True)
 STANDS_STILL_AT_AN_INSERT = RunCast(budget=Budget(freezes=1), at=("insert",), stands=[MOMENT])
+STANDS_STILL_AT_A_WORD = attrs.evolve(STANDS_STILL_AT_AN_INSERT, at=("put migrator#",))
 STANDS_STILL_TWICE = RunCast(
     budget=Budget(freezes=2), at=("put migrator#", "insert"), stands=[MOMENT]
 )
