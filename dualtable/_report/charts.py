@@ -47,7 +47,8 @@ def chart(
     made.x_labels = [duration(slot.at - found[0].at) for slot in found]
     made.x_labels_major = _major(made.x_labels)
     for title, line in lines.items():
-        made.add(title, list(line), fill=len(lines) == 1, allow_interruptions=True)
+        whole = len(lines) == 1 and None not in line  # an area with a gap would be closed across
+        made.add(title, list(line), fill=whole, allow_interruptions=True)
     return _plain(made, f"{unit} over time: {', '.join(lines)}")
 
 

@@ -88,25 +88,40 @@ def shares(found: Sequence[Slot]) -> list[tuple[Cause, float]]:
 
 def sags(found: Sequence[Slot]) -> Iterator[str]:
     """Say where the writes sank for a while, and for what."""
-    rates = [slot.rate(_written) or 0.0 for slot in found]
-    usual = sorted(rates)[int(len(rates) * _USUAL)]
-    begun, width, at = found[0].at, _width(found), 0
-    for sank, group in groupby(rates, key=lambda rate: rate < usual * _SANK):
-        number = len(list(group))
-        some, at = found[at : at + number], at + number
-        if sank and number >= _LEAST_SLOTS:
+    rates = sorted(rate for slot in found if (rate := slot.rate(_written)) is not None)
+    if not rates:
+        return
+    usual = rates[int(len(rates) * _USUAL)]
+    begun, width = found[0].at, _width(found)
+
+    def sank(slot: Slot) -> bool:
+        """Tell whether somebody was at work, and slowly."""
+        rate = slot.rate(_written)
+        return rate is not None and rate < usual * _SANK
+
+    for is_sag, group in groupby(found, key=sank):
+        some = list(group)
+        if is_sag and len(some) >= _LEAST_SLOTS:
             yield _sag(some, usual, begun, width)
 
 
 def _sag(some: Sequence[Slot], usual: float, begun: float, width: float) -> str:
     start, end = some[0].at - begun, some[-1].at + width - begun
     rate = sum((slot.rate(_written) or 0.0) for slot in some) / len(some)
-    named = shares(some)
-    why = "nobody was at work" if not named else f"{named[0][0]}{_walked(named[0][0], some)}"
+    cause = shares(some)[0][0]
+    why = f"{named(cause, some)}{_walked(cause, some)}"
     return (
         f"From {duration(start)} to {duration(end)} the writes sank to {percent(rate / usual)} of"
         f" {count(usual)} units a second. What held them back: {why}."
     )
+
+
+def named(cause: Cause, some: Sequence[Slot]) -> str:
+    """Return what a cause is called; a pause with what was said of it."""
+    reasons = {slot.total.paused_by for slot in some if slot.total and slot.total.paused_by}
+    if cause is not Cause.PAUSE or not reasons:
+        return str(cause)
+    return f"{cause} ({'; '.join(sorted(reasons))})"
 
 
 def _walked(cause: Cause, some: Sequence[Slot]) -> str:

@@ -13,7 +13,7 @@ from dualtable._events.interval import Interval
 from dualtable._events.reading import ToldRun
 from dualtable._planning.prices import Prices
 from dualtable._report.charts import Line, chart
-from dualtable._report.findings import sags, shares, spans
+from dualtable._report.findings import named, sags, shares, spans
 from dualtable._report.letters import Letters
 from dualtable._report.page import Section, Table, charts, legend, strip, unbroken
 from dualtable._report.slots import Slot
@@ -49,7 +49,8 @@ def _span(some: Sequence[Slot]) -> tuple[str, str, str]:
         return "nobody was at work", "", ""
     written = sum(each.write_units for each in totals) / seconds
     items = sum(each.found for each in totals) / seconds
-    return str(some[0].cause), count(written), count(items)
+    cause = some[0].cause
+    return "" if cause is None else named(cause, some), count(written), count(items)
 
 
 def over_time(found: Sequence[Slot]) -> Section:

@@ -176,6 +176,26 @@ async def test_several_processes_are_laid_on_one_line_of_time(tmp_path: Path) ->
     assert "1:00 to 1:20 write capacity of the new table 100 0" in text
 
 
+async def test_only_who_is_at_work_can_sink(tmp_path: Path) -> None:
+    """A pause is named with what was said of it; a time in which nobody was at work is no sag."""
+    head = {"kind": "migrate", "name": "shop", "begun": 0.0}
+    file = EventFile(tmp_path / "migrate-1.jsonl", head)
+    for n in [*range(10), *range(20, 34)]:
+        still = 24 <= n < 28
+        paused = {"paused_seconds": 5.0, "paused_by": "the replicas lag"} if still else {}
+        units = 0.0 if still else 500.0
+        stages = {"waiting for write units": 5.0}
+        told = Interval(at=5.0 * n, seconds=5.0, write_units=units, stages=stages, **paused)
+        await file.add(told)
+    await file.end({"ended": 170.0, "outcome": "stopped"})
+    written = await write_report(orders.migration("shop"), events=[tmp_path], offline=True)
+    assert written.findings == (
+        "From 2:00 to 2:20 the writes sank to 0.0 % of 100 units a second. What held them back:"
+        " a pause (the replicas lag).",
+    )
+    assert "2:00 to 2:20 a pause (the replicas lag) 0 0" in page(written.path).text
+
+
 async def test_a_killed_run_is_reported_as_far_as_it_came(tmp_path: Path) -> None:
     """Its file has no end, and perhaps half a line."""
     head = {"kind": "migrate", "name": "shop", "begun": 0.0}
