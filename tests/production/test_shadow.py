@@ -124,7 +124,7 @@ async def test_closing_waits_for_no_shadow() -> None:
     async with DualTableRepository(plan, shadow_share=1.0, gateway=gateway) as shop:
         await shop.get(orders.key(1))
         await until(lambda: slow.reads == 1)
-    assert asyncio.all_tasks() == before
+    assert asyncio.all_tasks() <= before
     assert shop.shadow_counts == ShadowCounts(dropped=1)
 
 
