@@ -72,11 +72,11 @@ class RunStage(Stage):
         return moves + self._events() if moves else []
 
     def _visible_moves(self) -> list[Move]:
-        moves = super()._visible_moves()
+        moves = super()._visible_moves()[:1]  # the tasks of a process take turns
         if self.still:
             works = moves or not self.second_has_run
             if self.at and not self.budget.freezes and works:
-                return moves[:1] or self._time_passes()  # nobody else is there
+                return moves or self._time_passes()  # nobody else is there
             return [*(moves or self._time_passes()), Move("it goes on", self._go_on)]
         return (self._of_first() or moves) + self._events()
 
