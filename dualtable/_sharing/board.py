@@ -81,10 +81,10 @@ class ControlBoard:
                 self._candidates.remove(candidate)
                 try:
                     return await self._store(segments.claim(candidate, self._lease))
-                except LeaseLostError:  # what is known of its group is old
+                except LeaseLostError:  # what is known of its group may be old
                     self.mourn(candidate)
-                    self._candidates.clear()
-                    self._read_at.pop(self._group_of(candidate), None)
+                    if self._group_of(candidate) in self._due():
+                        self._candidates.clear()
             return None
 
     async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
