@@ -42,5 +42,5 @@ nitpick_ignore_regex = [
         r"(asyncio|attr|attrs|boto3|collections|concurrent|enum|os|random|signal|types|typing)\b.*",
     ),
     # Internal, in annotations; what callers may want to look up has a public name.
-    ("py:.*", r"dualtable\.(\w+\.)?_.*|AnyTransform|Item|Outputs|Path"),
+    ("py:.*", r"dualtable\.(\w+\.)?_.*|AnyTransform|Item|Key|Outputs|Path|Projected"),
 ]

@@ -279,7 +279,8 @@ async def read_dead_letters(
         **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Returns:
-        One for each old item that is not copied, in no order: its key, and why; never its values.
+        One for each old item that is not copied, in no order, with its key and why, and never
+        with its values.
 
     Raises:
         GatewayError: DynamoDB refused a request or stayed out of reach.

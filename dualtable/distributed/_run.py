@@ -63,7 +63,7 @@ def specs(
 
     Raises:
         InvalidSettingError: One is out of range or cannot travel, or the reference is none.
-        DualTableError: As for `Migrator.run`, `Verifier.run`: nothing is begun.
+        DualTableError: As for `dualtable.Migrator.run`, `dualtable.Verifier.run`: nothing is begun.
 
     Example:
         >>> from dualtable.distributed import specs, work
@@ -132,19 +132,19 @@ def run(
         workers: How many there are. Ceilings hold for all of them together.
         task: ``"migrate"`` (default), ``"verify"`` or ``"cleanup"``.
         observer: Called with a `MigrationProgress` about once a second; of a migration only.
-        stop_on: Signals that stop the workers in an orderly way, as for `Migrator.run`.
+        stop_on: Signals that stop the workers in an orderly way, as for `dualtable.Migrator.run`.
         **settings: As for `specs`.
 
     Returns:
-        What all workers did: for a migration, what the control table says has been settled
+        What all workers did. For a migration that is what the control table says has been settled
         meanwhile, so that the part of a worker that was lost counts, too.
 
     Raises:
         InvalidSettingError: A setting is out of range or cannot travel, or the reference is none.
         WorkerError: The migration cannot be imported where a worker is; or workers were lost, and
             the others did not or could not finish: run it again to go on.
-        DualTableError: As for `Migrator.run`, `Verifier.run` and `clean_up`; the first error of a
-            worker, after the others have been stopped.
+        DualTableError: As for `dualtable.Migrator.run`, `dualtable.Verifier.run` and `clean_up`;
+            the first error of a worker, after the others have been stopped.
 
     Example:
         >>> from dualtable.distributed import Processes, run

@@ -50,11 +50,11 @@ def work(spec: WorkSpec) -> Report:
         spec: What the worker has to know.
 
     Returns:
-        What this worker did: a `MigrationReport`, `VerificationReport` or `CleanupReport`.
+        What this worker did, as a `MigrationReport`, `VerificationReport` or `CleanupReport`.
 
     Raises:
         WorkerError: The migration cannot be imported where the worker is.
-        DualTableError: As for `Migrator.run`, `Verifier.run` and `clean_up`.
+        DualTableError: As for `dualtable.Migrator.run`, `dualtable.Verifier.run` and `clean_up`.
 
     Example:
         >>> from dualtable.distributed import WorkSpec, work
