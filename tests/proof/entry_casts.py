@@ -42,6 +42,7 @@ from proof.roles import (
     LOOKER,
     PUTTER,
     READER,
+    REMOVER,
     ROLES,
     SCANNER,
     SIGNER,
@@ -65,7 +66,8 @@ def every_entry_cast() -> Iterator[EntryCast]:
     yield from beside(SOME, ENTRY_ROLES, (RB, WN), (OLD_HAS_IT, NOWHERE, DELETED))
     yield from beside(CORE, SOME, (WN, MI), migrators=1)
     yield from beside(ENTRY_ROLES, CORE, (MI, MD))
-    yield from beside([MENDER], ENTRY_ROLES, (MI, MI), (DAMAGED, OLD_HAS_IT, DELETED))
+    who_writes_what_shows = [role for role in ENTRY_ROLES if role is not REMOVER]
+    yield from beside([MENDER], who_writes_what_shows, (MI, MI), (DAMAGED, OLD_HAS_IT, DELETED))
     yield from beside((*CORE, SWEEPER), ENTRY_ROLES, (MD, FI))
     yield from _whose_responses_are_lost()
     yield from _of_two_keys()
