@@ -70,6 +70,7 @@ class ControlBoard:
         self._clock = membership.clock
         self._lease = Lease(membership.migrator)
         self.known = Known(self.total_segments, membership.migrator)
+        self._held: set[int] = set()  # worked on here, whatever is known of their leases
         self._candidates: list[Segment] = []
         self._read_at: dict[int, float] = {}
         self._taking = asyncio.Lock()
@@ -80,7 +81,9 @@ class ControlBoard:
                 candidate = segments.pick(self._candidates, self.known.mine())
                 self._candidates.remove(candidate)
                 try:
-                    return await self._store(segments.claim(candidate, self._lease))
+                    taken = await self._store(segments.claim(candidate, self._lease))
+                    self._held.add(taken.number)
+                    return taken
                 except LeaseLostError:  # what is known of its group may be old
                     self.mourn(candidate)
                     if self._group_of(candidate) in self._due():
@@ -99,8 +102,10 @@ class ControlBoard:
 
     async def give_back(self, segment: Segment) -> None:
         await self._store(segments.release(segment))
+        self._held.discard(segment.number)
 
     def mourn(self, segment: Segment) -> None:
+        self._held.discard(segment.number)
         self.known.note(attrs.evolve(segment, lease=Lease("")))
 
     def others_at_work(self) -> bool:
@@ -129,12 +134,20 @@ class ControlBoard:
         for segment in await self._records.segments_of(group):
             known = self.known.get(segment.number)
             if known is None or known.revision < segment.revision:  # not what we stored meanwhile
-                self.known.note(segment)
+                self.known.note(self._freed(segment))
         every = [self.known.get(n) or self._records.untouched(n) for n in self._numbers(group)]
         roster = self._membership.roster
         if not all(roster.knows(segment.lease.owner) for segment in every if segment.lease):
             await self._membership.look()  # after the segments: whoever is at work is there
         self._candidates = [s for s in every if segments.is_claimable(s, roster.is_gone)]
+
+    def _freed(self, segment: Segment) -> Segment:
+        """Return a segment without a lease of ours by which nobody here works on it any more.
+
+        Its record may have changed under whoever did: letters were retried, an answer was lost.
+        """
+        lost = segment.lease == self._lease and segment.number not in self._held
+        return attrs.evolve(segment, lease=None) if lost else segment
 
     def _numbers(self, group: int) -> range:
         return range(group, self.total_segments, self._records.groups)

@@ -327,6 +327,37 @@ async def test_several_retries_share_the_letters() -> None:
     assert (status.scanned, status.written) == (10, 10)
 
 
+class RetriedAt(Faults):
+    """Dead letters are retried while a migrator reads the next page of their segment."""
+
+    def __init__(self, gateway: MemoryGateway, scan: int) -> None:
+        self.gateway, self.scans = gateway, scan
+        self.report: RetryReport | None = None
+
+    async def before(self, operation: str, table: str) -> None:
+        if operation == "scan" and table == "shop-old":
+            self.scans -= 1
+            if not self.scans:
+                self.report = await retry_dead_letters(
+                    by(mended, version="1"), gateway=self.gateway
+                )
+
+
+async def test_a_migrator_goes_on_with_a_segment_whose_letters_are_retried() -> None:
+    """The count changes under its hands; the segment is its own as before, and not left lying."""
+    gateway, plan = MemoryGateway(), by(fails_on_some, version="1")
+    await orders.create(gateway, plan)
+    await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(10)])
+    gateway.faults = faults = RetriedAt(gateway, scan=10)
+    report = await Migrator(plan, total_segments=1, page_items=1, gateway=gateway).run()
+    assert faults.report is not None
+    assert faults.report.written > 0
+    assert report.complete
+    letters = await open_letters(gateway)
+    assert len(letters) == report.dead_letters == len(BAD) - faults.report.written
+    assert letters | await new_keys(gateway) == {f"o-{n}" for n in range(10)}
+
+
 async def test_restart_forgets_the_letters_of_the_earlier_run() -> None:
     """They are of a run that has ended; the new one has its own."""
     gateway = await copied()
