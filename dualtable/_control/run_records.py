@@ -111,6 +111,7 @@ class Word:
         parts: Of each ceiling, the part that it goes by, and the part that it could use.
         doing: What its migrator has been doing lately; None where it has not said.
         paused_by: Why its throttle lets it stand still; nothing where it does not.
+        run: The identity of the run that it was given for.
     """
 
     migrator: str
@@ -120,6 +121,7 @@ class Word:
     parts: tuple[tuple[float, float], ...] = ()
     doing: Doing | None = None
     paused_by: str = ""
+    run: str = ""
 
     @property
     def seconds(self) -> float:
@@ -280,10 +282,10 @@ class RunRecords:
         await self._records.delete(self._migrator + migrator)
 
     async def bury(self, word: Word) -> None:
-        """Delete the word of a migrator that is gone, unless it has given another."""
+        """Delete the word of a migrator that is gone, of any run, unless it has given another."""
         still = Condition("#n = :n", {"#n": "number"}, {":n": {"N": str(word.number)}})
         with suppress(ConditionFailed):
-            await self._records.delete(self._migrator + word.migrator, still)
+            await self._records.delete(f"{_MIGRATOR}{word.run}#{word.migrator}", still)
 
     def _read(self, item: Item) -> Segment:
         lease, last_key = item["lease"], item["last_key"]
@@ -328,14 +330,16 @@ def _segment_fields(segment: Segment) -> dict[str, Any]:
 
 def _word(item: Item) -> Word:
     parts = [float(part) for part in item.get("parts", ())]
+    run, _, migrator = name(item).removeprefix(_MIGRATOR).rpartition("#")
     return Word(
-        migrator=name(item).rpartition("#")[2],
+        migrator=migrator,
         given=float(item["given"]),
         until=float(item["until"]),
         number=int(item.get("number", 0)),
         parts=tuple(zip(parts[::2], parts[1::2], strict=True)),
         doing=_doing(item.get("doing")),
         paused_by=str(item.get("paused_by", "")),
+        run=run,
     )
 
 

@@ -19,6 +19,7 @@ from dualtable import Migration, MigrationReport, Migrator, Verifier, read_statu
 from dualtable._clock import SystemClock
 from dualtable._control.control_table import Control, Limits
 from dualtable._control.phases import Phase
+from dualtable._control.run_records import Word
 from dualtable._dynamodb.fence import check_fence
 from dualtable._sharing.membership import Membership
 from dualtable.errors import MigrationMismatchError
@@ -208,8 +209,27 @@ async def test_who_renews_a_word_too_late_gives_none_for_a_run_that_is_over() ->
     await Migrator(plan, gateway=gateway, restart=True, clock=clock).run()
     seen = len(process.calls)
     with pytest.raises(MigrationMismatchError, match="begun anew"):
-        await member.renew_if_due()
+        await member.beat()
     assert not any(name == "put" for name, _ in process.calls[seen:])
+
+
+async def test_the_word_of_a_dead_process_is_buried_whatever_run_it_was_given_for() -> None:
+    """A killed verification's, and a word that was late for a run that has been forgotten."""
+    plan, gateway = await world()
+    await Migrator(plan, gateway=gateway).run()
+    control, clock = Control(gateway, plan.control_table, plan.name), HandClock()
+    run = await control.run()
+    assert run is not None
+    for other in (run, attrs.evolve(run, id="0" * 16)):
+        now = clock.now()
+        await control.of(other).give_word(Word(f"dead in {other.id}", now, now + 30, number=7))
+    member = Membership(gateway, plan, control, run, "me", clock, 30.0)
+    await member.confirm()
+    for _ in range(100):  # one of those who look buries one word
+        await member.beat()
+        await member.look()
+        clock.move(10)
+    assert [word.migrator for word in await member.records.all_words()] == ["me"]
 
 
 async def test_begin_anew_that_was_interrupted_is_gone_on_with() -> None:
