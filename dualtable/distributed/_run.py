@@ -18,6 +18,7 @@ import secrets
 import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal, cast, overload
 
@@ -250,9 +251,22 @@ class _Watch:
         self._stopping = True
 
     async def until_done(self, planned: list[WorkSpec], tell: Callable[[], Any]) -> list[Report]:
-        """Return what the workers report, once none is left."""
-        for spec in planned:
-            self._begin(spec)
+        """Return what the workers report, once none is left.
+
+        What is raised here, by the observer for one, stops the workers in an orderly way.
+        """
+        try:
+            for spec in planned:
+                self._begin(spec)
+            await self._follow(tell)
+        except BaseException:
+            await self._call_off()
+            raise
+        await self._note_places()
+        await self.job.forget()
+        return self._reports
+
+    async def _follow(self, tell: Callable[[], Any]) -> None:
         while self._running:
             ended, _ = await asyncio.wait(
                 self._running, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
@@ -263,9 +277,14 @@ class _Watch:
                 self._told = True
                 await self.job.stop()
             await tell()
-        await self._note_places()
-        await self.job.forget()
-        return self._reports
+
+    async def _call_off(self) -> None:
+        """Stop the workers: whoever would hear of them hears no more."""
+        with suppress(DualTableError):
+            if self._running:
+                await self.job.stop()
+                await asyncio.wait(self._running)
+            await self.job.forget()
 
     def check(self, *, complete: bool) -> None:
         """Raise what a worker has raised, or that too many were lost."""
@@ -285,7 +304,7 @@ class _Watch:
     def _begin(self, spec: WorkSpec) -> None:
         try:
             self._running[asyncio.wrap_future(self.executor.submit(work, spec))] = spec
-        except (BrokenExecutor, RuntimeError) as error:
+        except (BrokenExecutor, OSError, RuntimeError) as error:
             _log.debug("the executor takes no worker", extra={"reason": type(error).__name__})
             self.lost += not self.lost
 

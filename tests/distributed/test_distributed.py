@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import pickle
 import sys
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,17 @@ import pytest
 
 from dualtable import DualTableError, create_table
 from dualtable.__main__ import main
+from dualtable._control.control_table import Control
 from dualtable._control.jobs import Job
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._operations.cleanup import CleanupReport
 from dualtable._operations.reference import load_migration
 from dualtable.distributed import Processes, WorkSpec, run, specs, work
+from dualtable.distributed._run import _Watch
 from dualtable.distributed._spec import travelling
 from dualtable.errors import InvalidSettingError, WorkerError
+from dualtable.testing import MemoryGateway
 
 FOLDER = Path(__file__).parent
 REFERENCE = "shop_migration:migration"
@@ -210,6 +214,47 @@ def test_an_error_of_one_worker_is_raised(shop: dict[str, Any]) -> None:
     """And not hidden behind the others, which are stopped."""
     with ThreadPoolExecutor(1) as threads, pytest.raises(InvalidSettingError, match="dead_letters"):
         run(REFERENCE, threads, 1, dead_letters="/nowhere/at/all", **SETTINGS, **shop)
+
+
+class UntilStopped(Executor):
+    """Has workers that end once they are asked to, through the control table."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.listening: list[asyncio.Task[None]] = []
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.listening.append(asyncio.ensure_future(self.end(future)))
+        return future
+
+    async def end(self, future: Future[Any]) -> None:
+        while not await self.job.is_stopped():
+            await asyncio.sleep(0.01)
+        future.set_result(CleanupReport())
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError])
+async def test_what_goes_wrong_with_who_waits_stops_the_workers(error: type[BaseException]) -> None:
+    """An observer's error, or Ctrl-C: nobody works on for hours behind it, and no record stays."""
+    gateway = MemoryGateway()
+    await Control(gateway, "control", "shop").ensure_table()
+    job = Job(gateway, "control", "shop", "j")
+    executor = UntilStopped(job)
+    watch = _Watch(executor, job, 2)
+    spec = WorkSpec(
+        reference=REFERENCE, task="cleanup", name="shop", control_table="control",
+        number=0, workers=1, job="j",
+    )  # fmt: skip
+
+    async def tell() -> None:
+        raise error
+
+    with pytest.raises(error):
+        await watch.until_done([spec], tell)
+    (ended,) = executor.listening
+    assert ended.done()
+    assert not await orders.everything(gateway, "control")
 
 
 @pytest.mark.slow
