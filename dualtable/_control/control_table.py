@@ -18,6 +18,7 @@ in a later one; see `run_records`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from typing import ClassVar
@@ -82,11 +83,18 @@ class Ceilings:
 
     in_force: Limits = Limits()
     before: Limits | None = None
+    revision: int = attrs.field(default=0, eq=False)  # as they were read
 
     def changed(self, **changes: float | None) -> Ceilings:
         """Return them with other numbers, which a pause's end does not take back."""
         before = self.before and attrs.evolve(self.before, **changes)
         return Ceilings(attrs.evolve(self.in_force, **changes), before)
+
+    def given(self, **changes: float | None) -> Ceilings:
+        """Return them as a migrator is given them: that one begins ends no pause."""
+        if self.before is None or not self.in_force.pause:
+            return self.changed(**changes)
+        return attrs.evolve(self, before=attrs.evolve(self.before, **changes))
 
     def paused(self) -> Ceilings:
         """Return them at 0; what was in force before the first pause is kept."""
@@ -266,16 +274,23 @@ class Control:
 
     async def set_limits(self, limits: Limits) -> None:
         """Store ceilings that hold from now on, and forget a pause."""
-        await self.set_ceilings(Ceilings(limits))
+        await self.change_ceilings(lambda _: Ceilings(limits))
 
     async def ceilings(self) -> Ceilings:
         """Return the ceilings in force, and those of before a pause."""
         return await self._records.get(_CEILINGS, _ceilings) or Ceilings()
 
-    async def set_ceilings(self, ceilings: Ceilings) -> None:
-        """Store the ceilings; the last word counts."""
-        before = ceilings.before and _numbers(ceilings.before)
-        await self._records.put(_CEILINGS, _numbers(ceilings.in_force) | {"before": before})
+    async def change_ceilings(self, change: Callable[[Ceilings], Ceilings]) -> Ceilings:
+        """Store what becomes of the ceilings, over just those that it was made of; return it."""
+        while (changed := change(found := await self.ceilings())) != found:
+            before = changed.before and _numbers(changed.before)
+            fields = {"before": before, "revision": found.revision + 1}
+            with suppress(ConditionFailed):  # somebody else has changed them meanwhile
+                await self._records.put(
+                    _CEILINGS, _numbers(changed.in_force) | fields, _still_so(found)
+                )
+                break
+        return changed
 
     async def check_exists(self) -> None:
         """Raise `MigrationMismatchError` where nobody has created or begun the migration."""
@@ -330,6 +345,13 @@ def _still_of(run: Run) -> Condition:
     )
 
 
+def _still_so(found: Ceilings) -> Condition:
+    """The stored ceilings are these; or there are none."""
+    if not found.revision:
+        return Condition("attribute_not_exists(#v)", {"#v": "revision"})
+    return Condition("#v = :v", {"#v": "revision"}, {":v": {"N": str(found.revision)}})
+
+
 def _heartbeat(item: Item) -> Heartbeat:
     return Heartbeat(
         repository=name(item).removeprefix(_REPOSITORY),
@@ -344,7 +366,8 @@ def _heartbeat(item: Item) -> Heartbeat:
 
 def _ceilings(item: Item) -> Ceilings:
     before = item.get("before")
-    return Ceilings(_limits(item), None if before is None else _limits(before))
+    revision = int(item.get("revision", 0))
+    return Ceilings(_limits(item), None if before is None else _limits(before), revision)
 
 
 def _limits(item: Item) -> Limits:

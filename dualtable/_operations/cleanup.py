@@ -197,7 +197,7 @@ async def _check_nobody_compares(milestones: Milestones) -> None:
 async def _keep(milestones: Milestones, given: Limits) -> None:
     changes = {name: value for name, value in attrs.asdict(given).items() if value is not None}
     if changes:
-        await milestones.set_limits(attrs.evolve(await milestones.limits(), **changes))
+        await milestones.change_ceilings(lambda found: found.given(**changes))
 
 
 async def _agreed(

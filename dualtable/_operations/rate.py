@@ -66,11 +66,7 @@ async def _change(
     async with connect(connection, ONE_OFF) as gateway:
         control = Control(gateway, migration.control_table, migration.name)
         await control.check_exists()
-        found = await control.ceilings()
-        changed = change(found)
-        if changed != found:
-            await control.set_ceilings(changed)
-        return changed.in_force
+        return (await control.change_ceilings(change)).in_force
 
 
 def _check(changes: dict[str, float | None]) -> None:

@@ -54,8 +54,7 @@ class SharedLimits:
         """Store the ceilings that this migrator is given, and go by those in force."""
         changes = {name: value for name, value in attrs.asdict(given).items() if value is not None}
         if changes:
-            ceilings = await self.control.ceilings()
-            await self.control.set_ceilings(ceilings.changed(**changes))
+            await self.control.change_ceilings(lambda found: found.given(**changes))
         self._in_force = await self.control.limits()
         await self.membership.look()
         alone = not self._others()

@@ -17,14 +17,14 @@ import answers
 import orders
 import pytest
 
-from dualtable import Migration, create_table
+from dualtable import Migration, Migrator, create_table, read_status
 from dualtable.__main__ import ALL_COMMANDS, main
 from dualtable._control.control_table import Ceilings, Limits
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION
 from dualtable._operations.rate import change_limits, pause, resume
 from dualtable.errors import MigrationMismatchError
-from dualtable.testing import MemoryGateway
+from dualtable.testing import Faults, MemoryGateway
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -151,6 +151,38 @@ async def test_a_rate_that_is_set_during_a_pause() -> None:
     in_force = await change_limits(plan, {"max_write_units": 70}, gateway=gateway)
     assert in_force == Limits(0.0, 70.0)
     assert await resume(plan, gateway=gateway) == Limits(50.0, 70.0)
+
+
+async def test_a_migrator_that_begins_with_a_ceiling_ends_no_pause() -> None:
+    """Nor does one that takes the place of a lost one; its ceilings hold afterwards."""
+    gateway, plan = await made()
+    at_hand: dict[str, Any] = {"dead_letters": os.devnull, "gateway": gateway}
+    await Migrator(plan, **at_hand).run()
+    await pause(plan, gateway=gateway)
+    await Migrator(plan, max_read_units=5, max_write_units=7, **at_hand).run()
+    assert (await read_status(plan, gateway=gateway)).max_read_units == 0
+    assert await resume(plan, gateway=gateway) == Limits(5.0, 7.0)
+
+
+class PausedMeanwhile(Faults):
+    """Somebody pauses a migration while another one changes its ceilings."""
+
+    def __init__(self, plan: Migration, gateway: MemoryGateway) -> None:
+        self.plan, self.gateway, self.paused = plan, gateway, False
+
+    async def before(self, operation: str, table: str) -> None:
+        if (operation, table, self.paused) == ("put", self.plan.control_table, False):
+            self.paused = True
+            await pause(self.plan, gateway=self.gateway)
+
+
+async def test_a_pause_is_not_lost_beside_another_change() -> None:
+    """Ceilings are stored over just those that were read."""
+    gateway, plan = await made()
+    gateway.faults = PausedMeanwhile(plan, gateway)
+    in_force = await change_limits(plan, {"max_write_units": 70}, gateway=gateway)
+    assert in_force == Limits(0.0, 70.0)
+    assert await resume(plan, gateway=gateway) == Limits(None, 70.0)
 
 
 def test_a_pause_is_forgotten_when_it_ends() -> None:
