@@ -25,6 +25,7 @@ from typing import Any, Literal, cast, overload
 import attrs
 
 from dualtable._clock import SystemClock
+from dualtable._control.control_table import Control
 from dualtable._control.jobs import Job
 from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationReport, Observer
@@ -46,7 +47,8 @@ _log = logging.getLogger("dualtable.distributed")
 
 _LOOK_SECONDS = 1.0
 _BY_HAND = ("dry_run", "clock", "gateway")
-_DONE_HERE = ("restart", "dry_run")
+_CEILINGS = ("max_read_units", "max_write_units")
+_DONE_HERE = ("restart", "dry_run", *_CEILINGS)
 
 
 def specs(
@@ -190,7 +192,28 @@ async def _begin(
     settings: dict[str, Any],
     connection: dict[str, str | None],
 ) -> str:
-    """Begin the run that all workers will share; return the identity of a verification."""
+    """Begin the run that all workers will share; return the identity of a verification.
+
+    Its ceilings are set once: a worker that begins later would take back what has been set since.
+    """
+    given = {name: settings[name] for name in _CEILINGS if settings.get(name) is not None}
+    for name, value in given.items():
+        check_range(name, value, 0.001)
+    run = await _begin_run(migration, task, workers, settings, connection)
+    if given:
+        async with connect(cast("Connection", connection), ONE_OFF) as gateway:
+            control = Control(gateway, migration.control_table, migration.name)
+            await control.change_ceilings(lambda found: found.given(**given))
+    return run
+
+
+async def _begin_run(
+    migration: Migration,
+    task: Task,
+    workers: int,
+    settings: dict[str, Any],
+    connection: dict[str, str | None],
+) -> str:
     if task == "migrate":
         here = {**settings, **connection, "dead_letters": os.devnull}  # theirs may lie elsewhere
         await Migrator(migration, **cast("Any", here)).begin(workers=workers)

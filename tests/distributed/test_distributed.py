@@ -17,13 +17,14 @@ import attrs
 import orders
 import pytest
 
-from dualtable import DualTableError, create_table
+from dualtable import DualTableError, create_table, read_status
 from dualtable.__main__ import main
 from dualtable._control.control_table import Control
 from dualtable._control.jobs import Job
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._operations.cleanup import CleanupReport
+from dualtable._operations.rate import change_limits
 from dualtable._operations.reference import load_migration
 from dualtable.distributed import Processes, WorkSpec, run, specs, work
 from dualtable.distributed._run import _Watch
@@ -255,6 +256,15 @@ async def test_what_goes_wrong_with_who_waits_stops_the_workers(error: type[Base
     (ended,) = executor.listening
     assert ended.done()
     assert not await orders.everything(gateway, "control")
+
+
+def test_a_worker_that_begins_late_takes_no_ceiling_back(shop: dict[str, Any]) -> None:
+    """One that replaces a lost one, say: what an operator has set meanwhile holds."""
+    (spec,) = specs(REFERENCE, 1, max_write_units=5_000, **SETTINGS, **shop)
+    plan = load_migration(REFERENCE)
+    asyncio.run(change_limits(plan, {"max_write_units": 4_000}, **shop))
+    assert work(spec).complete  # type: ignore[union-attr]
+    assert asyncio.run(read_status(plan, **shop)).max_write_units == 4_000
 
 
 @pytest.mark.slow
