@@ -139,8 +139,9 @@ class Membership:
 
     async def look(self, *, consistent_read: bool = True) -> None:
         """Look who is at work, on a copy or a verification, and bury who has long been gone."""
+        asked = self.clock.monotonic()
         words = await self.records.all_words(consistent_read=consistent_read)
-        self.roster.note(words, self.clock.monotonic())
+        self.roster.note(words, asked, self.clock.monotonic())
         gone = [word for word in words if self.roster.is_long_gone(word.migrator)]
         if gone and random.random() * len(words) < 1:  # noqa: S311 - one of all is enough
             await self.records.bury(gone[0])

@@ -45,14 +45,20 @@ class Roster:
     me: str
     _seen: dict[str, Seen] = attrs.field(init=False, factory=dict)
 
-    def note(self, words: Iterable[Word], now: float) -> None:
-        """Take note of the words that there are, at a moment of one's own clock."""
+    def note(self, words: Iterable[Word], asked: float, now: float) -> None:
+        """Take note of the words that there are.
+
+        Args:
+            words: As somebody has read them.
+            asked: When he did, by one's own clock; they were so then, or later.
+            now: The moment of this note: he may have been frozen in between.
+        """
         seen = {}
         for word in words:
             before = self._seen.get(word.migrator)
             same = before is not None and before.word == word
             first = before.first if before is not None and same else now
-            seen[word.migrator] = Seen(word, first, now)
+            seen[word.migrator] = Seen(word, first, max(first, asked))
         self._seen = seen
 
     def __len__(self) -> int:

@@ -23,36 +23,49 @@ def test_no_clock_but_ones_own_decides_who_is_gone(ahead: float) -> None:
     """A word's times are by another clock; how long it stays the last one is by one's own."""
     roster = Roster("me")
     word = attrs.evolve(WORD, given=WORD.given + ahead, until=WORD.until + ahead)
-    roster.note([word], 100.0)
+    roster.note([word], 100.0, 100.0)
     assert not roster.is_gone("other")  # however old it says that it is
-    roster.note([word], 129.0)
+    roster.note([word], 129.0, 129.0)
     assert not roster.is_gone("other")
-    roster.note([later(word)], 129.5)
-    roster.note([later(word)], 158.0)
+    roster.note([later(word)], 129.5, 129.5)
+    roster.note([later(word)], 158.0, 158.0)
     assert not roster.is_gone("other")
     assert roster.seconds_left(["other"]) == 1.5
-    roster.note([later(word)], 159.5)
+    roster.note([later(word)], 159.5, 159.5)
     assert roster.is_gone("other")
     assert not roster.is_long_gone("other")
-    roster.note([later(word)], 189.5)
+    roster.note([later(word)], 189.5, 189.5)
     assert roster.is_long_gone("other")
 
 
 def test_who_was_frozen_looks_again_before_others_are_gone() -> None:
     """Time in which nobody looked proves nothing."""
     roster = Roster("me")
-    roster.note([WORD], 100.0)  # and then an hour passes here
+    roster.note([WORD], 100.0, 100.0)  # and then an hour passes here
     assert not roster.is_gone("other")
-    roster.note([later(WORD)], 3_700.0)
+    roster.note([later(WORD)], 3_700.0, 3_700.0)
     assert not roster.is_gone("other")
+
+
+def test_who_was_frozen_in_the_middle_of_a_look_has_seen_what_was_before() -> None:
+    """What was read before the freeze tells nothing of the time of it."""
+    roster = Roster("me")
+    roster.note([WORD], 100.0, 100.0)
+    roster.note([WORD], 102.0, 3_700.0)  # an hour between the answer and the note
+    assert not roster.is_gone("other")
+    roster.note([later(WORD)], 3_700.0, 7_200.0)
+    roster.note([later(WORD)], 7_201.0, 7_201.0)
+    assert not roster.is_gone("other")
+    roster.note([later(WORD)], 7_230.0, 7_230.0)
+    assert roster.is_gone("other")
 
 
 def test_who_has_left_is_gone_and_oneself_never() -> None:
     """An owner without a word is not at work; one's own segments are not taken from oneself."""
     roster = Roster("me")
-    roster.note([WORD], 1.0)
+    roster.note([WORD], 1.0, 1.0)
     assert roster.knows("other")
-    roster.note([], 2.0)
+    roster.note([], 2.0, 2.0)
     assert not roster.knows("other")
     assert roster.is_gone("other")
     assert roster.knows("me")
