@@ -261,6 +261,7 @@ class _Watch:
     job: Job
     replacements: int
     lost: int = 0
+    loss: BaseException | None = None
     failure: BaseException | None = None
     _running: dict[asyncio.Future[Report], WorkSpec] = attrs.field(init=False, factory=dict)
     _reports: list[Report] = attrs.field(init=False, factory=list)
@@ -318,11 +319,11 @@ class _Watch:
         elif self.lost:
             known = f" ({'; '.join(self._places.values())})" if self._places else ""
             failure = WorkerError(
-                f"{self.lost} workers were lost{known}, killed perhaps for want of memory, and no"
+                f"{self.lost} workers were lost{known}, {_cause(self.loss)}, and no"
                 " other could be begun in their place; what is settled stays: run it again to go on"
             )
             failure.begun = True
-            raise failure
+            raise failure from self.loss
 
     def _begin(self, spec: WorkSpec) -> None:
         try:
@@ -330,6 +331,7 @@ class _Watch:
         except (BrokenExecutor, OSError, RuntimeError) as error:
             _log.debug("the executor takes no worker", extra={"reason": type(error).__name__})
             self.lost += not self.lost
+            self.loss = self.loss or error
 
     def _end(self, future: asyncio.Future[Report], spec: WorkSpec) -> None:
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
@@ -346,6 +348,7 @@ class _Watch:
             "a worker was lost", extra={"worker": spec.number, "reason": type(error).__name__}
         )
         self.lost += 1
+        self.loss = self.loss or error
         if self.replacements and not self._stopping:
             self.replacements -= 1
             self._begin(spec)
@@ -354,3 +357,10 @@ class _Watch:
         if self.lost:
             words = await self.job.words()
             self._places = {word.number: word.place for word in words if not word.ended}
+
+
+def _cause(loss: BaseException | None) -> str:
+    """Say how the first of the workers was lost."""
+    if loss is None or isinstance(loss, BrokenExecutor):
+        return "killed perhaps for want of memory"
+    return f"the first one by {type(loss).__name__}"

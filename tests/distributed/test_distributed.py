@@ -217,6 +217,17 @@ def test_an_error_of_one_worker_is_raised(shop: dict[str, Any]) -> None:
         run(REFERENCE, threads, 1, dead_letters="/nowhere/at/all", **SETTINGS, **shop)
 
 
+SWEEP = WorkSpec(
+    reference=REFERENCE,
+    task="cleanup",
+    name="shop",
+    control_table="control",
+    number=0,
+    workers=1,
+    job="j",
+)
+
+
 class UntilStopped(Executor):
     """Has workers that end once they are asked to, through the control table."""
 
@@ -243,19 +254,35 @@ async def test_what_goes_wrong_with_who_waits_stops_the_workers(error: type[Base
     job = Job(gateway, "control", "shop", "j")
     executor = UntilStopped(job)
     watch = _Watch(executor, job, 2)
-    spec = WorkSpec(
-        reference=REFERENCE, task="cleanup", name="shop", control_table="control",
-        number=0, workers=1, job="j",
-    )  # fmt: skip
 
     async def tell() -> None:
         raise error
 
     with pytest.raises(error):
-        await watch.until_done([spec], tell)
+        await watch.until_done([SWEEP], tell)
     (ended,) = executor.listening
     assert ended.done()
     assert not await orders.everything(gateway, "control")
+
+
+class Failing(Executor):
+    """Has workers that fail with an error that is none of this library's."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(ZeroDivisionError("in the middle of it"))
+        return future
+
+
+async def test_a_worker_that_fails_for_a_reason_of_its_own_says_which() -> None:
+    """Not every one that is lost was killed; the first one's error is the cause."""
+    gateway = MemoryGateway()
+    await Control(gateway, "control", "shop").ensure_table()
+    watch = _Watch(Failing(), Job(gateway, "control", "shop", "j"), 1)
+    await watch.until_done([SWEEP], lambda: asyncio.sleep(0))
+    with pytest.raises(WorkerError, match=r"2 workers .* by ZeroDivisionError") as raised:
+        watch.check(complete=False)
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
 
 
 def test_a_worker_that_begins_late_takes_no_ceiling_back(shop: dict[str, Any]) -> None:
