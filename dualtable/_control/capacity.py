@@ -78,8 +78,8 @@ class TokenBucket:
         async with self._turn:
             keep = self.saved_seconds
             while (seconds := self._seconds_in_debt(keep)) > 0:
-                await self._rest(seconds)
-                keep = max(self.saved_seconds, _LATE_SECONDS)
+                late = await self._rest(seconds)
+                keep = max(self.saved_seconds, min(late, _LATE_SECONDS))
             self._balance -= expected
 
     def spend(self, units: float, expected: float = 0.0) -> None:
@@ -88,15 +88,20 @@ class TokenBucket:
         if expected > units:
             self._wake()
 
-    async def _rest(self, seconds: float) -> None:
-        """Sleep, but no longer than until something comes back or the rate is a new one."""
+    async def _rest(self, seconds: float) -> float:
+        """Sleep, but no longer than until something comes back or the rate is a new one.
+
+        Return for how many seconds too long that was.
+        """
         begun = self._clock.monotonic()
         self._sleep = asyncio.ensure_future(self._clock.sleep(seconds))
         try:
             await asyncio.wait([self._sleep])
         finally:
             self._wake()
-            self.waited_seconds += self._clock.monotonic() - begun
+            rested = self._clock.monotonic() - begun
+            self.waited_seconds += rested
+        return max(0.0, rested - seconds)
 
     def _wake(self) -> None:
         if self._sleep is not None:

@@ -17,7 +17,7 @@ from typing import TypeVar
 from dualtable._control.capacity import Pace, TokenBucket
 
 _FORGETTING = 0.02  # of what a dear read has taught, with each cheaper one
-_MARGIN = 3.0  # for one that is dearer still; what was too much comes back at once
+_MARGIN = 3.0  # for one that is dearer still; nothing is dear in a desert
 
 _R = TypeVar("_R")
 
@@ -69,7 +69,8 @@ class PaidReads:
         units_of: Callable[[_R], float],
     ) -> _R:
         each = self._units_each.get(in_desert, 0.0)
-        expected = min(self._most_units, asked * each * _MARGIN)
+        margin = 1.0 if in_desert else _MARGIN
+        expected = min(self._most_units, asked * each * margin)
         await self._bucket.admit(expected)
         units = 0.0
         try:

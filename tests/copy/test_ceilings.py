@@ -140,13 +140,13 @@ async def verify(plan: Migration, gateway: Metered) -> None:
     gateway.check("read", plan.new, 50)
 
 
+@pytest.mark.parametrize("seed", [6, 7, 8])
 @pytest.mark.parametrize("work", [migrate, rehearse, look_first, verify])
 def test_no_second_sees_more_than_its_units_and_one_request(
-    work: Callable[[Migration, Metered], Coroutine[Any, Any, None]],
+    work: Callable[[Migration, Metered], Coroutine[Any, Any, None]], seed: int
 ) -> None:
     """However many are at work at once, and although nobody knows a page before it is read."""
-
-    random.seed(8)  # which segment comes next is chance
+    random.seed(seed)  # which segment comes next is chance
 
     async def main() -> None:
         await work(*await world())

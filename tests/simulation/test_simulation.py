@@ -85,7 +85,7 @@ def test_writes_are_spread_over_partitions() -> None:
 def test_a_ceiling_is_used_to_the_full_in_a_desert_too() -> None:
     """What a page of deleted items might have cost keeps no other page waiting."""
     (ours,) = proofs.under_a_ceiling(15_000)
-    assert ours.share >= 0.94
+    assert ours.share >= 0.93
     assert ours.worst_minute >= 0.95
 
 
