@@ -39,8 +39,8 @@ def fair_parts(wanted: Sequence[float]) -> list[float]:
 
     >>> fair_parts([0.1, 1.0, 1.0])
     [0.1, 0.45, 0.45]
-    >>> fair_parts([0.1, 0.3])
-    [0.4, 0.6]
+    >>> fair_parts([0.25, 0.5])
+    [0.375, 0.625]
     """
     due = [0.0] * len(wanted)
     left, waiting = ALL, sorted(range(len(wanted)), key=wanted.__getitem__)

@@ -233,9 +233,8 @@ async def running(
     **settings: Any,
 ) -> Report:
     """Do what `run` does, on an event loop that runs already."""
-    of_this_machine = isinstance(executor, ProcessPoolExecutor | Processes)
     planned = [
-        attrs.evolve(spec, handles_signals=of_this_machine)
+        attrs.evolve(spec, stop_on=handled_by_workers(executor))
         for spec in await _specs(reference, workers, task, settings)
     ]
     first = planned[0]
@@ -251,6 +250,17 @@ async def running(
         report = await merged(reports, standing)
         watch.check(complete=report.complete)
         return report
+
+
+def handled_by_workers(executor: Executor) -> tuple[str, ...]:
+    """Return which signals let a worker finish its pages.
+
+    A terminal sends SIGINT to all processes. SIGTERM is how a pool ends its processes once one of
+    them is lost, and then waits for them: a worker of a pool must die of it.
+    """
+    if isinstance(executor, ProcessPoolExecutor):
+        return ("SIGINT",)
+    return ("SIGINT", "SIGTERM") if isinstance(executor, Processes) else ()
 
 
 @attrs.define(eq=False)

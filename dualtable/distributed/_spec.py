@@ -37,8 +37,8 @@ class WorkSpec:
         run: The verification that they take part in; empty for other tasks.
         settings: Those of the `Migrator`, the `Verifier` or `clean_up`.
         connection: ``endpoint_url``, ``region_name``, ``profile_name``, as far as they are given.
-        handles_signals: Whether SIGINT and SIGTERM let the worker finish its pages, where it is in
-            the main thread; for processes of this machine.
+        stop_on: Names of the signals that let the worker finish its pages, where it is in the main
+            thread; for processes of this machine.
 
     Example:
         >>> import pickle
@@ -66,7 +66,7 @@ class WorkSpec:
     run: str = ""
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     connection: Mapping[str, str | None] = attrs.field(factory=dict)
-    handles_signals: bool = False
+    stop_on: tuple[str, ...] = ()
 
 
 def check_task(task: str) -> None:

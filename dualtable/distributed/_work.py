@@ -163,6 +163,6 @@ class _Worker:
 
     def _signals(self) -> tuple[signal.Signals, ...]:
         main = threading.current_thread() is threading.main_thread()
-        if not (self.spec.handles_signals and main) or sys.platform == "win32":
+        if not main or sys.platform == "win32":
             return ()
-        return (signal.SIGINT, signal.SIGTERM)
+        return tuple(signal.Signals[name] for name in self.spec.stop_on)

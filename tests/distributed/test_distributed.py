@@ -27,7 +27,7 @@ from dualtable._operations.cleanup import CleanupReport
 from dualtable._operations.rate import change_limits
 from dualtable._operations.reference import load_migration
 from dualtable.distributed import Processes, WorkSpec, run, specs, work
-from dualtable.distributed._run import _Watch
+from dualtable.distributed._run import _Watch, handled_by_workers
 from dualtable.distributed._spec import travelling
 from dualtable.errors import InvalidSettingError, WorkerError
 from dualtable.testing import MemoryGateway
@@ -177,6 +177,14 @@ def test_a_pool_that_breaks_says_so_and_the_same_call_goes_on(
 
 
 @pytest.mark.slow
+def test_a_pool_can_end_its_workers() -> None:
+    """It does so by SIGTERM where one is lost, and waits: a worker that outlives that hangs all."""
+    with pool(1) as of_many, Processes() as of_one, ThreadPoolExecutor() as threads:
+        assert handled_by_workers(of_many) == ("SIGINT",)
+        assert handled_by_workers(of_one) == ("SIGINT", "SIGTERM")
+        assert handled_by_workers(threads) == ()
+
+
 def test_a_worker_that_cannot_import_says_so_by_name(shop: dict[str, Any]) -> None:
     """To whoever called it, and in the control table for whoever cannot hear it."""
     (spec,) = specs(REFERENCE, 1, **SETTINGS, **shop)

@@ -188,7 +188,7 @@ async def test_pages_are_cut_at_a_megabyte() -> None:
     gateway, plan = await opened()
     async with drop_in.Table(plan, gateway=gateway) as table:
         for number in range(6):
-            await table.put_item(Item={"id": f"o-{number}", "name": "x" * 300_000})
+            await table.put_item(Item={"id": f"o-{number}", "text": "x" * 300_000})
         page = await table.scan()
         assert page["Count"] < 20
         found, start = page["Count"], page.get("LastEvaluatedKey")
