@@ -14,10 +14,14 @@ The rule: a record says what was so when somebody looked; the gate judges whethe
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import attrs
 
 from dualtable._control.control_table import REPOSITORIES, Control, Heartbeat
-from dualtable._control.records import name, number
+from dualtable._control.records import ABSENT, name, number
+from dualtable._dynamodb.gateway import ConditionFailed
+from dualtable._expressions.texts import Condition
 from dualtable._wire.types import Item
 
 _DEAD = "dead#"
@@ -130,9 +134,14 @@ class Milestones(Control):
         """Return the last sweep that was begun."""
         return await self._records.get("cleanup", _cleanup)
 
-    async def note_cleanup(self, cleanup: Cleanup) -> None:
-        """Store a sweep over the last one."""
-        await self._records.put("cleanup", attrs.asdict(cleanup))
+    async def note_cleanup(self, cleanup: Cleanup, *, over: Cleanup | None) -> bool:
+        """Store a sweep over the last one, as it was read; tell whether it is the present one."""
+        still = ABSENT
+        if over is not None:
+            still = Condition("#i = :i", {"#i": "id"}, {":i": {"S": over.id}})
+        with suppress(ConditionFailed):
+            await self._records.put("cleanup", attrs.asdict(cleanup), still)
+        return await self.cleanup() == cleanup
 
     async def had_repositories(self) -> bool:
         """Tell whether a repository was ever open."""

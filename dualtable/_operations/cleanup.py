@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Unpack
 
 import attrs
@@ -33,6 +34,7 @@ from dualtable._dynamodb.gateway import ConditionFailed, Gateway, Page
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._expressions.texts import Condition, Update
 from dualtable._operations.facts import Observatory
+from dualtable._sharing.board import name_of_migrator
 from dualtable._sharing.costs import PaidReads
 from dualtable._tasks import run_all
 from dualtable._transforms.migration import Migration, check_range
@@ -225,9 +227,10 @@ async def _agreed(
         tokens=tokens,
         settled=await _is_settled(milestones, state, clock.now(), migration.settle_seconds),
     )
+    if not await milestones.note_cleanup(cleanup, over=before):  # another process has begun one
+        return await _agreed(milestones, new, state, clock, migration, tokens=tokens)
     if before is not None:
         await _records(milestones, before).forget()
-    await milestones.note_cleanup(cleanup)
     return cleanup
 
 
@@ -273,6 +276,7 @@ class _Sweep:
     reads: Pace
     writes: Pace
     observer: Callable[[CleanupReport], None]
+    lease: Lease = attrs.field(init=False, factory=lambda: Lease(name_of_migrator()))
     paid: PaidReads = attrs.field(init=False)
     done: CleanupReport = attrs.field(init=False, factory=CleanupReport)
 
@@ -295,18 +299,18 @@ class _Sweep:
             await self._sweep(left.pop(), records)
 
     async def _sweep(self, segment: Segment, records: RunRecords) -> None:
-        while not segment.checkpoint.done:
-            page = await self._page(segment)
-            await self._sweep_page(page)
-            counts = Progress(scanned=len(page.items), pages=1, read_units=page.read_units)
-            segment = segments.advance(segment, counts, page.last_key, Lease(""))
-            try:
+        with suppress(LeaseLostError):  # another cleanup is at work on it
+            segment = segments.claim(segment, self.lease)
+            await records.store(segment)
+            while not segment.checkpoint.done:
+                page = await self._page(segment)
+                await self._sweep_page(page)
+                counts = Progress(scanned=len(page.items), pages=1, read_units=page.read_units)
+                segment = segments.advance(segment, counts, page.last_key, self.lease)
                 await records.store(segment)
-            except LeaseLostError:
-                return  # another cleanup is at work on it
-            self._count(scanned=len(page.items), read_units=page.read_units)
-            self.observer(self._report(complete=False))
-            await self._follow_limits()
+                self._count(scanned=len(page.items), read_units=page.read_units)
+                self.observer(self._report(complete=False))
+                await self._follow_limits()
 
     async def _page(self, segment: Segment) -> Page:
         return await self.paid.paid(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,15 @@ async def test_a_crash_costs_the_page_that_was_under_way() -> None:
     assert scanned + report.scanned <= 25
     assert report.complete
     assert len(await here.new_items()) == 19
+
+
+async def test_several_that_begin_at_once_share_one_sweep() -> None:
+    """The table is read once, not once by each; also where they begin anew after an earlier one."""
+    here = await in_memory().finish()
+    for tokens in (False, True):
+        reports = await asyncio.gather(*(here.clean_up(tokens=tokens) for _ in range(3)))
+        assert sum(report.scanned for report in reports) == (25, 19)[tokens]
+        assert sum(report.tombstones for report in reports) == (6, 0)[tokens]
 
 
 async def test_a_sweep_before_finished_has_settled_says_so() -> None:
