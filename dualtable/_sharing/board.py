@@ -30,6 +30,9 @@ from dualtable.errors import LeaseLostError
 
 _REFRESH_SECONDS = 1.0
 _READERS_A_SECOND = 50.0  # of one group, at most
+_CANDIDATES = (
+    1_000  # that all migrators together choose from; of a large fleet each has one group's
+)
 
 
 class Board(Protocol):
@@ -77,7 +80,7 @@ class ControlBoard:
 
     async def take(self) -> Segment | None:
         async with self._taking:
-            while self._candidates or await self._find():
+            while await self._find():
                 candidate = segments.pick(self._candidates, self.known.mine())
                 self._candidates.remove(candidate)
                 try:
@@ -86,8 +89,9 @@ class ControlBoard:
                     return taken
                 except LeaseLostError:  # what is known of its group may be old
                     self.mourn(candidate)
-                    if self._group_of(candidate) in self._due():
-                        self._candidates.clear()
+                    group = self._group_of(candidate)
+                    if group in self._due():
+                        self._candidates = self._but_for(group)
             return None
 
     async def settle(self, segment: Segment, page: Progress, last_key: WireKey | None) -> Segment:
@@ -112,10 +116,19 @@ class ControlBoard:
         return self.known.done + len(self.known.mine()) < self.total_segments
 
     async def _find(self) -> bool:
-        """Read groups that are not done, until one has a segment to be had."""
+        """Tell whether there is a segment to be had, once there are enough to choose from.
+
+        A group is read again only where none is left.
+        """
+        enough = _CANDIDATES // (1 + len(self._membership.roster))
+        while len(self._candidates) < enough and (unread := self._unread()):
+            await self._read(random.choice(unread))  # noqa: S311 - apart from the others
         while not self._candidates and (due := self._due()):
-            await self._read(random.choice(due))  # noqa: S311 - apart from the others
+            await self._read(random.choice(due))  # noqa: S311 - as above
         return bool(self._candidates)
+
+    def _unread(self) -> list[int]:
+        return [group for group in range(self._records.groups) if group not in self._read_at]
 
     def _due(self) -> list[int]:
         """Return the groups to be read: those not read lately; with many others, less often."""
@@ -139,7 +152,11 @@ class ControlBoard:
         roster = self._membership.roster
         if not all(roster.knows(segment.lease.owner) for segment in every if segment.lease):
             await self._membership.look()  # after the segments: whoever is at work is there
-        self._candidates = [s for s in every if segments.is_claimable(s, roster.is_gone)]
+        self._candidates = self._but_for(group)
+        self._candidates += [s for s in every if segments.is_claimable(s, roster.is_gone)]
+
+    def _but_for(self, group: int) -> list[Segment]:
+        return [segment for segment in self._candidates if self._group_of(segment) != group]
 
     def _freed(self, segment: Segment) -> Segment:
         """Return a segment without a lease of ours by which nobody here works on it any more.
