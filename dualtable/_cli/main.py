@@ -91,6 +91,7 @@ def _log_level(options: Namespace) -> int:
 
 def _interrupt(*_: object) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background, as by nohup
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of tasks that this cuts off
         raise KeyboardInterrupt
     signal.raise_signal(signal.SIGINT)
 
