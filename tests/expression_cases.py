@@ -75,6 +75,67 @@ ITEM: dict[str, Any] = {
 }
 
 
+@attrs.frozen
+class Returned:
+    """An update of `ITEM`; what is at its paths before and after it."""
+
+    expression: str
+    old: dict[str, Any]
+    new: dict[str, Any]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        given = {":v": N("9"), ":a": {"SS": ["a"]}, ":both": {"SS": ["a", "b"]}}
+        return {name: value for name, value in given.items() if name in self.expression}
+
+    def __str__(self) -> str:
+        return self.expression
+
+
+RETURNED_OF_MAPS = (
+    Returned("SET n = :v", {"n": N("5")}, {"n": N("9")}),
+    Returned("SET x = :v", {}, {"x": N("9")}),
+    Returned("SET n = :v REMOVE s", {"n": N("5"), "s": S("text")}, {"n": N("9")}),
+    Returned("REMOVE l", {"l": ITEM["l"]}, {}),
+    Returned("REMOVE nope", {}, {}),
+    Returned("SET m.a = :v", {"m": M(a=N("1"))}, {"m": M(a=N("9"))}),
+    Returned("SET m.a = m.a", {"m": M(a=N("1"))}, {"m": M(a=N("1"))}),
+    Returned("SET m.x = :v", {}, {"m": M(x=N("9"))}),
+    Returned("SET m.e.x = :v", {}, {"m": M(e=M(x=N("9")))}),
+    Returned("SET m.a = :v, m.x = :v", {"m": M(a=N("1"))}, {"m": M(a=N("9"), x=N("9"))}),
+    Returned("SET m.a = :v REMOVE m.e", {"m": M(a=N("1"), e=M())}, {"m": M(a=N("9"))}),
+    Returned("SET n = :v REMOVE m.a", {"n": N("5"), "m": M(a=N("1"))}, {"n": N("9")}),
+    Returned("REMOVE m.a, m.x", {"m": M(a=N("1"))}, {}),
+    Returned("REMOVE m.x", {}, {}),
+    Returned("ADD m.a :v, m.x :v", {"m": M(a=N("1"))}, {"m": M(a=N("10"), x=N("9"))}),
+    Returned("ADD m.x :a", {}, {"m": M(x={"SS": ["a"]})}),
+    Returned("DELETE m.x :a", {}, {}),
+    Returned("DELETE ss :a", {"ss": {"SS": ["a", "b"]}}, {"ss": {"SS": ["b"]}}),
+    Returned("DELETE ss :both", {"ss": {"SS": ["a", "b"]}}, {}),
+)
+"""Nothing of a map but what is at the paths."""
+
+RETURNED_OF_LISTS = (
+    Returned("SET l[1] = :v", {"l": L(N("2"))}, {"l": L(N("9"))}),
+    Returned("SET l[2] = :v, l[0] = l[1]", {"l": L(N("1"), N("3"))}, {"l": L(N("2"), N("9"))}),
+    Returned("SET l[3] = :v", {}, {"l": L(N("9"))}),
+    Returned("SET l[7] = :v", {}, {}),
+    Returned("ADD l[1] :v", {"l": L(N("2"))}, {"l": L(N("11"))}),
+    Returned("REMOVE l[1]", {"l": L(N("2"))}, {"l": L(N("3"))}),
+    Returned("REMOVE l[1], l[3]", {"l": L(N("2"))}, {"l": L(N("3"))}),
+    Returned("REMOVE l[2]", {"l": L(N("3"))}, {}),
+    Returned("SET l[0] = :v REMOVE l[1]", {"l": L(N("1"), N("2"))}, {"l": L(N("9"), N("3"))}),
+    Returned(
+        "SET n = :v REMOVE l[0]", {"n": N("5"), "l": L(N("1"))}, {"n": N("9"), "l": L(N("2"))}
+    ),
+    Returned("SET m.l[1].q = :v", {"m": M(l=L(M(q=S("y"))))}, {"m": M(l=L(M(q=N("9"))))}),
+    Returned("SET m.l[0] = :v, m.x = :v", {"m": M(l=L(S("x")))}, {"m": M(l=L(N("9")), x=N("9"))}),
+    Returned("REMOVE m.l[0]", {"m": M(l=L(S("x")))}, {"m": M(l=L(M(q=S("y"))))}),
+    Returned("REMOVE m.l[1].q", {"m": M(l=L(M(q=S("y"))))}, {}),
+)
+"""Nothing of a list but its members at these positions, whichever are there then."""
+
+
 def expected_item(case: Case) -> dict[str, Any]:
     """Return what an update is to make of `ITEM`."""
     changed = {**ITEM, **case.expected}

@@ -17,7 +17,21 @@ from typing import Any, TypeAlias
 
 import attrs
 import pytest
-from expression_cases import CONDITIONS, ITEM, REFUSED, UPDATES, Case, L, M, N, S, expected_item
+from expression_cases import (
+    CONDITIONS,
+    ITEM,
+    REFUSED,
+    RETURNED_OF_LISTS,
+    RETURNED_OF_MAPS,
+    UPDATES,
+    Case,
+    L,
+    M,
+    N,
+    Returned,
+    S,
+    expected_item,
+)
 from orders import everything, packed, table
 from servers import SERVERS
 
@@ -602,13 +616,32 @@ async def test_taking_away_from_nothing_makes_nothing(
         assert await stored(gateway, simple, key()) == made
 
 
+async def all_returned(gateway: Gateway, name: str, cases: tuple[Returned, ...]) -> list[str]:
+    """Return the updates that return otherwise than expected."""
+    found = []
+    for case in cases:
+        update = Update(case.expression, {}, case.values)
+        for wanted, expected in (("UPDATED_OLD", case.old), ("UPDATED_NEW", case.new)):
+            await gateway.put(name, {**key(), **ITEM})
+            answer = await gateway.update(name, key(), update, return_values=wanted)
+            if not same(answer, expected or None):
+                found.append(f"{case}, {wanted}: {answer}")
+    return found
+
+
+@wrong_on(dynamodb_local=WHOLE, ministack=WHOLE)
+async def test_updated_values_inside_a_map(gateway: Gateway, simple: str) -> None:
+    """AWS returns no more than what is at the paths; dynoxide was checked against it."""
+    assert await all_returned(gateway, simple, RETURNED_OF_MAPS) == []
+
+
 @wrong_on(dynamodb_local=WHOLE, dynoxide=WHOLE, ministack=WHOLE)
-async def test_what_has_moved_up_is_returned(gateway: Gateway, simple: str) -> None:
-    """AWS looks at the path of the removed member, where the next one is then, and nothing else."""
-    await gateway.put(simple, {**key(), "m": M(l=L(N("1"), N("2"), N("3")), a=N("1"))})
-    update = Update("REMOVE m.l[1]")
-    new = await gateway.update(simple, key(), update, return_values="UPDATED_NEW")
-    assert new == {"m": M(l=L(N("3")))}
+async def test_updated_values_inside_a_list(gateway: Gateway, simple: str) -> None:
+    """AWS looks at the positions; where a member is removed, that is the one that moved up.
+
+    A suite that is run on AWS says so; no server that runs here does so.
+    """
+    assert await all_returned(gateway, simple, RETURNED_OF_LISTS) == []
 
 
 @wrong_on(ministack="takes a right side for a change of the key")
@@ -646,15 +679,6 @@ async def test_an_update_that_creates_returns_no_old_values(
 ) -> None:
     """None where nothing was."""
     assert await gateway.update(simple, key(), SET_X, return_values=values) == expected
-
-
-@wrong_on(dynamodb_local="returns the whole attribute", ministack="returns the whole attribute")
-async def test_updated_values_inside_a_map(gateway: Gateway, simple: str) -> None:
-    """AWS returns no more than what is at the path; dynoxide was checked against it."""
-    await gateway.put(simple, {**key(), "m": M(a=N("1"), b=N("1"))})
-    update = Update("SET m.a = :v", {}, {":v": N("2")})
-    new = await gateway.update(simple, key(), update, return_values="UPDATED_NEW")
-    assert new == {"m": M(a=N("2"))}
 
 
 async def test_an_update_with_a_condition_shares_placeholders(

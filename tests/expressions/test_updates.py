@@ -6,7 +6,19 @@ import copy
 from typing import Any
 
 import pytest
-from expression_cases import ITEM, REFUSED, UPDATES, Case, L, M, N, S, expected_item
+from expression_cases import (
+    ITEM,
+    REFUSED,
+    RETURNED_OF_LISTS,
+    RETURNED_OF_MAPS,
+    UPDATES,
+    Case,
+    L,
+    N,
+    Returned,
+    S,
+    expected_item,
+)
 
 from dualtable._expressions.parser import Placeholders, parse_update
 from dualtable._expressions.updates import UpdateTree
@@ -57,24 +69,9 @@ def test_numbers_are_exact_or_refused() -> None:
     assert parsed("ADD n :v", {":v": N("1")}).apply({"n": N(largest)}) == {"n": N("1" + "0" * 38)}
 
 
-@pytest.mark.parametrize(
-    ("expression", "old", "new"),
-    [
-        ("SET n = :v", {"n": N("5")}, {"n": N("9")}),
-        ("SET x = :v", {}, {"x": N("9")}),
-        ("SET m.a = :v", {"m": M(a=N("1"))}, {"m": M(a=N("9"))}),
-        ("SET l[1] = :v", {"l": L(N("2"))}, {"l": L(N("9"))}),
-        ("SET l[7] = :v", {}, {}),
-        ("SET n = :v REMOVE s", {"n": N("5"), "s": S("text")}, {"n": N("9")}),
-        ("SET n = :v REMOVE l[0]", {"n": N("5"), "l": L(N("1"))}, {"n": N("9"), "l": L(N("2"))}),
-        ("REMOVE m.l[0]", {"m": M(l=L(S("x")))}, {"m": M(l=L(M(q=S("y"))))}),
-        ("REMOVE l[2]", {"l": L(N("3"))}, {}),
-    ],
-)
-def test_updated_attributes_are_those_at_the_paths(
-    expression: str, old: dict[str, Any], new: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("case", [*RETURNED_OF_MAPS, *RETURNED_OF_LISTS], ids=str)
+def test_updated_attributes_are_those_at_the_paths(case: Returned) -> None:
     """UPDATED_OLD and UPDATED_NEW return no more than the update wrote to, as AWS does."""
-    update = parsed(expression, {":v": N("9")} if ":v" in expression else {})
-    assert update.updated_old(ITEM) == old
-    assert update.updated_new(update.apply(ITEM)) == new
+    update = parsed(case.expression, case.values)
+    assert update.updated_old(ITEM) == case.old
+    assert update.updated_new(update.apply(ITEM)) == case.new

@@ -11,6 +11,7 @@ from typing import Any
 import orders
 import pytest
 from boto3.dynamodb.conditions import Attr
+from expression_cases import ITEM, RETURNED_OF_LISTS, RETURNED_OF_MAPS, Returned
 
 from dualtable import ConditionCheck, Delete, DualTableRepository, Migrator, Put, Update
 from dualtable._wire import codec
@@ -214,33 +215,43 @@ async def test_taking_away_from_nothing_makes_nothing(
     assert await gateway.get(PLAN.new, codec.encode(key), consistent_read=True) == before
 
 
-@pytest.mark.parametrize("key", EVERYWHERE[:3], ids=NAMES[:3])
-@pytest.mark.parametrize(
-    "expression", ["REMOVE #l[0]", "REMOVE #l[0].sku", "REMOVE #l[1]", "REMOVE #l", "REMOVE nope"]
-)
-async def test_what_has_moved_up_is_returned(
-    shop: DualTableRepository, gateway: MemoryGateway, key: dict[str, Any], expression: str
+@pytest.mark.parametrize("case", [*RETURNED_OF_MAPS, *RETURNED_OF_LISTS], ids=str)
+async def test_updated_values_are_those_at_the_paths_wherever_the_item_is(
+    shop: DualTableRepository, gateway: MemoryGateway, case: Returned
 ) -> None:
-    """In the place of a removed member of a list is the next one, wherever the item is."""
-    lines = [{"sku": "a"}, {"sku": "b"}]
-    await gateway.create_table(orders.table("one-table"))
-    number = int(key["id"].removeprefix("o-"))
-    await orders.fill(gateway, "one-table", [orders.new_order(number, lines=lines)])
-    await orders.fill(gateway, PLAN.old, [orders.old_order(number, lines=lines)])
-    if key == COPIED:
-        await orders.fill(gateway, PLAN.new, [orders.new_order(number, lines=lines)])
-    elif key == WRITTEN:
-        await shop.put(orders.new_order(number, lines=lines))
-    for values in ("UPDATED_NEW", "UPDATED_OLD"):
-        asked: dict[str, Any] = {
-            "UpdateExpression": expression,
-            "ExpressionAttributeNames": {"#l": "lines"} if "#l" in expression else {},
-            "ExpressionAttributeValues": {},
-            "ReturnValues": values,
-        }
-        expected = await update_one_table(gateway, key, asked)
-        assert await shop.update_item(key, **asked) == expected
-        assert await shop.get(key) == await one_table(gateway, key)
+    """Also where the update is made here, to the same item; nothing is None, as of the server."""
+    attributes = codec.decode(ITEM)
+    asked: dict[str, Any] = {"UpdateExpression": case.expression}
+    if case.values:
+        asked["ExpressionAttributeValues"] = codec.decode(case.values)
+    for wanted, expected in (("UPDATED_OLD", case.old), ("UPDATED_NEW", case.new)):
+        old = [orders.old_order(number, **attributes) for number in (11, 12)]
+        await gateway.put(PLAN.new, codec.encode(orders.new_order(11, **attributes)))
+        await orders.fill(gateway, PLAN.old, old)
+        await gateway.delete(PLAN.new, codec.encode(orders.key(12)))
+        await shop.put(orders.new_order(10, **attributes))
+        made = []
+        for number in (10, 11, 12):  # written, copied, only in old
+            found = await shop.update_item(orders.key(number), ReturnValues=wanted, **asked)
+            assert found == (codec.decode(expected) or None)
+            item = await shop.get(orders.key(number)) or {}
+            made.append({name: item[name] for name in item.keys() - orders.new_order(number)})
+        assert made[0] == made[1] == made[2]
+
+
+@pytest.mark.parametrize("key", [DELETED, NOWHERE], ids=["deleted", "nowhere"])
+@pytest.mark.parametrize("values", ["UPDATED_OLD", "UPDATED_NEW"])
+async def test_there_are_no_paths_inside_nothing(
+    shop: DualTableRepository, key: dict[str, Any], values: Any
+) -> None:
+    """What `old` has under a tombstone lends no parents to a path, and no values to an answer."""
+    given: dict[str, Any] = {"ExpressionAttributeValues": {":v": 1}, "ReturnValues": values}
+    for inside in ("SET customer.x = :v", "SET customer[0] = :v", "ADD customer.x :v"):
+        with pytest.raises(RequestRefusedError):
+            await shop.update_item(key, UpdateExpression=inside, **given)
+    assert await shop.get(key) is None
+    made = await shop.update_item(key, UpdateExpression="SET customer = :v", **given)
+    assert made == ({"customer": 1} if values == "UPDATED_NEW" else None)
 
 
 @everywhere
