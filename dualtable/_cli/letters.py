@@ -10,7 +10,13 @@ import asyncio
 from argparse import ArgumentParser, Namespace
 
 from dualtable._cli.command import NOT_WELL, WELL, Answer, Command
-from dualtable._cli.options import add_migration, add_output, connection_of, key_from_json
+from dualtable._cli.options import (
+    add_ceilings,
+    add_migration,
+    add_output,
+    connection_of,
+    key_from_json,
+)
 from dualtable._cli.processes import STOP_ON
 from dualtable._copy.report import RetryReport
 from dualtable._copy.retrying import retry_dead_letters
@@ -45,13 +51,7 @@ def _add_retry(parser: ArgumentParser) -> None:
         help="confirm the transform where it has changed since the copy began",
     )
     parser.add_argument("--list", action="store_true", help="only show those that are open")
-    for kind in ("read", "write"):
-        parser.add_argument(
-            f"--max-{kind}-units",
-            type=float,
-            metavar="N",
-            help=f"ceiling of {kind} units per second",
-        )
+    add_ceilings(parser, "read", "write")
 
 
 def _retry(options: Namespace) -> Answer:

@@ -105,9 +105,17 @@ def add_scan(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--concurrency", type=int, default=16, metavar="N", help="requests at once (default: 16)"
     )
-    parser.add_argument(
-        "--max-read-units", type=float, metavar="N", help="ceiling of read units per second"
-    )
+    add_ceilings(parser, "read")
+
+
+def add_ceilings(parser: ArgumentParser, *kinds: str) -> None:
+    for kind in kinds:
+        parser.add_argument(
+            f"--max-{kind}-units",
+            type=float,
+            metavar="N",
+            help=f"ceiling of {kind} units per second",
+        )
 
 
 def add_processes(parser: ArgumentParser) -> None:
@@ -122,9 +130,7 @@ def add_processes(parser: ArgumentParser) -> None:
 
 
 def add_copy(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--max-write-units", type=float, metavar="N", help="ceiling of write units per second"
-    )
+    add_ceilings(parser, "write")
     parser.add_argument(
         "--dead-letters",
         metavar="PATH",
@@ -245,13 +251,7 @@ def add_cleanup(parser: ArgumentParser) -> None:
         action="store_true",
         help="remove the write tokens, too; for when production has taken the library out",
     )
-    for kind in ("read", "write"):
-        parser.add_argument(
-            f"--max-{kind}-units",
-            type=float,
-            metavar="N",
-            help=f"ceiling of {kind} units per second",
-        )
+    add_ceilings(parser, "read", "write")
 
 
 def add_advance(parser: ArgumentParser) -> None:

@@ -30,9 +30,7 @@ from dualtable.errors import LeaseLostError
 
 _REFRESH_SECONDS = 1.0
 _READERS_A_SECOND = 50.0  # of one group, at most
-_CANDIDATES = (
-    1_000  # that all migrators together choose from; of a large fleet each has one group's
-)
+_CANDIDATES = 1_000  # of all migrators together; in a large fleet each has those of one group
 
 
 class Board(Protocol):
