@@ -63,6 +63,8 @@ FLEET = Fleet(seconds=60)
 ROLLING_FLEET = RollingFleet()
 EXAMPLES = {"memory": 400, "dynamodb-local": 20, "dynoxide": 40}
 STEPS = 40
+TELL_SECONDS = 60
+"""How often the longest part says how far it is."""
 MOVERS = (UPDATER, MOVER, DELETER)
 """Who keeps an item in its index, or takes it out."""
 
@@ -84,7 +86,7 @@ class Summary:
 
 
 def every_cast() -> Iterator[Cast]:
-    """Yield what is explored: about ten minutes of work for two processors that do nothing else."""
+    """Yield what is explored of a migration from `MIGRATING` on."""
     yield from RUN_CASTS
     yield Cast(((UPDATER,),), ONLY_OLD, migrators=2, others=False)
     yield from chain(casts(1), casts(2))
@@ -121,11 +123,17 @@ def interleavings(summary: Summary) -> None:
     """Explore every cast, on all processors."""
     count = len(_casts())
     total = Exploration()
+    begun = told = time.monotonic()
     with ProcessPoolExecutor() as pool:
-        for found, violation in pool.map(_explored, range(count), chunksize=4):
+        results = pool.map(_explored, range(count), chunksize=4)
+        for done, (found, violation) in enumerate(results, start=1):
             total += found
             if violation is not None:
                 summary.complain(violation)
+            if time.monotonic() - told > TELL_SECONDS:
+                told = time.monotonic()
+                seen = f"{done:,} of {count:,} casts, {total.interleavings:,} interleavings"
+                print(f"  {told - begun:.0f} s: {seen}", flush=True)
     summary.note(
         f"interleavings explored: {total.interleavings:,}"
         f" ({count:,} casts, {total.states:,} states, {total.runs:,} runs)"
