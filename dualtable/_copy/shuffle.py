@@ -43,7 +43,7 @@ class Copy:
     @property
     def target(self) -> tuple[str, ...]:
         """What two copies with the same key have in common."""
-        return tuple(content for value in self.key.values() for content in value.values())
+        return tuple([content for value in self.key.values() for content in value.values()])
 
 
 @attrs.define

@@ -91,10 +91,13 @@ _SAID: dict[type[Exception], str] = {
 }
 
 
+_WRITTEN = Insert(Outcome.WRITTEN)
+
+
 def insert_of(table: str, member: dict[str, Any]) -> Insert:
     error = member.get("Error")
     if error is None:
-        return Insert(Outcome.WRITTEN)
+        return _WRITTEN
     code = error.get("Code", "")
     if code == "DuplicateItem":
         return Insert(Outcome.PRESENT)

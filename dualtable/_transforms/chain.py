@@ -6,6 +6,8 @@ where each of them can.
 
 from __future__ import annotations
 
+from typing import cast
+
 import attrs
 
 from dualtable._transforms.applying import (
@@ -18,7 +20,7 @@ from dualtable._transforms.applying import (
     old_name,
     quick_way,
 )
-from dualtable._transforms.steps import Step
+from dualtable._transforms.steps import Step, are_ours, changed
 from dualtable._transforms.transform import AnyTransform, Outputs, Transform, as_transform
 from dualtable._wire import codec
 from dualtable._wire.types import Item, Key, WireItem
@@ -42,9 +44,11 @@ class Chain:
     """
 
     steps: tuple[Transform, ...]
+    _are_ours: bool = attrs.field(eq=False)
 
     def __init__(self, *steps: AnyTransform) -> None:
-        self.__attrs_init__(tuple(as_transform(step) for step in steps))
+        transforms = tuple(as_transform(step) for step in steps)
+        self.__attrs_init__(transforms, are_ours(transforms))
 
     def forward(self, item: Item) -> Outputs:
         """Return the new item, or a list of them, or None."""
@@ -108,6 +112,13 @@ class Chain:
             else:
                 drafts = [output for draft in drafts for output in forward_wire(step, draft)]
         return drafts
+
+    def forward_wire_alike(self, item: WireItem) -> tuple[list[WireItem], bool] | None:
+        """Return the new item, and whether it comes out again; None where that is not known."""
+        if not self._are_ours:
+            return None
+        output, alike = changed(cast("tuple[Step, ...]", self.steps), item)
+        return [output], alike
 
     def backward_wire(self, item: WireItem) -> WireItem:
         """Return the old item in wire form."""

@@ -16,7 +16,7 @@ import attrs
 from dualtable._transforms.applying import (
     backward_wire,
     forward_wire,
-    forward_wire_twice,
+    forward_wire_alike,
     keeps_key,
     new_key,
     no_new_key,
@@ -280,8 +280,8 @@ class Lineage:
         return checked
 
     def _forward_alike(self, item: WireItem) -> list[WireItem]:
-        outputs, others = forward_wire_twice(self.transform, item)
-        if not _same(outputs, others):
+        outputs, alike = forward_wire_alike(self.transform, item)
+        if not alike:
             raise TransformError(
                 f"{self.transform!r} gave two results for one item; it must not depend on time,"
                 " chance or anything but the item"
@@ -349,10 +349,4 @@ def _differing(one: WireItem, other: WireItem) -> list[str]:
         name
         for name in one.keys() | other.keys()
         if name not in one or name not in other or not equal(one[name], other[name])
-    )
-
-
-def _same(outputs: Sequence[WireItem], others: Sequence[WireItem]) -> bool:
-    return outputs == others or (
-        len(outputs) == len(others) and all(map(equal_items, outputs, others))
     )

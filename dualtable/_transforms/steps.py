@@ -8,8 +8,8 @@ taken literally.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -30,7 +30,11 @@ from dualtable._transforms.paths import (
 from dualtable._wire import codec
 from dualtable._wire.paths import get_at
 from dualtable._wire.types import Item, Key, WireItem, WireValue
+from dualtable._wire.values import equal
 from dualtable.errors import InvalidItemError, TransformError
+
+Repeat: TypeAlias = Callable[[], bool]
+"""Calls a function that a step was given once more, and tells whether it makes the same again."""
 
 
 class Step:
@@ -77,6 +81,13 @@ class Step:
         self.change(draft)
         return [draft]
 
+    def forward_wire_alike(self, item: WireItem) -> tuple[list[WireItem], bool] | None:
+        """Return the new item, and whether it comes out again; None where that is not known."""
+        if not are_ours((self,)):
+            return None
+        output, alike = changed((self,), item)
+        return [output], alike
+
     def backward_wire(self, item: WireItem) -> WireItem:
         """Return the old item in wire form."""
         draft = dict(item)
@@ -88,13 +99,30 @@ class Step:
         """The attributes at the root that the step reads or writes."""
         raise NotImplementedError
 
-    def change(self, draft: WireItem) -> None:
-        """Make a new item of an old one."""
+    def change(self, draft: WireItem) -> Repeat | None:
+        """Make a new item of an old one; return what of it is not certain to come out again."""
         raise NotImplementedError
 
     def undo(self, draft: WireItem) -> None:
         """Make an old item of a new one."""
         raise NotImplementedError
+
+
+def are_ours(transforms: Iterable[object]) -> bool:
+    """Tell whether all are steps as they are here, and nothing that is made of one."""
+    return all(isinstance(each, Step) and type(each).__module__ == __name__ for each in transforms)
+
+
+def changed(steps: Iterable[Step], item: WireItem) -> tuple[WireItem, bool]:
+    """Return what steps of ours make of an item, and whether they make the same of it again.
+
+    All of it is certain but what functions make that they were given. Those are called once more,
+    after all have been called, in the same order and with what they were given before; as long as
+    each makes the same of that, so does each step.
+    """
+    draft = dict(item)
+    repeats = [step.change(draft) for step in steps]
+    return draft, all(repeat is None or repeat() for repeat in repeats)
 
 
 def _check_flag(_step: object, attribute: Any, value: object) -> None:
@@ -250,9 +278,9 @@ class Convert(Step):
         back = self._way_back()
         return {**new_key, name: guarded(lambda: back(new_key[name]), self, function=back)}
 
-    def change(self, draft: WireItem) -> None:
+    def change(self, draft: WireItem) -> Repeat | None:
         """Convert the value."""
-        self._convert(draft, self.function)
+        return self._convert(draft, self.function)
 
     def undo(self, draft: WireItem) -> None:
         """Convert the value back."""
@@ -267,13 +295,18 @@ class Convert(Step):
             raise TransformError(f"{self!r} has no way back; give it as Convert(…, back=…)")
         return self.back
 
-    def _convert(self, draft: WireItem, function: Callable[[Any], Any]) -> None:
+    def _convert(self, draft: WireItem, function: Callable[[Any], Any]) -> Repeat | None:
         value = get_at(draft, self.path)
         if value is None:
-            return
+            return None
+        converted = self._converted(value, function)
+        put_at(draft, self.path, converted)
+        return lambda: equal(converted, self._converted(value, function))
+
+    def _converted(self, value: WireValue, function: Callable[[Any], Any]) -> WireValue:
         result = guarded(lambda: function(codec.decode_value(value)), self, function=function)
         try:
-            put_at(draft, self.path, codec.encode_value(result))
+            return codec.encode_value(result)
         except InvalidItemError as error:
             raise InvalidItemError(f"{self!r}: {error}") from error
 

@@ -6,13 +6,42 @@ size; the objects that it was made of take twelve times as much, and can go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any
 
 import attrs
 import orjson
 
-from dualtable._wire.sizes import MAX_CHARACTER_BYTES, item_bytes, write_units
+from dualtable._wire.sizes import item_bytes, write_units
 from dualtable._wire.types import WireItem
+
+_SHAPES = 1024  # kept at most: most tables have a few
+
+
+@attrs.frozen
+class Shape:
+    """What all items with the same names have in common; made once.
+
+    Args:
+        names: In order.
+        joined: The same as one text, in UTF-8.
+        values_of: Returns an item's values, in the order of the names.
+    """
+
+    names: tuple[str, ...]
+    joined: bytes
+    values_of: Callable[[WireItem], Sequence[Any]] = attrs.field(eq=False)
+
+
+@functools.lru_cache(_SHAPES)
+def _shape(unordered: tuple[str, ...]) -> Shape:
+    names = tuple(sorted(unordered))
+    joined = "\0".join(names).encode()
+    if len(names) > 1:
+        return Shape(names, joined, itemgetter(*names))
+    return Shape(names, joined, lambda item: [item[name] for name in names])
 
 
 @attrs.frozen
@@ -22,14 +51,19 @@ class PackedItem:
     Sorted, because DynamoDB gives the names of an item in any order.
     """
 
-    names: tuple[str, ...]
+    shape: Shape
     values: bytes
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its attributes, in order."""
+        return self.shape.names
 
     @classmethod
     def of(cls, item: WireItem) -> PackedItem:
         """Pack an item."""
-        names = tuple(sorted(item))
-        return cls(names, orjson.dumps([item[name] for name in names], option=orjson.OPT_SORT_KEYS))
+        shape = _shape(tuple(item))
+        return cls(shape, orjson.dumps(shape.values_of(item), option=orjson.OPT_SORT_KEYS))
 
     def item(self) -> WireItem:
         """Unpack the item."""
@@ -40,8 +74,8 @@ class PackedItem:
         return item_bytes(self.item())
 
     def json_bytes(self) -> int:
-        """Return how long the item is as JSON, at most: the names are counted by characters."""
-        return len(self.values) + MAX_CHARACTER_BYTES * sum(map(len, self.names))
+        """Return how long the item is as JSON, at least as long as DynamoDB counts it."""
+        return len(self.values) + len(self.shape.joined)
 
 
 def batch_write_units(items: Sequence[PackedItem]) -> float:

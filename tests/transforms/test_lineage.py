@@ -98,8 +98,19 @@ class Handing:
     def put(self, item: dict[str, Any]) -> dict[str, Any]:
         return {**item, "serial": self.serial}
 
+    def keep(self, value: Any) -> Any:
+        self.serial = next(calls)
+        return value
+
 
 handing = Handing()
+
+
+class Gambling(Default):
+    """A step that somebody has made of one of ours."""
+
+    def change(self, draft: dict[str, Any]) -> None:
+        draft["x"] = {"N": str(next(calls))}
 
 
 def leading_elsewhere(key: Any) -> Any:
@@ -125,6 +136,19 @@ def leading_elsewhere(key: Any) -> Any:
             TransformError,
             "two",
         ),
+        (Convert("day", lambda _: next(calls)), TransformError, "two results"),
+        (
+            Chain(Move("secret", "x.y"), Convert("x.y", lambda _: next(calls)), Drop("x")),
+            TransformError,
+            "two results",
+        ),
+        (
+            Chain(Convert("secret", handing.keep), Convert("day", lambda _: handing.serial)),
+            TransformError,
+            "two results",
+        ),
+        (Gambling("x", 1), TransformError, "two results"),
+        (Chain(Drop("secret"), Gambling("x", 1)), TransformError, "two results"),
         (lambda i: {**i, "id": "o-2"}, TransformError, "does not lead back"),
         (lambda i: [i, {**i, "id": "o-2"}], TransformError, "does not lead back"),
         (lambda i: [i, i], TransformError, "two items with one key"),

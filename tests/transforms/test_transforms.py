@@ -16,7 +16,13 @@ from dualtable import Chain, Convert, Default, Drop, Migration, Move, Rename, Tr
 from dualtable._expressions.grammar import Placeholders
 from dualtable._expressions.parser import parse_update
 from dualtable._expressions.projections import projection_of
-from dualtable._transforms.applying import backward_wire, forward_wire, keeps_key, no_way_back
+from dualtable._transforms.applying import (
+    backward_wire,
+    forward_wire,
+    forward_wire_alike,
+    keeps_key,
+    no_way_back,
+)
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.transform import as_transform
 from dualtable._wire import codec
@@ -631,6 +637,9 @@ def test_both_forms_agree(chain: list[Any], item: dict[str, Any]) -> None:
         found = str(error)
     assert found == (plain if isinstance(plain, str) else [plain])
     assert wire == before
+    if not isinstance(plain, str):
+        assert forward_wire_alike(Chain(*chain), wire) == (forward_wire(Chain(*chain), wire), True)
+        assert wire == before
 
 
 @given(st.lists(steps, max_size=4), few_names)
