@@ -19,40 +19,39 @@ FULL: dict[str, Callable[[], Sequence[Any]]] = {
     "on-demand, split after 200 s": lambda: proofs.on_demand(240_000, 200.0),
     "half of the table is empty pages": lambda: proofs.empty_pages(20_000),
 }
-CRASHING: dict[str, Any] = {
-    "workers": 50,
-    "units": 40_000,
-    "ceiling": 2_000.0,
-    "crashes_a_minute": 5.0,
-    "skew_seconds": 30.0,
-}
+
+
+def _crashing() -> fleet.Crowd:
+    """Return 50 workers under a ceiling, to the end of the copy."""
+    return fleet.crowd(
+        workers=50,
+        items=32_000,
+        size=16_000,
+        segments=2_000,
+        units=40_000,
+        ceiling=2_000.0,
+        crashes_a_minute=5.0,
+        skew_seconds=30.0,
+    )
 
 
 def _grown(workers: int) -> Callable[[], fleet.Crowd]:
     """Return a fleet on a table of 320 units a second for each of its workers."""
-    units = 320.0 * workers
+    units, seconds = 320.0 * workers, 40
     return lambda: fleet.crowd(
         workers=workers,
-        items=int(units * 45 / 370),
+        items=int(1.3 * units * seconds / 370),  # the end is another question
         size=380_000,
         segments=10_000,
         units=units,
-        seconds=45,
+        seconds=seconds,
         partitions=160,
-        step=15,
+        step=10,
     )
 
 
 FLEETS: dict[str, Callable[[], fleet.Crowd]] = {
-    "50 workers, a tenth crashing each minute, clocks 30 s apart": lambda: fleet.crowd(
-        workers=50,
-        items=38_000,
-        size=16_000,
-        segments=2_000,
-        seconds=240,
-        to_the_end=True,
-        **CRASHING,
-    ),
+    "50 workers, a tenth crashing each minute, clocks 30 s apart": _crashing,
     "10 workers, 3,200 units": _grown(10),
     "100 workers, 32,000 units": _grown(100),
     "500 workers, 160,000 units": _grown(500),
@@ -72,7 +71,10 @@ def main() -> None:
         came = proof()
         results[title] = attrs.asdict(came)
         _print(title, results[title]["minutes"])
-        print(f"{came.crashes} crashes, {came.twice} sent twice, {came.missing} missing")
+        print(
+            f"{came.crashes} crashes, {came.twice} sent twice, {came.beyond} of them of no page"
+            f" under way, {came.missing} missing"
+        )
     if options.plot is not None:
         grown = proofs.growth(60_000, CONCURRENCIES, SEGMENTS)
         results["growth"] = [attrs.asdict(row) for row in grown]

@@ -2,7 +2,8 @@
 
 The rule: each worker is the library's migrator, unchanged, with a clock and a connection of its
 own. A crash is that of a process: nothing that it would still do is done. The control table has a
-partition's limits for each of its partition keys, as any table has, and its load is counted.
+partition's limits for each of its partition keys, as any table has, and its load is counted; what
+it holds is that of the memory gateway, read without a copy.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
 import attrs
 
 from dualtable import Migrator
+from dualtable._dynamodb.gateway import Page
 from dualtable._expressions.texts import Condition
+from dualtable._wire.keys import order
 from dualtable._wire.sizes import item_bytes, read_units, write_units
 from dualtable._wire.types import WireItem, WireKey
 from dualtable.errors import ThrottledError
+from dualtable.testing._stored import StoredTable
 from simulation import proofs, virtual_time
 from simulation.capacity import Capacity
-from simulation.dynamodb import READ_SECONDS, SimulatedDynamoDB, Table, place_of
+from simulation.dynamodb import PAGE_BYTES, READ_SECONDS, SimulatedDynamoDB, Table, place_of
 from simulation.proofs import MIGRATION
 from simulation.virtual_time import VirtualClock
 
@@ -36,7 +40,7 @@ class FleetDynamoDB(SimulatedDynamoDB):
     Attributes:
         requests: Requests to the control table by second.
         busiest: Units by kind, second and partition key.
-        throttled: Requests to it that were throttled.
+        throttled: Requests to it that were throttled, by second.
         sent: How often each key was sent to the new table.
     """
 
@@ -45,9 +49,10 @@ class FleetDynamoDB(SimulatedDynamoDB):
         self.requests: Counter[int] = Counter()
         self.units: Counter[tuple[str, int]] = Counter()
         self.busiest: Counter[tuple[str, int, str]] = Counter()
-        self.throttled = 0
+        self.throttled: Counter[int] = Counter()
         self.sent: Counter[str] = Counter()
         self._control = Capacity()  # a new on-demand table: four partitions
+        self._sizes: dict[Any, tuple[WireItem, int]] = {}
 
     async def get(self, table: str, key: WireKey, *, consistent_read: bool) -> WireItem | None:
         if table != CONTROL:
@@ -74,14 +79,30 @@ class FleetDynamoDB(SimulatedDynamoDB):
         return await super().put(table, item, condition, return_old=return_old)
 
     async def query(self, table: str, key_condition: Condition, **settings: Any) -> Any:
-        place = key_condition.values[":m"]["S"]
+        """Read records whose names begin alike; all there are fit into one page."""
+        place, prefix = (key_condition.values[value]["S"] for value in (":m", ":r"))
         self._admit("Read", place)
         await asyncio.sleep(READ_SECONDS)
-        page = await super().query(table, key_condition, **settings)
-        size = sum(map(item_bytes, page.items))
+        found = self._records(self._table(table), place, prefix)
+        size = sum(size for _, size in found)
+        assert size < PAGE_BYTES
         consistent = settings.get("consistent_read", True)
-        self._charge("Read", place, read_units(size, consistent_read=consistent))
-        return page
+        units = read_units(size, consistent_read=consistent)
+        self._charge("Read", place, units)
+        return Page([item for item, _ in found], None, units)
+
+    def _records(self, table: StoredTable, place: str, prefix: str) -> list[tuple[WireItem, int]]:
+        """Return the records as they are stored, each with its size, which is told but once."""
+        found = []
+        for *_, key in table.order.partition(order({"S": place}), None, descending=False):
+            item = table._versions[key][-1]
+            if item is None or not item["record"]["S"].startswith(prefix):
+                continue
+            sized = self._sizes.get(key)
+            if sized is None or sized[0] is not item:
+                sized = self._sizes[key] = item, item_bytes(item)
+            found.append(sized)
+        return found
 
     async def insert(self, table: str, items: Any, *, key_name: str) -> Any:
         for item in items:
@@ -91,7 +112,7 @@ class FleetDynamoDB(SimulatedDynamoDB):
     def _admit(self, kind: str, key: str) -> None:
         self.requests[int(self._now())] += 1
         if self._refused(kind, place_of(key)):
-            self.throttled += 1
+            self.throttled[int(self._now())] += 1
             raise ThrottledError(f"{kind} of {key} was throttled", reasons=(f"{kind}KeyRange",))
 
     def _refused(self, kind: str, place: float) -> str:
@@ -107,11 +128,18 @@ class FleetDynamoDB(SimulatedDynamoDB):
 
 
 class Mortal:
-    """A worker's connection; nothing goes through it once its process is dead."""
+    """A worker's connection; nothing goes through it once its process is dead.
 
-    def __init__(self, gateway: FleetDynamoDB) -> None:
+    Attributes:
+        under_way: Keys that were sent to the new table, by the segment that they are of, as long as
+            no checkpoint behind them is known to be stored.
+    """
+
+    def __init__(self, gateway: FleetDynamoDB, total_segments: int) -> None:
         self._gateway = gateway
+        self._total_segments = total_segments
         self.dead = False
+        self.under_way: defaultdict[int, set[str]] = defaultdict(set)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         async def call(*args: Any, **kwargs: Any) -> Any:
@@ -120,6 +148,19 @@ class Mortal:
             return await getattr(self._gateway, name)(*args, **kwargs)
 
         return call
+
+    async def insert(self, table: str, items: Any, *, key_name: str) -> Any:
+        for item in items:
+            key = item.item()[key_name]["S"]
+            self.under_way[int(place_of(key) * self._total_segments)].add(key)
+        return await self.__getattr__("insert")(table, items, key_name=key_name)
+
+    async def put(self, table: str, item: WireItem, *args: Any, **kwargs: Any) -> Any:
+        result = await self.__getattr__("put")(table, item, *args, **kwargs)
+        kind, _, segment = item["record"]["S"].rpartition("#")
+        if kind.startswith("segment"):
+            self.under_way.pop(int(segment), None)
+        return result
 
 
 @attrs.define
@@ -141,19 +182,24 @@ class Fleet:
         settings: Of each migrator.
         skew_seconds: Clocks are so far off at most, both ways.
         chance: Who draws the lots.
+
+    Attributes:
+        crashes: Workers that were killed.
+        under_way: Keys of the pages that were under way then.
     """
 
     gateway: FleetDynamoDB
     settings: dict[str, Any]
     skew_seconds: float = 0.0
     chance: random.Random = attrs.field(factory=lambda: random.Random(1))
-    crashes: int = 0
+    crashes: int = attrs.field(init=False, default=0)
+    under_way: set[str] = attrs.field(init=False, factory=set)
     _running: dict[asyncio.Task[Any], Mortal] = attrs.field(init=False, factory=dict)
 
     def add(self, number: int = 1) -> None:
         """Begin so many workers."""
         for _ in range(number):
-            mortal = Mortal(self.gateway)
+            mortal = Mortal(self.gateway, self.settings["total_segments"])
             migrator = Migrator(
                 MIGRATION,
                 gateway=mortal,  # type: ignore[arg-type]
@@ -168,7 +214,9 @@ class Fleet:
         alive = [task for task in self._running if not task.done()]
         if alive:
             victim = self.chance.choice(alive) if number is None else alive[number]
-            self._running.pop(victim).dead = True
+            mortal = self._running.pop(victim)
+            mortal.dead = True
+            self.under_way.update(*mortal.under_way.values())
             victim.cancel("killed")
             self.crashes += 1
 
@@ -198,10 +246,11 @@ class Fleet:
 
 @attrs.frozen(kw_only=True)
 class Minute:
-    """A minute of a fleet, in units and requests a second.
+    """A minute of a fleet, or what is left of the last one, in units and requests a second.
 
     Attributes:
-        minute: Which, from 0 on.
+        second: With which it begins.
+        seconds: How long it is.
         workers: How many there are.
         write_units: Write units consumed on the new table.
         share: Of the ceiling, or of what the table has.
@@ -209,10 +258,11 @@ class Minute:
         control_read_units: What they cost.
         control_write_units: What they cost.
         busiest_key: The most units in a second on one partition key of the control table.
-        throttled: Requests to it that were throttled, so far.
+        refused: Requests to it that were throttled, in all.
     """
 
-    minute: int
+    second: int
+    seconds: int
     workers: int
     write_units: float
     share: float
@@ -220,7 +270,7 @@ class Minute:
     control_read_units: float
     control_write_units: float
     busiest_key: float
-    throttled: int
+    refused: int
 
 
 @attrs.frozen(kw_only=True)
@@ -228,15 +278,17 @@ class Crowd:
     """What a fleet came to.
 
     Attributes:
-        minutes: Each whole one.
+        minutes: One after the other, to the end of the copy where it was waited for.
         crashes: Workers that were killed.
         twice: Copies that were sent once more after they had been sent.
+        beyond: Keys of them that were of no page under way where a worker was killed.
         missing: Old items that are not in the new table when all have ended; 0 where not asked for.
     """
 
     minutes: tuple[Minute, ...]
     crashes: int
     twice: int
+    beyond: int
     missing: int
 
 
@@ -247,16 +299,15 @@ def crowd(
     size: int,
     segments: int,
     units: float,
-    seconds: int,
+    seconds: int | None = None,
     partitions: int = 40,
     ceiling: float | None = None,
     crashes_a_minute: float = 0.0,
     skew_seconds: float = 0.0,
-    to_the_end: bool = False,
     step: int = 60,
     seed: int = 1,
 ) -> Crowd:
-    """Run a fleet and measure each minute (or each `step` seconds) of it."""
+    """Run a fleet for so long, or to the end of the copy, and measure each `step` of it."""
 
     async def main() -> Crowd:
         gateway = FleetDynamoDB(seed)
@@ -269,41 +320,52 @@ def crowd(
         fleet = Fleet(gateway, settings, skew_seconds, random.Random(seed))
         fleet.add(workers)
         reaper = asyncio.create_task(fleet.crash_and_replace(crashes_a_minute or 1e-9))
-        await asyncio.sleep(seconds)
+        while _goes_on(seconds, len(keys) - len(new.keys)):
+            await asyncio.sleep(1)
         reaper.cancel()
-        minutes = [
-            _minute(gateway, new, n, workers=workers, whole=ceiling or units, step=step)
-            for n in range(seconds // step)
-        ]
-        if to_the_end:
+        end = int(asyncio.get_running_loop().time())
+        if seconds is None:
             await fleet.ended()
+        killed = fleet.crashes
         fleet.stop()
+        twice = {key: times - 1 for key, times in gateway.sent.items() if times > 1}
         return Crowd(
-            minutes=tuple(minutes),
-            crashes=fleet.crashes,
-            twice=sum(times - 1 for times in gateway.sent.values()),
-            missing=len(set(keys) - new.keys) if to_the_end else 0,
+            minutes=tuple(
+                _minute(gateway, new, range(n, min(n + step, end)), workers, ceiling or units)
+                for n in range(0, end, step)
+            ),
+            crashes=killed,
+            twice=sum(twice.values()),
+            beyond=len(twice.keys() - fleet.under_way),
+            missing=0 if seconds else len(set(keys) - new.keys),
         )
 
     return virtual_time.run(main(), seed)
 
 
+def _goes_on(seconds: int | None, left: int) -> bool:
+    return left > 0 if seconds is None else asyncio.get_running_loop().time() < seconds
+
+
 def _minute(
-    gateway: FleetDynamoDB, new: Table, minute: int, *, workers: int, whole: float, step: int
+    gateway: FleetDynamoDB, new: Table, seconds: range, workers: int, whole: float
 ) -> Minute:
-    seconds = range(minute * step, minute * step + step)
-    used = sum(new.capacity.consumed[second] for second in seconds) / step
+    def mean(counted: Callable[[int], float]) -> float:
+        return sum(map(counted, seconds)) / len(seconds)
+
+    used = mean(lambda second: new.capacity.consumed[second])
     return Minute(
-        minute=minute,
+        second=seconds.start,
+        seconds=len(seconds),
         workers=workers,
         write_units=used,
         share=used / whole,
-        requests=sum(gateway.requests[second] for second in seconds) / step,
-        control_read_units=sum(gateway.units["Read", second] for second in seconds) / step,
-        control_write_units=sum(gateway.units["Write", second] for second in seconds) / step,
+        requests=mean(lambda second: gateway.requests[second]),
+        control_read_units=mean(lambda second: gateway.units["Read", second]),
+        control_write_units=mean(lambda second: gateway.units["Write", second]),
         busiest_key=max(
             (units for (_, second, _), units in gateway.busiest.items() if second in seconds),
             default=0.0,
         ),
-        throttled=gateway.throttled,
+        refused=sum(gateway.throttled[second] for second in seconds),
     )

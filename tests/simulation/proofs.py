@@ -100,9 +100,8 @@ async def migrate(gateway: SimulatedDynamoDB, **settings: Any) -> MigrationRepor
     report = await Migrator(
         MIGRATION,
         gateway=gateway,
-        clock=virtual_time.VirtualClock(),
         dead_letters=os.devnull,
-        **settings,
+        **{"clock": virtual_time.VirtualClock(), **settings},
     ).run()
     assert report.ok
     return report

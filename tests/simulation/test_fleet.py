@@ -6,10 +6,12 @@ import asyncio
 
 import pytest
 
+from dualtable import read_status
 from dualtable._control.control_table import Control
+from dualtable.errors import MigrationMismatchError
 from simulation import proofs, virtual_time
 from simulation.capacity import Capacity
-from simulation.fleet import CONTROL, Fleet, FleetDynamoDB, crowd
+from simulation.fleet import CONTROL, Fleet, FleetDynamoDB, SkewedClock, crowd
 
 LEASE_SECONDS = 30.0
 
@@ -42,6 +44,34 @@ def test_what_a_killed_worker_held_is_taken_over_in_time(skew_seconds: float) ->
     virtual_time.run(main())
 
 
+@pytest.mark.parametrize("skew_seconds", [-3_600.0, -30.0, 0.0, 30.0, 3_600.0])
+def test_whether_a_worker_lives_is_told_by_no_clock(skew_seconds: float) -> None:
+    """Neither the status nor who begins anew takes the living for dead, nor the dead for living."""
+
+    async def main() -> None:
+        gateway = FleetDynamoDB()
+        gateway.add_table("orders", Capacity(), proofs.old_item, keys=proofs.keys(400))
+        gateway.add_table("orders-v2", Capacity(write_units=400, read_units=400))
+        settings = {"concurrency": 2, "total_segments": 4, "max_write_units": 20}
+        clock = SkewedClock(skew_seconds)
+        fleet = Fleet(gateway, settings)
+        fleet.add()
+        await asyncio.sleep(7)
+        status = await read_status(proofs.MIGRATION, gateway=gateway, clock=clock)
+        assert [migrator.alive for migrator in status.migrators] == [True]
+        assert status.segments_held == 4
+        with pytest.raises(MigrationMismatchError, match="being worked on"):
+            await proofs.migrate(gateway, restart=True, clock=clock)
+        fleet.crash()
+        await asyncio.sleep(60)
+        status = await read_status(proofs.MIGRATION, gateway=gateway, clock=clock)
+        assert [migrator.alive for migrator in status.migrators] == [False]
+        assert (status.workers, status.segments_held) == ((), 0)
+        assert (await proofs.migrate(gateway, restart=True, clock=clock)).scanned == 400
+
+    virtual_time.run(main())
+
+
 async def owners(gateway: FleetDynamoDB) -> set[str]:
     """Return who holds a segment."""
     control = Control(gateway, CONTROL, proofs.MIGRATION.name)
@@ -63,15 +93,15 @@ def test_ceilings_hold_as_a_sum_while_workers_crash_and_clocks_differ() -> None:
         size=15_000,
         segments=300,
         units=4_000,
-        seconds=120,
         partitions=4,
         ceiling=400.0,
         crashes_a_minute=2,
         skew_seconds=30,
-        to_the_end=True,
     )
-    assert 0.9 <= came.minutes[1].share <= 1.02
+    first, second, *_ = came.minutes
+    assert 0.9 <= second.share <= 1.02
     assert came.crashes >= 2
     assert came.missing == 0
+    assert came.beyond == 0
     assert came.twice <= came.crashes * 4 * 8  # four pages are under way at each
-    assert came.minutes[1].throttled == 0
+    assert first.refused == second.refused == 0
