@@ -128,17 +128,6 @@ class Word:
         """For so long it counts."""
         return self.until - self.given
 
-    def counts(self, now: float) -> bool:
-        """Tell whether its migrator may still write by it."""
-        return now < self.until
-
-    def is_fresh(self, now: float) -> bool:
-        """Tell whether its migrator seems to be alive: it gives a word in each third of the time.
-
-        A third and a half, for one that is on its way.
-        """
-        return now < self.given + (self.until - self.given) / 2
-
 
 class RunRecords:
     """The records of one run of one migration."""

@@ -12,6 +12,7 @@ from dualtable._clock import Clock
 from dualtable._control.connected import begun
 from dualtable._control.milestones import Milestones
 from dualtable._control.run_records import Run
+from dualtable._sharing.heard import at_work
 from dualtable._sharing.membership import change_transform, end_run
 from dualtable._transforms.migration import is_stated
 from dualtable.errors import MigrationMismatchError
@@ -25,13 +26,11 @@ class Agreement:
         control: The records of the migration.
         name: The migration's name.
         clock: Where time comes from.
-        lease_seconds: How long the word of a migrator counts that was killed.
     """
 
     control: Milestones
     name: str
     clock: Clock
-    lease_seconds: float
 
     async def earlier(self, mine: Run, *, restart: bool) -> Run | None:
         """Return the run that was begun earlier and goes on; None where one is to be begun.
@@ -68,11 +67,11 @@ class Agreement:
             )
 
     async def _check_nobody_works(self, run: Run) -> None:
-        now = self.clock.now()
-        if at_work := [w for w in await self.control.of(run).words() if w.counts(now)]:
+        if words := await at_work(self.control.of(run), self.clock):
+            names = ", ".join(sorted(word.migrator for word in words))
             raise MigrationMismatchError(
-                f"{self.name} is being worked on by {len(at_work)} migrators; stop them,"
-                f" or wait {self.lease_seconds:g} s after one was killed"
+                f"{self.name} is being worked on, by {names} for one; stop all that are at work"
+                " first (dualtable status names them)"
             )
 
     async def of(self, mine: Run, earlier: Run | None, *, total_segments: int | None) -> Run:

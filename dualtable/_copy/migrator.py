@@ -265,7 +265,7 @@ class Migrator(Connected):
             old=old,
             new=new,
         )
-        agreement = Agreement(control, self._migration.name, self._clock, self._lease_seconds)
+        agreement = Agreement(control, self._migration.name, self._clock)
         earlier = await agreement.earlier(mine, restart=self._restart)
         run = await agreement.of(mine, earlier, total_segments=self._total_segments)
         return control, run, earlier is None

@@ -157,7 +157,7 @@ class _Retry(Connected):
                 control = Milestones(gateway, self._migration.control_table, name)
                 await control.check_copying()
                 await check_marks(gateway, self._migration, identity(old))
-                agreement = Agreement(control, name, self._clock, LEASE_SECONDS)
+                agreement = Agreement(control, name, self._clock)
                 run = await agreement.begun((identity(old), identity(new)))
                 chosen = Chosen.of(*wanted, run.id, layout(old))
                 if not await _open_letters(control.of(run)):

@@ -17,6 +17,7 @@ from dualtable._control.run_records import Run
 from dualtable._control.segments import Segment, complete
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._proof.findings import Findings, Level
+from dualtable._sharing.heard import at_work
 from dualtable._sharing.membership import end_run
 from dualtable._transforms.migration import Migration
 from dualtable._wire.types import Item
@@ -157,13 +158,12 @@ async def agreed(
         ended = earlier.ended or complete(await records.segments(), earlier.total_segments)
         if not ended and not restart and mine.same_as(earlier):
             return earlier
-        at_work = [word for word in await records.words() if word.counts(clock.now())]
-        if at_work and not ended:
+        if not ended and (words := await at_work(records, clock)):
+            names = ", ".join(sorted(word.migrator for word in words))
             raise MigrationMismatchError(
-                f"{len(at_work)} processes are at work on a verification of {name} that"
+                f"processes, {names} for one, are at work on a verification of {name} that"
                 f" is another one (level {earlier.level}, {earlier.segments_each} segments"
-                f"{', with repair' if earlier.repairs else ''}); run the same, stop them, or wait"
-                " half a minute after one was killed"
+                f"{', with repair' if earlier.repairs else ''}); run the same, or stop them"
             )
         await end_run(proofs, earlier, clock)
     run = await proofs.begin(mine)

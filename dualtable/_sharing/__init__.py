@@ -9,6 +9,7 @@ In reading order:
 - `known`: the segments that anybody has worked on, and their sums
 - `board`: which segment is next, and by whom
 - `roster`: who is at work, as one process has seen it
+- `heard`: who is at work, for somebody who comes from elsewhere
 - `membership`: that a process still belongs to the run with which it began
 - `shares`: which part of a ceiling each of several migrators takes
 - `limits`: the ceilings that all processes share, changed while they run

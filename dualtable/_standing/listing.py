@@ -18,6 +18,7 @@ from dualtable._control.segments import total
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._sharing.heard import heard
 from dualtable._transforms.migration import DEFAULT_CONTROL_TABLE
 from dualtable._wire import codec
 from dualtable._wire.types import WireKey
@@ -94,13 +95,13 @@ async def list_migrations(
         GatewayError: DynamoDB refused a request or stayed out of reach.
     """
     async with connect(connection, ONE_OFF) as gateway:
-        now = (clock or SystemClock()).now()
+        clock = clock or SystemClock()
         try:
             names = await _names(gateway, control_table)
         except TableNotFoundError:
             return Listing(control_table=control_table, exists=False)
         found = [
-            await _listed(Milestones(gateway, control_table, name), name, now) for name in names
+            await _listed(Milestones(gateway, control_table, name), name, clock) for name in names
         ]
         return Listing(control_table=control_table, migrations=tuple(found))
 
@@ -128,29 +129,29 @@ def _is_apart(record: str) -> bool:
     return record == MARKS or record.startswith(SEGMENT)
 
 
-async def _listed(control: Milestones, name: str, now: float) -> ListedMigration:
+async def _listed(control: Milestones, name: str, clock: Clock) -> ListedMigration:
     try:
-        return await _read(control, name, now)
+        return await _read(control, name, clock)
     except DualTableError as error:
         return ListedMigration(name=name, problem=str(error))
 
 
-async def _read(control: Milestones, name: str, now: float) -> ListedMigration:
+async def _read(control: Milestones, name: str, clock: Clock) -> ListedMigration:
     state, run, noted = await control.state(), await control.run(), await control.tables()
     segments = await control.of(run).segments() if run else []
-    words = await control.of(run).words() if run else []
+    everybody = await heard(control.of(run), clock) if run else ()
     verification, limits = await control.verification(), await control.limits()
     tables = (run.old, run.new) if run else noted or ("", "")
     return ListedMigration(
         name=name,
         phase=state.phase,
-        phase_seconds=None if state.since is None else max(0.0, now - state.since),
+        phase_seconds=None if state.since is None else max(0.0, clock.now() - state.since),
         old=_name(tables[0]),
         new=_name(tables[1]),
         total_segments=run.total_segments if run else 0,
         segments_done=sum(segment.checkpoint.done for segment in segments),
         dead_letters=total(segments).failed,
-        workers=sum(word.is_fresh(now) for word in words),
+        workers=sum(each.at_work for each in everybody),
         repositories=len(await control.heartbeats()),
         paused=limits.pause,
         verified=None if verification is None else verification.ok,

@@ -17,7 +17,6 @@ from dualtable._control.letters import DeadLetter
 from dualtable._control.milestones import Milestones, Verification
 from dualtable._control.phases import ROUTES, Phase, next_phase
 from dualtable._control.run_records import Run
-from dualtable._control.run_records import Word as MigratorsWord
 from dualtable._control.segments import Segment, total
 from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._dynamodb.connect import Connection, connect
@@ -25,6 +24,7 @@ from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._operations.facts import Facts, Observatory, Word
 from dualtable._operations.gates import Gate, judge, repositories
+from dualtable._sharing.heard import Heard, heard
 from dualtable._transforms.migration import Migration
 from dualtable._wire.layouts import identity
 from dualtable._wire.types import Description
@@ -64,13 +64,13 @@ class MigratorStatus:
     paused_by: str = ""
 
     @classmethod
-    def of(cls, word: MigratorsWord, segments: Iterable[Segment], now: float) -> Self:
+    def of(cls, heard: Heard, segments: Iterable[Segment]) -> Self:
         """Return what a migrator's last word and its leases say of it."""
+        word, silent = heard.word, heard.silent_seconds
         leases = [s.lease for s in segments if s.lease and s.lease.owner == word.migrator]
-        silent = max(0.0, now - word.given)
         return cls(
             name=word.migrator,
-            alive=word.is_fresh(now),
+            alive=heard.at_work,
             silent_seconds=silent,
             segments=len(leases),
             leases_seconds=max(0.0, word.seconds - silent) if leases else None,
@@ -226,7 +226,7 @@ async def read_status(
         'MIGRATING'
     """
     async with connect(connection, ONE_OFF) as gateway:
-        now = (clock or SystemClock()).now()
+        clock = clock or SystemClock()
         observatory = Observatory(gateway, migration)
         old = await observatory.old_table()
         control, state = observatory.milestones, await observatory.state()
@@ -234,10 +234,11 @@ async def read_status(
             old = await gateway.describe_table(migration.old)
         limits, run = await control.limits(), await control.run()
         segments = await control.of(run).segments() if run else []
-        words = await control.of(run).words() if run else []
+        everybody = await heard(control.of(run), clock) if run else ()
+        now = clock.now()
         facts = await _facts(observatory, now)
         verification = await control.verification()
-        alive = {word.migrator for word in words if word.is_fresh(now)}
+        alive = {each.word.migrator for each in everybody if each.at_work}
         done = total(segments)
         return MigrationStatus(
             name=migration.name,
@@ -255,7 +256,7 @@ async def read_status(
             segments_done=sum(segment.checkpoint.done for segment in segments),
             segments_held=sum(is_held(segment, alive) for segment in segments),
             workers=tuple(sorted(alive)),
-            migrators=tuple(MigratorStatus.of(word, segments, now) for word in words),
+            migrators=tuple(MigratorStatus.of(each, segments) for each in everybody),
             made_anew=await _made_anew(gateway, migration, run, old) if old else (),
             scanned=done.scanned,
             written=done.written,

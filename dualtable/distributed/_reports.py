@@ -21,6 +21,7 @@ from dualtable._dynamodb.gateway import Gateway
 from dualtable._operations.cleanup import CleanupReport
 from dualtable._proof.findings import VerificationReport
 from dualtable._sharing.known import Known
+from dualtable._sharing.roster import Roster
 from dualtable._transforms.migration import Migration
 from dualtable.distributed._spec import Task
 from dualtable.distributed._work import Report
@@ -37,6 +38,7 @@ class Standing:
     total_segments: int
     began: float
     estimated_items: int
+    roster: Roster = attrs.field(init=False, factory=lambda: Roster(""))
 
     @classmethod
     async def of(cls, gateway: Gateway, migration: Migration, task: Task, clock: Clock) -> Standing:
@@ -79,8 +81,11 @@ class Standing:
     async def _at_work(self) -> dict[str, Any]:
         """Return what the workers say of themselves, by the words that they give anyway."""
         run = await self.control.run()
+        asked = self.clock.monotonic()
         words = [] if run is None else await self.control.of(run).words()
-        alive = [word for word in words if word.is_fresh(self.clock.now())]
+        self.roster.note(words, asked, self.clock.monotonic())
+        half = max((word.seconds / 2 for word in words), default=0.0)
+        alive = self.roster.others(quiet_seconds=half)
         causes = Counter(word.doing.held_back_by for word in alive if word.doing)
         return {
             "migrators": len(alive),

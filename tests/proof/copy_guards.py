@@ -132,9 +132,7 @@ async def end_at_once(control: Control, run: Any, clock: Any) -> None:
 
 async def end_unannounced(control: Control, run: Any, clock: Any) -> None:
     words = await control.of(run).words()
-    await clock.sleep(
-        max([word.until - clock.now() for word in words if word.counts(0)], default=0)
-    )
+    await clock.sleep(max([word.until - clock.now() for word in words], default=0))
     await control.forget(run)
 
 
