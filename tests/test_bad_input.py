@@ -40,6 +40,7 @@ from dualtable.errors import (
     TransformError,
     UnavailableError,
 )
+from dualtable.testing import MemoryGateway
 
 GOOD = 4
 
@@ -208,6 +209,39 @@ def test_equal_or_impossible_tables(tables: dict[str, str]) -> None:
     """Writing a table into itself must not get as far as a connection."""
     with pytest.raises(TableMismatchError):
         Migration(**{"name": "m", "old": "orders", "new": "orders-v2", "transform": good, **tables})
+
+
+@pytest.mark.parametrize("mark", ["tombstone_attribute", "token_attribute"])
+def test_a_mark_that_no_attribute_can_be(mark: str) -> None:
+    """Each delete, or each write, would be refused in production and not when it is declared."""
+    for name in ("", 5, None):
+        with pytest.raises(TableMismatchError, match=f"{mark}={name!r}"):
+            orders.migration("marked", **{mark: name})
+    for stated in ({"key": KeySchema("own")}, {"indexes": [Index("by-own", KeySchema("own"))]}):
+        with pytest.raises(TableMismatchError, match="'own' belongs to dualtable"):
+            orders.migration("marked", **{mark: "own", **stated})
+
+
+@pytest.mark.parametrize("mark", ["tombstone_attribute", "token_attribute"])
+@pytest.mark.parametrize("name", ["id", "region"])
+async def test_a_mark_that_is_a_key_of_the_tables(mark: str, name: str) -> None:
+    """Each write would put the item under a random key, or a tombstone into an index."""
+    gateway, plan = MemoryGateway(), orders.migration("marked", indexes=None, **{mark: name})
+    index = {
+        "IndexName": "by-region",
+        "KeySchema": [{"AttributeName": "region", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    table = orders.table(plan.old) | {"GlobalSecondaryIndexes": [index]}
+    table["AttributeDefinitions"] += [{"AttributeName": "region", "AttributeType": "S"}]
+    for made in (plan.old, plan.new):
+        await gateway.create_table(table | {"TableName": made})
+    with pytest.raises(TableMismatchError, match=f"{name!r} belongs to dualtable"):
+        async with DualTableRepository(plan, gateway=gateway):
+            pass
+    for work in (Migrator(plan, gateway=gateway).run, Verifier(plan, gateway=gateway).run):
+        with pytest.raises(TableMismatchError, match=f"{name!r} belongs to dualtable"):
+            await work()
 
 
 async def test_resume_with_another_transform(world: World) -> None:

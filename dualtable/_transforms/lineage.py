@@ -51,9 +51,12 @@ class Lineage:
         """Bind a migration's transform to the tables as they are.
 
         Raises:
-            TableMismatchError: They are one table under two names.
+            TableMismatchError: They are one table under two names, or a key of one is made of an
+                attribute that the library owns.
         """
         check_apart({old.table: old.identity, new.table: new.identity})
+        for table in (old, new):
+            migration.marks.check_keys(table.key_attributes, table.table)
         return cls(migration.transform, migration.marks, old, new)
 
     @functools.cached_property

@@ -57,6 +57,11 @@ def _check_name(_instance: object, _attribute: Any, value: str) -> None:
         raise TableMismatchError(f"name={value!r} names no migration; it must be a text")
 
 
+def _check_mark(_instance: object, attribute: Any, value: str) -> None:
+    if not isinstance(value, str) or not value:
+        raise TableMismatchError(f"{attribute.name}={value!r} names no attribute; it must be a text")
+
+
 def _check_rolling(_instance: object, _attribute: Any, value: bool) -> None:
     if not isinstance(value, bool):
         raise InvalidSettingError(f"rolling={value!r} must be True or False")
@@ -143,8 +148,12 @@ class Migration:
     control_table: str = attrs.field(
         default=DEFAULT_CONTROL_TABLE, kw_only=True, validator=_check_table_name
     )
-    tombstone_attribute: str = attrs.field(default="_dualtable_deleted", kw_only=True)
-    token_attribute: str = attrs.field(default="_dualtable_token", kw_only=True)
+    tombstone_attribute: str = attrs.field(
+        default="_dualtable_deleted", kw_only=True, validator=_check_mark
+    )
+    token_attribute: str = attrs.field(
+        default="_dualtable_token", kw_only=True, validator=_check_mark
+    )
 
     def __attrs_post_init__(self) -> None:
         for one, other in (("old", "new"), ("old", "control_table"), ("new", "control_table")):
@@ -156,6 +165,9 @@ class Migration:
             self.key.check_single("the new table's key")
         if self.tombstone_attribute == self.token_attribute:
             raise TableMismatchError("tombstone_attribute and token_attribute must differ")
+        stated = (self.key, *(index.key for index in self.indexes or ()))
+        for key in filter(None, stated):
+            self.marks.check_keys(key.names, self.new)
         reason = no_way_back(self.transform) if self.rolling else None
         if reason is not None:
             raise TransformError(

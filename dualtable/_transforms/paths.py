@@ -44,10 +44,19 @@ def _is_step(step: object) -> bool:
     return step >= 0 if type(step) is int else isinstance(step, str) and step != ""
 
 
-def to_name(value: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise TransformError(f"{value!r} is no name of an attribute; it must be a text")
-    return value
+def to_name(value: str | Sequence[str | int]) -> str:
+    """Return a name that is written as a path of one step.
+
+    Raises:
+        TransformError: It is no name, or a path of several steps.
+    """
+    name, *more = to_path(value)
+    if more or not isinstance(name, str):
+        raise TransformError(
+            f"{value!r} is a path and no name: an attribute is renamed where it is, so write its"
+            f" last name alone, or Move it; a name with dots or brackets is written ({value!r},)"
+        )
+    return name
 
 
 def path_text(path: Path) -> str:

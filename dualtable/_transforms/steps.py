@@ -204,10 +204,10 @@ class Rename(Step):
 
     Args:
         source: Where the attribute is, as for `Move`; it ends in a name.
-        name: Its new name, in the same map.
+        name: Its new name, in the same map; one with dots or brackets as a tuple, ``("a.b",)``.
 
     Raises:
-        TransformError: The new name is taken.
+        TransformError: The new name is taken, or is a path.
 
     Example:
         >>> from dualtable import Rename

@@ -232,6 +232,12 @@ class Layout:
     indexes: dict[str, Index]
     identity: str = ""
 
+    @property
+    def key_attributes(self) -> frozenset[str]:
+        """The names of all attributes that the key or the key of an index is made of."""
+        keys = (self.key, *(index.key for index in self.indexes.values()))
+        return frozenset(name for key in keys for name in key.names)
+
 
 def layout(description: Description) -> Layout:
     """Read the keys of a table and of its indexes off its description.

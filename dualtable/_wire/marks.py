@@ -6,13 +6,13 @@ The rule: who asks what an item of `new` is, asks its marks; nobody else knows h
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
 from dualtable._wire.types import WireItem, WireKey, WireValue
-from dualtable.errors import InvalidItemError
+from dualtable.errors import InvalidItemError, TableMismatchError
 
 
 def new_token() -> str:
@@ -76,6 +76,19 @@ class Marks:
                 raise InvalidItemError(
                     f"{name!r} belongs to dualtable; rename the attribute, or choose another name"
                     " in Migration(tombstone_attribute=…, token_attribute=…)"
+                )
+
+    def check_keys(self, names: Iterable[str], table: str) -> None:
+        """Raise `TableMismatchError` where a key is made of one of the library's attributes.
+
+        Every write would put the item under another key, or a tombstone into an index.
+        """
+        for name in names:
+            if name in self:
+                raise TableMismatchError(
+                    f"{name!r} belongs to dualtable, and is a key attribute of {table} or of one of"
+                    " its indexes; choose another name in Migration(tombstone_attribute=…,"
+                    " token_attribute=…)"
                 )
 
     def __contains__(self, name: object) -> bool:

@@ -65,7 +65,7 @@ CASES = [
     (Move("a.l[0]", "x", prune=True), {"a": {"l": [1]}}, {"a": {"l": []}, "x": 1}),
     (Move(("a.b", "c"), "d"), {"a.b": {"c": 1}, "a": {"b": {"c": 2}}}, None),
     (Rename("a", "b"), {"a": {1, 2}}, {"b": {1, 2}}),
-    (Rename("a.b", "c.d"), {"a": {"b": 1}}, {"a": {"c.d": 1}}),
+    (Rename("a.b", ("c.d",)), {"a": {"b": 1}}, {"a": {"c.d": 1}}),
     (Rename(["a", "b"], "c"), {"a": {"b": None}}, {"a": {"c": None}}),
     (Convert("a.b", exclaim, back=quieten), {"a": {"b": "x"}}, {"a": {"b": "x!"}}),
     (Default("a.b", [1]), {"a": {"b": 0}}, {"a": {"b": 0}}),
@@ -258,11 +258,15 @@ def test_a_bad_path_is_refused_when_the_step_is_made(path: Any) -> None:
             step()
 
 
-@pytest.mark.parametrize("name", ["", 5, None])
+@pytest.mark.parametrize("name", ["", 5, None, (), ("a", "b"), "a.b", "a[0]", "customer.name"])
 def test_a_bad_name_is_refused_when_the_step_is_made(name: Any) -> None:
-    """An empty name would be refused by the server, item by item."""
-    with pytest.raises(TransformError, match="no name"):
-        Rename("a", name)
+    """An empty name would be refused by the server, item by item.
+
+    Where somebody writes the whole path to what it shall be called, the attribute must not get a
+    name with a dot in it.
+    """
+    with pytest.raises(TransformError, match="no name|no path"):
+        Rename("customer.nme", name)
 
 
 def test_a_default_must_be_storable() -> None:
@@ -667,7 +671,7 @@ def test_move_and_rename_can_be_undone(
     that was there before. A move into itself has no way back.
     """
     source = data.draw(st.sampled_from([("a",), *all_paths(item)]))
-    for step in (Move(source, target), Rename(source, target[-1])):
+    for step in (Move(source, target), Rename(source, target[-1:])):
         try:
             new = step.forward(item)
         except TransformError:
