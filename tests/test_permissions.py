@@ -4,36 +4,59 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import aioboto3
+import attrs
 import orders
 import pages
+import pytest
 from boto3.dynamodb.conditions import Attr, Key
+from clocks import HandClock
 
 from dualtable import (
+    Chain,
     ConditionCheck,
+    Convert,
     Delete,
+    Drop,
     DualTableRepository,
     Lifecycle,
     Migration,
     Migrator,
+    Move,
+    Phase,
     Planner,
     Put,
+    Rename,
     Update,
     Verifier,
+    clean_up,
     create_table,
+    freeze,
+    read_dead_letters,
     read_status,
+    retry_dead_letters,
+    try_transform,
+    write_report,
 )
+from dualtable._control.milestones import Milestones
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION
+from dualtable._operations.precautions import check_precautions
+from dualtable._operations.rate import change_limits, pause, resume
+from dualtable._planning.draft import draft_migration
+from dualtable._standing.listing import list_migrations
+from dualtable._wire import codec
 
 PAGE = pages.ROOT / "docs" / "guides" / "permissions.md"
-PRODUCTION_POLICY, MIGRATOR_POLICY, FROZEN_POLICY = (
+PRODUCTION_POLICY, SOME_PRODUCTION, MIGRATOR_POLICY, SOME_COMMANDS, FROZEN_POLICY = (
     json.loads(block.code)["Statement"] for block in pages.blocks(PAGE)
 )
 WRITES = {"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem", "PartiQLInsert"}
+WAY_IN = (Phase.ROLLING_OUT, Phase.READING_BOTH, Phase.WRITING_NEW)
 
 Allowed = set[tuple[str, str]]
 """Pairs of an action and ``old``, ``new`` or ``control``."""
@@ -70,77 +93,185 @@ def _needs(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "TagResource", params["TableName"]
 
 
-def allowed(policy: list[dict[str, Any]]) -> Allowed:
+def allowed(policy: list[dict[str, Any]], *sids: str) -> Allowed:
+    """Return what some statements of a policy allow; without names, all of them."""
     roles = {"orders": "old", "orders-v2": "new", "dualtable-control": "control"}
     return {
         (action.removeprefix("dynamodb:"), roles[statement["Resource"].rpartition("/")[2]])
         for statement in policy
         for action in statement["Action"]
+        if not sids or statement["Sid"] in sids
     }
 
 
-async def recorded(server: str, plan: Migration, work: Callable[[Any], Awaitable[None]]) -> Allowed:
-    """Return what a role asks for while it does its work."""
-    session = Recorder(plan)
-    await work({"session": session, "endpoint_url": server})
-    return session.used
+@attrs.define
+class Shop:
+    """A rolling migration, and what each role has asked for while it did its work."""
 
+    plan: Migration
+    endpoint: str
+    clock: HandClock = attrs.field(factory=HandClock)
+    sessions: dict[str, Recorder] = attrs.field(init=False)
 
-async def test_policies_are_exact(endpoint: str, table_name: str) -> None:
-    """Least privilege that somebody can rely on: a policy that is too narrow stops production."""
-    plan = orders.migration(table_name, settle_seconds=1)
-    async with connect({"endpoint_url": endpoint}, PRODUCTION) as gateway:
-        definition = orders.table(plan.old) | {"Tags": [{"Key": "team", "Value": "shop"}]}
-        await gateway.create_table(definition)
-        await gateway.switch_ttl_on(plan.old, "until")
-        await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(50)])
+    def __attrs_post_init__(self) -> None:
+        self.sessions = defaultdict(lambda: Recorder(self.plan))
 
-    async def create(connection: Any) -> None:
-        await Planner(plan, **connection).run()
-        await create_table(plan, **connection)
+    def acting(self, role: str) -> dict[str, Any]:
+        return {"session": self.sessions[role], "endpoint_url": self.endpoint}
 
-    async def produce(connection: Any) -> None:
-        async with DualTableRepository(plan, **connection) as repository:
-            await repository.get(orders.key(1))
-            await repository.batch_get([orders.key(1), orders.key(2)])
-            await repository.put(orders.new_order(1))
-            await repository.put(orders.new_order(60), if_absent=True)
-            await repository.batch_put([orders.new_order(2), orders.new_order(3)])
-            await repository.update(orders.key(4), lambda order: order)
-            await repository.delete(orders.key(5))
-            async for _ in repository.query(Key("id").eq("o-6")):
-                pass
-            async for _ in repository.scan():
-                pass
-            await repository.update_item(orders.key(1), UpdateExpression="REMOVE seen")
+    def used(self, *roles: str) -> Allowed:
+        return {pair for role in roles for pair in self.sessions[role].used}
+
+    def tables(self) -> Any:
+        """Return a gateway that nobody records."""
+        return connect({"endpoint_url": self.endpoint}, PRODUCTION)
+
+    async def fill(self) -> None:
+        async with self.tables() as gateway:
+            definition = orders.table(self.plan.old) | {"Tags": [{"Key": "team", "Value": "shop"}]}
+            await gateway.create_table(definition)
+            await gateway.switch_ttl_on(self.plan.old, "until")
+            await orders.fill(gateway, self.plan.old, [orders.old_order(n) for n in range(80)])
+
+    async def produce(self, role: str, first: int, **settings: Any) -> None:
+        """Do all that a repository can do, to ten orders that only one phase works on."""
+        key, new = orders.key, orders.new_order
+        async with DualTableRepository(
+            self.plan, clock=self.clock, **settings, **self.acting(role)
+        ) as repository:
+            await repository.get(key(first))
+            await repository.batch_get([key(first), key(first + 1)])
+            await repository.transact_get([key(first), key(first + 1)])
+            await repository.put(new(first))
+            await repository.put(new(first + 100), if_absent=True)
+            await repository.put(new(first + 1), condition=Attr("id").exists())
+            await repository.batch_put([new(first), new(first + 2)])
+            await repository.update(key(first + 3), lambda order: {**order, "seen": 1})
+            await repository.update_item(key(first + 4), UpdateExpression="SET seen = id")
+            await repository.delete(key(first + 5))
+            await repository.delete(key(first + 6), condition=Attr("id").exists())
+            await repository.batch_delete([key(first + 7)])
+            await self._read_on(repository, key(first))
             await repository.transact_write(
                 [
-                    Put(orders.new_order(70)),
-                    Update(orders.key(1), "SET seen = :n", values={":n": 2}),
-                    Delete(orders.key(8)),
-                    ConditionCheck(orders.key(2), Attr("id").exists()),
+                    Put(new(first)),
+                    Update(key(first + 1), "SET seen = :n", values={":n": 2}),
+                    Delete(key(first + 8)),
+                    ConditionCheck(key(first + 9), Attr("id").exists()),
                 ]
             )
-            await repository.transact_get([orders.key(1), orders.key(9)])
 
-    async def migrate(connection: Any) -> None:
-        await Migrator(plan, total_segments=2, **connection).run()
-        await Migrator(plan, restart=True, **connection).run()
-        await Verifier(plan, **connection).run()
-        await read_status(plan, **connection)
-        await Lifecycle(plan, **connection).advance(wait=True)
+    async def _read_on(self, repository: DualTableRepository, key: Any) -> None:
+        await repository.query(Key("id").eq(key["id"])).count()
+        await repository.scan().count()
+        await repository.scan(index="by-region").count()
 
-    creation = await recorded(endpoint, plan, create)
-    production = await recorded(endpoint, plan, produce)
-    migration = await recorded(endpoint, plan, migrate)
-    # A real delete comes with the last phase, a single PutItem with an item of a long statement.
-    assert production | {("DeleteItem", "new")} == allowed(PRODUCTION_POLICY)
-    assert creation | migration | {("PutItem", "new")} == allowed(MIGRATOR_POLICY)
+    async def begin(self, role: str) -> None:
+        as_role = self.acting(role)
+        await draft_migration(self.plan.old, path="draft_migration.py", **as_role)
+        await try_transform(self.plan, sample=2, keys=[orders.key(1)], **as_role)
+        await Planner(self.plan, **as_role).run()
+        await create_table(self.plan, clock=self.clock, **as_role)
+
+    async def advance(self, role: str) -> None:
+        lifecycle = Lifecycle(self.plan, clock=self.clock, **self.acting(role))
+        await lifecycle.gate()
+        await lifecycle.advance(wait=True, old_code_is_gone=True)
+
+    async def migrate(self, role: str) -> None:
+        """Copy, with a dead letter that is mended, and look after it."""
+        as_role = self.acting(role)
+        await self.replace(self.plan.old, orders.old_order(55, total="none"))
+        await check_precautions(self.plan, despite=["ttl", "no-repository"], **as_role)
+        await Migrator(self.plan, dry_run=True, **as_role).run()
+        report = await Migrator(self.plan, total_segments=2, **as_role).run()
+        assert report.failed == 1
+        assert len(await read_dead_letters(self.plan, **as_role)) == 1
+        await retry_dead_letters(self.plan, **as_role)
+        await self.replace(self.plan.old, orders.old_order(55))
+        assert (await retry_dead_letters(self.plan, **as_role)).written == 1
+        await Migrator(self.plan, restart=True, total_segments=2, **as_role).run()
+
+    async def verify(self, role: str) -> None:
+        """Prove it, with a copy that is missing and one that is wrong."""
+        as_role = self.acting(role)
+        await self.replace(self.plan.new, orders.new_order(56, total=0))
+        async with self.tables() as gateway:
+            await gateway.delete(self.plan.new, codec.encode(orders.key(57)))
+        await Verifier(self.plan, **as_role).sample(10)
+        assert await Verifier(self.plan, **as_role).repair_key(orders.key(56))
+        assert (await Verifier(self.plan, repair=True, **as_role).run()).repaired == 1
+        assert (await Verifier(self.plan, **as_role).run()).ok
+
+    async def look(self, role: str) -> None:
+        as_role = self.acting(role)
+        await read_status(self.plan, **as_role)
+        await write_report(self.plan, **as_role)
+        await change_limits(self.plan, {"max_write_units": None}, **as_role)
+        await pause(self.plan, **as_role)
+        await resume(self.plan, **as_role)
+
+    async def declare_dead(self, role: str) -> None:
+        repository = DualTableRepository(self.plan, clock=self.clock, endpoint_url=self.endpoint)
+        async with repository, self.tables() as gateway:
+            milestones = Milestones(gateway, self.plan.control_table, self.plan.name)
+            (beat,) = await milestones.heartbeats()
+            lifecycle = Lifecycle(self.plan, clock=self.clock, **self.acting(role))
+            await lifecycle.declare_dead(beat.repository)
+
+    async def replace(self, table: str, item: dict[str, Any]) -> None:
+        async with self.tables() as gateway:
+            await gateway.put(table, codec.encode(item))
+
+
+ROLLING = Chain(
+    Move("customer.region", "region"),
+    Rename("customer.nme", "name"),
+    Convert("total", orders.to_cents, back=orders.from_cents),
+    Drop("legacy"),
+)
+
+
+@pytest.mark.timeout(600)  # all that can be done, in each phase, on a server
+async def test_policies_are_exact(endpoint: str, table_name: str) -> None:
+    """Least privilege that somebody can rely on: a policy that is too narrow stops production."""
+    shop = Shop(orders.migration(table_name, ROLLING, rolling=True), endpoint)
+    await shop.fill()
+    await shop.begin("operator")
+    for number in range(len(WAY_IN)):
+        await shop.produce("way in", 10 * number)
+        await shop.advance("operator")
+    await freeze(shop.plan, **shop.acting("freeze"))
+    await freeze(shop.plan, undo=True, **shop.acting("freeze"))
+    await shop.produce("production", 30)
+    await shop.produce("copy on read", 40, copy_on_read=True)
+    await shop.migrate("operator")
+    await shop.produce("shadow", 60, shadow_share=1.0)
+    await shop.verify("operator")
+    await shop.look("operator")
+    await shop.declare_dead("operator")
+    await shop.advance("operator")
+    await shop.produce("production", 50)
+    await shop.advance("operator")
+    await shop.produce("production", 70)
+    await list_migrations(shop.plan.control_table, **shop.acting("list"))
+    await clean_up(shop.plan, tokens=True, clock=shop.clock, **shop.acting("cleanup"))
+    production, operator = shop.used("production"), shop.used("operator")
+    assert production == allowed(PRODUCTION_POLICY)
+    assert operator == allowed(MIGRATOR_POLICY)
+    for role, sid in (
+        ("way in", "WriteTheOldTableOnTheWayIn"),
+        ("copy on read", "CopyOnRead"),
+        ("shadow", "ReadInTheShadow"),
+    ):
+        assert shop.used(role) - production == allowed(SOME_PRODUCTION, sid)
+    for role, sid in (("freeze", "Freeze"), ("cleanup", "Cleanup"), ("list", "List")):
+        assert shop.used(role) - operator == allowed(SOME_COMMANDS, sid)
 
 
 def test_no_role_may_write_to_the_old_table() -> None:
-    """I5, without having to trust the code."""
-    asked = allowed(PRODUCTION_POLICY) | allowed(MIGRATOR_POLICY)
+    """I5, without having to trust the code; what the way in needs is taken away after it."""
+    asked = allowed(PRODUCTION_POLICY) | allowed(MIGRATOR_POLICY) | allowed(SOME_COMMANDS)
     assert not {action for action, table in asked if table == "old" and action in WRITES}
     denied = {action.removeprefix("dynamodb:") for action in FROZEN_POLICY[0]["Action"]}
     assert denied >= WRITES

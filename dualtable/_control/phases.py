@@ -17,6 +17,11 @@ Why neighbours are safe together:
 - `WRITING_NEW` and `MIGRATING`: nobody writes to `old`.
 - `MIGRATING` and `MIGRATED`: every key is in `new`, and deletes leave tombstones.
 - `MIGRATED` and `FINISHED`: nobody believes `old`.
+
+Two gates keep nobody apart, and ask all the same whether all have acknowledged the phase and how
+long it has lasted: before `READING_BOTH` there is but one phase, and whoever still goes by
+`WRITING_NEW` in `MIGRATED` does what `MIGRATING` does, with more checks. The gates after them would
+have to wait as long, and an operator sees who is alive before reads depend on it.
 """
 
 from __future__ import annotations

@@ -59,7 +59,9 @@ def _check_name(_instance: object, _attribute: Any, value: str) -> None:
 
 def _check_mark(_instance: object, attribute: Any, value: str) -> None:
     if not isinstance(value, str) or not value:
-        raise TableMismatchError(f"{attribute.name}={value!r} names no attribute; it must be a text")
+        raise TableMismatchError(
+            f"{attribute.name}={value!r} names no attribute; it must be a text"
+        )
 
 
 def _check_rolling(_instance: object, _attribute: Any, value: bool) -> None:

@@ -439,6 +439,25 @@ async def test_what_does_not_come_back_is_not_written(world: World) -> None:
 
 
 @pytest.mark.parametrize("where", ["memory"], indirect=True)
+async def test_an_old_item_that_the_transform_fails_on(world: World) -> None:
+    """As the guide says: a write that would really take it away unseen is refused; a put is not."""
+    unreadable = old_day(3, name="taken already")
+    await world.gateway.put(world.plan.old, codec.encode(unreadable))
+    if world.phase is not Phase.WRITING_NEW:
+        for write in (
+            lambda: world.days.delete(key(3)),
+            lambda: world.days.batch_delete([key(3)]),
+            lambda: world.days.transact_write([Put(new_day(3)), Delete(key(4))]),
+            lambda: world.days.transact_write([Delete(key(3)), Put(new_day(4, state="new"))]),
+        ):
+            with pytest.raises(TransformError):
+                await write()
+        assert (await world.old(3), await world.days.get(key(4))) == (unreadable, new_day(4))
+    await world.days.put(new_day(3))
+    assert await world.days.get(key(3)) == new_day(3)
+
+
+@pytest.mark.parametrize("where", ["memory"], indirect=True)
 async def test_who_has_not_seen_the_phase_for_long_writes_nothing_to_old(world: World) -> None:
     """By then the migration may be two steps further; what new has is served all the same."""
 

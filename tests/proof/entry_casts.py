@@ -66,6 +66,7 @@ def every_entry_cast() -> Iterator[EntryCast]:
     yield from beside(SOME, ENTRY_ROLES, (RB, WN), (OLD_HAS_IT, NOWHERE, DELETED))
     yield from beside(CORE, SOME, (WN, MI), migrators=1)
     yield from beside(ENTRY_ROLES, CORE, (MI, MD))
+    yield from beside(ENTRY_ROLES, CORE, (WN, MD))  # no neighbours, and safe all the same
     who_writes_what_shows = [role for role in ENTRY_ROLES if role is not REMOVER]
     yield from beside([MENDER], who_writes_what_shows, (MI, MI), (DAMAGED, OLD_HAS_IT, DELETED))
     yield from beside((*CORE, SWEEPER), ENTRY_ROLES, (MD, FI))

@@ -41,6 +41,19 @@ def test_operations_by_neighbouring_phases(role: Role, phases: tuple[Phase, Phas
         sound(cast)
 
 
+@pytest.mark.parametrize(
+    "role", [UPDATER, CREATOR, PUTTER, FOUNDER, DELETER, READER], ids=lambda role: role.name
+)
+def test_who_is_left_in_writing_new_when_all_is_migrated(role: Role) -> None:
+    """I10: it is MIGRATING with more checks, so the gate to MIGRATED has no harm to prevent.
+
+    Nor has the one to READING_BOTH, before which there is but one phase. That they ask whether all
+    have acknowledged, and for how long, is no guard; the gates after them would wait as long.
+    """
+    for cast in beside([role], [UPDATER, DELETER], (WN, MD)):
+        sound(cast)
+
+
 @pytest.mark.parametrize("guard", ROLLING_GUARDS, ids=lambda guard: guard.name)
 def test_no_guard_of_the_way_in_is_in_vain(guard: Guard) -> None:
     """The proof can fail: without the guard it reports the broken rule and the interleaving."""

@@ -265,7 +265,7 @@ def test_a_bad_name_is_refused_when_the_step_is_made(name: Any) -> None:
     Where somebody writes the whole path to what it shall be called, the attribute must not get a
     name with a dot in it.
     """
-    with pytest.raises(TransformError, match="no name|no path"):
+    with pytest.raises(TransformError, match=r"no name|no path"):
         Rename("customer.nme", name)
 
 
