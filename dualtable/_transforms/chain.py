@@ -6,7 +6,7 @@ where each of them can.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TypeGuard
 
 import attrs
 
@@ -20,7 +20,7 @@ from dualtable._transforms.applying import (
     old_name,
     quick_way,
 )
-from dualtable._transforms.steps import Step, are_ours, changed
+from dualtable._transforms.steps import Step
 from dualtable._transforms.transform import AnyTransform, Outputs, Transform, as_transform
 from dualtable._wire import codec
 from dualtable._wire.types import Item, Key, WireItem
@@ -44,11 +44,12 @@ class Chain:
     """
 
     steps: tuple[Transform, ...]
-    _are_ours: bool = attrs.field(eq=False)
+    _own_steps: tuple[Step, ...] | None = attrs.field(eq=False)  # where there are no others
 
     def __init__(self, *steps: AnyTransform) -> None:
         transforms = tuple(as_transform(step) for step in steps)
-        self.__attrs_init__(transforms, are_ours(transforms))
+        own = tuple(step for step in transforms if _is_own(step))
+        self.__attrs_init__(transforms, own if len(own) == len(transforms) else None)
 
     def forward(self, item: Item) -> Outputs:
         """Return the new item, or a list of them, or None."""
@@ -104,6 +105,11 @@ class Chain:
 
     def forward_wire(self, item: WireItem) -> list[WireItem]:
         """Return the new items in wire form."""
+        if self._own_steps is not None:
+            draft = dict(item)
+            for own in self._own_steps:
+                own.change(draft)
+            return [draft]
         drafts = [dict(item)]
         for step in self.steps:
             if isinstance(step, Step) and quick_way(step) is Step.forward_wire:
@@ -114,11 +120,17 @@ class Chain:
         return drafts
 
     def forward_wire_alike(self, item: WireItem) -> tuple[list[WireItem], bool] | None:
-        """Return the new item, and whether it comes out again; None where that is not known."""
-        if not self._are_ours:
+        """Return the new item, and whether it comes out again; None where that is not known.
+
+        What own steps make is certain but for the functions that they were given. Those are called
+        once more, after all have been called, in the same order and with what they were given
+        before; as long as each makes the same of that, so does the chain.
+        """
+        if self._own_steps is None:
             return None
-        output, alike = changed(cast("tuple[Step, ...]", self.steps), item)
-        return [output], alike
+        draft = dict(item)
+        repeats = [step.change(draft) for step in self._own_steps]
+        return [draft], all(repeat is None or repeat() for repeat in repeats)
 
     def backward_wire(self, item: WireItem) -> WireItem:
         """Return the old item in wire form."""
@@ -128,3 +140,8 @@ class Chain:
 
     def __repr__(self) -> str:
         return f"Chain({', '.join(map(repr, self.steps))})"
+
+
+def _is_own(transform: Transform) -> TypeGuard[Step]:
+    """Tell whether it is a step as this library has it, and nothing that is made of one."""
+    return isinstance(transform, Step) and type(transform).__module__ == Step.__module__

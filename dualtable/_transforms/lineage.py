@@ -270,10 +270,13 @@ class Lineage:
         if self.marks.is_tombstone(old_item):
             return []
         try:
-            return self._checked(source, self.marks.strip(old_item), twice=twice)
+            return self._checked(source, self._without_token(old_item), twice=twice)
         except DualTableError as error:
             error.key = plain(source)
             raise
+
+    def _without_token(self, old_item: WireItem) -> WireItem:
+        return self.marks.strip(old_item) if self.marks.token in old_item else old_item
 
     def _checked(self, source: WireKey, item: WireItem, *, twice: bool) -> list[Output]:
         outputs = self._forward_alike(item) if twice else forward_wire(self.transform, item)

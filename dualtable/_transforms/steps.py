@@ -8,7 +8,7 @@ taken literally.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import attrs
@@ -81,13 +81,6 @@ class Step:
         self.change(draft)
         return [draft]
 
-    def forward_wire_alike(self, item: WireItem) -> tuple[list[WireItem], bool] | None:
-        """Return the new item, and whether it comes out again; None where that is not known."""
-        if not are_ours((self,)):
-            return None
-        output, alike = changed((self,), item)
-        return [output], alike
-
     def backward_wire(self, item: WireItem) -> WireItem:
         """Return the old item in wire form."""
         draft = dict(item)
@@ -106,23 +99,6 @@ class Step:
     def undo(self, draft: WireItem) -> None:
         """Make an old item of a new one."""
         raise NotImplementedError
-
-
-def are_ours(transforms: Iterable[object]) -> bool:
-    """Tell whether all are steps as they are here, and nothing that is made of one."""
-    return all(isinstance(each, Step) and type(each).__module__ == __name__ for each in transforms)
-
-
-def changed(steps: Iterable[Step], item: WireItem) -> tuple[WireItem, bool]:
-    """Return what steps of ours make of an item, and whether they make the same of it again.
-
-    All of it is certain but what functions make that they were given. Those are called once more,
-    after all have been called, in the same order and with what they were given before; as long as
-    each makes the same of that, so does each step.
-    """
-    draft = dict(item)
-    repeats = [step.change(draft) for step in steps]
-    return draft, all(repeat is None or repeat() for repeat in repeats)
 
 
 def _check_flag(_step: object, attribute: Any, value: object) -> None:
