@@ -181,6 +181,7 @@ async def _run_verifier(migration: Migration, options: Namespace) -> Verificatio
         "concurrency": options.concurrency,
         "max_read_units": options.max_read_units,
         "repair": options.repair,
+        "events": options.events,
         "restart": options.restart,
         **_connection(options),
     }

@@ -141,12 +141,7 @@ def add_copy(parser: ArgumentParser) -> None:
         metavar="MODULE:ATTRIBUTE",
         help="a callable that returns True or a reason to let this process stand still",
     )
-    parser.add_argument(
-        "--events",
-        metavar="FOLDER",
-        help="where this run tells of itself, for 'dualtable report' (default: named after the"
-        " migration, beside the dead letters; /dev/null for nowhere)",
-    )
+    add_events(parser, "named after the migration, beside the dead letters")
     parser.add_argument(
         "--dry-run", action="store_true", help="scan and transform, write to no table"
     )
@@ -164,6 +159,15 @@ def add_copy(parser: ArgumentParser) -> None:
         default=[],
         help=f"copy although this speaks against it: {', '.join(CONCERNS)}; may be given"
         " repeatedly",
+    )
+
+
+def add_events(parser: ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--events",
+        metavar="FOLDER",
+        help=f"where this run tells of itself, for 'dualtable report' (default: {default};"
+        " /dev/null for nowhere)",
     )
 
 
@@ -213,6 +217,7 @@ def add_proof(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--restart", action="store_true", help="forget what an interrupted one has looked at"
     )
+    add_events(parser, "named after the migration")
 
 
 def key_from_json(text: str) -> Key:

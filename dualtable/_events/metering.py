@@ -7,6 +7,7 @@ that is not counted anyway.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 from dualtable._clock import Clock
@@ -58,19 +59,10 @@ def _retries_counted(metrics: Metrics | None, user: str, on_retry: OnRetry) -> O
     return noted
 
 
-def _requests_measured(
-    metrics: Metrics | None,
-    user: str,
-    migration: Migration,
-    clock: Clock,
-    listener: Listener | None,
-) -> Wrap:
-    """Return what lets requests be heard: by a listener that adds them up, or by metrics."""
-    if listener is not None:
-        return measured(listener, clock)
-    if metrics is None:
-        return lambda gateway: gateway
-    return measured(RequestMeter(metrics, user, migration), clock)
+def _heard_by(clock: Clock, *listeners: Listener | None) -> Wrap:
+    """Return what lets requests be heard by several."""
+    hear = [measured(each, clock) for each in listeners if each is not None]
+    return lambda gateway: reduce(lambda heard, each: each(heard), hear, gateway)
 
 
 def metered(
@@ -80,6 +72,7 @@ def metered(
     clock: Clock,
     listener: Listener | None = None,
     *,
+    besides: Listener | None = None,
     on_retry: OnRetry = lambda _: None,
 ) -> tuple[OnRetry, Wrap]:
     """Return what hears of retries, and what hears of requests.
@@ -90,10 +83,12 @@ def metered(
         migration: What its tables are called by.
         clock: Where time comes from.
         listener: Who hears of requests instead of the metrics, and adds them up.
+        besides: Who hears of them, too.
         on_retry: Who else hears of retries.
     """
-    requests = _requests_measured(metrics, user, migration, clock, listener)
-    return _retries_counted(metrics, user, on_retry), requests
+    if listener is None and metrics is not None:
+        listener = RequestMeter(metrics, user, migration)
+    return _retries_counted(metrics, user, on_retry), _heard_by(clock, listener, besides)
 
 
 _QUANTILES = ((0.5, "0.5"), (0.99, "0.99"))

@@ -4,6 +4,7 @@ In reading order:
 
 - `verifier`: `Verifier`: settings, start and end
 - `estimate`: what it will cost
+- `tables`: the two tables, and how they are read
 - `shared`: one verification that several processes share: what they have agreed on
 - `findings`: what may be found, and the report
 - `passes`: over both tables, segment by segment
@@ -12,9 +13,9 @@ In reading order:
 - `repair`: copies what is missing
 - `mending`: copies again what differs, by its key
 - `reporting`: from what was found in all segments to the report
-- `metering`: what was found, as metrics
+- `telling`: what it tells while it goes on: events, metrics
 - `sampling`: a quick look at some items, and what follows for all
 - `recording`: what a gate gets to know of it
 
-May know: `_copy`, `_sharing`, `_control`, `_dynamodb`, `_transforms`, `_wire`.
+May know: `_copy`, `_events`, `_sharing`, `_control`, `_dynamodb`, `_transforms`, `_wire`.
 """

@@ -6,6 +6,7 @@ second at most, since a page that is read again finds the same.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -14,11 +15,14 @@ import attrs
 from dualtable._control.segments import Segment
 from dualtable._dynamodb.gateway import Page
 from dualtable._proof.comparison import Comparison
-from dualtable._proof.findings import VerificationReport
+from dualtable._proof.findings import Kind, VerificationReport
 from dualtable._proof.reader import Spent
-from dualtable._proof.reporting import Extent, report
+from dualtable._proof.reporting import Extent, Sums, report
 from dualtable._sharing.crew import Crew, Room
 from dualtable._sharing.held import Held
+
+COUNTED = ("scanned", "dropped", *(str(kind) for kind in Kind if kind is not Kind.CHANGED_OLD))
+"""What is counted of settled pages; which old items have changed, only a whole segment tells."""
 
 _STORE_SECONDS = 1.0
 _OBSERVE_SECONDS = 0.5
@@ -36,6 +40,10 @@ class Passes:
             those of the verification.
         page_items: Items read at once, at most.
         observer: Is told every now and then.
+
+    Attributes:
+        counts: What became of the items that this process has settled, by the names of `COUNTED`.
+        segments_held: How many segments it works on.
     """
 
     comparison: Comparison
@@ -44,11 +52,15 @@ class Passes:
     copied: Sequence[Segment]
     page_items: int
     observer: Callable[[VerificationReport], None] | None
+    counts: Counter[str] = attrs.field(init=False, factory=Counter)
+    segments_held: int = attrs.field(init=False, default=0)
+    _sums: Sums = attrs.field(init=False)
     _started: float = attrs.field(init=False)
     _observed_at: float = attrs.field(init=False, default=float("-inf"))
 
     def __attrs_post_init__(self) -> None:
         self._started = self.crew.clock.monotonic()
+        self._sums = Sums.against(self.copied)
 
     async def work(self, *aides: Coroutine[Any, Any, None]) -> None:
         """Return when every segment is done, by this process or others, or it is stopped."""
@@ -63,10 +75,17 @@ class Passes:
     def report(self) -> VerificationReport:
         """Return what all processes have found, as far as is known here."""
         seconds = self.crew.clock.monotonic() - self._started
-        segments = list(self.crew.board.known)
-        return report(self.comparison.level, self.extent, segments, self.copied, seconds)
+        known = self.crew.board.known
+        return report(self.comparison.level, self.extent, known, self._sums, seconds)
 
     async def _compare_segment(self, held: Held, room: Room) -> None:
+        self.segments_held += 1
+        try:
+            await self._compare_pages(held, room)
+        finally:
+            self.segments_held -= 1
+
+    async def _compare_pages(self, held: Held, room: Room) -> None:
         while not held.segment.checkpoint.done:
             await room.enter()
             if self.crew.stopping.is_set():
@@ -99,7 +118,8 @@ class Passes:
 
     async def _store(self, held: Held) -> None:
         if held.unstored.pages:
-            await held.settle()
+            settled = await held.settle()
+            self.counts.update({name: getattr(settled, name) for name in COUNTED})
             self._observe()
 
     def _observe(self) -> None:

@@ -6,13 +6,14 @@ that the copy has left; the copy itself is innocent then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import attrs
 
 from dualtable._control.digests import BUCKETS, bucket_of
 from dualtable._control.segments import Segment
 from dualtable._proof.findings import BAD, Example, Findings, Kind, Level, VerificationReport
+from dualtable._sharing.known import Known
 from dualtable._wire import codec
 
 
@@ -24,28 +25,50 @@ class Extent:
     segments_each: int
     items: int
 
-    def share_done(self, segments: Sequence[Segment]) -> float:
+    def share_done(self, known: Known) -> float:
         """Return the share that is done, by items where their number is known."""
-        done = sum(segment.checkpoint.done for segment in segments)
-        if done == self.total_segments:
+        if known.done == self.total_segments:
             return 1.0
-        by_segments = done / self.total_segments
-        scanned = sum(segment.progress.scanned for segment in segments)
-        return min(0.99, scanned / self.items if self.items else by_segments)
+        by_segments = known.done / self.total_segments
+        return min(0.99, known.scanned / self.items if self.items else by_segments)
+
+
+@attrs.define(eq=False)
+class Sums:
+    """What was found in all segments, added up again and again while it goes on.
+
+    A segment that is done is added once, so that a report costs the same however many there are.
+
+    Args:
+        before: The segments of the copy that were done at the beginning, by their numbers.
+    """
+
+    before: Mapping[int, Segment]
+    _added: set[int] = attrs.field(init=False, factory=set)
+    _done: Findings = attrs.field(init=False, factory=Findings)
+
+    @classmethod
+    def against(cls, copied: Iterable[Segment]) -> Sums:
+        """Return the sums of a verification, given how the copy stood at the beginning."""
+        return cls({segment.number: segment for segment in copied if segment.checkpoint.done})
+
+    def of(self, segments: Iterable[Segment]) -> Findings:
+        """Return the sum of all segments."""
+        begun = []
+        for segment in segments:
+            if not segment.checkpoint.done:
+                begun.append(_findings(segment))
+            elif segment.number not in self._added:
+                self._added.add(segment.number)
+                self._done += _blamed(segment, self.before)
+        return sum(begun, self._done)
 
 
 def report(
-    level: Level,
-    extent: Extent,
-    segments: Sequence[Segment],
-    copied: Iterable[Segment],
-    seconds: float,
+    level: Level, extent: Extent, known: Known, sums: Sums, seconds: float
 ) -> VerificationReport:
-    """Return what was found, given the segments of the copy that were done at the beginning."""
-    before = {segment.number: segment for segment in copied if segment.checkpoint.done}
-    found = Findings()
-    for segment in segments:
-        found += _blamed(segment, before)
+    """Return what was found in the segments that are known."""
+    found = sums.of(known)
     return VerificationReport(
         level=level,
         checked=found.same
@@ -64,7 +87,7 @@ def report(
         extra=found.extra,
         repaired=found.repaired,
         read_units=found.read_units,
-        share_done=extent.share_done(segments),
+        share_done=extent.share_done(known),
         seconds=seconds,
         examples=tuple(sorted(found.examples, key=_place)),
     )
@@ -76,13 +99,11 @@ def _place(example: Example) -> tuple[int, str]:
 
 
 def _blamed(segment: Segment, before: Mapping[int, Segment]) -> Findings:
-    """Return what was found in a segment, with what is the old items' doing told apart."""
-    found = segment.progress
-    assert isinstance(found, Findings)  # noqa: S101 - the records of a verification hold no other
-    copied = before.get(segment.number)
-    if copied is None or not segment.checkpoint.done:
+    """Return what was found in a segment that is done, with what the old items did told apart."""
+    found, copied = _findings(segment), before.get(segment.number)
+    moved = set() if copied is None else found.digests.differing(copied.progress.digests)
+    if not moved:
         return found
-    moved = found.digests.differing(copied.progress.digests)
     differing = sum(found.in_buckets[f"different {bucket}"] for bucket in moved)
     hidden = [bucket for bucket in moved if _is_hidden(found, bucket)]
     return attrs.evolve(
@@ -92,6 +113,11 @@ def _blamed(segment: Segment, before: Mapping[int, Segment]) -> Findings:
         same=found.same,
         examples=(*(_relabelled(e, moved) for e in found.examples), *map(_hidden, hidden)),
     )
+
+
+def _findings(segment: Segment) -> Findings:
+    assert isinstance(segment.progress, Findings)  # noqa: S101 - what a verification stores
+    return segment.progress
 
 
 def _is_hidden(found: Findings, bucket: int) -> bool:

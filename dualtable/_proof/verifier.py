@@ -12,44 +12,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterable
 from typing import Unpack
 
-import attrs
-
 from dualtable._clock import Clock
-from dualtable._control.capacity import Paces
 from dualtable._control.connected import Connected, begun
 from dualtable._control.control_table import Limits
-from dualtable._control.inherited import check_marks
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._events.folder import events_folder
 from dualtable._events.metering import metered
-from dualtable._proof.comparison import Comparison
+from dualtable._events.requests import Requests, roles
 from dualtable._proof.estimate import Estimate
 from dualtable._proof.findings import Findings, Level, VerificationReport
 from dualtable._proof.mending import mend
-from dualtable._proof.metering import findings_measured
 from dualtable._proof.passes import Passes
-from dualtable._proof.reader import Reader
 from dualtable._proof.recording import record
-from dualtable._proof.repair import Repairs
 from dualtable._proof.reporting import Extent
 from dualtable._proof.sampling import SampleReport, drawn, segments_for
 from dualtable._proof.shared import Copied, ProofRun, Proofs, agreed, wanted_run
+from dualtable._proof.tables import Tables
+from dualtable._proof.telling import Telling, findings_measured, last_word
 from dualtable._sharing.board import Board, ControlBoard, MemoryBoard, name_of_migrator
 from dualtable._sharing.crew import Crew
 from dualtable._sharing.limits import SharedLimits
 from dualtable._sharing.membership import Membership, check_tables
 from dualtable._sharing.process import heap_set_aside, stopping_on
 from dualtable._sharing.retries import Retries
-from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._wire.keys import check_key
-from dualtable._wire.layouts import identity, layout
-from dualtable._wire.types import Description, Key
+from dualtable._wire.types import Key
 from dualtable.errors import AccessError, InvalidSettingError
 
 _log = logging.getLogger("dualtable.verifier")
@@ -79,6 +74,8 @@ class Verifier(Connected):
         restart: Begin anew, whatever has been looked at.
         observer: Called with a `VerificationReport` twice a second at most; it says what all
             processes have found so far.
+        events: Folder for the events of this process, for `write_report`; `os.devnull` for nowhere.
+            Default: ``<name of the migration>.events`` in the working directory.
         lease_seconds: How long a segment stays with a process that has stopped responding.
             Default: 30.
         clock: Where time comes from; for tests.
@@ -118,6 +115,7 @@ class Verifier(Connected):
         repair: bool = False,
         restart: bool = False,
         observer: Callable[[VerificationReport], None] | None = None,
+        events: str | os.PathLike[str] | None = None,
         lease_seconds: float = 30.0,
         clock: Clock | None = None,
         **connection: Unpack[Connection],
@@ -136,6 +134,7 @@ class Verifier(Connected):
         self._repair = repair
         self._restart = restart
         self._observer = observer
+        self._events = events_folder(migration, events)
         self._lease_seconds = lease_seconds
         self._stopping = asyncio.Event()
 
@@ -160,12 +159,12 @@ class Verifier(Connected):
                 which nothing may be.
             GatewayError: DynamoDB refused a request or stayed out of reach; what is settled stays.
         """
-        retries = Retries()
+        retries, requests = Retries(), Requests(roles(self._migration))
         by = self._metrics, "verifier", self._migration, self._clock
-        heard = metered(*by, on_retry=retries.note)
+        heard = metered(*by, besides=requests, on_retry=retries.note)
         async with self._connect(ONE_OFF, *heard) as gateway:
             with stopping_on(stop_on, self.stop), heap_set_aside():
-                return await self._verify(await self._described(gateway, retries), only)
+                return await self._verify(await self._described(gateway, retries, requests), only)
 
     async def begin(self) -> str:
         """Begin a verification, or find the one to go on with, and look at nothing yet.
@@ -178,15 +177,13 @@ class Verifier(Connected):
             AccessError: The role may not write to the control table, so it cannot be shared.
         """
         async with self._connect(ONE_OFF) as gateway:
-            _, _, run = await self._agreed_upon(await self._described(gateway, Retries()))
+            _, _, run = await self._agreed_upon(await self._described(gateway))
             return run.id
 
-    async def _described(self, gateway: Gateway, retries: Retries) -> _Tables:
-        old = await gateway.describe_table(self._migration.old)
-        new = await gateway.describe_table(self._migration.new)
-        retries.paces = Paces.of(old, new, self._clock)
-        await check_marks(gateway, self._migration, identity(old))
-        return _Tables(gateway, old, new, retries.paces)
+    async def _described(
+        self, gateway: Gateway, retries: Retries | None = None, requests: Requests | None = None
+    ) -> Tables:
+        return await Tables.described(gateway, self._migration, self._clock, retries, requests)
 
     async def sample(self, items: int = 5_000) -> SampleReport:
         """Look at some old items that are drawn at random, and say what follows for all.
@@ -211,7 +208,7 @@ class Verifier(Connected):
             tables.paces.limit(self._max_read_units, None)
             with begun():
                 return await drawn(
-                    self._comparison(tables, self._level, None),
+                    tables.comparison(self._level),
                     items=items,
                     total_segments=segments_for(int(tables.old.get("ItemCount", 0))),
                     concurrency=self._concurrency,
@@ -239,26 +236,14 @@ class Verifier(Connected):
             GatewayError: DynamoDB refused a request or stayed out of reach.
         """
         async with self._connect(ONE_OFF) as gateway:
-            old = await gateway.describe_table(self._migration.old)
-            new = await gateway.describe_table(self._migration.new)
-            await check_marks(gateway, self._migration, identity(old))
+            tables = await self._described(gateway)
             migration = self._migration
             await Proofs(gateway, migration.control_table, migration.name).check_copying()
-            lineage = Lineage.of(migration, layout(old), layout(new))
+            lineage = tables.lineage
             wire = check_key(key, lineage.new.key, lineage.new.table)
             return tuple(await mend(gateway, lineage, wire))
 
-    def _comparison(self, tables: _Tables, level: Level, repairs: Repairs | None) -> Comparison:
-        old, new = layout(tables.old), layout(tables.new)
-        return Comparison(
-            level=level,
-            lineage=Lineage.of(self._migration, old, new),
-            old=Reader.of(tables.gateway, old, tables.paces.reads),
-            new=Reader.of(tables.gateway, new, tables.paces.looks),
-            repairs=repairs,
-        )
-
-    async def _verify(self, tables: _Tables, only: str) -> VerificationReport:
+    async def _verify(self, tables: Tables, only: str) -> VerificationReport:
         try:
             proofs, copied, run = await self._agreed_upon(tables, only)
         except AccessError as error:
@@ -274,9 +259,7 @@ class Verifier(Connected):
         with begun():
             return await self._shared(tables, proofs, copied, run)
 
-    async def _agreed_upon(
-        self, tables: _Tables, only: str = ""
-    ) -> tuple[Proofs, Copied, ProofRun]:
+    async def _agreed_upon(self, tables: Tables, only: str = "") -> tuple[Proofs, Copied, ProofRun]:
         """Return the records, how the copy stands, and the verification that is gone on with."""
         migration = self._migration
         proofs = Proofs(tables.gateway, migration.control_table, migration.name)
@@ -293,7 +276,7 @@ class Verifier(Connected):
         )
         return proofs, copied, run
 
-    def _wanted(self, tables: _Tables, copied: Copied) -> ProofRun:
+    def _wanted(self, tables: Tables, copied: Copied) -> ProofRun:
         return wanted_run(
             self._migration,
             copied,
@@ -304,18 +287,21 @@ class Verifier(Connected):
             now=self._clock.now(),
         )
 
-    async def _alone(self, tables: _Tables) -> VerificationReport:
+    async def _alone(self, tables: Tables) -> VerificationReport:
         copied = await Copied.look(tables.gateway, self._migration)
         run = self._wanted(tables, copied)
         tables.paces.limit(self._max_read_units, None)
-        passes = self._passes(tables, copied, run, MemoryBoard(run.total_segments, Findings), None)
-        await passes.work()
-        await check_tables(tables.gateway, self._migration, *tables.identities)
-        passes.check()
-        return passes.report()
+        passes = self._passes(tables, copied, run, MemoryBoard(run.total_segments, Findings))
+        async with self._telling(tables, run).of(passes) as recorder:
+            await passes.work()
+            await check_tables(tables.gateway, self._migration, *tables.identities)
+            passes.check()
+            report = passes.report()
+            recorder.report = last_word(report)
+        return report
 
     async def _shared(
-        self, tables: _Tables, proofs: Proofs, copied: Copied, run: ProofRun
+        self, tables: Tables, proofs: Proofs, copied: Copied, run: ProofRun
     ) -> VerificationReport:
         """Do this process's part of a verification, and record what was found if it has ended."""
         membership = Membership(
@@ -330,12 +316,13 @@ class Verifier(Connected):
         await membership.confirm()
         limits = SharedLimits(proofs, membership, self._clock, tables.paces)
         await limits.join(Limits(self._max_read_units))
-        repairs = self._repairs(tables, membership) if run.repairs else None
-        passes = self._passes(tables, copied, run, ControlBoard(membership), repairs)
-        await passes.work(limits.follow())
-        await membership.renew()  # what was found of another table is no proof
-        passes.check()
-        report = passes.report()
+        passes = self._passes(tables, copied, run, ControlBoard(membership), membership)
+        async with self._telling(tables, run, limits).of(passes) as recorder:
+            await passes.work(limits.follow())
+            await membership.renew()  # what was found of another table is no proof
+            passes.check()
+            report = passes.report()
+            recorder.report = last_word(report)
         if report.complete:
             await record(proofs, run, report, self._clock)
         await membership.leave()
@@ -343,15 +330,16 @@ class Verifier(Connected):
 
     def _passes(
         self,
-        tables: _Tables,
+        tables: Tables,
         copied: Copied,
         run: ProofRun,
         board: Board,
-        repairs: Repairs | None,
+        membership: Membership | None = None,
     ) -> Passes:
+        repairs = tables.repairs(membership) if membership and run.repairs else None
         estimate = Estimate.of(tables.old, tables.new, run.level)
         return Passes(
-            comparison=self._comparison(tables, run.level, repairs),
+            comparison=tables.comparison(run.level, repairs),
             crew=Crew(
                 board=board,
                 stopping=self._stopping,
@@ -370,29 +358,11 @@ class Verifier(Connected):
             observer=findings_measured(self._metrics, self._observer),
         )
 
-    def _repairs(self, tables: _Tables, membership: Membership) -> Repairs:
-        return Repairs(
-            tables.gateway,
-            layout(tables.new),
-            tables.paces.writes,
-            self._clock,
-            membership.acting,
-        )
+    def _telling(
+        self, tables: Tables, run: ProofRun, limits: SharedLimits | None = None
+    ) -> Telling:
+        settings = {"concurrency": self._concurrency, "restart": self._restart}
+        return Telling(self._events, tables, run, settings, limits)
 
     def _segments_each(self, copied: Copied) -> int:
         return self._total_segments or copied.total_segments or 4 * self._concurrency
-
-
-@attrs.frozen
-class _Tables:
-    """The two tables, and how fast they are read."""
-
-    gateway: Gateway
-    old: Description
-    new: Description
-    paces: Paces
-
-    @property
-    def identities(self) -> tuple[str, str]:
-        """What tells both tables from others that may have their names later."""
-        return identity(self.old), identity(self.new)

@@ -8,6 +8,7 @@ In reading order:
 - `letters`: the dead letters, counted
 - `charts`: what the slots look like; owns `pygal`
 - `sections`: the parts of the page, one function each
+- `proofs`: the part about the verification
 - `page`: the page: HTML, light and dark, for a desk and for a phone
 - `writing`: `write_report`: reads all this, and writes the page
 

@@ -5,7 +5,7 @@ The rule: pure; from what was read to sentences, charts and rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,6 @@ from dualtable._report.letters import Letters
 from dualtable._report.page import Section, Table, charts, legend, strip, unbroken
 from dualtable._report.slots import Slot
 from dualtable._report.totals import Totals, against_plan
-from dualtable._standing.status import MigrationStatus
 from dualtable._telling.words import count, duration
 
 _MOST_SPANS = 60
@@ -56,15 +55,15 @@ def _span(some: Sequence[Slot]) -> tuple[str, str, str]:
 def over_time(found: Sequence[Slot]) -> Section:
     drawn: list[tuple[str, Mapping[str, Line]]] = [
         ("Writes on the new table, units a second", {
-            "written": _rates(found, lambda i: i.write_units),
+            "written": rates(found, lambda i: i.write_units),
             "may be written": [slot.write_rate if slot.total else None for slot in found],
         }),
         ("Reads on the old table, units a second", {
-            "read": _rates(found, lambda i: i.old_read_units),
+            "read": rates(found, lambda i: i.old_read_units),
             "may be read": [slot.read_rate if slot.total else None for slot in found],
         }),
         ("Items on a page of the scan", {"items": _each(found, lambda i: (i.found, i.pages))}),
-        ("Items a second", {"items": _rates(found, lambda i: i.found)}),
+        ("Items a second", {"items": rates(found, lambda i: i.found)}),
         ("Segments and processes at work", {
             "segments": [float(slot.held) if slot.total else None for slot in found],
             "processes": [float(slot.total.workers) if slot.total else None for slot in found],
@@ -72,14 +71,10 @@ def over_time(found: Sequence[Slot]) -> Section:
         ("Segments done", {
             "segments": [float(slot.total.segments_done) if slot.total else None for slot in found]
         }),
-        ("Latency of a page of the scan, ms", _latencies(found, "old scan")),
-        ("Latency of a batch of writes, ms", _latencies(found, "new insert")),
+        ("Latency of a page of the scan, ms", latencies(found, "old scan")),
+        ("Latency of a batch of writes, ms", latencies(found, "new insert")),
     ]  # fmt: skip
-    shown = [
-        (title, chart(f"chart-{n}", found, lines, unit=title))
-        for n, (title, lines) in enumerate(drawn)
-        if any(value is not None for line in lines.values() for value in line)
-    ]
+    shown = drawings("chart", found, drawn)
     throttles = _throttles(found)
     if throttles:
         title = "Throttled requests and statements a second"
@@ -88,7 +83,18 @@ def over_time(found: Sequence[Slot]) -> Section:
     return Section(title="Over time", sentences=calm, shown=[charts(shown)])
 
 
-def _rates(found: Sequence[Slot], number: Callable[[Interval], float]) -> Line:
+def drawings(
+    name: str, found: Sequence[Slot], drawn: Iterable[tuple[str, Mapping[str, Line]]]
+) -> list[tuple[str, str]]:
+    """Return a chart, with its title, of whatever has a number at all."""
+    return [
+        (title, chart(f"{name}-{n}", found, lines, unit=title))
+        for n, (title, lines) in enumerate(drawn)
+        if any(value is not None for line in lines.values() for value in line)
+    ]
+
+
+def rates(found: Sequence[Slot], number: Callable[[Interval], float]) -> Line:
     return [slot.rate(number) for slot in found]
 
 
@@ -97,7 +103,7 @@ def _each(found: Sequence[Slot], pair: Callable[[Interval], tuple[float, float]]
     return [of / by if by else None for of, by in pairs]
 
 
-def _latencies(found: Sequence[Slot], path: str) -> dict[str, Line]:
+def latencies(found: Sequence[Slot], path: str) -> dict[str, Line]:
     def within(share: float) -> Line:
         known = [slot.latency(path, share) for slot in found]
         return [None if seconds is None else seconds * 1_000 for seconds in known]
@@ -151,7 +157,9 @@ def totals(totals: Totals, plan: Any, prices: Prices) -> Section:
 
 
 def dead_letters(letters: Letters) -> Section:
-    said = "None." if not letters.number else f"{count(letters.number)} items were not copied."
+    number = letters.number
+    many = "1 item was" if number == 1 else f"{count(number)} items were"
+    said = f"{many} not copied." if number else "None."
     torn = f"Lines that could not be read: {letters.unreadable}." if letters.unreadable else ""
     return Section(
         title="Dead letters",
@@ -169,27 +177,11 @@ def dead_letters(letters: Letters) -> Section:
     )
 
 
-def verification(status: MigrationStatus | None) -> Section:
-    if status is None:
-        return Section(title="Verification", sentences=["Not looked up (--offline)."])
-    found = status.verification
-    if found is None:
-        return Section(title="Verification", sentences=["None has ended yet."])
-    ended = datetime.fromtimestamp(found.ended, UTC)
-    verdict = "found nothing wrong" if found.ok else "found something wrong"
-    sentence = f"The last one, of level {found.level}, ended {ended:%Y-%m-%d %H:%M} UTC and"
-    rows = [
-        (name, count(getattr(found, name))) for name in ("checked", "missing", "different", "extra")
-    ]
-    return Section(
-        title="Verification", sentences=[f"{sentence} {verdict}."], tables=[Table(rows=rows)]
-    )
-
-
 def runs(runs: Sequence[ToldRun]) -> Section:
     rows = [
         (
             unbroken(str(run.head.get("process", ""))),
+            str(run.head.get("kind", "")),
             f"{datetime.fromtimestamp(float(run.head['begun']), UTC):%Y-%m-%d %H:%M:%S}",
             _outcome(run),
             _settings(run),
@@ -198,7 +190,11 @@ def runs(runs: Sequence[ToldRun]) -> Section:
     ]
     return Section(
         title="Runs and settings",
-        tables=[Table(heads=("process", "begun, UTC", "ended", "settings"), rows=rows, wide=True)],
+        tables=[
+            Table(
+                heads=("process", "work", "begun, UTC", "ended", "settings"), rows=rows, wide=True
+            )
+        ],
     )
 
 

@@ -24,6 +24,7 @@ from dualtable._report import sections
 from dualtable._report.findings import sags, shares
 from dualtable._report.letters import read_letters
 from dualtable._report.page import page
+from dualtable._report.proofs import verification
 from dualtable._report.slots import slots
 from dualtable._report.totals import Totals, read_plan
 from dualtable._standing.status import MigrationStatus, read_status
@@ -40,7 +41,7 @@ class ReportWritten:
 
     Attributes:
         path: Where it is.
-        runs: How many runs it is about.
+        runs: How many runs it is about, verifications included.
         held_back_by: What held the migration back most.
         findings: Sentences: where the writes sank, and for what.
 
@@ -109,28 +110,32 @@ async def write_report(
     """
     places = [Path(each) for each in events] or [Path(named_after(migration, "events"))]
     runs = [run for run in read_events(places) if run.head.get("name") == migration.name]
-    found = slots(runs)
-    if not found:
+    copies = [run for run in runs if run.head.get("kind") != "verify"]
+    checks = [run for run in runs if run.head.get("kind") == "verify"]
+    found, looked = slots(copies), slots(checks)
+    if not found and not looked:
         raise InvalidSettingError(
             f"no run of {migration.name} has told anything in"
-            f" {', '.join(str(place) for place in places)}; dualtable migrate leaves events there"
+            f" {', '.join(str(place) for place in places)};"
+            " dualtable migrate and verify leave events there"
         )
     status = None if offline else await read_status(migration, clock=clock, **connection)
     prices = prices or Prices.published()
-    totals = Totals.of(runs, sum(slot.seconds for slot in found), prices)
+    totals = Totals.of(copies, sum(slot.seconds for slot in found), prices)
+    compared = Totals.of(checks, sum(slot.seconds for slot in looked), prices)
+    planned = None if plan is None else read_plan(plan)
     letters = read_letters(Path(dead_letters or default_dead_letters(migration)))
     parts = [
-        sections.held_back(found),
-        sections.over_time(found),
-        sections.totals(totals, None if plan is None else read_plan(plan), prices),
+        *([sections.held_back(found), sections.over_time(found)] if found else []),
+        sections.totals(totals, planned, prices),
         sections.dead_letters(letters),
-        sections.verification(status),
+        verification(status, looked, compared, prices),
         sections.runs(runs),
     ]
     path = Path(out or named_after(migration, "report.html"))
     title = f"{migration.name}: {migration.old} to {migration.new}"
-    _write(path, page(title, _headline(runs, totals, status), parts))
-    first = next((str(cause) for cause, _ in shares(found)), "")
+    _write(path, page(title, _headline(copies, totals, status), parts))
+    first = next((str(cause) for cause, _ in shares(found or looked)), "")
     return ReportWritten(
         path=str(path), runs=len(runs), held_back_by=first, findings=tuple(sags(found))
     )
@@ -146,9 +151,11 @@ def _write(path: Path, text: str) -> None:
 
 
 def _headline(runs: Sequence[ToldRun], totals: Totals, status: MigrationStatus | None) -> str:
+    phase = "" if status is None else f", in phase {status.phase}"
+    if not runs:
+        return f"No events of the copy were given{phase}."
     begun = datetime.fromtimestamp(float(runs[0].head["begun"]), UTC)
     end = "complete" if runs[-1].end.get("outcome") == "complete" else "not complete"
-    phase = "" if status is None else f", in phase {status.phase}"
     rehearsed = " (a dry run: nothing was written)" if _is_dry(runs[-1]) else ""
     copied = totals.done.counts.get("scanned", 0.0)
     return (

@@ -17,10 +17,12 @@ from clocks import HandClock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualtable import DualTableError, Migrator
+from dualtable import DualTableError, Migrator, Verifier
 from dualtable._events.file import EventFile
 from dualtable._events.interval import Interval, widened
 from dualtable._events.recorder import Recorder
+from dualtable._wire import codec
+from dualtable.errors import AccessError
 from dualtable.testing import MemoryGateway
 
 
@@ -62,6 +64,38 @@ async def test_what_the_intervals_hold_is_what_the_run_did(dry_run: bool) -> Non
     assert told.write_units == pytest.approx(report.write_units)
     assert sum(told.latency["old scan"]) == report.pages
     assert told.segments_done == head["total_segments"]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_a_verification_tells_of_itself(shared: bool) -> None:
+    """Its intervals are what its report says, also where the role may write no record."""
+    plan, gateway = await world(50)
+    await Migrator(plan, gateway=gateway, events=os.devnull).run()
+    await gateway.delete(plan.new, codec.encode(orders.key(7)))
+    seen: Any = gateway if shared else ReadOnly(gateway)
+    report = await Verifier(plan, gateway=seen).run()
+    head, *intervals, end = lines()
+    assert (head["kind"], head["name"], head["settings"]["level"]) == ("verify", "shop", "content")
+    assert (end["outcome"], end["report"]["ok"], end["report"]["missing"]) == ("complete", False, 1)
+    told = total(intervals)
+    assert told.counts == {"scanned": 99, "same": 49, "missing": 1}
+    assert told.old_read_units + told.new_read_units == report.read_units
+    assert told.segments_done == head["total_segments"] == sum(told.latency["old scan"]) * 2
+    assert (told.write_units, told.segments_held) == (0, 0)
+    assert "o-7" not in json.dumps([head, *intervals, end])
+
+
+class ReadOnly:
+    """A gateway for a role that may not write to the control table."""
+
+    def __init__(self, gateway: MemoryGateway) -> None:
+        self._gateway = gateway
+
+    async def put(self, *_: Any, **__: Any) -> None:
+        raise AccessError("not authorized to perform: dynamodb:PutItem")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
 
 
 async def test_events_hold_neither_keys_nor_values() -> None:

@@ -27,6 +27,7 @@ from dualtable.testing import MemoryGateway
 
 PLAN = orders.migration("shop")
 ITEMS = 400
+UNTOLD: dict[str, Any] = {"events": os.devnull}  # whose clock jumps would tell all the time
 KILLS = int(os.environ.get("DUALTABLE_TEST_KILLS", "5"))  # 20 in `nox -s prove`
 
 
@@ -81,7 +82,8 @@ async def test_stopped_and_gone_on_with(limit: int) -> None:
             if len(seen) >= limit:
                 verifier.stop()
 
-        verifier = Verifier(PLAN, gateway=gateway, concurrency=1, observer=stop_soon, clock=clock)
+        settings: dict[str, Any] = {"observer": stop_soon, "clock": clock, **UNTOLD}
+        verifier = Verifier(PLAN, gateway=gateway, concurrency=1, **settings)
         report = await verifier.run()
         if report.complete:
             break
@@ -108,11 +110,16 @@ async def test_another_verification_is_not_gone_on_with() -> None:
     """Another level, transform or segmentation would mix two proofs."""
     gateway = await world()
     verifier = Verifier(
-        PLAN, gateway=gateway, concurrency=1, observer=lambda _: verifier.stop(), clock=HandClock()
+        PLAN,
+        gateway=gateway,
+        concurrency=1,
+        observer=lambda _: verifier.stop(),
+        clock=HandClock(),
+        **UNTOLD,
     )
     assert not (await verifier.run()).complete
     first = await Proofs(gateway, PLAN.control_table, PLAN.name).run()
-    report = await Verifier(PLAN, gateway=gateway, level="keys", clock=HandClock()).run()
+    report = await Verifier(PLAN, gateway=gateway, level="keys", clock=HandClock(), **UNTOLD).run()
     second = await Proofs(gateway, PLAN.control_table, PLAN.name).run()
     assert (report.complete, report.checked) == (True, ITEMS)
     assert first is not None

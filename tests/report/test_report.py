@@ -71,21 +71,39 @@ async def test_a_report_of_a_whole_migration() -> None:
     await Migrator(plan, gateway=gateway, concurrency=3).run()
     await Verifier(plan, gateway=gateway).run()
     written = await write_report(plan, gateway=gateway, plan="plan.json")
-    assert written.runs == 1
+    assert written.runs == 2
     text = page(written.path).text
     for part in (
         "in phase MIGRATING: 61 items",
         "items read 61 written 60",
-        "1 items were not copied.",
+        "1 item was not copied.",
         "TransformError",
         "o-101",
         "found something wrong",
         "concurrency 3",
         "planned came to read units",
         "Nothing was throttled.",
+        "level content, ended",
+        "items of both tables looked at 121",
+        "verify 20",
     ):
         assert part in text
     assert "twelve" not in text
+
+
+async def test_a_verification_has_a_report_of_its_own(tmp_path: Path) -> None:
+    """Where only it has told of itself, as on another machine, the page shows what it did."""
+    plan, gateway = await world(30)
+    await Migrator(plan, gateway=gateway, events=os.devnull).run()
+    await Verifier(plan, gateway=gateway, events=tmp_path / "proof").run()
+    written = await write_report(plan, gateway=gateway, events=[tmp_path / "proof"])
+    found = page(written.path)
+    assert (written.runs, written.findings) == (1, ())
+    assert "No events of the copy were given, in phase MIGRATING." in found.text
+    assert "found nothing wrong" in found.text
+    assert "Items looked at a second" in found.text
+    assert "What held it back" not in found.text
+    assert found.tags.count("svg") == 4
 
 
 async def test_the_page_needs_nothing_else() -> None:
@@ -117,7 +135,7 @@ async def test_what_others_wrote_is_text(evil: str) -> None:
     found = page()
     assert not {"script", "img"} & set(found.tags)
     assert "\x1b" not in found.text
-    assert "1 items were not copied." in found.text
+    assert "1 item was not copied." in found.text
     assert "Lines that could not be read: 1." in found.text
 
 
