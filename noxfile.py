@@ -71,7 +71,7 @@ def prove(session: nox.Session) -> None:
 def figures(session: nox.Session) -> None:
     """Plant damage, repair and retry at full size, and say what it costs, beside what it may."""
     install_wheel(session, *group("tests"), extra="demo")
-    session.run("python", "-m", "proof.figures", env={"PYTHONPATH": "tests"})
+    session.run("python", "-m", "proof.figures", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
 @nox.session

@@ -1,7 +1,8 @@
 """What a proof must show at full size, with its figures: `nox -s figures`.
 
 The rule: each figure is measured in this run, beside what it must be; the exit status is 0 only
-when all are as they must be. The suite has the same cases small.
+when all are as they must be. The suite has the same cases small. Parts can be named, as in
+`nox -s figures -- retried cpu`; each says when it begins, and how long it took.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import chdir
 from typing import Any
 
 import orders
@@ -26,7 +29,7 @@ from proof import test_damage as damage
 ITEMS = 30_000
 LETTERS = 500
 SEEDS = range(20)
-CPU_ITEMS = 12_000
+CPU_ITEMS = (3_000, 12_000)
 
 _met = True
 
@@ -36,6 +39,11 @@ def show(what: str, figure: object, *, met: bool) -> None:
     global _met  # noqa: PLW0603 - the one thing that the whole run comes to
     _met = _met and met
     print(f"{'ok    ' if met else 'MISSED'}  {what}: {figure}", flush=True)
+
+
+def say(how_far: str) -> None:
+    """Tell whoever waits; a terminal and a log take it alike."""
+    print(f"        {time.strftime('%H:%M:%S')} {how_far}", flush=True)
 
 
 async def planted_damage() -> None:
@@ -67,6 +75,7 @@ async def no_false_alarm() -> None:
     """Production at work, sets in another order, numbers in three spellings."""
     for seed in SEEDS:
         await damage.verified_beside_production(seed, items=ITEMS // len(SEEDS))
+        say(f"run {seed + 1} of {len(SEEDS)}")
     show("runs without a false alarm", len(SEEDS), met=True)
 
 
@@ -86,7 +95,9 @@ async def retried() -> None:
     await orders.create(gateway, plan)
     items = (orders.old_order(number, rest="x" * 3_300) for number in range(ITEMS))
     await filled(gateway, plan, items)
+    say("filled; the full pass begins")
     full = await Migrator(plan, dead_letters=os.devnull, gateway=gateway).run()
+    say("the letters are retried")
     plan = orders.migration("shop", mended)
     report = await retry_dead_letters(plan, fingerprint=plan.fingerprint, gateway=gateway)
     share = report.read_units / full.read_units
@@ -108,19 +119,29 @@ async def units_for_each() -> None:
         gateway = await damage.world(number)
         report = await damage.verified(gateway)
         figures.append(report.read_units / number)
+        say(f"{number:,} items: {figures[-1]:.3f} read units each")
     same = max(figures) <= 1.02 * min(figures)
     show("read units an item, by size", ", ".join(f"{f:.3f}" for f in figures), met=same)
 
 
-async def cpu(url: str) -> None:
-    """Client CPU of a verification beside that of the copy, in one run."""
-    plan = orders.migration(f"figures-{os.getpid()}", indexes=[])
+async def cpu() -> None:
+    """Client CPU of a verification beside that of the copy, in one run, by size of the table."""
+    try:
+        with SERVERS["dynoxide"]() as url:
+            for number in CPU_ITEMS:
+                await cpu_of(number, url)
+    except ServerUnavailable as reason:
+        print(f"not measured: client CPU ({reason})")
+
+
+async def cpu_of(number: int, url: str) -> None:
+    plan = orders.migration(f"figures-{os.getpid()}-{number}", indexes=[])
     lines = [
         {"sku": f"sku-{n}", "count": n, "price": f"{n}.50", "text": "abc " * 8} for n in range(14)
     ]
     items = (
-        orders.old_order(number, note="x" * 600, lines=lines, tags={"autumn", f"c{number % 7}"})
-        for number in range(CPU_ITEMS)
+        orders.old_order(n, note="x" * 600, lines=lines, tags={"autumn", f"c{n % 7}"})
+        for n in range(number)
     )
     async with connect({"endpoint_url": url}, ONE_OFF) as gateway:
         await orders.create(gateway, plan)
@@ -129,7 +150,12 @@ async def cpu(url: str) -> None:
     copying = await seconds_of(migrator.run)
     verifying = await seconds_of(Verifier(plan, endpoint_url=url).run)
     ratio = verifying / copying
-    show("CPU of a verification, of the copy's", f"{ratio:.2f}", met=ratio <= 1.0)
+    figure = f"{ratio:.2f} ({per_item(verifying, number)}, {per_item(copying, number)})"
+    show(f"CPU of a verification, of the copy's, {number:,} items", figure, met=ratio <= 1.0)
+
+
+def per_item(seconds: float, number: int) -> str:
+    return f"{seconds / number * 1e6:.0f} µs an item"
 
 
 async def seconds_of(call: Callable[[], Awaitable[Any]]) -> float:
@@ -138,17 +164,25 @@ async def seconds_of(call: Callable[[], Awaitable[Any]]) -> float:
     return time.process_time() - begun
 
 
-def main() -> int:
+PARTS = (planted_damage, repaired, no_false_alarm, retried, units_for_each, cpu)
+
+
+def main(names: list[str]) -> int:
     pytest_configure()
-    for part in (planted_damage, repaired, no_false_alarm, retried, units_for_each):
-        asyncio.run(part())
-    try:
-        with SERVERS["dynoxide"]() as url:
-            asyncio.run(cpu(url))
-    except ServerUnavailable as reason:
-        print(f"not measured: client CPU ({reason})")
+    parts = [part for part in PARTS if not names or part.__name__ in names]
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):  # where events and letters go
+        play(parts)
     return 0 if _met else 1
 
 
+def play(parts: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
+    """Run some parts, each of which says how far it is."""
+    for number, part in enumerate(parts, start=1):
+        say(f"part {number} of {len(parts)}: {part.__name__}")
+        begun = time.monotonic()
+        asyncio.run(part())
+        say(f"{part.__name__} took {time.monotonic() - begun:.0f} s")
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
