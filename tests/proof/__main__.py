@@ -57,6 +57,7 @@ from proof.roles import (
 from proof.rolling_fleet import RollingFleet
 from proof.rolling_machine import RollingMachine
 from proof.runs import RUN_CASTS
+from proof.verifying import VERIFYING_CASTS
 
 ONLY_OLD, COPIED, _, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
 FLEET = Fleet(seconds=60)
@@ -143,7 +144,7 @@ def interleavings(summary: Summary) -> None:
 @cache
 def _casts() -> list[Cast]:
     """Return the casts, which each process makes for itself: they do not travel."""
-    return [*every_cast(), *every_entry_cast()]
+    return [*every_cast(), *every_entry_cast(), *VERIFYING_CASTS]
 
 
 def _explored(number: int) -> tuple[Exploration, str | None]:

@@ -113,6 +113,11 @@ class Cast:
         return None
 
     @property
+    def shares(self) -> bool:
+        """Several processes use the records of segments, leases and words."""
+        return self.migrators > 1
+
+    @property
     def title(self) -> str:
         actors = [" then ".join(role.name for role in script) for script in self.scripts]
         actors += ["migrator"] * self.migrators + ["operator"] * self.moves_on
@@ -128,7 +133,7 @@ class Cast:
             self.title,
             yielded,
             tuple(states),
-            shared=self.migrators > 1,
+            shared=self.shares,
             paired=self.paired,
         )
 

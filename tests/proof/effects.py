@@ -17,7 +17,7 @@ from dualtable._dynamodb.gateway import (
     Verdict,
 )
 from dualtable.errors import UnavailableError
-from proof.history import Operation, Record, Step, is_migrator
+from proof.history import Operation, Record, Step, is_migrator, is_verifier
 from proof.moves import (
     OPERATION,
     Grant,
@@ -111,7 +111,7 @@ class Effects(Scene):
 
     def _remember(self, actor: str, what: object) -> None:
         times = self._moves_on or self._hangs or (self._gate is not None and self._gate.by_time)
-        looks_at_the_clock = times or is_migrator(actor)
+        looks_at_the_clock = times or is_migrator(actor) or is_verifier(actor)
         seconds = self.seconds if looks_at_the_clock else 0
         self.memories[actor] = hash((self.memories.get(actor, 0), seconds, what))
 

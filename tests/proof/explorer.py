@@ -148,12 +148,11 @@ def explore(cast: Cast, *, reduced: bool = True) -> Exploration:
 def run(cast: Cast, walk: _Walk, *, reduced: bool) -> History:
     """Play one interleaving, to its end or to a known state, and judge it."""
     history = cast.history()
-    shared = cast.migrators > 1
     stage = cast.stage_class(
         history,
         cast.budget,
         walk.choose,
-        shared_control=shared,
+        shared_control=cast.shares,
         moves_on=cast.moves_on,
         hangs=cast.hangs,
         old_moves=cast.old_moves,

@@ -72,6 +72,11 @@ class Record:
         return f"[{' '.join(self.log)}]" + (f" #{self.token}" if self.token else " copied")
 
 
+def is_verifier(actor: str) -> bool:
+    """Tell verifiers from all others, by their names."""
+    return actor.startswith("verifier")
+
+
 def is_migrator(actor: str) -> bool:
     """Tell migrators from those who use a repository, by their names."""
     return actor.startswith("migrator")
@@ -164,6 +169,8 @@ class History:
     old_items: int = 0
     not_in_new: list[str] = attrs.field(factory=list)
     finished: bool = False
+    spoilt: bool = False
+    """What was copied is not there any more, and nobody is to bring it back."""
     runs: bool = False
     """Several runs follow each other; see `runs`."""
     paired: bool = False
