@@ -1,24 +1,29 @@
-"""``python -m benchmarks.telling``: what it costs that a run tells of itself, progress included.
+"""``python -m benchmarks.telling``: what it costs that a run tells of itself: progress on a wide
+terminal, metrics and the event file, all at once.
 
-The rule: one run, two sums of time. Whatever is called to tell, event file and metrics, is timed
-where it is called; the rest is the processor time of the process, less what the timing itself
-takes. So the share does not depend on how fast the machine is, or what else it does.
+The rule: one run, and two sums of time. Whatever is called to tell is timed where it is called; the
+rest is the processor time of the process, less what the timing itself takes. What the run itself
+brings about, such as each request, is a share of that. What a clock brings about, such as the next
+look of the progress, is a share of the seconds instead, as it is of a process that is busy all the
+time. So neither depends on how fast the machine is, or what else it does.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
 import attrs
+from rich.live import Live
 from servers import SERVERS
 
 from benchmarks import workload
@@ -26,24 +31,48 @@ from benchmarks.contenders.dualtable_steps import STEPS
 from benchmarks.processes import SETTINGS
 from dualtable import Migration, Migrator
 from dualtable._copy.lately import Lately
+from dualtable._copy.run import Run
 from dualtable._dynamodb.aws import open_gateway
 from dualtable._events.file import EventFile
 from dualtable._events.metering import IntervalMeter
 from dualtable._events.recorder import Recorder
 from dualtable._events.requests import Requests
 from dualtable._metrics import Metrics
+from dualtable._progress import shown as shown_module
+from dualtable._progress.meter import Meter
+from dualtable._progress.readings import of_migration
+from dualtable._progress.shown import shown
 from dualtable._sharing.stages import Stages
 
 TARGET = 0.02
-TOLD: tuple[tuple[type, str], ...] = (
+COLUMNS = "140"  # a terminal wide enough for the strip of segments
+BY_THE_RUN: tuple[tuple[Any, str], ...] = (
     (Requests, "__call__"),
-    (IntervalMeter, "__call__"),
     (Stages, "enter"),
+    (Run, "_observe"),
+)
+"""What the run itself calls to tell; none of it waits."""
+
+BY_THE_CLOCK: tuple[tuple[Any, str], ...] = (
+    (IntervalMeter, "__call__"),
     (EventFile, "_lines"),
     (Recorder, "_came"),
     (Lately, "_look"),
+    (Meter, "note"),
+    (Meter, "view"),
+    (shown_module, "drawn"),
+    (Live, "update"),
 )
-"""What is called to tell; none of it waits."""
+"""What is called every so many seconds."""
+
+TOLD = BY_THE_RUN + BY_THE_CLOCK
+
+
+class Terminal(io.StringIO):
+    """A terminal that nobody looks at."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 @attrs.define
@@ -80,39 +109,67 @@ def cost_of_timing(calls: int = 20_000) -> float:
 
 
 @contextmanager
-def timing() -> Iterator[Timed]:
-    """Time all that is called to tell, inside the block."""
+def timing(told: Sequence[tuple[Any, str]]) -> Iterator[Timed]:
+    """Time what is called to tell, inside the block."""
     timed = Timed()
-    before = {(kind, name): getattr(kind, name) for kind, name in TOLD}
-    for (kind, name), call in before.items():
-        setattr(kind, name, timed.around(call))
+    before = [(owner, name, getattr(owner, name)) for owner, name in told]
+    for owner, name, call in before:
+        setattr(owner, name, timed.around(call))
     try:
         yield timed
     finally:
-        for (kind, name), call in before.items():
-            setattr(kind, name, call)
+        for owner, name, call in before:
+            setattr(owner, name, call)
 
 
-def share(url: str, items: int) -> tuple[float, Timed]:
-    """Migrate a table, and return the share of the processor's time that telling took."""
+@attrs.frozen
+class Cost:
+    """What telling took: by the run, as a share of its CPU; by the clock, of its seconds."""
 
-    async def main() -> tuple[float, Timed]:
+    by_the_run: Timed
+    by_the_clock: Timed
+    cpu_seconds: float
+    seconds: float
+
+    @property
+    def share(self) -> float:
+        """Of a process that is busy all the time."""
+        each = cost_of_timing()
+        by_the_run = self.by_the_run.seconds - self.by_the_run.calls * each
+        spent = self.cpu_seconds - 2 * self.by_the_run.calls * each
+        return by_the_run / spent + self.clock_share
+
+    @property
+    def clock_share(self) -> float:
+        return self.by_the_clock.seconds / max(self.seconds, self.cpu_seconds)
+
+
+def cost(url: str, items: int) -> Cost:
+    """Migrate a table while all is told that can be told, and return what that took."""
+
+    async def main() -> Cost:
         async with open_gateway(endpoint_url=url) as gateway:
             await workload.fill(gateway, "told-old", items)
             await gateway.create_table(workload.orders.table("told-new"))
-        migration = Migration("told", "told-old", "told-new", STEPS, version="1")
-        with tempfile.TemporaryDirectory() as folder, timing() as timed:
-            letters = Path(folder) / "letters"
-            migrator = Migrator(migration, endpoint_url=url, dead_letters=letters)
-            begun = time.process_time()
-            report = await migrator.run()
-            spent = time.process_time() - begun
-        assert report.ok, report
-        each = cost_of_timing()
-        timed.seconds -= timed.calls * each
-        return timed.seconds / (spent - 2 * timed.calls * each), timed
+        with timing(BY_THE_RUN) as run, timing(BY_THE_CLOCK) as clock:
+            cpu, begun = time.process_time(), time.monotonic()
+            await migrated(url)
+            return Cost(run, clock, time.process_time() - cpu, time.monotonic() - begun)
 
     return asyncio.run(main())
+
+
+async def migrated(url: str) -> None:
+    migration = Migration("told", "told-old", "told-new", STEPS, version="1")
+    with tempfile.TemporaryDirectory() as folder, redirect_stderr(Terminal()):
+        async with shown("migrating") as show:
+            report = await Migrator(
+                migration,
+                endpoint_url=url,
+                dead_letters=Path(folder) / "letters",
+                observer=lambda progress: show(of_migration(progress, "told:migration")),
+            ).run()
+    assert report.ok, report
 
 
 def with_sdk() -> None:
@@ -131,14 +188,18 @@ def main() -> int:
     parser.add_argument("--server", choices=SERVERS, default="dynoxide")
     parser.add_argument("--items", type=int, default=20_000)
     options = parser.parse_args()
-    os.environ.update(SETTINGS)
+    os.environ.update(SETTINGS, COLUMNS=COLUMNS, TERM="xterm-256color")
     with_sdk()
     with SERVERS[options.server]() as url:
-        found, timed = share(url, options.items)
-    each = timed.seconds / options.items * 1e6
-    print(f"telling: {found:.2%} of the CPU, {each:.2f} µs an item, {timed.calls} calls")
-    print(f"target {TARGET:.0%}: {'met' if found <= TARGET else 'MISSED'}")
-    return 0 if found <= TARGET else 1
+        found = cost(url, options.items)
+    each = found.cpu_seconds / options.items * 1e6
+    print(
+        f"telling: {found.share:.2%} of the CPU of a busy process, {found.clock_share:.2%} of it"
+        f" by the clock ({found.by_the_run.calls} and {found.by_the_clock.calls} calls;"
+        f" {each:.0f} µs an item, {found.cpu_seconds:.1f} s of CPU in {found.seconds:.1f} s)"
+    )
+    print(f"target {TARGET:.0%}: {'met' if found.share <= TARGET else 'MISSED'}")
+    return 0 if found.share <= TARGET else 1
 
 
 if __name__ == "__main__":

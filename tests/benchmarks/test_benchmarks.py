@@ -36,11 +36,12 @@ def test_telling_is_measured(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> 
     """All that is called to tell is timed, and is as it was afterwards."""
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
-    before = [getattr(kind, name) for kind, name in telling.TOLD]
-    found, timed = telling.share(endpoint, 30)
-    assert 0 < found < 0.5
-    assert timed.calls > 100
-    assert [getattr(kind, name) for kind, name in telling.TOLD] == before
+    before = [getattr(owner, name) for owner, name in telling.TOLD]
+    found = telling.cost(endpoint, 30)
+    assert 0 < found.share < 0.9
+    assert found.by_the_run.calls > 100
+    assert found.by_the_clock.calls >= len(telling.BY_THE_CLOCK) - 1  # metrics want an SDK
+    assert [getattr(owner, name) for owner, name in telling.TOLD] == before
 
 
 def test_reads_are_measured(server: str, tmp_path: Path) -> None:
