@@ -10,6 +10,8 @@ import asyncio
 import time
 from typing import Protocol
 
+_FEW_SECONDS = 120
+
 
 class Clock(Protocol):
     """What the library asks of time."""
@@ -40,3 +42,21 @@ class SystemClock:
 def cpu_seconds(clock: Clock) -> float:
     """Return what this process has taken of a processor; nothing where time is simulated."""
     return time.process_time() if isinstance(clock, SystemClock) else 0.0
+
+
+def in_words(seconds: float) -> str:
+    """Return how long something lasts, as a person says it: ``42 s``, ``15 min``, ``50 days 2 h``.
+
+    Of what is long, two units are said; a part of a second only where there is no more.
+    """
+    if 0 < seconds < 1:
+        return f"{seconds:.1f} s"
+    left = round(seconds)
+    if left <= _FEW_SECONDS:
+        return f"{left} s"
+    parts = []
+    for name, size in (("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        number, left = divmod(left, size)
+        parts.append((number, name.removesuffix("s") if (number, name) == (1, "days") else name))
+    first = next(place for place, (number, _) in enumerate(parts) if number)
+    return " ".join(f"{number:,} {name}" for number, name in parts[first : first + 2] if number)

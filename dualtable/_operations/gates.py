@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from dualtable._clock import in_words
 from dualtable._control.milestones import Expiry, Verification
 from dualtable._control.phases import ROUTES, Phase, Requirement, Times, requirements
 from dualtable._control.run_records import Run
@@ -148,7 +149,7 @@ def repository_text(repository: Mapping[str, Any]) -> str:
     again = ", which was declared dead and has spoken since" if repository["declared_dead"] else ""
     return (
         f"{repository['name']} on {repository['host']}, process {repository['process']}, in"
-        f" {repository['phase']} {repository['age_seconds']:.0f} s ago{again}"
+        f" {repository['phase']} {in_words(repository['age_seconds'])} ago{again}"
     )
 
 
@@ -188,8 +189,8 @@ def _acknowledged(need: Requirement, facts: Facts) -> GateCondition:
     seconds = 2 * Times(facts.migration.settle_seconds).refresh_seconds
     words = (
         f"{len(missing)} of {len(found)} repositories have not said that they go by"
-        f" {facts.state.phase}: {listed}. One that runs says so within {seconds:g} s, once its"
-        " operations of the phase before have ended; where a process is dead, declare that"
+        f" {facts.state.phase}: {listed}. One that runs says so within {in_words(seconds)}, once"
+        " its operations of the phase before have ended; where a process is dead, declare that"
     )
     return GateCondition(need, Standing.UNMET, words, data)
 
@@ -225,9 +226,9 @@ def _settled(need: Requirement, facts: Facts) -> GateCondition:
     left = max(0.0, since + wanted - facts.now)
     data = {"since": since, "settle_seconds": wanted, "left": round(left, 3)}
     if left:
-        words = f"{facts.state.phase} must last {wanted:g} s; wait {left:.1f} s more"
+        words = f"{facts.state.phase} must last {in_words(wanted)}; wait {in_words(left)} more"
         return GateCondition(need, Standing.UNMET, words, data)
-    words = f"{facts.state.phase} has lasted {facts.now - since:.0f} s, of {wanted:g}"
+    words = f"{facts.state.phase} has lasted {in_words(facts.now - since)}, of {in_words(wanted)}"
     return GateCondition(need, Standing.MET, words, data)
 
 

@@ -33,6 +33,8 @@ class Survey:
     new_sizes: list[int] = attrs.field(factory=list)
     index_sizes: dict[str, list[int]] = attrs.field(factory=dict)
     seconds: float = 0.0
+    changed: bool = False
+    """Whether any item yields something other than itself."""
 
     def take(self, items: Iterable[WireItem]) -> None:
         """Measure the items of one segment."""
@@ -55,6 +57,7 @@ class Survey:
             self._fails(error, key, tally)
             return
         tally["dropped"] += not outputs
+        self.changed = self.changed or [output.item for output in outputs] != [item]
         for output in outputs:
             self._weigh(output, tally)
             tally["old_gets"] += read_units(size, consistent_read=True)

@@ -24,6 +24,7 @@ def of(
     best: Choice,
     sizes: Sizes,
     waits: str | None,
+    changes: bool,
 ) -> Iterator[str]:
     """Yield what to know of this migration."""
     yield _throughput(migration, new, exists=exists)
@@ -36,6 +37,12 @@ def of(
         yield (
             f"new items of {sizes.largest:,} bytes are close to the {MAX_ITEM_BYTES:,} that"
             " DynamoDB allows; larger ones become dead letters"
+        )
+    if not changes:
+        yield (
+            f"{migration.transform!r} leaves every item of the sample as it is, so {migration.new}"
+            f" becomes a plain copy of {migration.old}; if it should change something, see with"
+            " 'dualtable try' what it makes of an item"
         )
     if waits:
         yield f"queries of {migration.new} must wait until the cut-over: {waits}"

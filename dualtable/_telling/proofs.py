@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dualtable._proof.findings import Example, VerificationReport
+from dualtable._proof.findings import Example, Kind, VerificationReport
 from dualtable._proof.sampling import SampleReport
 from dualtable._telling.words import aligned, count, duration, key_text, percent, rows_if
 from dualtable._transforms.migration import Migration
@@ -81,8 +81,9 @@ def _after_verification(report: VerificationReport, reference: str) -> list[str]
         )
     if report.different or report.extra:
         lines.append(
-            "Next: find out what wrote these: another version of the transform, or a writer that"
-            " goes past DualTableRepository."
+            f"{'Then' if report.missing else 'Next'}: find out what wrote what is different or"
+            " extra: another version of the transform, or a writer that goes past"
+            " DualTableRepository."
         )
     if report.ok:
         lines.append(f"Next: dualtable advance {reference} --wait")
@@ -91,5 +92,6 @@ def _after_verification(report: VerificationReport, reference: str) -> list[str]
 
 def _example_text(example: Example) -> str:
     paths = f"at {', '.join(example.paths)}" if example.paths else ""
-    texts = (example.kind, key_text(example.key), paths, example.reason)
+    kind = "changed in the old table" if example.kind == Kind.CHANGED_OLD else example.kind
+    texts = (kind, key_text(example.key), paths, example.reason)
     return "  " + ": ".join(filter(None, texts))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dualtable._clock import in_words
 from dualtable._control.control_table import Limits
 from dualtable._control.phases import Phase
 from dualtable._operations.gates import repository_text
@@ -102,7 +103,7 @@ def _doing(migrator: MigratorStatus) -> str:
     if migrator.paused_by:
         return f"{held}, PAUSED: {migrator.paused_by}"
     if migrator.items_per_second is None:
-        return f"{held}, {migrator.silent_seconds:.0f} s ago"
+        return f"{held}, {in_words(migrator.silent_seconds)} ago"
     figures = [
         held,
         f"{count(migrator.items_per_second)} items/s",
@@ -110,7 +111,7 @@ def _doing(migrator: MigratorStatus) -> str:
         f" {count(migrator.write_units_per_second)} write units/s",
         f"{count(migrator.throttled_per_second)} throttled/s",
         f"held back by {migrator.held_back_by}",
-        f"{migrator.silent_seconds:.0f} s ago",
+        f"{in_words(migrator.silent_seconds)} ago",
     ]
     return ", ".join(figures)
 

@@ -7,10 +7,15 @@ is printed stays one line, and says what it says.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Any
 
 import orjson
+
+_COMMAND = re.compile(r"dualtable [a-z-]+(?: \S+:\S+)?(?: --\S+)*")
+_GLUE = "\0"  # in place of a blank at which nothing is broken; no line that is shown has one
+_LITTLE = 10  # characters beside a command, such as ``Next: ``
 
 
 def shown_plainly(line: str) -> str:
@@ -23,19 +28,20 @@ def shown_plainly(line: str) -> str:
 def fitted(line: str, columns: int) -> list[str]:
     """Return a line as a terminal of so many columns shows it: broken at words, and set in.
 
-    A line with a command stays whole, so that it can be copied.
+    A command stays whole, so that it can be copied; so does a line that is little else.
     """
-    if len(line) <= columns or "dualtable " in line:
+    if len(line) <= columns or len(_COMMAND.sub("", line)) < _LITTLE:
         return [line]
     inset = " " * (len(line) - len(line.lstrip()) + 4)
-    return textwrap.wrap(
-        line,
+    lines = textwrap.wrap(
+        _COMMAND.sub(lambda command: command[0].replace(" ", _GLUE), line),
         max(20, columns),
         subsequent_indent=inset,
         break_long_words=False,
         break_on_hyphens=False,
         drop_whitespace=True,
     )
+    return [part.replace(_GLUE, " ") for part in lines]
 
 
 def json_line(data: dict[str, Any]) -> str:

@@ -32,7 +32,8 @@ class Chain:
 
     Args:
         steps: Transforms or plain callables. A step that yields nothing ends the chain for that
-            item, one that yields several passes each of them on.
+            item, one that yields several passes each of them on. Without a step every item stays as
+            it is, and the new table becomes a plain copy.
 
     Example:
         >>> from dualtable import Chain, Drop, Rename

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -13,6 +14,7 @@ import pytest
 from clocks import HandClock
 
 from dualtable import (
+    Chain,
     Convert,
     Index,
     KeySchema,
@@ -30,6 +32,7 @@ from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION
 from dualtable._planning.choices import TABLE, Load, choices, recommended
 from dualtable._planning.extrapolation import Estimate, Extrapolation
+from dualtable._planning.planner import LEAST_CPU_SECONDS
 from dualtable._planning.readings import Cut
 from dualtable._planning.sampling import LEAST_UNITS, MOST_UNITS, SampleSize
 from dualtable._planning.steps import steps
@@ -117,6 +120,28 @@ async def test_a_plan_is_what_is_billed(gateway: Any, table_name: str, case: str
 def check_bill(planned: Plan, real: MigrationReport) -> None:
     assert planned.write_units.likely == pytest.approx(real.write_units, rel=0.1)
     assert planned.read_units.likely == pytest.approx(real.read_units, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("transform", "number", "said"), [(Chain(), 30, True), (Chain(), 0, False), (None, 30, False)]
+)
+async def test_what_changes_nothing_is_said(transform: Any, number: int, said: bool) -> None:
+    """An empty chain, or one whose paths no item has, copies as it is: seldom what is meant."""
+    gateway = MemoryGateway()
+    plan = await filled(gateway, "shop", flat, number)
+    if transform is not None:
+        plan = attrs.evolve(plan, transform=transform)
+    planned = await Planner(plan, gateway=gateway).run()
+    words = [line for line in planned.warnings if "leaves every item of the sample" in line]
+    assert bool(words) is said
+    assert all(line.startswith("Chain() leaves") for line in words)
+
+
+def test_the_cpu_that_a_plan_reckons_with_is_the_measured_one() -> None:
+    """One number: the planner's is that of the benchmarks, which the performance page shows."""
+    stored = json.loads((Path(__file__).parents[1] / "benchmarks" / "results.json").read_text())
+    measured = stored["flat"]["rows"]["dualtable_copying"]["microseconds"] / 1e6
+    assert measured == pytest.approx(LEAST_CPU_SECONDS, rel=0.2)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -23,6 +23,19 @@ def test_a_command_stays_whole() -> None:
     assert fitted(line, 30) == [line]
 
 
+def test_a_command_in_a_sentence_stays_whole() -> None:
+    """The sentence around it is broken at its words, as any other."""
+    line = (
+        "Next: if dualtable status shop:migration says that the copy is not complete, migrate"
+        " first; else copy what is missing with dualtable verify shop:migration --repair."
+    )
+    found = fitted(line, 60)
+    assert max(map(len, found)) <= 60
+    assert " ".join(" ".join(found).split()) == line
+    for command in ("dualtable status shop:migration", "dualtable verify shop:migration --repair"):
+        assert any(command in part for part in found)
+
+
 def test_a_name_stays_whole() -> None:
     """Half a table's name is another table."""
     assert fitted("x " + "a" * 50, 30) == ["x", "    " + "a" * 50]
