@@ -131,7 +131,8 @@ def _after_failure(found: Verification, run: Callable[[str], str]) -> list[str]:
             " them: another version of the transform, or a writer that goes past the repository"
         )
     if found.missing:
-        steps.append(f"{run('verify')} --repair, which copies the {found.missing:,} missing ones")
+        many = "1 item that is" if found.missing == 1 else f"{found.missing:,} items that are"
+        steps.append(f"{run('verify')} --repair, which copies the {many} missing")
     else:
         steps.append(run("verify"))
     return steps

@@ -37,6 +37,8 @@ CHANGED = attrs.evolve(MIGRATION, version="2")
 class RunStage(Stage):
     """A stage on which the first migrator may stand still, and a table may be made anew."""
 
+    first = FIRST
+
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.still = False
@@ -47,7 +49,7 @@ class RunStage(Stage):
 
     async def sleep(self, seconds: float) -> None:
         await super().sleep(seconds)
-        if self.still and PROCESS.get() == FIRST:
+        if self.still and PROCESS.get() == self.first:
             await self.goes_on.wait()
 
     def idle(self) -> None:
@@ -65,7 +67,9 @@ class RunStage(Stage):
         )
 
     def _answered(self) -> list[Pending]:
-        return [call for call in super()._answered() if not (self.still and call.actor == FIRST)]
+        return [
+            call for call in super()._answered() if not (self.still and call.actor == self.first)
+        ]
 
     def _local_moves(self) -> list[Move]:
         moves = super()._local_moves()
@@ -82,18 +86,20 @@ class RunStage(Stage):
 
     def _of_first(self) -> list[Move]:
         """Return the moves of the first one alone, where it has just gone on: it does the harm."""
-        calls = [call for call in self.pending if call.actor == FIRST]
+        calls = [call for call in self.pending if call.actor == self.first]
         if not self.stood_still.is_set() or not calls:
             return []
         return self._outcomes(calls[0])
 
     def _events(self) -> list[Move]:
         """Return what may happen before the next call of the first migrator."""
-        calls = [call for call in self.pending if call.actor == FIRST]
+        calls = [call for call in self.pending if call.actor == self.first]
         moves = []
         if self.budget.freezes and any(map(self._may_stand_at, calls)):
             for text, seconds in self.stands:
-                moves.append(Move(f"{FIRST} stands still {text}", partial(self._freeze, seconds)))
+                moves.append(
+                    Move(f"{self.first} stands still {text}", partial(self._freeze, seconds))
+                )
         if self.budget.remakes and calls and not self._has_looked():
             moves.append(Move("the new table is made anew", self._remake))
         return moves

@@ -37,14 +37,18 @@ from proof.casts import (
 from proof.history import History, Role
 from proof.moves import PROCESS, Budget, StageGateway
 from proof.roles import DELETER, PUTTER, UPDATER
-from proof.runs import FIRST, LONG, SECOND, FinishingCast, RunCast, RunStage
-from proof.stage import LEASE_SECONDS, Stage
+from proof.runs import LONG, FinishingCast, RunCast, RunStage
+from proof.stage import Stage
 from proof.tables import CONTROL, MIGRATION, NEW, OLD, OTHER, WATCHED, create_tables, record_of
 from proof.tables import wire as copy_of
 from proof.verdicts import a_proof_is_of_a_whole_copy, check_verdicts, no_checkpoint_goes_back
 
 GOOD = copy_of(["old"])
 ABSENT: dict[str, Any] | None = None
+_SECOND = "verifier-2"
+_LEASE_SECONDS = 3.0
+"""Who waits until a lease has run out looks again every second, and each look is some calls."""
+
 AS_COPIED = World("all is copied", True, (GOOD,))
 MISSING = World("one copy is missing", True, (GOOD, ABSENT))
 DIFFERENT = World("one copy is otherwise", True, (copy_of(["wrong"]),))
@@ -66,7 +70,7 @@ class VerifyingCast(Cast):
 
     @property
     def shares(self) -> bool:
-        return True
+        return self.verifiers > 1  # a migrator beside them has records of its own
 
     @property
     def copied(self) -> bool:
@@ -139,7 +143,7 @@ def verifier(cast: Any, stage: Stage, gateway: Any) -> Verifier:
         repair=cast.repairs,
         total_segments=1,
         concurrency=1,
-        lease_seconds=LEASE_SECONDS,
+        lease_seconds=_LEASE_SECONDS,
         events=os.devnull,
         clock=stage,
     )
@@ -183,17 +187,24 @@ async def _end(records: RunRecords, items: int) -> None:
     await records.store(segments.advance(held, done, None, lease))
 
 
+class RepairStage(RunStage):
+    """A stage on which the first verifier may stand still."""
+
+    first = "verifier-1"
+
+
 @attrs.frozen
 class RepairingCast(FinishingCast):
-    """A verifier that repairs stands still, while an operator goes to the end."""
+    """A verifier that repairs stands still; another does it, and an operator goes to the end."""
 
     world: World = MISSING
     content: bool = False
     repairs: bool = True
+    stage_class = RepairStage
 
     @property
     def title(self) -> str:
-        return "a verifier that repairs stands still before insert; one copy is missing, operator"
+        return "a verifier that repairs stands still before insert, another one, operator"
 
     def history(self) -> History:
         """Return the empty history of a run; the copy has ended long before."""
@@ -204,18 +215,20 @@ class RepairingCast(FinishingCast):
         stage.settle(NEW)
 
     async def _first(self, stage: RunStage) -> None:
-        PROCESS.set(FIRST)
-        gateway: Any = StageGateway(stage, FIRST)
+        PROCESS.set(RepairStage.first)
+        gateway: Any = StageGateway(stage, RepairStage.first)
         try:
             await verifier(self, stage, gateway).run()
         except MigrationMismatchError:
             assert stage.stood_still.is_set()
 
     async def _second(self, stage: RunStage, first: asyncio.Task[None]) -> None:
-        PROCESS.set(SECOND)
+        PROCESS.set(_SECOND)
         waiting = asyncio.create_task(stage.stood_still.wait())
         await asyncio.wait([first, waiting], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        repairing: Any = StageGateway(stage, _SECOND)
+        await verifier(self, stage, repairing).run()
         stage.second_has_run = True
         gateway: Any = StageGateway(stage, "operator")
         await go_to_the_end(self, stage, gateway)

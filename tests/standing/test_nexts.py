@@ -171,7 +171,7 @@ async def one_too_much(shop: Shop) -> None:
         ((Shop.open, Shop.copied, Shop.verified), ["dualtable advance shop:migration --wait"]),
         (
             (Shop.open, Shop.copied, one_lost, Shop.verified),
-            ["dualtable verify shop:migration --repair, which copies the 1 missing ones"],
+            ["dualtable verify shop:migration --repair, which copies the 1 item that is missing"],
         ),
         (
             (Shop.open, Shop.copied, one_too_much, Shop.verified),
