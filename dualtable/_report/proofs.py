@@ -6,7 +6,7 @@ on, each process has told of itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from dualtable._planning.prices import Prices
@@ -22,15 +22,19 @@ from dualtable._telling.words import count, duration
 
 def verification(
     status: MigrationStatus | None, found: Sequence[Slot], totals: Totals, prices: Prices
-) -> Section:
-    """Return the section; without slots, no verification has told anything here."""
+) -> Iterator[Section]:
+    """Yield the sections; without slots, no verification has told anything here."""
     came = [_came_to(totals, prices)] if found else []
-    return Section(
-        title="Verification",
-        sentences=[_result(status), *_how(found)],
-        shown=[strip(spans(found)), _over_time(found)] if found else [],
-        tables=[_findings(status), *came, *([legend(shares(found))] if found else [])],
+    yield Section(
+        title="Verification", sentences=[_result(status)], tables=[_findings(status), *came]
     )
+    if found:
+        yield Section(
+            title="What held the verification back",
+            shown=[strip(spans(found))],
+            tables=[legend(shares(found))],
+        )
+        yield Section(title="The verification over time", shown=[_over_time(found)])
 
 
 def _result(status: MigrationStatus | None) -> str:
@@ -42,12 +46,6 @@ def _result(status: MigrationStatus | None) -> str:
     ended = datetime.fromtimestamp(last.ended, UTC)
     verdict = "found nothing wrong" if last.ok else "found something wrong"
     return f"The last one, of level {last.level}, ended {ended:%Y-%m-%d %H:%M} UTC and {verdict}."
-
-
-def _how(found: Sequence[Slot]) -> list[str]:
-    return ["The strip and the charts show all verifications that have told of themselves."] * bool(
-        found
-    )
 
 
 def _findings(status: MigrationStatus | None) -> Table:

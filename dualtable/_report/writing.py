@@ -129,7 +129,7 @@ async def write_report(
         *([sections.held_back(found), sections.over_time(found)] if found else []),
         sections.totals(totals, planned, prices),
         sections.dead_letters(letters),
-        verification(status, looked, compared, prices),
+        *verification(status, looked, compared, prices),
         sections.runs(runs),
     ]
     path = Path(out or named_after(migration, "report.html"))

@@ -81,7 +81,8 @@ class VerifyingCast(Cast):
         actors = [" then ".join(role.name for role in script) for script in self.scripts]
         actors += ["verifier that repairs" if self.repairs else "verifier"] * self.verifiers
         actors += ["migrator"] * self.migrators
-        return f"{', '.join(actors)}; {self.world.name}"
+        fate = ", one dies" if self.budget.crashes else ", leases run out" * self.budget.expiries
+        return f"{', '.join(actors)}{fate}; {self.world.name}"
 
     def history(self) -> History:
         states = [record_of(state) for state in (None, *self.world.in_new)]

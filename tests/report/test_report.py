@@ -102,6 +102,7 @@ async def test_a_verification_has_a_report_of_its_own(tmp_path: Path) -> None:
     assert "No events of the copy were given, in phase MIGRATING." in found.text
     assert "found nothing wrong" in found.text
     assert "Items looked at a second" in found.text
+    assert "What held the verification back" in found.text
     assert "What held it back" not in found.text
     assert found.tags.count("svg") == 4
 
