@@ -62,7 +62,9 @@ def conformance(session: nox.Session) -> None:
 def prove(session: nox.Session) -> None:
     """Explore every interleaving, remove each guard, run the state machine and a real fleet."""
     install_wheel(session, *group("tests"), extra="demo")
-    session.run("python", "-m", "proof", env={"PYTHONPATH": "tests"})
+    session.run("python", "-m", "proof", *session.posargs, env={"PYTHONPATH": "tests"})
+    if session.posargs:
+        return
     killed = ("tests/test_end_to_end.py", "tests/proof/test_shared_verification.py", "-k", "killed")
     session.run("pytest", *killed, env={"DUALTABLE_TEST_KILLS": "20"})
 

@@ -25,6 +25,7 @@ from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable.testing import MemoryGateway
 from proof import test_damage as damage
+from proof.parts import chosen
 
 ITEMS = 30_000
 LETTERS = 500
@@ -168,8 +169,8 @@ PARTS = (planted_damage, repaired, no_false_alarm, retried, units_for_each, cpu)
 
 
 def main(names: list[str]) -> int:
+    parts = chosen(PARTS, names, __doc__)
     pytest_configure()
-    parts = [part for part in PARTS if not names or part.__name__ in names]
     with tempfile.TemporaryDirectory() as folder, chdir(folder):  # where events and letters go
         play(parts)
     return 0 if _met else 1
