@@ -118,7 +118,7 @@ async def clean_up(
 
     Raises:
         MigrationMismatchError: The migration is not in `FINISHED`; or `tokens` is asked for, and a
-            repository is open.
+            repository is open; or the table was made anew meanwhile.
         TableNotFoundError: The new table does not exist.
         GatewayError: DynamoDB refused a request or stayed out of reach; what is done stays done.
 
@@ -292,7 +292,17 @@ class _Sweep:
         left = [segment for segment in every if not segment.checkpoint.done]
         random.shuffle(left)
         await run_all(self._work(left, records) for _ in range(min(_WORKERS, len(left))))
+        await self._check_table()
         return self._report(complete=await _is_done(self.milestones, self.cleanup))
+
+    async def _check_table(self) -> None:
+        """Raise `MigrationMismatchError` where it is not the table any more that was swept."""
+        now = identity(await self.gateway.describe_table(self.new.table))
+        if now != self.cleanup.new:
+            raise MigrationMismatchError(
+                f"{self.new.table} has been made anew while it was swept: it was"
+                f" {self.cleanup.new} and is {now}; see that it is the right one, and sweep again"
+            )
 
     async def _work(self, left: list[Segment], records: RunRecords) -> None:
         while left:

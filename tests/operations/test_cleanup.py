@@ -285,6 +285,20 @@ async def test_a_table_that_was_made_anew_is_swept_anew() -> None:
     assert (await here.clean_up()).tombstones == 1
 
 
+async def test_a_table_that_is_made_anew_while_it_is_swept() -> None:
+    """A sweep of what is gone is no sweep; the next one is of the table that is there."""
+    here = await in_memory().finish()
+
+    async def make_anew() -> None:
+        await memory(here).delete_table(here.plan.new)
+        await memory(here).create_table(orders.table(here.plan.new))
+
+    memory(here).faults = Interrupted(here, "scan", 64, make_anew)
+    with pytest.raises(MigrationMismatchError, match="made anew while it was swept"):
+        await here.clean_up()
+    assert (await here.clean_up()).ok
+
+
 @pytest.mark.parametrize("number", [COPIED[0], REWRITTEN[0]])
 async def test_code_without_the_library_that_gives_tokens_is_noticed(number: int) -> None:
     """A fleet is taken off the library process by process; the guide says what that needs."""
