@@ -35,17 +35,28 @@ from proof.casts import (
     go_to_the_end,
 )
 from proof.history import History, Role
-from proof.moves import PROCESS, Budget, StageGateway
+from proof.moves import PROCESS, Budget, Pending, StageGateway
 from proof.roles import DELETER, PUTTER, UPDATER
 from proof.runs import LONG, FinishingCast, RunCast, RunStage
 from proof.stage import Stage
-from proof.tables import CONTROL, MIGRATION, NEW, OLD, OTHER, WATCHED, create_tables, record_of
+from proof.tables import (
+    CONTROL,
+    MIGRATION,
+    NEW,
+    OLD,
+    OTHER,
+    WATCHED,
+    create_tables,
+    record_named,
+    record_of,
+)
 from proof.tables import wire as copy_of
 from proof.verdicts import a_proof_is_of_a_whole_copy, check_verdicts, no_checkpoint_goes_back
 
 GOOD = copy_of(["old"])
 ABSENT: dict[str, Any] | None = None
 _SECOND = "verifier-2"
+_FIXED = ("proof", "ceilings", "verification")  # the last is written in the end, alike by all
 _LEASE_SECONDS = 3.0
 """Who waits until a lease has run out looks again every second, and each look is some calls."""
 
@@ -53,6 +64,14 @@ AS_COPIED = World("all is copied", True, (GOOD,))
 MISSING = World("one copy is missing", True, (GOOD, ABSENT))
 DIFFERENT = World("one copy is otherwise", True, (copy_of(["wrong"]),))
 NOT_COPIED = World("nothing is copied yet", True, ())
+
+
+class VerifyingStage(Stage):
+    """A stage on which the records that all have agreed on before are no matter of choice."""
+
+    def _is_visible(self, call: Pending) -> bool:
+        fixed = call.table == CONTROL and record_named(call.arguments) in _FIXED
+        return not fixed and super()._is_visible(call)
 
 
 @attrs.frozen
@@ -67,6 +86,8 @@ class VerifyingCast(Cast):
     repairs: bool = False
     late: bool = True
     """It runs long after the copy: no read shows what was before it."""
+
+    stage_class = VerifyingStage
 
     @property
     def shares(self) -> bool:
