@@ -19,7 +19,7 @@ from dualtable._dynamodb.gateway import Gateway
 from dualtable._proof.findings import Findings, Level
 from dualtable._sharing.heard import at_work
 from dualtable._sharing.membership import end_run
-from dualtable._transforms.migration import Migration
+from dualtable._transforms.migration import Migration, is_stated
 from dualtable._wire.types import Item
 from dualtable.errors import MigrationMismatchError, TransformError
 
@@ -87,6 +87,17 @@ class Copied:
         control = Milestones(gateway, migration.control_table, migration.name)
         run = await control.run()
         return cls(run, () if run is None else tuple(await control.of(run).segments()))
+
+    def check_transform(self, migration: Migration) -> None:
+        """Raise `MigrationMismatchError` where a repair would copy otherwise than the copy did."""
+        if self.run is None or self.run.fingerprint == migration.fingerprint:
+            return
+        if not is_stated(migration.fingerprint) or is_stated(self.run.fingerprint):
+            raise MigrationMismatchError(
+                f"{migration.name} was copied by another transform ({self.run.fingerprint}, now"
+                f" {migration.fingerprint}), so what is repaired would differ from other copies; go"
+                " on with the old one, or state Migration(version=…) if the change does not matter"
+            )
 
     @property
     def complete(self) -> bool:

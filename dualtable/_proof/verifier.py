@@ -156,7 +156,7 @@ class Verifier(Connected):
             TableNotFoundError: One of the tables does not exist.
             MigrationMismatchError: One of them was made anew while it was read; others are at work
                 on a verification that is another one; or something is to be copied in a phase in
-                which nothing may be.
+                which nothing may be, or by another transform than that of the copy.
             GatewayError: DynamoDB refused a request or stayed out of reach; what is settled stays.
         """
         retries, requests = Retries(), Requests(roles(self._migration))
@@ -230,7 +230,7 @@ class Verifier(Connected):
             InvalidKeyError: It is no key of the new table.
             ConditionFailedError: There is no copy under this key, or no old item yields it.
             ConcurrentUpdateError: Somebody has written to the item meanwhile.
-            MigrationMismatchError: The phase allows no copy.
+            MigrationMismatchError: The phase allows no copy, or the copy went by another transform.
             TransformError: The old item cannot be transformed.
             TableNotFoundError: One of the tables does not exist.
             GatewayError: DynamoDB refused a request or stayed out of reach.
@@ -239,6 +239,7 @@ class Verifier(Connected):
             tables = await self._described(gateway)
             migration = self._migration
             await Proofs(gateway, migration.control_table, migration.name).check_copying()
+            (await Copied.look(gateway, migration)).check_transform(migration)
             lineage = tables.lineage
             wire = check_key(key, lineage.new.key, lineage.new.table)
             return tuple(await mend(gateway, lineage, wire))
@@ -265,6 +266,8 @@ class Verifier(Connected):
         proofs = Proofs(tables.gateway, migration.control_table, migration.name)
         proofs.repairs = self._repair
         copied = await Copied.look(tables.gateway, migration)
+        if self._repair:
+            copied.check_transform(migration)
         mine = self._wanted(tables, copied)
         _log.info(
             "verification begins", extra=Estimate.of(tables.old, tables.new, mine.level).shown()

@@ -9,13 +9,21 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import attrs
 import orders
 import pytest
 
-from dualtable import DualTableRepository, Migrator, VerificationReport, Verifier
+from dualtable import (
+    Chain,
+    Default,
+    DualTableRepository,
+    Migrator,
+    VerificationReport,
+    Verifier,
+)
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._wire import codec
-from dualtable.errors import ConcurrentUpdateError, ConditionFailedError
+from dualtable.errors import ConcurrentUpdateError, ConditionFailedError, MigrationMismatchError
 from dualtable.testing import MemoryGateway
 
 PLAN = orders.migration("shop")
@@ -285,6 +293,21 @@ async def test_repair_copies_what_is_missing_and_nothing_else() -> None:
     assert after.keys() - before.keys() == {"o-7", "o-8", "o-9"}
     again = await verified(gateway)
     assert (again.ok, again.repaired, again.rewritten) == (True, 0, report.rewritten)
+
+
+async def test_nothing_is_repaired_by_another_transform() -> None:
+    """As with the migrator: else some copies would be in one format and some in another."""
+    gateway = await world(20)
+    await vanish(PLAN.new, 9)(gateway)
+    before = await orders.digest(gateway, PLAN.new)
+    other = attrs.evolve(PLAN, transform=Chain(PLAN.transform, Default("added", 1)))
+    with pytest.raises(MigrationMismatchError, match="copied by another transform"):
+        await Verifier(other, repair=True, gateway=gateway).run()
+    with pytest.raises(MigrationMismatchError, match="copied by another transform"):
+        await Verifier(other, gateway=gateway).repair_key(orders.key(8))
+    assert await orders.digest(gateway, PLAN.new) == before
+    stated = attrs.evolve(other, version="it does not matter")
+    assert (await Verifier(stated, repair=True, gateway=gateway).run()).repaired == 1
 
 
 async def test_what_differs_is_mended_by_its_key_alone() -> None:
