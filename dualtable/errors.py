@@ -75,6 +75,8 @@ class DualTableError(Exception):
         key: The key of the item in question as plain values, or None.
         begun: Whether the work had begun that it has ended, so that something may have been done;
             False where nothing was begun, and nothing written.
+        action: The number of the action that a transaction was refused for, by what its item is;
+            None for whatever else is wrong.
 
     Example:
         >>> from dualtable import DualTableError
@@ -87,6 +89,7 @@ class DualTableError(Exception):
         super().__init__(message)
         self.key = key
         self.begun = False
+        self.action: int | None = None
 
 
 class InvalidItemError(DualTableError, ValueError):

@@ -179,7 +179,9 @@ def cancellation(reasons: Sequence[Reason]) -> TransactionCancelled | GatewayErr
     if Verdict.REFUSED in by_verdict:
         refused = [(n, r.message) for n, r in enumerate(reasons) if r.verdict is Verdict.REFUSED]
         said = (f"action {number} of the transaction is refused: {why}" for number, why in refused)
-        return RequestRefusedError("; ".join(said), code="ValidationException")
+        error = RequestRefusedError("; ".join(said), code="ValidationException")
+        error.action = by_verdict[Verdict.REFUSED]
+        return error
     if (number := by_verdict.get(Verdict.THROTTLED)) is not None:
         return ThrottledError(
             f"action {number} of the transaction is throttled: {reasons[number].message}",

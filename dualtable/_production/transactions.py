@@ -8,8 +8,8 @@ What a step does not depend on is not looked at. Of other tables the server alon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -35,7 +35,9 @@ from dualtable.errors import (
     ActionReason,
     ConcurrentUpdateError,
     ConditionFailedError,
+    InvalidItemError,
     InvalidKeyError,
+    RequestRefusedError,
 )
 
 
@@ -66,10 +68,13 @@ async def write(
         if any(not plan.by_server and not plan.holds for plan in plans):
             given = await _judged_elsewhere(tables, plans)
             _raise_failed(plans, [_code(*each) for each in zip(plans, given, strict=True)], given)
-        actions = [plan.actions() for plan in plans]
+        actions = _actions(plans)
         _check_room(tables, sum(map(len, actions)))
         try:
-            with tables.fence() if any(plan.needs_old for plan in plans) else nullcontext():
+            with (
+                tables.fence() if any(plan.needs_old for plan in plans) else nullcontext(),
+                _counting_steps(actions),
+            ):
                 await tables.gateway.transact_write(
                     [each for some in actions for each in some],
                     token=None if own else client_token,
@@ -85,6 +90,30 @@ async def write(
             ) from None
 
     await retried(attempt, OVERTAKEN, ConcurrentUpdateError)
+
+
+def _actions(plans: Sequence[Plan]) -> list[list[TransactAction]]:
+    """Return what is sent for each; an error says which one does not fit its item."""
+    actions = []
+    for number, plan in enumerate(plans):
+        try:
+            actions.append(plan.actions())
+        except (InvalidItemError, RequestRefusedError) as error:
+            error.action = number
+            raise
+    return actions
+
+
+@contextmanager
+def _counting_steps(actions: Sequence[Sequence[TransactAction]]) -> Iterator[None]:
+    """Let an error name the step and not the action, of which a step may have two."""
+    try:
+        yield
+    except RequestRefusedError as error:
+        if error.action is not None:
+            steps = [number for number, some in enumerate(actions) for _ in some]
+            error.action = steps[error.action]
+        raise
 
 
 async def _plans(

@@ -28,7 +28,7 @@ from dualtable.drop_in._errors import (
 from dualtable.drop_in._others import Others
 from dualtable.drop_in._parameters import check
 from dualtable.drop_in._repository import Repository
-from dualtable.drop_in._values import shown
+from dualtable.drop_in._values import metadata, shown
 from dualtable.errors import RequestRefusedError
 
 _DOUBLED = "Provided list of item keys contains duplicates"
@@ -320,5 +320,4 @@ def _get(asked: Mapping[str, Any]) -> Get:
 
 
 def _response(**parts: Any) -> dict[str, Any]:
-    metadata = {"HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
-    return {**parts, "ResponseMetadata": metadata}
+    return {**parts, "ResponseMetadata": metadata()}

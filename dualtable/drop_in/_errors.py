@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from dualtable.drop_in._values import check_as_boto3, typed
+from dualtable.drop_in._values import check_as_boto3, metadata, typed
 from dualtable.errors import (
     AccessError,
     ActionReason,
@@ -72,6 +72,15 @@ _MODELLED = frozenset(
     }
 )
 
+# Which of these say their message under a name of their own, too, with a capital letter.
+_CAPITAL = frozenset(
+    {
+        "IdempotentParameterMismatchException",
+        "TransactionCanceledException",
+        "TransactionInProgressException",
+    }
+)
+
 
 class Exceptions:
     """The classes of errors, by DynamoDB's codes, as ``client.exceptions`` of boto3 has them."""
@@ -106,7 +115,8 @@ def client_error(code: str, message: str, operation: str, **more: Any) -> Except
     status = 500 if code in ("InternalServerError", "ServiceUnavailable") else 400
     response = {
         "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0},
+        "ResponseMetadata": metadata(status),
+        **({"Message" if code in _CAPITAL else "message": message} if code in _MODELLED else {}),
         **more,
     }
     error: Exception = _class_of(code)(response, operation)
@@ -162,6 +172,9 @@ def _translated(
     if isinstance(error, ConcurrentUpdateError) and actions is not None:
         conflict = {"Code": "TransactionConflict", "Message": str(error)}
         return _cancelled(operation, [conflict, *[{"Code": "None"}] * (actions - 1)])
+    if actions is not None and error.action is not None:
+        misfits = [str(error) if n == error.action else "" for n in range(actions)]
+        return cancelled_by(misfits, operation)
     code = next((code for kind, code in _CODES if isinstance(error, kind)), None)
     if code is None:
         return error

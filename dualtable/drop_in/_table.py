@@ -21,7 +21,7 @@ from dualtable.drop_in._errors import answered, not_valid
 from dualtable.drop_in._others import Others
 from dualtable.drop_in._parameters import check, counts_only, returns_old
 from dualtable.drop_in._repository import Repository, without_projection
-from dualtable.drop_in._values import BatchWriter, shown
+from dualtable.drop_in._values import BatchWriter, metadata, shown
 from dualtable.errors import RequestRefusedError
 
 _PAGE_BYTES = 1 << 20  # what DynamoDB reads for one page of a query or scan
@@ -86,7 +86,6 @@ class Table:
     provisioned_throughput: Attribute = Attribute("ProvisionedThroughput")
     table_arn: Attribute = Attribute("TableArn")
     table_id: Attribute = Attribute("TableId")
-    table_name: Attribute = Attribute("TableName")
     table_size_bytes: Attribute = Attribute("TableSizeBytes")
     table_status: Attribute = Attribute("TableStatus")
 
@@ -104,6 +103,11 @@ class Table:
     def name(self) -> str:
         """The name of the new table, whose format the items have."""
         return self._migration.new
+
+    @property
+    def table_name(self) -> str:
+        """The same as `name`; it need not be awaited, as with aioboto3."""
+        return self.name
 
     async def __aenter__(self) -> Self:
         await self._repository.__aenter__()
@@ -340,5 +344,4 @@ def _condition(parameters: dict[str, Any]) -> dict[str, Any]:
 def _response(**parts: Item | None) -> dict[str, Any]:
     """Return what is there, with the metadata of a request that has succeeded."""
     found = {name: shown(part) for name, part in parts.items() if part is not None}
-    metadata = {"HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
-    return {**found, "ResponseMetadata": metadata}
+    return {**found, "ResponseMetadata": metadata()}

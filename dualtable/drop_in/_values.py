@@ -46,6 +46,11 @@ def shown(value: Any) -> Any:
     return value
 
 
+def metadata(status: int = 200) -> dict[str, Any]:
+    """Return what boto3 says of a request; the identity is empty, since there may be several."""
+    return {"RequestId": "", "HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0}
+
+
 def typed(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item with the type of each value beside it, as errors of boto3 have it."""
     return TypeSerializer().serialize(item)["M"]  # type: ignore[no-any-return]

@@ -91,7 +91,6 @@ class Table:
     provisioned_throughput: Attribute = Attribute("ProvisionedThroughput")
     table_arn: Attribute = Attribute("TableArn")
     table_id: Attribute = Attribute("TableId")
-    table_name: Attribute = Attribute("TableName")
     table_size_bytes: Attribute = Attribute("TableSizeBytes")
     table_status: Attribute = Attribute("TableStatus")
 
@@ -104,6 +103,11 @@ class Table:
     def name(self) -> str:
         """The name of the new table, whose format the items have."""
         return self._table.name
+
+    @property
+    def table_name(self) -> str:
+        """The same as `name`."""
+        return self.name
 
     def __enter__(self) -> Self:
         self._thread.start()

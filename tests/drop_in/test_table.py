@@ -159,11 +159,48 @@ async def test_what_cannot_be_is_refused_by_name(call: Callable[..., Any], name:
             await call(table)
 
 
+@pytest.mark.parametrize("place", ["old", "new"])
+async def test_a_transaction_is_cancelled_for_an_update_that_does_not_fit(place: str) -> None:
+    """DynamoDB names the action; where the item is, is no concern of the caller."""
+    gateway, plan = await opened()
+    async with drop_in.Table(plan, gateway=gateway) as table:
+        if place == "new":
+            await table.put_item(Item={"id": "o-1", "name": "new"})
+        adds = {
+            "TableName": table.name,
+            "Key": {"id": "o-1"},
+            "UpdateExpression": "ADD #n :n",
+            "ExpressionAttributeNames": {"#n": "name"},
+            "ExpressionAttributeValues": {":n": 1},
+        }
+        puts = {"TableName": table.name, "Item": {"id": "o-99"}}
+        with pytest.raises(table.meta.client.exceptions.TransactionCanceledException) as caught:
+            await table.meta.client.transact_write_items(
+                TransactItems=[{"Put": puts}, {"Update": adds}]
+            )
+        codes = [reason["Code"] for reason in caught.value.response["CancellationReasons"]]
+        assert codes == ["None", "ValidationError"]
+        assert "Item" not in await table.get_item(Key={"id": "o-99"})
+
+
+async def test_answers_and_errors_have_what_code_logs() -> None:
+    """The identity of a request is there, and empty, since one call may be several requests."""
+    gateway, plan = await opened()
+    async with drop_in.Table(plan, gateway=gateway) as table:
+        answer = await table.get_item(Key={"id": "o-1"})
+        assert answer["ResponseMetadata"]["RequestId"] == ""
+        with pytest.raises(ClientError) as caught:
+            await table.delete_item(Key={"id": "o-1"}, ConditionExpression=Attr("x").exists())
+    response = caught.value.response
+    assert response["message"] == response["Error"]["Message"] == "The conditional request failed"
+    assert response["ResponseMetadata"]["RequestId"] == ""
+
+
 async def test_it_says_what_the_table_is_like() -> None:
     """The new one, under boto3's names."""
     gateway, plan = await opened()
     async with drop_in.Table(plan, gateway=gateway) as table:
-        assert table.name == await table.table_name == plan.new
+        assert table.name == table.table_name == plan.new
         assert (await table.key_schema)[0]["AttributeName"] == "id"
         assert await table.item_count >= 0
         await table.reload()
