@@ -1,23 +1,23 @@
-"""A drop-in table in some phase, and one plain table that holds what it should.
+"""A drop-in table in some phase, or a plain one that holds what the drop-in does logically.
 
-An item is placed where a phase may have it; what it is logically, the plain table has.
+An item is placed where a phase may have it; a plain table has it, or has not.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 import aioboto3
 import attrs
 import orders
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError, ParamValidationError
-from drop_in_cases.words import OTHER_TABLE, TABLE, TOKEN
+from drop_in_cases.words import OTHER_TABLE, TABLE, TOKEN, Case
 
 from dualtable import (
     Chain,
@@ -32,10 +32,12 @@ from dualtable import (
 )
 from dualtable._control.control_table import Control
 from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.gateway import MAX_BATCH_WRITE, batches
 from dualtable._dynamodb.retry import PRODUCTION
 
 PLACEMENTS = ("new only", "old only", "stale in old", "tombstoned", "nowhere")
 COPIED = ("new only", "copied", "stale in old", "tombstoned", "nowhere")
+ABSENT = ("tombstoned", "nowhere")
 PLACES: dict[Phase, tuple[str, ...]] = {
     Phase.ROLLING_OUT: ("old only", "nowhere"),
     Phase.READING_BOTH: PLACEMENTS,
@@ -49,6 +51,29 @@ PLACES: dict[Phase, tuple[str, ...]] = {
 TRANSFORM = Chain(Rename("nme", "name"), Convert("state", str.lower, back=str.upper))
 BY_STATE = KeySchema("state", ("day", "N"))
 BY_NAME = KeySchema("customer", "name")
+
+Place: TypeAlias = tuple[str, int]
+_WRITTEN = {("c-7", day) for day in (3, 50, 51, 60, 99)}
+"""What a write may change without a trace in a query: a tombstone is none."""
+_OTHERS: list[Any] = [
+    {"PutRequest": {"Item": {"id": "a", "count": 1}}},
+    {"PutRequest": {"Item": {"id": "b", "count": 2}}},
+    {"DeleteRequest": {"Key": {"id": "c"}}},
+]
+
+
+def places_of(phase: Phase, placement: str) -> dict[Place, str]:
+    """Return where each item is: the one that the cases are about, and some around it."""
+    places = PLACES[phase]
+    alive = [place for place in places if place not in ABSENT]
+    around = {("c-7", day): places[day % len(places)] for day in range(9)}
+    beside = {("c-8", day): alive[day % len(alive)] for day in range(100, 104)}
+    return {**around, **beside, ("c-7", 3): placement}
+
+
+def there(places: Mapping[Place, str]) -> frozenset[Place]:
+    """Return which items there are logically."""
+    return frozenset(place for place, placement in places.items() if placement not in ABSENT)
 
 
 def new_day(day: int, customer: str = "c-7", **changes: Any) -> dict[str, Any]:
@@ -73,86 +98,106 @@ def old_day(item: dict[str, Any]) -> dict[str, Any]:
     return old
 
 
-def placed(item: dict[str, Any], placement: str) -> tuple[Any, Any, Any]:
-    """Return what is in old, in new, and logically; None for nothing."""
+def placed(item: dict[str, Any], placement: str) -> tuple[Any, Any]:
+    """Return what is in old and in new; None for nothing."""
     stale = old_day({**item, "name": "stale", "amount": Decimal(-1), "state": "stale"})
     written = {**item, "_dualtable_token": "t"}
     tombstone = {name: item[name] for name in ("customer", "day")} | {"_dualtable_deleted": True}
     return {
-        "new only": (None, written, item),
-        "old only": (old_day(item), None, item),
-        "copied": (old_day(item), item, item),
-        "stale in old": (stale, written, item),
-        "tombstoned": (stale, tombstone, None),
-        "nowhere": (None, None, None),
+        "new only": (None, written),
+        "old only": (old_day(item), None),
+        "copied": (old_day(item), item),
+        "stale in old": (stale, written),
+        "tombstoned": (stale, tombstone),
+        "nowhere": (None, None),
     }[placement]
 
 
-@attrs.frozen
+def _logically(item: dict[str, Any], placement: str) -> tuple[Any]:
+    """Return what is in a plain table."""
+    return (None if placement in ABSENT else item,)
+
+
+@attrs.define
 class World:
-    """The drop-in under test, the plain table, and another one that both may name."""
+    """A table, what is in it, and another one that a case may name.
+
+    Each case finds what was there at the beginning: what an earlier one has changed is put back.
+    """
 
     table: Any
-    plain: Any
-    resource: Any
-    plan: Migration
-    phase: Phase
+    client: Any
+    tables: tuple[str, ...]
     other: str
+    places: Mapping[Place, str]
+    _changed: set[Place] = attrs.field(init=False)
 
-    async def place(self, placement: str) -> None:
-        """Let the item be there, and no item that a case has made."""
-        await self.write(new_day(3), placement)
-        for day in (50, 51, 60, 99):
-            await self.write(new_day(day), "nowhere")
-        await self.fill_other()
+    def __attrs_post_init__(self) -> None:
+        self._changed = _WRITTEN | self.places.keys()
 
-    async def fill_other(self) -> None:
-        client = self.resource.meta.client
-        items = [{"id": "a", "count": 1}, {"id": "b", "count": 2}]
-        puts: list[Any] = [{"PutRequest": {"Item": item}} for item in items]
-        gone = {"DeleteRequest": {"Key": {"id": "c"}}}
-        await client.batch_write_item(RequestItems={self.other: [*puts, gone]})
+    async def answer(self, case: Case) -> Any:
+        """Return what a call answers; after a write also what is there."""
+        _, operation, parameters = case
+        if is_write(operation):
+            self._changed |= _WRITTEN
+        await self._put_back()
+        found = await self.outcome(operation, parameters)
+        if not is_write(operation):
+            return found
+        self._changed |= _WRITTEN
+        beside = await self._left_in_other() if operation.startswith("client.") else None
+        return found, await self._left(), beside
 
-    async def write(self, item: dict[str, Any], placement: str) -> None:
-        names = self.plan.old, self.plan.new, self.plain.name
-        key = {name: item[name] for name in ("customer", "day")}
-        found = placed(item, placement)
-        requests = {
-            name: [
-                {"DeleteRequest": {"Key": key}} if each is None else {"PutRequest": {"Item": each}}
-            ]
-            for name, each in zip(names, found, strict=True)
-        }
-        await self.resource.meta.client.batch_write_item(RequestItems=requests)
+    async def _put_back(self) -> None:
+        for some in batches(self._missing(), MAX_BATCH_WRITE):
+            by_table: dict[str, list[Any]] = {}
+            for name, request in some:
+                by_table.setdefault(name, []).append(request)
+            await self.client.batch_write_item(RequestItems=by_table)
+        self._changed.clear()
 
-    async def left(self, table: Any) -> Any:
-        """Return all that is there, of the one table and of the other."""
-        query = await table.query(KeyConditionExpression=Key("customer").eq("c-7"))
-        other = await (await self.resource.Table(self.other)).scan()
-        return query["Items"], sorted(other["Items"], key=lambda item: str(item["id"]))
+    def _missing(self) -> Iterator[tuple[str, Any]]:
+        if self._changed:
+            yield from ((self.other, each) for each in _OTHERS)
+        placing = placed if len(self.tables) > 1 else _logically
+        for customer, day in self._changed:
+            item = new_day(day, customer)
+            contents = placing(item, self.places.get((customer, day), "nowhere"))
+            for name, each in zip(self.tables, contents, strict=True):
+                yield name, _written(item, each)
 
-    def named(self, parameters: Any, table: Any) -> Any:
+    async def _left(self) -> Any:
+        """Return what is there, and note what was otherwise in the beginning."""
+        found = (await self.table.query(KeyConditionExpression=Key("customer").eq("c-7")))["Items"]
+        now = {("c-7", int(item["day"])): item for item in found}
+        before = {place: new_day(place[1]) for place in there(self.places) if place[0] == "c-7"}
+        self._changed |= {p for p in now.keys() | before.keys() if now.get(p) != before.get(p)}
+        return found
+
+    async def _left_in_other(self) -> Any:
+        found = (await self.client.scan(TableName=self.other))["Items"]
+        return sorted(found, key=lambda item: str(item["id"]))
+
+    def named(self, parameters: Any) -> Any:
         """Return the parameters of a case, with the names that the tables have here."""
         if isinstance(parameters, dict):
-            return {
-                self.named(name, table): self.named(value, table)
-                for name, value in parameters.items()
-            }
+            return {self.named(name): self.named(value) for name, value in parameters.items()}
         if isinstance(parameters, list):
-            return [self.named(each, table) for each in parameters]
+            return [self.named(each) for each in parameters]
         if isinstance(parameters, str):
-            called = {TABLE: table.name, OTHER_TABLE: self.other, TOKEN: uuid.uuid4().hex}
+            called = {TABLE: self.table.name, OTHER_TABLE: self.other, TOKEN: uuid.uuid4().hex}
             return called.get(parameters, parameters)
         return parameters
 
-    async def outcome(self, table: Any, operation: str, parameters: dict[str, Any]) -> Any:
+    async def outcome(self, operation: str, parameters: dict[str, Any]) -> Any:
         """Return what a call answers, in a form that is equal where it should be."""
-        of_client = operation.startswith("client.")
-        method = getattr(
-            table.meta.client if of_client else table, operation.removeprefix("client.")
-        )
+        called = self.table.meta.client if operation.startswith("client.") else self.table
         try:
-            answer = await method(**self.named(parameters, table))
+            if operation == "program":
+                return await parameters["run"](self.table)
+            answer = await getattr(called, operation.removeprefix("client."))(
+                **self.named(parameters)
+            )
         except ClientError as error:
             return error.operation_name, type(error).__name__, *_said(error.response)
         except ParamValidationError:
@@ -166,12 +211,23 @@ class World:
         if operation.endswith("scan"):
             answer.get("Items", []).sort(key=_order)
         if operation == "client.batch_get_item":
+            names = {self.table.name: TABLE, self.other: OTHER_TABLE}
             found = answer["Responses"]
             answer["Responses"] = {
-                name.replace(table.name, TABLE): sorted(items, key=_order)
-                for name, items in found.items()
+                names[name]: sorted(items, key=_order) for name, items in found.items()
             }
         return answer
+
+
+def is_write(operation: str) -> bool:
+    return "get" not in operation and not operation.endswith(("query", "scan"))
+
+
+def _written(item: dict[str, Any], there: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a member of a batch that lets something be there, or nothing."""
+    if there is not None:
+        return {"PutRequest": {"Item": there}}
+    return {"DeleteRequest": {"Key": {name: item[name] for name in ("customer", "day")}}}
 
 
 def _said(response: dict[str, Any]) -> tuple[Any, ...]:
@@ -197,43 +253,50 @@ def _order(value: Any) -> str:
 
 
 @asynccontextmanager
-async def world_on(server: str, phase: Phase, name: str) -> AsyncIterator[World]:
-    """Make the tables on a server, in a phase, with some items around the one that is placed."""
-    plan = Migration(
-        name,
-        f"{name}-old",
-        f"{name}-new",
-        TRANSFORM,
-        indexes=[
-            Index("by-state", BY_STATE, old_index="old-by-state", old_value=str.upper),
-            Index("by-name", BY_NAME, "KEYS_ONLY", local=True),
-        ],
-        control_table=f"{name}-control",
-        rolling=phase in _ENTRY,
-    )
-    async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(connect({"endpoint_url": server}, PRODUCTION))
-        await gateway.create_table(_table(plan.old, "old-by-state", local=False))
+async def plain_world(server: str, name: str, places: Mapping[Place, str]) -> AsyncIterator[World]:
+    """Make a plain table on a server."""
+    async with connect({"endpoint_url": server}, PRODUCTION) as gateway, _boto3(server) as boto3:
         await gateway.create_table(_table(f"{name}-one", "by-state", local=True))
+        await gateway.create_table(orders.table(f"{name}-plain-other", ("id", "S")))
+        table = await boto3.Table(f"{name}-one")
+        yield World(table, boto3.meta.client, (table.name,), f"{name}-plain-other", places)
+
+
+@asynccontextmanager
+async def world_in(
+    server: str, phase: Phase, name: str, places: Mapping[Place, str]
+) -> AsyncIterator[World]:
+    """Make a drop-in table in a phase."""
+    plan = _plan(phase, name)
+    async with connect({"endpoint_url": server}, PRODUCTION) as gateway:
+        await gateway.create_table(_table(plan.old, "old-by-state", local=False))
         await gateway.create_table(orders.table(f"{name}-other", ("id", "S")))
         assert (await create_table(plan, endpoint_url=server)).ok
         control = Control(gateway, plan.control_table, plan.name)
         while (now := (await control.state()).phase) is not phase:
             await control.advance(_NEXT[now], time.time())
-        session = aioboto3.Session()
-        resource = await stack.enter_async_context(
-            session.resource("dynamodb", endpoint_url=server)
-        )
-        table = await stack.enter_async_context(drop_in.Table(plan, endpoint_url=server))
-        plain = await resource.Table(f"{name}-one")
-        found = World(table, plain, resource, plan, phase, f"{name}-other")
-        places = PLACES[phase]
-        for day in range(9):
-            await found.write(new_day(day), places[day % len(places)])
-        alive = [place for place in places if place not in ("tombstoned", "nowhere")]
-        for day in range(100, 104):
-            await found.write(new_day(day, "c-8"), alive[day % len(alive)])
-        yield found
+    async with _boto3(server) as boto3, drop_in.Table(plan, endpoint_url=server) as table:
+        yield World(table, boto3.meta.client, (plan.old, plan.new), f"{name}-other", places)
+
+
+def _plan(phase: Phase, name: str) -> Migration:
+    indexes = [
+        Index("by-state", BY_STATE, old_index="old-by-state", old_value=str.upper),
+        Index("by-name", BY_NAME, "KEYS_ONLY", local=True),
+    ]
+    return Migration(
+        name,
+        f"{name}-old",
+        f"{name}-new",
+        TRANSFORM,
+        indexes=indexes,
+        control_table=f"{name}-control",
+        rolling=phase in _ENTRY,
+    )
+
+
+def _boto3(server: str) -> Any:
+    return aioboto3.Session().resource("dynamodb", endpoint_url=server)
 
 
 _ENTRY = (Phase.ROLLING_OUT, Phase.READING_BOTH, Phase.WRITING_NEW)

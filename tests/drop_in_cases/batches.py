@@ -130,7 +130,7 @@ for n, r in {
     "no key": {TABLE: [{"PutRequest": {"Item": {"a": 1}}}]},
     "too big": {TABLE: [put_of(big="x" * 410000)]},
     "delete extra": {TABLE: [{"DeleteRequest": {"Key": {**K, "x": 1}}}]},
-    "none": {TABLE: None},
+    "null": {TABLE: None},
     "str": {TABLE: "x"},
     "member str": {TABLE: ["x"]},
     "put no item": {TABLE: [{"PutRequest": {}}]},
@@ -141,7 +141,7 @@ for n, r in {
     "deep": {TABLE: [put_of(d=nested(33))]},
     "put unknown": {TABLE: [{"PutRequest": {"Item": ITEM, "X": 1}}]},
     "26 dup": {TABLE: [put_of(day=3) for _ in range(26)]},
-    "null": {TABLE: [put_of(amount=None)]},
+    "a null": {TABLE: [put_of(amount=None)]},
 }.items():
     add(f"{n}", "client.batch_write_item", RequestItems=r)
 add("unknown table", "client.batch_write_item", RequestItems={"nowhere-at-all": [put_of()]})
@@ -169,7 +169,7 @@ add(
     },
 )
 add(
-    "both",
+    "both tables",
     "client.batch_write_item",
     RequestItems={
         TABLE: [put_of()],

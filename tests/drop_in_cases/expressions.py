@@ -153,10 +153,10 @@ SOUND_UPDATES: dict[str, tuple[str, dict[str, Any]]] = {
     "delete all": ("DELETE tags :v", {":v": {"b", "a"}}),
     "delete missing": ("DELETE nothing :v", {":v": {"a"}}),
     "delete other": ("DELETE tags :v", {":v": {"zz"}}),
-    "list_append": ("SET parts = list_append(parts, :v)", {":v": ["r"]}),
+    "list_append behind": ("SET parts = list_append(parts, :v)", {":v": ["r"]}),
     "list_append before": ("SET parts = list_append(:v, parts)", {":v": ["o"]}),
     "list_append self": ("SET parts = list_append(parts, parts)", {}),
-    "if_not_exists": ("SET amount = if_not_exists(amount, :v)", {":v": 9}),
+    "if_not_exists alone": ("SET amount = if_not_exists(amount, :v)", {":v": 9}),
     "if_not_exists other": ("SET nick = if_not_exists(nothing, amount)", {}),
     "if_not_exists nested": (
         "SET nick = if_not_exists(nothing, if_not_exists(nothing2, :v))",
@@ -257,6 +257,27 @@ REFUSED_UPDATES: dict[str, tuple[str, dict[str, Any]]] = {
     "set src beyond": ("SET nick = parts[8]", {}),
 }
 """These are refused, or do not fit the item."""
+
+MISFITS = (
+    "39 digits sum",
+    "add position",
+    "add set nums to ss",
+    "add to str",
+    "delete from list",
+    "delete wrong set",
+    "dot path as nested",
+    "list_append missing",
+    "overflow",
+    "set key of list",
+    "set missing parent",
+    "set missing path",
+    "set position of map",
+    "set src beyond",
+    "sum list",
+    "sum missing",
+    "too big",
+)
+"""Of these the item decides, so that a transaction is cancelled for one of its actions."""
 
 
 def given(text: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -9,15 +9,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from drop_in_cases.expressions import REFUSED_CONDITIONS, REFUSED_UPDATES
-from drop_in_cases.single import UPDATES
+from drop_in_cases.expressions import MISFITS, REFUSED_CONDITIONS, REFUSED_UPDATES
 from drop_in_cases.words import Case
 from dualtable import Phase
 
 _LAX = "it does not look at it"
-_CANCELS = "it cancels the transaction, where DynamoDB Local refuses the request"
+_CANCELS = "it cancels the transaction, where AWS refuses a request of which no item decides"
+_REFUSES = "it refuses the request, where AWS cancels the transaction for one of its actions"
 _BY_TEXT = "it compares keys as they are spelled"
-_ORDER = "it judges the condition before it looks at the names"
 _WHOLE = "it returns all of a list or map of which a part is named; AWS returns that part"
 _ENDS = "it counts positions beyond the end of a list, or those that have moved"
 _OTHER_ORDER = "an index comes in another order before the cut-over; see the guide"
@@ -60,13 +59,29 @@ _OF_DYNAMODB_LOCAL = {
     **_updates(["remove nested"], _WHOLE, ["UPDATED_OLD"]),
     **_updates(["index key num"], _LAX),
     f"{_WRITE}update, index key num": _LAX,
+    **{f"{_WRITE}update, {name}": _REFUSES for name in (*MISFITS, "index key empty")},
+    f"{_WRITE}an update that does not fit": _REFUSES,
 }
+
+_UNSEEN = (
+    "in 101",
+    "begins same",
+    "type bad",
+    "type num",
+    "type path",
+    "fn upper",
+    "path = path",
+    "lt list",
+    "lt map",
+    "lt bool",
+    "lt null",
+    "151 comparisons",
+)
+"""Conditions that dynoxide never refuses; all others it does where there is an item."""
 
 _OF_DYNOXIDE = {
     "put_item: if a wrong wish": _LAX,
     "delete_item: if a wrong wish": _LAX,
-    f"{_WRITE}put if a wrong wish": _LAX,
-    f"{_WRITE}check if a wrong wish": _LAX,
     "get_item: empty name": _LAX,
     "query: a wrong type": _NOTHING,
     **dict.fromkeys(
@@ -78,25 +93,17 @@ _OF_DYNOXIDE = {
     "query: start before range": "it accepts it",
     "query: filter attr": _LAX,
     "scan: filter attr": _LAX,
-    "put_item: if an unused name": _ORDER,
-    "delete_item: if an unused name": _ORDER,
     "scan: filter, between rev": _LAX,
     "scan: filter, between types": _LAX,
-    **_conditions(
-        [name for name in REFUSED_CONDITIONS if name not in ("size alone", "garbage")], _LAX
-    ),
-    **_conditions(["150 comparisons"], "it takes no 299 operators"),
+    **_conditions(_UNSEEN, _LAX),
     **_conditions(["size no path"], "it looks at the type of a value beforehand"),
     "put_item: index key 2049": _LAX,
     "put_item: lsi key 1025": _LAX,
     **_updates(["set position end", "set position two", "add to position new"], _ENDS),
-    **_updates(["remove position two", "remove position beyond"], _ENDS),
+    **_updates(["remove position two"], _ENDS),
+    **_updates(["remove position beyond"], _ENDS, ["UPDATED_NEW", "UPDATED_OLD"]),
     **_updates(["remove missing nested", "remove nested of scalar", "only spaces"], _LAX),
     **_updates(["if_not_exists upper"], _LAX),
-    **{
-        f"update_item: {update}, ALL_OLD": "it returns the key of an item that was not there"
-        for update in UPDATES
-    },
     **{
         f"query: index by-name {n}": "it does not fetch what the index lacks"
         for n in ("specific", "proj")
@@ -108,16 +115,16 @@ _OF_DYNOXIDE = {
     **{f"query: index by-name {n}": _LAX for n in ("filter", "filter count")},
     "client.batch_write_item: both in one": _LAX,
     **{f"{_WRITE}{kind} if {what}": _CANCELS for kind in ("put", "check") for what in _BROKEN},
-    **{f"{_WRITE}update, {name}": _CANCELS for name in REFUSED_UPDATES},
+    **{
+        f"{_WRITE}update, {name}": _CANCELS
+        for name in REFUSED_UPDATES
+        if name not in (*MISFITS, "float")
+    },
     **{
         f"{_WRITE}update, {name}": _ENDS
         for name in ("set position end", "remove position two", "add to position new")
     },
     f"{_WRITE}update, set position two": _ENDS,
-    f"{_WRITE}update, index key num": _CANCELS,
-    f"{_WRITE}a sum": _CANCELS,
-    f"{_WRITE}a difference": _CANCELS,
-    f"{_WRITE}an update that does not fit": _CANCELS,
     f"{_WRITE}wrong key": _CANCELS,
     f"{_WRITE}put no key": _CANCELS,
     f"{_WRITE}put empty set": _CANCELS,
@@ -147,6 +154,9 @@ _ROOM = 50  # actions of a transaction, where each may take two
 
 
 _ABSENT = ("tombstoned", "nowhere")
+_NAMES_LAST = ("put_item: Attr and ", "put_item: if an unused ", "delete_item: if an unused ")
+_JUDGED_FIRST = _conditions([name for name in REFUSED_CONDITIONS if name not in _UNSEEN], _LAX)
+_SUMS = (f"{_WRITE}update, ", f"{_WRITE}a sum", f"{_WRITE}a difference")
 _GIVES = re.compile(r"\b(SET|ADD)\b", re.IGNORECASE)
 
 
@@ -172,18 +182,18 @@ def _is_otherwise_on_the_way_in(case: Case) -> bool:
 def _is_wrong_of_nothing(case: Case, server: str) -> bool:
     """Tell whether a server is wrong where there is no item.
 
-    All make one for an update that only takes away, and AWS does not. dynoxide returns the key of
-    what was not there, cancels a transaction whose update does not fit nothing, and judges a
-    condition before it looks at the names.
+    All make one for an update that only takes away, and AWS does not. DynamoDB Local refuses a
+    request whose update does not fit nothing, where AWS cancels the transaction. dynoxide returns
+    the key of what was not there, and judges a condition before it looks at all of it.
     """
     name, operation, parameters = case
     update = _update_of(parameters)
     if update is not None and not _GIVES.search(update):
         return True
     if server != "dynoxide":
-        return False
+        return name.startswith(_SUMS)
     old = operation == "update_item" and parameters.get("ReturnValues") == "ALL_OLD"
-    return old or name.startswith((f"{_WRITE}update, ", "put_item: Attr and "))
+    return old or name.startswith(_NAMES_LAST) or name in _JUDGED_FIRST
 
 
 def _update_of(parameters: dict[str, Any]) -> str | None:

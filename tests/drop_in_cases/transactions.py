@@ -269,7 +269,7 @@ add(
     ],
 )
 add("empty", "client.transact_write_items", TransactItems=[{}])
-add("none", "client.transact_write_items")
+add("no actions", "client.transact_write_items")
 add("no table", "client.transact_write_items", TransactItems=[{"Put": {"Item": ITEM}}])
 add(
     "unknown table",
