@@ -98,7 +98,7 @@ def _actions(plans: Sequence[Plan]) -> list[list[TransactAction]]:
     for number, plan in enumerate(plans):
         try:
             actions.append(plan.actions())
-        except (InvalidItemError, RequestRefusedError) as error:
+        except (InvalidItemError, InvalidKeyError, RequestRefusedError) as error:
             error.action = number
             raise
     return actions

@@ -159,8 +159,11 @@ async def test_what_cannot_be_is_refused_by_name(call: Callable[..., Any], name:
             await call(table)
 
 
+@pytest.mark.parametrize("value", [1, ["x"]])
 @pytest.mark.parametrize("place", ["old", "new"])
-async def test_a_transaction_is_cancelled_for_an_update_that_does_not_fit(place: str) -> None:
+async def test_a_transaction_is_cancelled_for_an_update_that_does_not_fit(
+    place: str, value: Any
+) -> None:
     """DynamoDB names the action; where the item is, is no concern of the caller."""
     gateway, plan = await opened()
     async with drop_in.Table(plan, gateway=gateway) as table:
@@ -169,9 +172,9 @@ async def test_a_transaction_is_cancelled_for_an_update_that_does_not_fit(place:
         adds = {
             "TableName": table.name,
             "Key": {"id": "o-1"},
-            "UpdateExpression": "ADD #n :n",
-            "ExpressionAttributeNames": {"#n": "name"},
-            "ExpressionAttributeValues": {":n": 1},
+            "UpdateExpression": "SET #n = :n" if value == 1 else "SET #n = list_append(#n, :n)",
+            "ExpressionAttributeNames": {"#n": "name"},  # the key of an index
+            "ExpressionAttributeValues": {":n": value},
         }
         puts = {"TableName": table.name, "Item": {"id": "o-99"}}
         with pytest.raises(table.meta.client.exceptions.TransactionCanceledException) as caught:
