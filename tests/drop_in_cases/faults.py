@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from drop_in_cases.expressions import MISFITS, REFUSED_CONDITIONS, REFUSED_UPDATES
+from drop_in_cases.expressions import MISFITS, REFUSED_UPDATES
 from drop_in_cases.words import Case
 from dualtable import Phase
 
@@ -77,7 +77,7 @@ _UNSEEN = (
     "lt null",
     "151 comparisons",
 )
-"""Conditions that dynoxide never refuses; all others it does where there is an item."""
+"""Conditions that dynoxide does not refuse."""
 
 _OF_DYNOXIDE = {
     "put_item: if a wrong wish": _LAX,
@@ -155,7 +155,6 @@ _ROOM = 50  # actions of a transaction, where each may take two
 
 _ABSENT = ("tombstoned", "nowhere")
 _NAMES_LAST = ("put_item: Attr and ", "put_item: if an unused ", "delete_item: if an unused ")
-_JUDGED_FIRST = _conditions([name for name in REFUSED_CONDITIONS if name not in _UNSEEN], _LAX)
 _SUMS = (f"{_WRITE}update, ", f"{_WRITE}a sum", f"{_WRITE}a difference")
 _GIVES = re.compile(r"\b(SET|ADD)\b", re.IGNORECASE)
 
@@ -184,7 +183,7 @@ def _is_wrong_of_nothing(case: Case, server: str) -> bool:
 
     All make one for an update that only takes away, and AWS does not. DynamoDB Local refuses a
     request whose update does not fit nothing, where AWS cancels the transaction. dynoxide returns
-    the key of what was not there, and judges a condition before it looks at all of it.
+    the key of what was not there, and judges a condition before it looks at the names.
     """
     name, operation, parameters = case
     update = _update_of(parameters)
@@ -193,7 +192,7 @@ def _is_wrong_of_nothing(case: Case, server: str) -> bool:
     if server != "dynoxide":
         return name.startswith(_SUMS)
     old = operation == "update_item" and parameters.get("ReturnValues") == "ALL_OLD"
-    return old or name.startswith(_NAMES_LAST) or name in _JUDGED_FIRST
+    return old or name.startswith(_NAMES_LAST)
 
 
 def _update_of(parameters: dict[str, Any]) -> str | None:
