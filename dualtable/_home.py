@@ -43,6 +43,8 @@ class Home:
         Raises:
             DualTableError: The caller is in a child of the process, or on another event loop.
         """
+        if self.loop is not None and _is_running(self.loop):
+            return  # and in this process: asyncio lets no loop run on in a child
         if self.is_forked:
             raise DualTableError(
                 f"{what} was opened in process {self.process} and is used in its child"
@@ -67,6 +69,13 @@ def stays(what: str) -> NoReturn:
         f"{what} cannot be pickled, copied or sent to another process; send what it is made of (the"
         " migration's module and name, keys, page tokens), and make one there"
     )
+
+
+def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def _running(what: str) -> asyncio.AbstractEventLoop:

@@ -5,8 +5,7 @@ The rule: a count and a time; nothing here decides anything, and without metrics
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Self
 
 import attrs
@@ -29,20 +28,9 @@ class Meter:
         """Return one where there are metrics."""
         return None if metrics is None else cls(metrics, watch, clock)
 
-    @contextmanager
-    def operation(self, name: str) -> Iterator[None]:
+    def operation(self, name: str) -> Operation:
         """Measure an operation, and how old the phase is that is known after it."""
-        begun, failed = self.clock.monotonic(), {}
-        try:
-            yield
-        except Exception as error:
-            failed = {"error_type": type(error).__name__}
-            raise
-        finally:
-            seconds = self.clock.monotonic() - begun
-            attributes = self.metrics.attributes(operation=name, **failed)
-            self.metrics.note_of("dualtable.repository.operation.duration", seconds, attributes)
-            self.metrics.note("dualtable.repository.phase.age", self.watch.age_seconds)
+        return Operation(self, name, self.clock.monotonic())
 
     def fell_back(self, keys: int) -> None:
         """Count keys that were looked for in the old table."""
@@ -51,3 +39,28 @@ class Meter:
     def confirmed(self, keys: int) -> None:
         """Count keys that were looked for in the new table once more."""
         self.metrics.note("dualtable.repository.confirmations", keys)
+
+
+@attrs.frozen
+class Operation:
+    """Measures one operation, while it is entered."""
+
+    meter: Meter
+    name: str
+    begun: float
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        metrics, watch = self.meter.metrics, self.meter.watch
+        failed = {"error_type": type(error).__name__} if isinstance(error, Exception) else {}
+        seconds = self.meter.clock.monotonic() - self.begun
+        attributes = metrics.attributes(operation=self.name, **failed)
+        metrics.note_of("dualtable.repository.operation.duration", seconds, attributes)
+        metrics.note("dualtable.repository.phase.age", watch.age_seconds)

@@ -110,8 +110,16 @@ class Exchange(Generic[Model]):
         Raises:
             InvalidItemError: It does not fit the model.
         """
+        return self.show(self.marks.strip(item))
+
+    def show(self, item: WireItem) -> Model:
+        """Return what a caller sees of an item that is without the library's attributes.
+
+        Raises:
+            InvalidItemError: It does not fit the model.
+        """
         try:
-            return cast("Model", self.form.load(codec.decode(self.marks.strip(item))))
+            return cast("Model", self.form.load(codec.decode(item)))
         except InvalidItemError as error:
             error.key = plain(key_of(item, self.new.key, self.new.table))
             raise
@@ -301,7 +309,7 @@ class Exchange(Generic[Model]):
                 a model needs whole items.
         """
         if paths is None:
-            return self.load
+            return self.show
         if self.form is not PLAIN:
             raise RequestRefusedError(
                 "a projection yields no whole items, as a model needs; leave one of them out"

@@ -29,7 +29,7 @@ def iterator(
     max_read_items: int | None,
     max_read_bytes: int | None,
     index: Index | None,
-    question: str,
+    question: Callable[[], str],
     token: str | None,
     on_error: OnError | None,
 ) -> ItemIterator[Model]:

@@ -278,7 +278,7 @@ async def modify(
         seen = await tables.see(wire)
         if seen.item is None and not create:
             raise ItemNotFoundError("there is no item with this key", key=dict(key))
-        changed = change(exchange.load(seen.item or wire))
+        changed = change(exchange.show(seen.item or wire))
         if inspect.isawaitable(changed):
             changed = await changed
         new_key, stamped = exchange.stamped(changed)

@@ -7,7 +7,7 @@ they could hide the newer version of an item and let the older one through.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -22,14 +22,18 @@ from dualtable.errors import DualTableError, InvalidItemError
 Model = TypeVar("Model")
 
 
+Bookmark: TypeAlias = Callable[[], attrs.AttrsInstance]
+"""Tells the place where it was taken, whenever it is asked: few ask, and keys cost time."""
+
+
 class Source(Protocol):
     """Logical items in wire form, and where the last one was."""
 
     async def next(self) -> WireItem | None:
         """Return the next item; None at the end."""
 
-    def place(self) -> attrs.AttrsInstance:
-        """Return where to go on after the last item."""
+    def bookmark(self) -> Bookmark:
+        """Return what tells where to go on after the last item."""
 
 
 @attrs.define
@@ -98,7 +102,7 @@ class ItemIterator(Generic[Model]):
         keep: Callable[[WireItem], bool],
         show: Callable[[WireItem], Model],
         limit: int | None,
-        question: str,
+        question: Callable[[], str],
         token: str | None,
         on_error: OnError | None,
         bound: Bound | None = None,
@@ -116,7 +120,7 @@ class ItemIterator(Generic[Model]):
         self._read = 0
         self._failures = Failures(on_error)
         self._source: Source | None = None
-        self._place: attrs.AttrsInstance | None = None
+        self._bookmark: Bookmark | None = None
         self._ended = False
         self._home: Home | None = None
         self._is_read = False
@@ -128,9 +132,9 @@ class ItemIterator(Generic[Model]):
         Pass it as ``token=`` to the same query or scan. It names the key that came last, and holds
         no other value of an item.
         """
-        if self._ended or self._place is None:
+        if self._ended or self._bookmark is None:
             return None if self._ended else self._token
-        return to_token(attrs.asdict(self._place), self._question)
+        return to_token(attrs.asdict(self._bookmark()), self._question())
 
     @property
     def last_key(self) -> Key | None:
@@ -204,7 +208,7 @@ class ItemIterator(Generic[Model]):
             self._read += 1
             self._bound.count(item)
             shown = await self._shown(item)
-            self._place = self._source.place()
+            self._bookmark = self._source.bookmark()
             if shown:
                 self._left = None if self._left is None else self._left - 1
                 return shown[0]

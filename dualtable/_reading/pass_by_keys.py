@@ -7,7 +7,8 @@ and nowhere else, as what `new` has or else as what `old` offers.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import zip_longest
 
 import attrs
@@ -26,7 +27,7 @@ class _Looked:
 
     offer: Offer | None
     newer: WireItem | None
-    place: ScanPlace
+    place: Callable[[], ScanPlace]
 
 
 class ByKeys:
@@ -42,8 +43,8 @@ class ByKeys:
         self._ended = False
         self._looked: deque[_Looked] = deque()
 
-    async def next(self) -> tuple[WireItem, ScanPlace] | None:
-        """Return the next logical item, and the place behind it; None at the end."""
+    async def next(self) -> tuple[WireItem, Callable[[], ScanPlace]] | None:
+        """Return the next logical item, and what tells the place behind it; None at the end."""
         while True:
             while self._looked:
                 item = await self._shown(self._looked[0])
@@ -92,7 +93,8 @@ class ByKeys:
         for offer, following in zip_longest(offers, offers[1:]):
             more = following is not None and following.source == offer.source
             newer = None if offer.key is None else found.get(identity(offer.key))
-            place = attrs.evolve(self._place, after=offer.source, last=offer.key if more else None)
+            last = offer.key if more else None
+            place = partial(attrs.evolve, self._place, after=offer.source, last=last)
             self._looked.append(_Looked(offer if believed else None, newer, place))
 
     async def _shown(self, looked: _Looked) -> WireItem | None:

@@ -12,7 +12,8 @@ read at once.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 
 import attrs
@@ -58,15 +59,14 @@ class ByPartitions:
             self._waiting.append(_Run(self._read_to_its_end, place.after, None))
         self._begin_after = place.last
 
-    async def next(self) -> tuple[WireItem, ScanPlace] | None:
-        """Return the next logical item, and the place behind it; None at the end."""
+    async def next(self) -> tuple[WireItem, Callable[[], ScanPlace]] | None:
+        """Return the next logical item, and what tells the place behind it; None at the end."""
         while True:
             while self._opened:
                 run, reader = self._opened[0]
                 item = await reader.next()
                 if item is not None:
-                    last = reader.place().new
-                    return item, attrs.evolve(self._place, after=run.last, last=last)
+                    return item, partial(self._behind, run, reader.bookmark())
                 self._go_on_after(*self._opened.popleft())
             if self._waiting:
                 await self._open()
@@ -74,6 +74,9 @@ class ByPartitions:
                 return None
             else:
                 await self._read()
+
+    def _behind(self, run: _Run, bookmark: Callable[[], QueryPlace]) -> ScanPlace:
+        return attrs.evolve(self._place, after=run.last, last=bookmark().new)
 
     def _go_on_after(self, run: _Run, reader: QueryReader) -> None:
         """Let the scan pass over what a query has read of `old`."""

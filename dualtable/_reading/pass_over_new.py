@@ -7,7 +7,8 @@ went: by the partitions of which it has an item, or by the keys that its items y
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import partial
 
 import attrs
 
@@ -35,14 +36,14 @@ class OverNew:
         self._left: deque[tuple[WireKey, WireItem]] = deque()
         self._partitions: dict[Hashable, bool] = {}
 
-    async def next(self) -> tuple[WireItem, ScanPlace] | None:
-        """Return the next logical item, and the place behind it; None at the end."""
+    async def next(self) -> tuple[WireItem, Callable[[], ScanPlace]] | None:
+        """Return the next logical item, and what tells the place behind it; None at the end."""
         while not self._left:
             if self._ended:
                 return None
             await self._read()
         key, item = self._left.popleft()
-        return self._tables.marks.strip(item), attrs.evolve(self._place, after=key)
+        return self._tables.marks.strip(item), partial(attrs.evolve, self._place, after=key)
 
     async def _read(self) -> None:
         self._tables = await self._tables.current()

@@ -9,7 +9,7 @@ the query is refused.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -110,13 +110,15 @@ class QueryReader:
     def old_last(self) -> WireKey | None:
         """The key of the old item that came last; None where none has come."""
         old = self._merged.old
-        return None if old.is_at_its_beginning else old.last
+        return None if old.taken is None else old.last
 
-    def place(self) -> QueryPlace:
-        """Return where the query is."""
+    def bookmark(self) -> Callable[[], QueryPlace]:
+        """Return what tells where the query is now, whenever it is asked: few ask."""
         if not self._overlaid:
-            return QueryPlace(self._merged.last)
-        return QueryPlace(self._merged.new.last, self._merged.old.last, overlaid=True)
+            last = self._merged.came.bookmark()
+            return lambda: QueryPlace(last())
+        new, old = self._merged.new.bookmark(), self._merged.old.bookmark()
+        return lambda: QueryPlace(new(), old(), overlaid=True)
 
 
 async def open_query(
@@ -170,12 +172,14 @@ class _Reader:
 
         async def read(start_key: WireKey | None) -> tuple[Sequence[WireItem], WireKey | None]:
             page = await self._read_page(self.tables.new, index, start_key)
-            shown = [
-                item
-                for item in page.items
-                if self._identity(item) not in hidden
-                and (above is None or self.query.rank(item) != above)
-            ]
+            shown = page.items
+            if hidden or above is not None:
+                shown = [
+                    item
+                    for item in page.items
+                    if self._identity(item) not in hidden
+                    and (above is None or self.query.rank(item) != above)
+                ]
             alive = await indexes.alive(self.tables, self.query.index, shown)
             return alive, page.last_key
 

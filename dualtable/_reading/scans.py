@@ -18,6 +18,7 @@ the index of `new`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 import attrs
@@ -31,15 +32,15 @@ from dualtable._reading.places import Scan, ScanPlace
 from dualtable._reading.tables import Tables
 from dualtable._wire.types import WireItem
 
-Step: TypeAlias = tuple[WireItem, ScanPlace]
-"""A logical item, and the place behind it."""
+Step: TypeAlias = tuple[WireItem, Callable[[], ScanPlace]]
+"""A logical item, and what tells the place behind it."""
 
 
 class Pass(Protocol):
     """One of the two tables, read to its end."""
 
     async def next(self) -> Step | None:
-        """Return the next logical item, and the place behind it; None at the end."""
+        """Return the next logical item, and what tells the place behind it; None at the end."""
 
 
 class ScanReader:
@@ -51,8 +52,10 @@ class ScanReader:
         self._tables = tables
         self._scan = scan
         self._failures = failures
-        self._place = place or ScanPlace.first(tables)
-        self._pass = self._begun(self._place)
+        self._begin = place or ScanPlace.first(tables)
+        """Where the pass has begun."""
+        self._pass = self._begun(self._begin)
+        self._bookmark: Callable[[], ScanPlace] = lambda: self._begin
 
     async def next(self) -> WireItem | None:
         """Return the next logical item, or what the index has of it; None at the end."""
@@ -66,13 +69,13 @@ class ScanReader:
 
     async def _next(self) -> WireItem | None:
         step = await self._pass.next()
-        if step is None and not self._place.passed and await self._goes_on():
-            self._place = attrs.evolve(self._place, passed=True, after=None, last=None)
-            self._pass = self._begun(self._place)
+        if step is None and not self._begin.passed and await self._goes_on():
+            self._begin = attrs.evolve(self._begin, passed=True, after=None, last=None)
+            self._pass = self._begun(self._begin)
             step = await self._pass.next()
         if step is None:
             return None
-        item, self._place = step
+        item, self._bookmark = step
         return item
 
     async def _goes_on(self) -> bool:
@@ -80,9 +83,9 @@ class ScanReader:
         self._tables = await self._tables.current()
         return self._tables.route.asks_new
 
-    def place(self) -> ScanPlace:
-        """Return where the scan is."""
-        return self._place
+    def bookmark(self) -> Callable[[], ScanPlace]:
+        """Return what tells where the scan is now, whenever it is asked."""
+        return self._bookmark
 
     def _begun(self, place: ScanPlace) -> Pass:
         if place.mode == "new":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from dualtable._reading.offers import Failures, Offer
@@ -31,28 +32,48 @@ class Stream(Generic[_T]):
         self, read: Read[_T], key: Callable[[_T], WireKey], after: WireKey | None = None
     ) -> None:
         self.key = key
-        self.last = after
-        """The key of the member that was taken last."""
-        self.is_at_its_beginning = True
+        self.taken: _T | None = None
+        """The member that was taken last."""
+        self._after = after
         self._read = read
         self._start_key = after
         self._members: deque[_T] = deque()
         self._ended = False
 
+    @property
+    def last(self) -> WireKey | None:
+        """The key of the member that was taken last, or else of where the stream begins."""
+        return self._key_of(self.taken)
+
+    def bookmark(self) -> Callable[[], WireKey | None]:
+        """Return what tells what `last` is now, whenever it is asked."""
+        return partial(self._key_of, self.taken)
+
+    def _key_of(self, taken: _T | None) -> WireKey | None:
+        return self._after if taken is None else self.key(taken)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the next member is at hand, or known to be none."""
+        return bool(self._members) or self._ended
+
+    @property
+    def next(self) -> _T | None:
+        """The next member, where it is at hand; it is not taken."""
+        return self._members[0] if self._members else None
+
     async def head(self) -> _T | None:
         """Return the next member without taking it; None at the end."""
-        while not self._members and not self._ended:
+        while not self.is_known:
             members, self._start_key = await self._read(self._start_key)
             self._members.extend(members)
             self._ended = self._start_key is None
-        return self._members[0] if self._members else None
+        return self.next
 
     def take(self) -> _T:
         """Take the member that `head` gave."""
-        member = self._members.popleft()
-        self.last = self.key(member)
-        self.is_at_its_beginning = False
-        return member
+        self.taken = self._members.popleft()
+        return self.taken
 
 
 def listed(
@@ -84,8 +105,8 @@ class Merged:
     ) -> None:
         self.new = new
         self.old = old
-        self.last: WireKey | None = None
-        """The key of what was taken last of both."""
+        self.came: Stream[WireItem] | Stream[Offer] = new
+        """Which of both the last item came from."""
         self._rank = rank
         self._marks = marks
         self._failures = failures
@@ -98,11 +119,12 @@ class Merged:
     async def next(self) -> WireItem | None:
         """Return the next logical item; None at the end."""
         while True:
-            newer, older = await self.new.head(), await self.old.head()
+            newer = self.new.next if self.new.is_known else await self.new.head()
+            older = self.old.next if self.old.is_known else await self.old.head()
             if older is not None and (newer is None or self._is_before(older, newer)):
                 item = await older.taken(self._failures)
                 self.old.take()
-                self.last = self.old.last
+                self.came = self.old
             elif newer is not None:
                 item = self._take_new(older)
             else:
@@ -112,8 +134,8 @@ class Merged:
 
     def _take_new(self, older: Offer | None) -> WireItem:
         item = self.new.take()
-        self.last = self.new.last
-        if older is not None and self.old.key(older) == self.last:
+        self.came = self.new
+        if older is not None and self.old.key(older) == self.new.last:
             self.old.take()
         return item
 

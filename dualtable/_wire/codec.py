@@ -80,7 +80,11 @@ def encode_value(value: Any) -> WireValue:
 
 def decode(wire: Mapping[str, WireValue]) -> Item:
     """Return the plain values of an item in wire form."""
-    return {name: decode_value(value) for name, value in wire.items()}
+    plain: Item = {}
+    for name, value in wire.items():
+        ((tag, content),) = value.items()
+        plain[name] = content if tag == "S" else _DECODERS[tag](content)  # most are text
+    return plain
 
 
 def decode_value(wire: WireValue) -> Any:
@@ -213,7 +217,7 @@ def _encode_wrapped(value: _WrappedBytes, _depth: int) -> WireValue:
 
 
 def _encode_set(value: Iterable[Any], _depth: int) -> WireValue:
-    members: list[Any] = [each.value if isinstance(each, _WrappedBytes) else each for each in value]
+    members: list[Any] = [_unwrapped(each) for each in value]
     if not members:
         raise InvalidItemError("a set must not be empty; leave the attribute out")
     if all(isinstance(member, str) for member in members):
@@ -225,6 +229,12 @@ def _encode_set(value: Iterable[Any], _depth: int) -> WireValue:
     if all(isinstance(m, (int, Decimal)) and not isinstance(m, bool) for m in members):
         return {"NS": [_number_text(member) for member in members]}
     raise InvalidItemError("a set must hold only str, only numbers, or only bytes")
+
+
+def _unwrapped(member: Any) -> Any:
+    if isinstance(member, (str, int, Decimal, bytes)):  # nearly all; a protocol asks for long
+        return member
+    return member.value if isinstance(member, _WrappedBytes) else member
 
 
 def _check_depth(depth: int) -> None:

@@ -7,6 +7,8 @@ no other is on its way.
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,22 +31,29 @@ from dualtable._wire import codec
 BARE = "aioboto3 get_item"
 HIT, FINISHED_HIT = "hit", "hit, finished"
 PUT, UPDATE, QUERY, FINISHED_QUERY = "put", "update, hit", "query", "query, finished"
+MODIFY = "update by a callable, hit"
 DROP_IN_HIT = "drop-in, hit"
 # Another call than `BARE` that a call is compared with.
 BARES = {
     PUT: "aioboto3 put_item",
     UPDATE: "aioboto3 update_item",
-    QUERY: "aioboto3 query",
+    MODIFY: "aioboto3 get, put if same",
+    QUERY: "aioboto3 query of both",
     FINISHED_QUERY: "aioboto3 query",
     DROP_IN_HIT: "aioboto3 Table.get_item",
 }
-# What a call may cost, as a multiple of the bare one, in `MIGRATING` and after the end. A query
-# asks both tables before that, which is two of them.
+# The bare ones that are two requests: what a caller does who wants as much as from ours. Who reads,
+# changes and writes back must notice that others have written meanwhile, here by a version of his
+# own; and before the end, a query asks both tables.
+_TWO_REQUESTS = {"aioboto3 get, put if same": (2, 2), "aioboto3 query of both": (2, 1)}
+# What a call may cost, as a multiple of the bare one, in `MIGRATING` and after the end.
 TARGETS = {
     HIT: 0.4,
     FINISHED_HIT: 0.4,
     PUT: 0.5,
     UPDATE: 0.5,
+    MODIFY: 0.5,
+    QUERY: 0.5,
     FINISHED_QUERY: 0.5,
     DROP_IN_HIT: 1.1,
 }
@@ -137,13 +146,13 @@ async def measure(url: str, reads: int, rounds: int) -> list[Row]:
             return {
                 **_ways(migration, client, one, both, last),
                 **_writes(migration, client, one),
-                **_queries(lines[0].new, client, *queried),
+                **_queries(lines[0], client, *queried),
                 **_table_ways(plain, in_place),
             }
 
         ways = await ways_through(gateway)
         counted = await ways_through(wire.watched(gateway))
-        sent = {way: await _sent(wire, read) for way, read in counted.items()}
+        sent = {way: await _sent(wire, read) for way, read in counted.items()} | _TWO_REQUESTS
         timed = [await _round(ways, reads, number) for number in range(rounds + 1)]
         return [_row(way, timed[1:], sent[way]) for way in ways]  # the first round warms up
 
@@ -210,6 +219,21 @@ def _ways(
 def _writes(migration: Migration, client: Any, one: DualTableRepository[Any]) -> dict[str, Read]:
     name, values = migration.new, {":s": {"S": "sent"}}
 
+    async def get_and_put(number: int) -> None:
+        found = await client.get_item(
+            TableName=name, Key={"id": {"S": workload.item_id(2 * number)}}, ConsistentRead=True
+        )
+        item, version = found["Item"], found["Item"].get("version")
+        unchanged = "attribute_exists(id) AND attribute_not_exists(version)"
+        seen = {}
+        if version is not None:
+            unchanged, seen = "version = :v", {"ExpressionAttributeValues": {":v": version}}
+        changed = {**item, "carrier": values[":s"], "version": {"S": secrets.token_hex(8)}}
+        await client.put_item(TableName=name, Item=changed, ConditionExpression=unchanged, **seen)
+
+    def ship(item: dict[str, Any]) -> dict[str, Any]:
+        return {**item, "carrier": "sent"}
+
     def new_item(number: int) -> dict[str, Any]:
         return workload.to_new(workload.old_item(number))
 
@@ -227,22 +251,31 @@ def _writes(migration: Migration, client: Any, one: DualTableRepository[Any]) ->
             UpdateExpression="SET carrier = :s",
             ExpressionAttributeValues={":s": "sent"},
         ),
+        BARES[MODIFY]: get_and_put,
+        MODIFY: lambda n: one.update({"id": workload.item_id(2 * n)}, ship),
     }
 
 
 def _queries(
-    name: str, client: Any, one: DualTableRepository[Any], last: DualTableRepository[Any]
+    of: Migration, client: Any, one: DualTableRepository[Any], last: DualTableRepository[Any]
 ) -> dict[str, Read]:
+    async def bare(name: str) -> None:
+        await client.query(
+            TableName=name,
+            KeyConditionExpression="id = :i",
+            ExpressionAttributeValues={":i": {"S": "o-1"}},
+        )
+
+    async def both() -> None:
+        await asyncio.gather(bare(of.new), bare(of.old))
+
     async def read(repository: DualTableRepository[Any]) -> None:
         found = [line async for line in repository.query(Key("id").eq("o-1"))]
         assert len(found) == _LINES
 
     return {
-        BARES[QUERY]: lambda _: client.query(
-            TableName=name,
-            KeyConditionExpression="id = :i",
-            ExpressionAttributeValues={":i": {"S": "o-1"}},
-        ),
+        BARES[FINISHED_QUERY]: lambda _: bare(of.new),
+        BARES[QUERY]: lambda _: both(),
         QUERY: lambda _: read(one),
         FINISHED_QUERY: lambda _: read(last),
     }
