@@ -207,7 +207,12 @@ class ItemIterator(Generic[Model]):
             self._last = item
             self._read += 1
             self._bound.count(item)
-            shown = await self._shown(item)
+            shown: tuple[Model, ...] = ()
+            try:
+                if self._keep(item):
+                    shown = (self._show(item),)
+            except InvalidItemError as error:
+                await self._failures.meet(error)
             self._bookmark = self._source.bookmark()
             if shown:
                 self._left = None if self._left is None else self._left - 1
@@ -217,16 +222,6 @@ class ItemIterator(Generic[Model]):
 
     def _goes_on(self) -> bool:
         return self._left != 0 and not self._bound.is_reached
-
-    async def _shown(self, item: WireItem) -> tuple[Model, ...]:
-        """Return what the caller sees of an item, nothing where he wants or can see none of it."""
-        if not self._keep(item):
-            return ()
-        try:
-            return (self._show(item),)
-        except InvalidItemError as error:
-            await self._failures.meet(error)
-            return ()
 
 
 def _unseen(_item: WireItem) -> Any:

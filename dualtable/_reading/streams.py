@@ -29,7 +29,7 @@ class Stream(Generic[_T]):
     """The members of all pages that `read` gives after a key, empty pages passed over."""
 
     def __init__(
-        self, read: Read[_T], key: Callable[[_T], WireKey], after: WireKey | None = None
+        self, read: Read[_T] | None, key: Callable[[_T], WireKey], after: WireKey | None = None
     ) -> None:
         self.key = key
         self.taken: _T | None = None
@@ -64,11 +64,14 @@ class Stream(Generic[_T]):
 
     async def head(self) -> _T | None:
         """Return the next member without taking it; None at the end."""
-        while not self.is_known:
-            members, self._start_key = await self._read(self._start_key)
-            self._members.extend(members)
-            self._ended = self._start_key is None
+        while self._read is not None and not self.is_known:
+            self.hold(*await self._read(self._start_key))
         return self.next
+
+    def hold(self, members: Sequence[_T], start_key: WireKey | None = None) -> None:
+        """Hold members as the next ones; those after them begin after a key, None for no more."""
+        self._members.extend(members)
+        self._start_key, self._ended = start_key, start_key is None
 
     def take(self) -> _T:
         """Take the member that `head` gave."""
@@ -80,11 +83,9 @@ def listed(
     members: Sequence[_T], key: Callable[[_T], WireKey], after: WireKey | None = None
 ) -> Stream[_T]:
     """Return a stream of what is at hand already, which begins behind `after`."""
-
-    async def read(_start_key: WireKey | None) -> tuple[Sequence[_T], None]:
-        return members, None
-
-    return Stream(read, key, after)
+    stream = Stream(None, key, after)
+    stream.hold(members)
+    return stream
 
 
 class Merged:
@@ -114,7 +115,10 @@ class Merged:
 
     async def begin(self) -> None:
         """Read the first pages at once."""
-        await run_all((self.new.head(), self.old.head()))
+        if self.old.is_known:  # a task would cost more than that one knows already
+            await self.new.head()
+        else:
+            await run_all((self.new.head(), self.old.head()))
 
     async def next(self) -> WireItem | None:
         """Return the next logical item; None at the end."""
