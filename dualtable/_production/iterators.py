@@ -12,6 +12,7 @@ from dualtable._expressions.grammar import Placeholders
 from dualtable._production.exchange import Exchange
 from dualtable._reading.iteration import Bound, ItemIterator, Source
 from dualtable._reading.offers import Failures, OnError
+from dualtable._reading.tokens import Digest
 from dualtable._transforms.migration import check_range
 from dualtable._transforms.models import Model
 from dualtable._wire.layouts import Index
@@ -29,7 +30,7 @@ def iterator(
     max_read_items: int | None,
     max_read_bytes: int | None,
     index: Index | None,
-    question: Callable[[], str],
+    question: Digest,
     token: str | None,
     on_error: OnError | None,
 ) -> ItemIterator[Model]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from types import UnionType
 from typing import Any, Unpack, cast, overload
 
@@ -474,13 +473,12 @@ class DualTableRepository(Opened[Model]):
             page_items=max_read_items or (limit if filter is None else None),
         )
         sent = asked.condition.sent
-        question = partial(
-            digest,
-            ["query", index, sent.expression, sent.names, sent.values, descending, *self._identity],
+        question = digest(
+            ["query", index, sent.expression, sent.names, sent.values, descending, *self._identity]
         )
         place: QueryPlace | Behind | None = None
         if token is not None:
-            place = QueryPlace.of(from_token(token, question()), asked, self._exchange.new.key)
+            place = QueryPlace.of(from_token(token, question), asked, self._exchange.new.key)
         elif after is not None:
             schema = asked.condition.schema
             place = query_place(starting_key(after, self._exchange.new, schema), asked)
@@ -566,10 +564,8 @@ class DualTableRepository(Opened[Model]):
             consistent_read=consistent_read,
             page_items=max_read_items or (limit if filter is None else None),
         )
-        question = partial(digest, ["scan", index, segment, total_segments, *self._identity])
-        place: ScanPlace | None = None
-        if token is not None:
-            place = ScanPlace.of(from_token(token, question()), tables, asked)
+        question = digest(["scan", index, segment, total_segments, *self._identity])
+        place = None if token is None else ScanPlace.of(from_token(token, question), tables, asked)
         schema = None if found is None else found.key
         last = None if after is None or token else starting_key(after, self._exchange.new, schema)
 

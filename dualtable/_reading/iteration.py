@@ -13,7 +13,7 @@ import attrs
 
 from dualtable._home import Home, stays
 from dualtable._reading.offers import Failures, OnError
-from dualtable._reading.tokens import to_token
+from dualtable._reading.tokens import Digest, to_token
 from dualtable._wire.keys import plain
 from dualtable._wire.sizes import item_bytes
 from dualtable._wire.types import Key, WireItem, WireKey
@@ -102,7 +102,7 @@ class ItemIterator(Generic[Model]):
         keep: Callable[[WireItem], bool],
         show: Callable[[WireItem], Model],
         limit: int | None,
-        question: Callable[[], str],
+        question: Digest,
         token: str | None,
         on_error: OnError | None,
         bound: Bound | None = None,
@@ -134,7 +134,7 @@ class ItemIterator(Generic[Model]):
         """
         if self._ended or self._bookmark is None:
             return None if self._ended else self._token
-        return to_token(attrs.asdict(self._bookmark()), self._question())
+        return to_token(attrs.asdict(self._bookmark()), self._question)
 
     @property
     def last_key(self) -> Key | None:

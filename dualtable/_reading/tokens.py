@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import orjson
@@ -24,21 +24,29 @@ from dualtable.errors import DualTableError, InvalidTokenError
 Position: TypeAlias = Mapping[str, Any]
 """The fields of a place, as plain data."""
 
+Digest: TypeAlias = Callable[[], str]
+"""Tells a text that stands for a question; most are asked without a token."""
+
 _VERSION = 2
 
 
-def digest(question: object) -> str:
-    """Return a short text that is equal for equal questions, which are plain data."""
-    return hashlib.sha256(orjson.dumps(question, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+def digest(question: object) -> Digest:
+    """Return what tells a short text that is equal for equal questions, which are plain data."""
+
+    def told() -> str:
+        asked = orjson.dumps(question, option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(asked).hexdigest()[:16]
+
+    return told
 
 
-def to_token(position: Position, question: str) -> str:
+def to_token(position: Position, question: Digest) -> str:
     """Return the token for a position in the answer to the question with that digest."""
-    content = orjson.dumps([_VERSION, question, position])
+    content = orjson.dumps([_VERSION, question(), position])
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
-def from_token(token: str, question: str) -> Position:
+def from_token(token: str, question: Digest) -> Position:
     """Return the position, whose fields are still to be checked.
 
     Raises:
@@ -55,7 +63,7 @@ def from_token(token: str, question: str) -> Position:
         raise InvalidTokenError(
             "the page token was given out by another version of dualtable; begin anew without it"
         )
-    if asked != question:
+    if asked != question():
         raise InvalidTokenError(
             "the page token was given out for another query or scan; repeat that one to go on"
         )

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dualtable import DualTableRepository, Index, KeySchema, Migration, Phase
 from dualtable._clock import SystemClock
 from dualtable._control.control_table import Control
-from dualtable._reading.tokens import from_token
+from dualtable._reading.tokens import digest, from_token
 from dualtable.errors import InvalidTokenError
 from dualtable.testing import MemoryGateway
 
@@ -102,7 +102,7 @@ async def test_what_is_no_token(shop: Shop, ask: Ask, token: Any) -> None:
 def test_any_text_is_refused(text: str) -> None:
     """Nothing but an InvalidTokenError comes of a text that nobody gave out."""
     with pytest.raises(InvalidTokenError):
-        from_token(text, "question")
+        from_token(text, digest("question"))
 
 
 @each_question
