@@ -122,6 +122,7 @@ def bench(session: nox.Session) -> None:
     )
     if not session.posargs:
         session.run("python", "-m", "benchmarks.telling", env={"PYTHONPATH": "tests"})
+        session.run("python", "-m", "benchmarks.workers", env={"PYTHONPATH": "tests"})
         session.notify("simulate")
 
 
@@ -131,7 +132,7 @@ def simulate(session: nox.Session) -> None:
     install_wheel(session, *group("bench"), extra="local")
     result = Path(session.create_tmp()).absolute() / "simulation.json"
     session.run(
-        *("python", "-m", "simulation"),
+        *("python", "-m", "simulation", "--fleet"),
         *("--json", str(result), "--plot", "docs/performance.svg"),
         env={"PYTHONPATH": "tests"},
     )

@@ -44,8 +44,8 @@ from dualtable._operations.freezing import FreezeReport, freeze
 from dualtable._operations.gates import Gate
 from dualtable._operations.lifecycle import Lifecycle
 from dualtable._operations.precautions import check_precautions
-from dualtable._operations.reference import load, load_migration
-from dualtable._progress.readings import of_migration, of_verification
+from dualtable._operations.reference import load_migration
+from dualtable._progress.readings import of_cleanup, of_migration, of_verification
 from dualtable._progress.shown import shown
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.sampling import SampleReport
@@ -53,6 +53,7 @@ from dualtable._proof.verifier import Verifier
 from dualtable._telling import copies, creations, gates, proofs
 from dualtable._telling.answers import Entered, Mended
 from dualtable._transforms.migration import Migration
+from dualtable.distributed._spec import loaded
 from dualtable.errors import DualTableError, GateClosedError
 
 _log = logging.getLogger("dualtable.cli")
@@ -102,7 +103,7 @@ async def _run_migrator(migration: Migration, options: Namespace) -> MigrationRe
         "max_write_units": options.max_write_units,
         "dead_letters": options.dead_letters,
         "events": options.events,
-        "throttle": None if options.throttle is None else load(options.throttle),
+        "throttle": options.throttle,
         "dry_run": options.dry_run,
         "restart": options.restart,
         **_connection(options),
@@ -111,7 +112,7 @@ async def _run_migrator(migration: Migration, options: Namespace) -> MigrationRe
         watch: dict[str, Any] = {
             "observer": lambda progress: show(of_migration(progress, options.reference))
         }
-        migrator = _TalkingMigrator(migration, **settings, **watch)
+        migrator = _TalkingMigrator(migration, **loaded(settings), **watch)
         if not options.yes and not options.dry_run:
             await check_precautions(
                 migration,
@@ -185,11 +186,13 @@ async def _run_verifier(migration: Migration, options: Namespace) -> Verificatio
         "restart": options.restart,
         **_connection(options),
     }
-    if options.processes != 1:
-        together: VerificationReport = await by_processes("verify", options, **settings)
-        return together
     async with shown("verifying", kind=progress_kind(options)) as show:
         watch: dict[str, Any] = {"observer": lambda report: show(of_verification(report))}
+        if options.processes != 1:
+            together: VerificationReport = await by_processes(
+                "verify", options, **settings, **watch
+            )
+            return together
         return await _TalkingVerifier(migration, **settings, **watch).run(stop_on=STOP_ON)
 
 
@@ -256,10 +259,12 @@ async def _run_cleanup(migration: Migration, options: Namespace) -> CleanupRepor
         "max_write_units": options.max_write_units,
         **_connection(options),
     }
-    if options.processes != 1:
-        together: CleanupReport = await by_processes("cleanup", options, **settings)
-        return together
-    return await clean_up(migration, **settings)
+    async with shown("sweeping", kind=progress_kind(options)) as show:
+        watch: dict[str, Any] = {"observer": lambda report: show(of_cleanup(report))}
+        if options.processes != 1:
+            together: CleanupReport = await by_processes("cleanup", options, **settings, **watch)
+            return together
+        return await clean_up(migration, **settings, **watch)
 
 
 def _gate_answer(gate: Gate, migration: Migration) -> Answer:
@@ -314,7 +319,7 @@ COMMANDS = (
         "cleanup",
         "Delete the tombstones of a finished migration; go on where it was stopped.",
         _clean_up,
-        (add_migration, add_cleanup, add_processes, add_output),
+        (add_migration, add_cleanup, add_processes, add_progress, add_output),
         (CleanupReport,),
     ),
     STATUS,

@@ -264,9 +264,9 @@ class Control:
         with suppress(ConditionFailed):  # somebody else was as far
             await self._records.delete(self.run_record, _still_of(run))
 
-    def of(self, run: Run) -> RunRecords:
-        """Return the records of one run."""
-        return RunRecords(self._records, run, self.progress_type)
+    def of(self, run: Run, progress: type[Progress] | None = None) -> RunRecords:
+        """Return the records of one run; of another kind of work where its progress says so."""
+        return RunRecords(self._records, run, progress or self.progress_type)
 
     async def limits(self) -> Limits:
         """Return the ceilings in force."""

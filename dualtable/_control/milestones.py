@@ -20,6 +20,7 @@ import attrs
 
 from dualtable._control.control_table import REPOSITORIES, Control, Heartbeat
 from dualtable._control.records import ABSENT, name, number
+from dualtable._control.segments import Progress
 from dualtable._dynamodb.gateway import ConditionFailed
 from dualtable._expressions.texts import Condition
 from dualtable._wire.types import Item
@@ -82,6 +83,15 @@ class Cleanup:
     new: str
     tokens: bool
     settled: bool
+
+
+@attrs.frozen(kw_only=True)
+class Swept(Progress):
+    """What a sweep has done with the items that it has looked at; see `CleanupReport`."""
+
+    tombstones: int = attrs.field(default=0, converter=int)
+    tokens: int = attrs.field(default=0, converter=int)
+    overtaken: int = attrs.field(default=0, converter=int)
 
 
 @attrs.frozen

@@ -24,7 +24,7 @@ from dualtable._control import segments
 from dualtable._control.capacity import Pace, pace
 from dualtable._control.connected import begun
 from dualtable._control.control_table import Limits
-from dualtable._control.milestones import Cleanup, Milestones
+from dualtable._control.milestones import Cleanup, Milestones, Swept
 from dualtable._control.phases import Phase
 from dualtable._control.run_records import Run, RunRecords
 from dualtable._control.segments import Lease, Progress, Segment
@@ -40,7 +40,6 @@ from dualtable._tasks import run_all
 from dualtable._transforms.migration import Migration, check_range
 from dualtable._wire.keys import key_of
 from dualtable._wire.layouts import Layout, identity, layout
-from dualtable._wire.marks import Marks
 from dualtable._wire.sizes import MOST_SCAN_UNITS, item_bytes, write_units
 from dualtable._wire.types import Description, WireItem, WireKey
 from dualtable.errors import LeaseLostError, MigrationMismatchError
@@ -63,6 +62,7 @@ class CleanupReport:
         overtaken: Tombstones and tokens that somebody has replaced meanwhile; they are left alone.
         read_units: Read units consumed.
         write_units: Write units consumed, estimated by item size.
+        share_done: From 0 to 1, by segments, whoever has done them.
         complete: Every segment is done, by this run or earlier ones.
         settled: Whether nobody could leave a further tombstone when it began. Where not, run it
             once more after `FINISHED` has settled.
@@ -80,6 +80,7 @@ class CleanupReport:
     overtaken: int = 0
     read_units: float = 0.0
     write_units: float = 0.0
+    share_done: float = 0.0
     complete: bool = False
     settled: bool = False
     tokens_wanted: bool = False
@@ -160,7 +161,9 @@ async def clean_up(
         state = await _finished(observatory)
         if tokens:
             await _check_nobody_compares(milestones)
-        await _keep(milestones, Limits(max_read_units, max_write_units))
+        given = attrs.asdict(Limits(max_read_units, max_write_units)).items()
+        if changes := {name: value for name, value in given if value is not None}:
+            await milestones.change_ceilings(lambda found: found.given(**changes))
         cleanup = await _agreed(milestones, new, state, clock, migration, tokens=tokens)
         sweep = _Sweep(
             gateway=gateway,
@@ -196,12 +199,6 @@ async def _check_nobody_compares(milestones: Milestones) -> None:
         )
 
 
-async def _keep(milestones: Milestones, given: Limits) -> None:
-    changes = {name: value for name, value in attrs.asdict(given).items() if value is not None}
-    if changes:
-        await milestones.change_ceilings(lambda found: found.given(**changes))
-
-
 async def _agreed(
     milestones: Milestones,
     new: Description,
@@ -214,11 +211,7 @@ async def _agreed(
     """Return the cleanup that is gone on with, or begin one."""
     before = await milestones.cleanup()
     goes_on = before is not None and (before.tokens, before.new) == (tokens, identity(new))
-    if (
-        before is not None
-        and goes_on
-        and (before.settled or not await _is_done(milestones, before))
-    ):
+    if before and goes_on and (before.settled or not await _is_done(milestones, before)):
         return before
     cleanup = Cleanup(
         id=secrets.token_hex(8),
@@ -248,20 +241,39 @@ async def _is_done(milestones: Milestones, cleanup: Cleanup) -> bool:
 
 
 def _records(milestones: Milestones, cleanup: Cleanup) -> RunRecords:
-    return milestones.of(
-        Run(
-            id=f"cleanup-{cleanup.id}",
-            fingerprint="",
-            total_segments=cleanup.total_segments,
-            old="",
-            new=cleanup.new,
-        )
+    run = Run(
+        id=f"cleanup-{cleanup.id}",
+        fingerprint="",
+        total_segments=cleanup.total_segments,
+        old="",
+        new=cleanup.new,
+    )
+    return milestones.of(run, Swept)
+
+
+async def read_cleanup(milestones: Milestones) -> CleanupReport | None:
+    """Read what all processes have swept so far; None where none is under way."""
+    cleanup = await milestones.cleanup()
+    known = [] if cleanup is None else await _records(milestones, cleanup).segments()
+    done = sum(segment.checkpoint.done for segment in known)
+    if cleanup is None or done == cleanup.total_segments:
+        return None
+    return _report(cleanup, sum((segment.progress for segment in known), Swept()), done)
+
+
+def _report(cleanup: Cleanup, swept: Progress, segments_done: int) -> CleanupReport:
+    counts = ("scanned", "tombstones", "tokens", "overtaken", "read_units", "write_units")
+    return CleanupReport(
+        **{name: getattr(swept, name) for name in counts},
+        share_done=segments_done / cleanup.total_segments,
+        settled=cleanup.settled,
+        tokens_wanted=cleanup.tokens,
     )
 
 
 def _wanted_segments(new: Description) -> int:
-    size = int(new.get("TableSizeBytes", 0))
-    return min(_MOST_SEGMENTS, max(_LEAST_SEGMENTS, size // _SEGMENT_BYTES))
+    wanted = int(new.get("TableSizeBytes", 0)) // _SEGMENT_BYTES
+    return min(_MOST_SEGMENTS, max(_LEAST_SEGMENTS, wanted))
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -278,7 +290,8 @@ class _Sweep:
     observer: Callable[[CleanupReport], None]
     lease: Lease = attrs.field(init=False, factory=lambda: Lease(name_of_migrator()))
     paid: PaidReads = attrs.field(init=False)
-    done: CleanupReport = attrs.field(init=False, factory=CleanupReport)
+    done: Swept = attrs.field(init=False, factory=Swept)
+    segments_done: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
         self.paid = PaidReads(self.reads.bucket, MOST_SCAN_UNITS, self.reads)
@@ -288,20 +301,23 @@ class _Sweep:
         await self._follow_limits()
         records = _records(self.milestones, self.cleanup)
         known = {segment.number: segment for segment in await records.segments()}
-        every = [known.get(n) or Segment(n) for n in range(self.cleanup.total_segments)]
+        every = [known.get(n) or records.untouched(n) for n in range(self.cleanup.total_segments)]
         left = [segment for segment in every if not segment.checkpoint.done]
+        self.segments_done = len(every) - len(left)
         random.shuffle(left)
         await run_all(self._work(left, records) for _ in range(min(_WORKERS, len(left))))
         await self._check_table()
-        return self._report(complete=await _is_done(self.milestones, self.cleanup))
+        done = await _is_done(self.milestones, self.cleanup)
+        segments_done = len(every) if done else self.segments_done
+        return attrs.evolve(_report(self.cleanup, self.done, segments_done), complete=done)
 
     async def _check_table(self) -> None:
         """Raise `MigrationMismatchError` where it is not the table any more that was swept."""
-        now = identity(await self.gateway.describe_table(self.new.table))
-        if now != self.cleanup.new:
+        before, now = self.cleanup.new, await self.gateway.describe_table(self.new.table)
+        if identity(now) != before:
             raise MigrationMismatchError(
-                f"{self.new.table} has been made anew while it was swept: it was"
-                f" {self.cleanup.new} and is {now}; see that it is the right one, and sweep again"
+                f"{self.new.table} has been made anew while it was swept: it was {before} and is"
+                f" {identity(now)}; see that it is the right one, and sweep again"
             )
 
     async def _work(self, left: list[Segment], records: RunRecords) -> None:
@@ -314,12 +330,14 @@ class _Sweep:
             await records.store(segment)
             while not segment.checkpoint.done:
                 page = await self._page(segment)
-                await self._sweep_page(page)
-                counts = Progress(scanned=len(page.items), pages=1, read_units=page.read_units)
-                segment = segments.advance(segment, counts, page.last_key, self.lease)
+                swept = await self._sweep_page(page)  # others add to what is done meanwhile
+                self.done += swept
+                read = Swept(scanned=len(page.items), pages=1, read_units=page.read_units)
+                segment = segments.advance(segment, read + swept, page.last_key, self.lease)
                 await records.store(segment)
-                self._count(scanned=len(page.items), read_units=page.read_units)
-                self.observer(self._report(complete=False))
+                self.done += read
+                self.segments_done += segment.checkpoint.done
+                self.observer(_report(self.cleanup, self.done, self.segments_done))
                 await self._follow_limits()
 
     async def _page(self, segment: Segment) -> Page:
@@ -335,29 +353,30 @@ class _Sweep:
             lambda page: page.read_units,
         )
 
-    async def _sweep_page(self, page: Page) -> None:
-        marks = self.migration.marks
+    async def _sweep_page(self, page: Page) -> Swept:
+        swept, marks = Swept(), self.migration.marks
         for item in page.items:
             if marks.is_tombstone(item):
-                await self._delete(key_of(item, self.new.key, self.new.table), item)
+                swept += await self._delete(key_of(item, self.new.key, self.new.table), item)
         stamped = [item for item in page.items if marks.token_of(item) is not None]
         if not self.cleanup.tokens or not stamped:
-            return
+            return swept
         await _check_nobody_compares(self.milestones)
         for item in stamped:
-            await self._remove_token(key_of(item, self.new.key, self.new.table), item)
+            swept += await self._remove_token(key_of(item, self.new.key, self.new.table), item)
+        return swept
 
-    async def _delete(self, key: WireKey, item: WireItem) -> None:
-        await self._pay(item)
+    async def _delete(self, key: WireKey, item: WireItem) -> Swept:
+        still = Condition("attribute_exists(#d)", {"#d": self.migration.marks.tombstone})
+        units = await self._pay(item)
         try:
-            await self.gateway.delete(self.new.table, key, _still_buried(self.migration.marks))
+            await self.gateway.delete(self.new.table, key, still)
         except ConditionFailed:
-            self._count(overtaken=1)
-        else:
-            self._count(tombstones=1)
+            return Swept(overtaken=1, write_units=units)
+        return Swept(tombstones=1, write_units=units)
 
-    async def _remove_token(self, key: WireKey, item: WireItem) -> None:
-        await self._pay(item)
+    async def _remove_token(self, key: WireKey, item: WireItem) -> Swept:
+        units = await self._pay(item)
         token = self.migration.token_attribute
         still = Condition("#t = :t", {"#t": token}, {":t": item[token]})
         try:
@@ -365,34 +384,17 @@ class _Sweep:
                 self.new.table, key, Update("REMOVE #r", {"#r": token}), still
             )
         except ConditionFailed:
-            self._count(overtaken=1)
-        else:
-            self._count(tokens=1)
+            return Swept(overtaken=1, write_units=units)
+        return Swept(tokens=1, write_units=units)
 
-    async def _pay(self, item: WireItem) -> None:
+    async def _pay(self, item: WireItem) -> float:
         units = write_units(item_bytes(item))
         await self.writes.bucket.admit(units)
         self.writes.note(units)
-        self._count(write_units=units)
+        return units
 
     async def _follow_limits(self) -> None:
         """Go by the ceilings in force, which may be changed at any time."""
         limits = await self.milestones.limits()
         self.reads.limit(limits.max_read_units)
         self.writes.limit(limits.max_write_units)
-
-    def _count(self, **more: float) -> None:
-        mine = {name: getattr(self.done, name) + value for name, value in more.items()}
-        self.done = attrs.evolve(self.done, **mine)
-
-    def _report(self, *, complete: bool) -> CleanupReport:
-        return attrs.evolve(
-            self.done,
-            complete=complete,
-            settled=self.cleanup.settled,
-            tokens_wanted=self.cleanup.tokens,
-        )
-
-
-def _still_buried(marks: Marks) -> Condition:
-    return Condition("attribute_exists(#d)", {"#d": marks.tombstone})

@@ -11,6 +11,7 @@ import attrs
 
 from dualtable._copy.report import MigrationProgress
 from dualtable._copy.telling import ON_REQUEST
+from dualtable._operations.cleanup import CleanupReport
 from dualtable._proof.findings import VerificationReport
 
 
@@ -126,4 +127,17 @@ def of_verification(report: VerificationReport) -> Reading:
             "changed in old": report.changed_old,
             "extra": report.extra,
         },
+    )
+
+
+def of_cleanup(report: CleanupReport) -> Reading:
+    """Return what a cleanup says."""
+    tokens = {"write tokens": report.tokens} if report.tokens_wanted else {}
+    return Reading(
+        items=report.scanned,
+        own_items=report.scanned,
+        share=report.share_done,
+        read_units=report.read_units,
+        write_units=report.write_units,
+        counts={"tombstones": report.tombstones, **tokens, "overtaken": report.overtaken},
     )

@@ -30,6 +30,9 @@ from dualtable.errors import LeaseLostError
 
 _REFRESH_SECONDS = 1.0
 _READERS_A_SECOND = 50.0  # of one group, at most
+_READS_A_SECOND = 400.0
+"""So many groups are read again in a second by all who look for work in vain, or they would do
+little else when a run of many segments comes to its end."""
 _CANDIDATES = 1_000  # of all migrators together; in a large fleet each has those of one group
 
 
@@ -130,15 +133,13 @@ class ControlBoard:
 
     def _due(self) -> list[int]:
         """Return the groups to be read: those not read lately; with many others, less often."""
+        groups = range(self._records.groups)
+        left = [group for group in groups if not self.known.is_done(self._numbers(group))]
+        members = len(self._membership.roster)
         oldest = self._clock.monotonic() - max(
-            _REFRESH_SECONDS, len(self._membership.roster) / _READERS_A_SECOND
+            _REFRESH_SECONDS, members / _READERS_A_SECOND, members * len(left) / _READS_A_SECOND
         )
-        return [
-            group
-            for group in range(self._records.groups)
-            if self._read_at.get(group, -math.inf) <= oldest
-            and not self.known.is_done(self._numbers(group))
-        ]
+        return [group for group in left if self._read_at.get(group, -math.inf) <= oldest]
 
     async def _read(self, group: int) -> None:
         self._read_at[group] = self._clock.monotonic()

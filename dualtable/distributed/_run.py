@@ -38,8 +38,8 @@ from dualtable._proof.verifier import Verifier
 from dualtable._sharing.process import stopping_on
 from dualtable._transforms.migration import Migration, check_range
 from dualtable.distributed._processes import Processes
-from dualtable.distributed._reports import Standing, merged
-from dualtable.distributed._spec import Task, WorkSpec, check_task, told_apart, travelling
+from dualtable.distributed._reports import standing_of
+from dualtable.distributed._spec import Task, WorkSpec, check_task, loaded, told_apart, travelling
 from dualtable.distributed._work import Report, work
 from dualtable.errors import DualTableError, InvalidSettingError, WorkerError
 
@@ -62,7 +62,8 @@ def specs(
         workers: How many there will be.
         task: ``"migrate"`` (default), ``"verify"`` or ``"cleanup"``.
         **settings: Those of the `Migrator`, the `Verifier` or `clean_up` that are plain data; and
-            ``endpoint_url``, ``region_name``, ``profile_name``, which hold here and there.
+            ``endpoint_url``, ``region_name``, ``profile_name``, which hold here and there. A
+            `throttle` is given as ``MODULE:ATTRIBUTE``; each worker asks its own.
 
     Raises:
         InvalidSettingError: One is out of range or cannot travel, or the reference is none.
@@ -97,6 +98,7 @@ def run(
     workers: int,
     *,
     task: Literal["verify"],
+    observer: Callable[[VerificationReport], None] | None = None,
     stop_on: Iterable[signal.Signals] = (),
     **settings: Any,
 ) -> VerificationReport: ...
@@ -109,6 +111,7 @@ def run(
     workers: int,
     *,
     task: Literal["cleanup"],
+    observer: Callable[[CleanupReport], None] | None = None,
     stop_on: Iterable[signal.Signals] = (),
     **settings: Any,
 ) -> CleanupReport: ...
@@ -120,7 +123,7 @@ def run(
     workers: int,
     *,
     task: Task = "migrate",
-    observer: Observer | None = None,
+    observer: Callable[[Any], None] | None = None,
     stop_on: Iterable[signal.Signals] = (),
     **settings: Any,
 ) -> Report:
@@ -134,7 +137,8 @@ def run(
             other. It must be able to run all of them at once.
         workers: How many there are. Ceilings hold for all of them together.
         task: ``"migrate"`` (default), ``"verify"`` or ``"cleanup"``.
-        observer: Called with a `MigrationProgress` about once a second; of a migration only.
+        observer: Called with a `MigrationProgress`, `VerificationReport` or `CleanupReport` about
+            once a second, less often where there are many segments; it says what all have done.
         stop_on: Signals that stop the workers in an orderly way, as for `dualtable.Migrator.run`.
         **settings: As for `specs`.
 
@@ -215,7 +219,7 @@ async def _begin_run(
     connection: dict[str, str | None],
 ) -> str:
     if task == "migrate":
-        here = {**settings, **connection, "dead_letters": os.devnull}  # theirs may lie elsewhere
+        here = {**loaded(settings), **connection, "dead_letters": os.devnull}  # theirs lie there
         await Migrator(migration, **cast("Any", here)).begin(workers=workers)
     elif task == "verify":
         return await Verifier(migration, **cast("Any", {**settings, **connection})).begin()
@@ -228,7 +232,7 @@ async def running(
     workers: int,
     *,
     task: Task = "migrate",
-    observer: Observer | None = None,
+    observer: Callable[[Any], None] | None = None,
     stop_on: Iterable[signal.Signals] = (),
     **settings: Any,
 ) -> Report:
@@ -240,14 +244,14 @@ async def running(
     first = planned[0]
     async with connect(cast("Connection", dict(first.connection)), ONE_OFF) as gateway:
         migration = load_migration(first.reference)
-        standing = await Standing.of(gateway, migration, first.task, SystemClock())
+        standing = await standing_of(gateway, migration, first.task, SystemClock())
         if standing.is_finished:
-            return await merged([], standing)
+            return await standing.merged([])
         job = Job(gateway, first.control_table, first.name, first.job)
         watch = _Watch(executor, job, first.workers)
         with stopping_on(stop_on, watch.stop):
             reports = await watch.until_done(planned, partial(standing.tell, observer))
-        report = await merged(reports, standing)
+        report = await standing.merged(reports)
         watch.check(complete=report.complete)
         return report
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import attrs
 
+from dualtable._operations.reference import load
 from dualtable.errors import InvalidSettingError
 
 Task: TypeAlias = Literal["migrate", "verify", "cleanup"]
@@ -89,6 +90,10 @@ def told_apart(
                 f"{name} cannot travel to another process: workers make their clients themselves,"
                 " by their own environment; give endpoint_url, region_name or profile_name"
             )
+        if name == "throttle" and callable(value):
+            raise InvalidSettingError(
+                "throttle must be MODULE:ATTRIBUTE to travel to a worker: each asks its own"
+            )
         if not isinstance(value, _PLAIN):
             raise InvalidSettingError(
                 f"{name} must be text, a number or None to travel to a worker, not"
@@ -97,6 +102,17 @@ def told_apart(
     connection = {name: settings[name] for name in _OF_CONNECTION if name in settings}
     apart = {*_OF_CONNECTION, *_NOT_PLAIN}
     return {n: v for n, v in settings.items() if n not in apart}, connection
+
+
+def loaded(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with what has travelled by its name, a `throttle`, in its place.
+
+    Raises:
+        DualTableError: There is no such thing here.
+    """
+    throttle = settings.get("throttle")
+    given = load(throttle) if isinstance(throttle, str) else throttle
+    return {**settings, "throttle": given} if "throttle" in settings else dict(settings)
 
 
 def travelling(reference: str) -> str:

@@ -30,7 +30,7 @@ from dualtable._proof.findings import VerificationReport
 from dualtable._proof.verifier import Verifier
 from dualtable._tasks import first_error
 from dualtable._transforms.migration import Migration
-from dualtable.distributed._spec import WorkSpec
+from dualtable.distributed._spec import WorkSpec, loaded
 from dualtable.errors import DualTableError, WorkerError
 
 Report: TypeAlias = MigrationReport | VerificationReport | CleanupReport
@@ -139,7 +139,7 @@ class _Worker:
         self._stop()
 
     async def run(self) -> Report:
-        settings = {**self.spec.settings, "gateway": self.gateway}
+        settings = {**loaded(self.spec.settings), "gateway": self.gateway}
         if self.spec.task == "migrate":
             migrator = Migrator(self.migration, **settings)
             self._stop = migrator.stop

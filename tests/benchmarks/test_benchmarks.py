@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cpu, memory, telling, workload
+from benchmarks import cpu, memory, telling, workers, workload
 from benchmarks.__main__ import main
 from benchmarks.processes import SETTINGS
 
@@ -30,6 +30,18 @@ def test_every_contender_does_the_whole_job(server: str, tmp_path: Path) -> None
         rows = found[f"cpu {kind}"]
         assert {row["contender"] for row in rows} == set(cpu.available()[0])
         assert set(found[f"whole {kind}"][0]) == {cpu.OURS, cpu.FLOOR}
+
+
+def test_two_processes_are_measured_beside_one(
+    server: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line for each, with what the server takes of the machine."""
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    workers.main(["--server", server, "--small", "5", "--large", "50", "--rounds", "1"])
+    head, one, two = capsys.readouterr().out.splitlines()
+    assert "server's share" in head
+    assert (one.split()[0], two.split()[0]) == ("1", "2")
 
 
 def test_telling_is_measured(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:

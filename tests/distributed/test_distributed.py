@@ -17,7 +17,7 @@ import attrs
 import orders
 import pytest
 
-from dualtable import DualTableError, create_table, read_status
+from dualtable import DualTableError, VerificationReport, create_table, read_status
 from dualtable.__main__ import main
 from dualtable._control.control_table import Control
 from dualtable._control.jobs import Job
@@ -85,6 +85,8 @@ def pool(processes: int) -> ProcessPoolExecutor:
         ({"gateway": object()}, "gateway is nothing"),
         ({"dry_run": True}, "dry_run is nothing"),
         ({"concurrency": [1]}, "concurrency must be text, a number or None"),
+        ({"throttle": print}, "throttle must be MODULE:ATTRIBUTE to travel"),
+        ({"throttle": "nowhere:hold"}, "no module 'nowhere'"),
         ({"speed": 7}, "speed. is no setting"),
         ({"concurrency": 0}, "concurrency"),
         ({"task": "sweep"}, "task='sweep' must be one of migrate, verify, cleanup"),
@@ -225,6 +227,23 @@ def test_an_error_of_one_worker_is_raised(shop: dict[str, Any]) -> None:
         run(REFERENCE, threads, 1, dead_letters="/nowhere/at/all", **SETTINGS, **shop)
 
 
+def test_a_throttle_travels_by_its_name(shop: dict[str, Any]) -> None:
+    """Each worker asks its own, as by ``--throttle`` of one process alone."""
+    with ThreadPoolExecutor(1) as threads:
+        assert run(REFERENCE, threads, 1, throttle="shop_migration:never", **SETTINGS, **shop).ok
+    assert sys.modules["shop_migration"].asked
+
+
+def test_who_begins_the_workers_hears_what_all_of_them_find(shop: dict[str, Any]) -> None:
+    """A verification of many processes shows its progress as one of a single process does."""
+    heard: list[VerificationReport] = []
+    with ThreadPoolExecutor(2) as threads:
+        assert run(REFERENCE, threads, 2, **SETTINGS, **shop).ok
+        report = run(REFERENCE, threads, 2, task="verify", observer=heard.append, **shop)
+    assert (report.ok, report.checked) == (True, ITEMS)
+    assert (heard[-1].share_done, heard[-1].checked) == (1.0, ITEMS)
+
+
 SWEEP = WorkSpec(
     reference=REFERENCE,
     task="cleanup",
@@ -312,7 +331,9 @@ def test_the_command_line_does_it_by_several_processes(
     several = ["--processes", "2", "--json", "--concurrency", "2"]
     assert main(["migrate", REFERENCE, "--yes", *several]) == 0
     assert json.loads(capsys.readouterr().out)["written"] == ITEMS
-    assert main(["verify", REFERENCE, *several]) == 0
-    assert json.loads(capsys.readouterr().out)["checked"] == ITEMS
+    assert main(["verify", REFERENCE, *several, "--progress", "json"]) == 0
+    answer = capsys.readouterr()
+    assert json.loads(answer.out)["checked"] == ITEMS
+    assert '"progress":"verifying"' in answer.err.replace(" ", "")
     assert main(["migrate", REFERENCE, "--yes", "--processes", "0"]) == 2
     assert "workers" in capsys.readouterr().err

@@ -29,6 +29,7 @@ from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._expressions.texts import Update as SentUpdate
+from dualtable._operations.cleanup import read_cleanup
 from dualtable._wire import codec
 from dualtable.errors import MigrationMismatchError
 from dualtable.testing import Faults, MemoryGateway
@@ -237,9 +238,16 @@ async def test_a_crash_costs_the_page_that_was_under_way() -> None:
         await here.clean_up(observer=seen.append)
     assert caught.value.begun
     scanned = seen[-1].scanned if seen else 0
+    milestones = Milestones(memory(here), here.plan.control_table, here.plan.name)
+    known = await read_cleanup(milestones)
+    assert known is not None
+    assert (known.scanned, known.complete) == (scanned, False)
+    assert known.share_done == (seen[-1].share_done if seen else 0)
     report = await here.clean_up()
     assert scanned + report.scanned <= 25
     assert report.complete
+    assert report.share_done == 1.0
+    assert await read_cleanup(milestones) is None
     assert len(await here.new_items()) == 19
 
 

@@ -87,7 +87,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="simulation", description=__doc__)
     parser.add_argument("--no-proofs", dest="proofs", action="store_false", help="only the plot")
-    parser.add_argument("--fleet", action="store_true", help="fleets, too: half an hour")
+    parser.add_argument("--fleet", action="store_true", help="fleets, too: some ten minutes")
     parser.add_argument("--plot", type=Path, metavar="SVG", help="where the plot goes")
     parser.add_argument("--json", type=Path, help="where the figures go")
     return parser

@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 
 from dualtable import Migrator
-from dualtable._dynamodb.gateway import Page
+from dualtable._dynamodb.gateway import Outcome, Page
 from dualtable._expressions.texts import Condition
 from dualtable._wire.keys import order
 from dualtable._wire.sizes import item_bytes, read_units, write_units
@@ -41,7 +41,7 @@ class FleetDynamoDB(SimulatedDynamoDB):
         requests: Requests to the control table by second.
         busiest: Units by kind, second and partition key.
         throttled: Requests to it that were throttled, by second.
-        sent: How often each key was sent to the new table.
+        sent: How often each key was sent to the new table and not throttled.
     """
 
     def __init__(self, seed: int = 1) -> None:
@@ -105,9 +105,10 @@ class FleetDynamoDB(SimulatedDynamoDB):
         return found
 
     async def insert(self, table: str, items: Any, *, key_name: str) -> Any:
-        for item in items:
-            self.sent[item.item()[key_name]["S"]] += 1
-        return await super().insert(table, items, key_name=key_name)
+        answer = await super().insert(table, items, key_name=key_name)
+        for item, insert in zip(items, answer.outcomes, strict=True):
+            self.sent[item.item()[key_name]["S"]] += insert.outcome is not Outcome.RETRY
+        return answer
 
     def _admit(self, kind: str, key: str) -> None:
         self.requests[int(self._now())] += 1
