@@ -110,6 +110,11 @@ def _again(response: dict[str, Any], operation: str) -> Exception:
     return error
 
 
+def of_our_class(error: ClientError) -> Exception:
+    """Return an error of another client as one that ``exceptions`` has the class of."""
+    return _again(error.response, error.operation_name)
+
+
 def client_error(code: str, message: str, operation: str, **more: Any) -> Exception:
     """Return DynamoDB's error of a code."""
     status = 500 if code in ("InternalServerError", "ServiceUnavailable") else 400

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
+from dualtable.drop_in._errors import DynamoDBError, of_our_class
 from dualtable.drop_in._values import open_client
 from dualtable.errors import RequestRefusedError
 
@@ -40,7 +41,10 @@ class Others:
         async with self._opening:
             if self._client is None:
                 self._client = await self._stack.enter_async_context(open_client(self._settings))
-        return await getattr(self._client, method)(**parameters)  # type: ignore[no-any-return]
+        try:
+            return await getattr(self._client, method)(**parameters)  # type: ignore[no-any-return]
+        except DynamoDBError as error:  # of a class that boto3 makes for that client alone
+            raise of_our_class(error) from error
 
     async def close(self) -> None:
         """Close what was opened."""
