@@ -90,9 +90,7 @@ class Copied:
 
     def check_transform(self, migration: Migration) -> None:
         """Raise `MigrationMismatchError` where a repair would copy otherwise than the copy did."""
-        if self.run is None or self.run.fingerprint == migration.fingerprint:
-            return
-        if not is_stated(migration.fingerprint) or is_stated(self.run.fingerprint):
+        if self.run is not None and not _is_one(self.run.fingerprint, migration.fingerprint):
             raise MigrationMismatchError(
                 f"{migration.name} was copied by another transform ({self.run.fingerprint}, now"
                 f" {migration.fingerprint}), so what is repaired would differ from other copies; go"
@@ -112,9 +110,11 @@ class Copied:
     def tells_of(self, proof: ProofRun) -> bool:
         """Whether what it knows of its segments can be compared with what a verification finds.
 
-        Not where the segments are others, nor where another transform has copied some of the items.
+        Not where the segments are others, nor where another transform has copied any of the items.
         """
-        one_transform = self.run is not None and not self.run.earlier
+        if self.run is None or self.run.earlier:
+            return False
+        one_transform = _is_one(self.run.fingerprint, proof.fingerprint)
         return one_transform and proof.segments_each == self.total_segments
 
 
@@ -193,6 +193,11 @@ def _joined(earlier: Run | None, mine: ProofRun, only: str, name: str) -> ProofR
         f"the verification of {name} that this process should take part in is not the present one:"
         " it has been begun anew, or this process has other settings or another transform"
     )
+
+
+def _is_one(copied_by: str, present: str) -> bool:
+    """Tell whether two fingerprints are of one transform; a version that is stated may say so."""
+    return copied_by == present or (is_stated(present) and not is_stated(copied_by))
 
 
 def _fingerprint(migration: Migration) -> str:

@@ -310,6 +310,16 @@ async def test_nothing_is_repaired_by_another_transform() -> None:
     assert (await Verifier(stated, repair=True, gateway=gateway).run()).repaired == 1
 
 
+async def test_the_old_table_is_not_blamed_for_another_transform() -> None:
+    """What differs then is the transform's doing, and nobody has written to the old table."""
+    gateway = await world(20)
+    other = attrs.evolve(PLAN, transform=Chain(PLAN.transform, Default("added", 1)))
+    report = await Verifier(other, gateway=gateway).run()
+    touched = report.rewritten + report.deleted
+    assert (report.different, report.changed_old) == (report.checked - touched, 0)
+    assert {example.paths for example in report.examples} == {("added",)}
+
+
 async def test_what_differs_is_mended_by_its_key_alone() -> None:
     """Over the state that was seen, and nothing of production's."""
     gateway = await world(200)
