@@ -130,8 +130,15 @@ class MortalGateway:
         return call
 
 
+_MOMENT_SECONDS = 0.005
+
+
 class ShiftedClock(SystemClock):
-    """Real time, and what a test adds to it; who sleeps adds that."""
+    """Real time, and what a test adds to it; who sleeps adds that.
+
+    A sleep lasts a moment nevertheless: whoever looks after something every few seconds would else
+    let minutes go by, and leases run out, while a request is on its way to a server.
+    """
 
     shift = 0.0
 
@@ -142,7 +149,7 @@ class ShiftedClock(SystemClock):
         return super().now() + self.shift
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(_MOMENT_SECONDS)
         self.shift += seconds
 
 
