@@ -20,6 +20,7 @@ def server(request: pytest.FixtureRequest, running: Callable[[str], str]) -> str
     return str(request.param)
 
 
+@pytest.mark.timeout(400)  # dozens of processes, one after the other
 def test_every_contender_does_the_whole_job(server: str, tmp_path: Path) -> None:
     """Each is checked item by item; one that is not installed is left out."""
     result = tmp_path / "bench.json"

@@ -301,7 +301,7 @@ async def test_restart_begins_anew() -> None:
 async def test_restart_waits_for_nobody() -> None:
     """A restart under the feet of a running migrator would lose track of its pages."""
     plan, gateway = await world(50)
-    refusals = []
+    refusals: list[str] = []
 
     async def restart() -> None:
         try:
@@ -313,8 +313,11 @@ async def test_restart_waits_for_nobody() -> None:
         first = Migrator(
             plan,
             gateway=gateway,
-            observer=lambda progress: progress.report.pages == 1 and group.create_task(restart()),
+            lease_seconds=3,
+            throttle=lambda: not refusals,  # at work until the other one has heard of it
+            observer=lambda _: restarting or restarting.append(group.create_task(restart())),
         )
+        restarting: list[asyncio.Task[None]] = []
         report = await first.run()
     assert report.ok
     assert len(refusals) == 1
