@@ -34,7 +34,7 @@ from dualtable._copy.page_size import PageSize, average_item_bytes
 from dualtable._copy.report import MigrationReport, Observer
 from dualtable._copy.run import ROOMS_EACH, Run
 from dualtable._copy.segment_copy import Destination
-from dualtable._copy.telling import Told, event_file
+from dualtable._copy.telling import Told
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
@@ -42,6 +42,7 @@ from dualtable._events.folder import events_folder
 from dualtable._events.metering import IntervalMeter, metered
 from dualtable._events.recorder import Recorder
 from dualtable._events.requests import Requests, roles
+from dualtable._events.told import event_file
 from dualtable._sharing.board import Board, ControlBoard, MemoryBoard, name_of_migrator
 from dualtable._sharing.costs import PaidReads
 from dualtable._sharing.limits import SharedLimits
@@ -241,8 +242,7 @@ class Migrator(Connected):
         with begun():
             run = self._run(tables, board, None)
             throttling = Throttling(self._throttle, self._clock, tables.paces)
-            told = Told(run, tables.requests, tables.paces, tables.retries, throttling)
-            async with self._telling(told, tables, name_of_migrator()) as recorder:
+            async with self._telling(tables, run, throttling) as recorder:
                 await throttling.ask()
                 report = await run.work(throttling.follow())
                 recorder.report = attrs.asdict(report)
@@ -304,9 +304,7 @@ class Migrator(Connected):
         run = self._run(tables, ControlBoard(membership), to)
         throttling = Throttling(self._throttle, self._clock, tables.paces)
         membership.paused_by = lambda: throttling.reason
-        told = Told(run, tables.requests, tables.paces, tables.retries, throttling)
-        told.writer, told.limits = to.writer, limits
-        async with self._telling(told, tables, membership.migrator) as recorder:
+        async with self._telling(tables, run, throttling, limits) as recorder:
             await throttling.ask()
             report = await run.work(to.writer.run(), limits.follow(), throttling.follow())
             recorder.report = attrs.asdict(report)
@@ -316,19 +314,26 @@ class Migrator(Connected):
         return report
 
     def _telling(
-        self, told: Told, tables: _Tables, process: str
+        self,
+        tables: _Tables,
+        run: Run,
+        throttling: Throttling,
+        limits: SharedLimits | None = None,
     ) -> AbstractAsyncContextManager[Recorder]:
         """Tell of a run what goes on inside the block."""
-        told.run.lately = Lately(told.so_far)
-        if told.limits is not None:
-            told.limits.membership.doing = Lately(told.so_far).doing
+        consumed = self._clock, tables.requests, tables.paces, tables.retries, limits
+        told = Told(*consumed, run=run, throttling=throttling)
+        run.lately = Lately(told.so_far)
+        if limits is not None:
+            limits.membership.doing = Lately(told.so_far).doing
         file = event_file(
             self._events,
+            "migrate",
             self._migration,
-            process,
+            name_of_migrator() if limits is None else limits.membership.migrator,
             self._clock,
             tables={"old": tables.old, "new": tables.new},
-            total_segments=told.run.board.total_segments,
+            total_segments=run.board.total_segments,
             settings={
                 "concurrency": self._concurrency,
                 "page_items": self._page_items,

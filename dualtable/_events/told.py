@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from dualtable._clock import Clock, cpu_seconds
-from dualtable._control.capacity import Pace, Paces
+from dualtable._control.capacity import Pace, Paces, provisioned_units
 from dualtable._events.file import EventFile
 from dualtable._events.folder import file_name
 from dualtable._events.interval import Interval
@@ -20,6 +20,7 @@ from dualtable._events.requests import Requests
 from dualtable._sharing.limits import SharedLimits
 from dualtable._sharing.retries import Retries
 from dualtable._transforms.migration import Migration
+from dualtable._wire.types import Description
 
 ON_REQUEST = "dualtable pause or rate"
 
@@ -111,18 +112,39 @@ def _finite(pace: Pace) -> float | None:
 
 
 def event_file(
-    folder: Path | None, kind: str, migration: Migration, process: str, clock: Clock, **head: Any
+    folder: Path | None,
+    kind: str,
+    migration: Migration,
+    process: str,
+    clock: Clock,
+    *,
+    tables: Mapping[str, Description],
+    total_segments: int,
+    settings: Mapping[str, Any],
 ) -> EventFile | None:
     """Return the file of one process of a run, whose first line says so much; None for nowhere."""
     if folder is None:
         return None
     begun = clock.now()
-    whose: Mapping[str, Any] = {
+    head = {
         "kind": kind,
         "name": migration.name,
         "old": migration.old,
         "new": migration.new,
         "process": process,
         "begun": begun,
+        "total_segments": total_segments,
+        "settings": settings,
+        "tables": {role: _about(table) for role, table in tables.items()},
     }
-    return EventFile(folder / file_name(kind, begun, process), {**whose, **head})
+    return EventFile(folder / file_name(kind, begun, process), head)
+
+
+def _about(table: Description) -> dict[str, Any]:
+    """Return what a report says of a table."""
+    return {
+        "items": table.get("ItemCount", 0),
+        "bytes": table.get("TableSizeBytes", 0),
+        "read_units": provisioned_units(table, "Read"),
+        "write_units": provisioned_units(table, "Write"),
+    }

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import attrs
 
 from dualtable._copy.report import MigrationProgress
-from dualtable._copy.telling import ON_REQUEST
+from dualtable._events.told import ON_REQUEST
 from dualtable._operations.cleanup import CleanupReport
 from dualtable._proof.findings import VerificationReport
 

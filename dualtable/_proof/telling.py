@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from dualtable._copy.telling import about
 from dualtable._events.interval import Interval
 from dualtable._events.recorder import Recorder
 from dualtable._events.told import Told, event_file
@@ -84,7 +83,7 @@ class Telling:
             clock,
             total_segments=self.run.total_segments,
             settings={"level": self.run.level, "repair": self.run.repairs, **self.settings},
-            tables={"old": about(tables.old), "new": about(tables.new)},
+            tables={"old": tables.old, "new": tables.new},
         )
         return Recorder(clock, so_far, file).telling()
 

@@ -17,8 +17,8 @@ from dualtable._control.control_table import Control
 from dualtable._control.milestones import Milestones
 from dualtable._control.segments import Segment, complete, total
 from dualtable._copy.report import MigrationProgress, MigrationReport
-from dualtable._copy.telling import ON_REQUEST
 from dualtable._dynamodb.gateway import Gateway
+from dualtable._events.told import ON_REQUEST
 from dualtable._operations.cleanup import CleanupReport, read_cleanup
 from dualtable._proof.estimate import Estimate
 from dualtable._proof.findings import VerificationReport
