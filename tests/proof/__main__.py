@@ -9,6 +9,7 @@ looked at, and the exit status is 0 only when nothing was violated and no guard 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import tempfile
 import time
@@ -148,7 +149,9 @@ def interleavings(summary: Summary) -> None:
 @cache
 def _casts() -> list[Cast]:
     """Return the casts, which each process makes for itself: they do not travel."""
-    return [*every_cast(), *every_entry_cast(), *VERIFYING_CASTS]
+    made = [*every_cast(), *every_entry_cast(), *VERIFYING_CASTS]
+    gc.freeze()  # it stays: what each exploration leaves behind is found without looking at it
+    return made
 
 
 def _explored(number: int) -> tuple[Exploration, str | None]:

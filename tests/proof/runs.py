@@ -9,6 +9,7 @@ table is a choice here, since it is there that one learns of the other.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -226,6 +227,7 @@ def _migrator(stage: Stage, name: str, migration: Migration, *, restart: bool) -
         restart=restart,
         lease_seconds=LEASE_SECONDS,
         dead_letters=_dead_letters(),
+        events=os.devnull,
         clock=stage,
     )
 
