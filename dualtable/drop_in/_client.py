@@ -16,6 +16,7 @@ import attrs
 from dualtable._dynamodb.gateway import MAX_BATCH_GET, MAX_BATCH_WRITE, MAX_TRANSACTION
 from dualtable._expressions.actions import Action, ConditionCheck, Delete, Get, Put, Update
 from dualtable.drop_in import _parameters
+from dualtable.drop_in._attributes import Bounded
 from dualtable.drop_in._errors import (
     DynamoDBError,
     Exceptions,
@@ -26,6 +27,7 @@ from dualtable.drop_in._errors import (
     wrong_parameter,
 )
 from dualtable.drop_in._others import Others
+from dualtable.drop_in._paginators import PAGINATED, paginator
 from dualtable.drop_in._parameters import check
 from dualtable.drop_in._repository import Repository
 from dualtable.drop_in._values import metadata, shown
@@ -50,7 +52,7 @@ class Operations(Protocol):
     async def scan(self, **parameters: Any) -> dict[str, Any]: ...
 
 
-class Client:
+class Client(Bounded):
     """What ``table.meta.client`` can do: the item operations of boto3's client.
 
     The migrated table has the repository under it, every other one boto3's own client. Values are
@@ -95,6 +97,22 @@ class Client:
     async def scan(self, **parameters: Any) -> dict[str, Any]:
         """Do what `Table.scan` does, of ``TableName``."""
         return await self._of_table("scan", parameters)
+
+    def can_paginate(self, operation_name: str) -> bool:
+        """Tell whether `get_paginator` has one for an operation: ``query`` and ``scan``."""
+        return operation_name in PAGINATED
+
+    def get_paginator(self, operation_name: str) -> Any:
+        """Return the SDK's own paginator of ``query`` or ``scan``.
+
+        Its ``paginate`` takes what the method takes, and ``PaginationConfig`` with ``MaxItems``,
+        ``PageSize`` and ``StartingToken``; it gives pages, or all at once by
+        ``build_full_result``.
+
+        Args:
+            operation_name: ``query`` or ``scan``.
+        """
+        return paginator(self, operation_name)
 
     async def batch_get_item(self, **parameters: Any) -> dict[str, Any]:
         """Return ``Responses``, in no order; ``UnprocessedKeys`` has none of the migrated table.
@@ -256,7 +274,7 @@ class Client:
 
 
 @attrs.frozen
-class Meta:
+class Meta(Bounded):
     """What ``table.meta`` has of boto3's: the client."""
 
     client: Client

@@ -1,4 +1,4 @@
-"""The library's errors as botocore's; the only module here that knows `botocore`.
+"""The library's errors as botocore's; the only module here that knows those of `botocore`.
 
 The rule: what DynamoDB would have said of one table is a ``ClientError`` with DynamoDB's code; what
 only a migration can be wrong about keeps its own class, since no code that is written for one table

@@ -15,7 +15,7 @@ from dualtable._transforms.migration import Migration
 from dualtable._wire import codec
 from dualtable._wire.types import Item
 from dualtable.drop_in import _parameters
-from dualtable.drop_in._attributes import Attribute, described
+from dualtable.drop_in._attributes import Described, described
 from dualtable.drop_in._client import Client, Meta
 from dualtable.drop_in._errors import answered, not_valid
 from dualtable.drop_in._others import Others
@@ -28,7 +28,7 @@ _PAGE_BYTES = 1 << 20  # what DynamoDB reads for one page of a query or scan
 _REMEMBERED = 1000  # starting keys of scans
 
 
-class Table:
+class Table(Described):
     """The migrated table as code knows it that is written for aioboto3's ``Table``.
 
     Make it where the code has made ``await dynamodb.Table("orders")``; it is an asynchronous
@@ -75,19 +75,6 @@ class Table:
         ConditionalCheckFailedException
         {'id': 'o-1', 'name': 'Ann'}
     """
-
-    attribute_definitions: Attribute = Attribute("AttributeDefinitions")
-    billing_mode_summary: Attribute = Attribute("BillingModeSummary")
-    creation_date_time: Attribute = Attribute("CreationDateTime")
-    global_secondary_indexes: Attribute = Attribute("GlobalSecondaryIndexes")
-    item_count: Attribute = Attribute("ItemCount")
-    key_schema: Attribute = Attribute("KeySchema")
-    local_secondary_indexes: Attribute = Attribute("LocalSecondaryIndexes")
-    provisioned_throughput: Attribute = Attribute("ProvisionedThroughput")
-    table_arn: Attribute = Attribute("TableArn")
-    table_id: Attribute = Attribute("TableId")
-    table_size_bytes: Attribute = Attribute("TableSizeBytes")
-    table_status: Attribute = Attribute("TableStatus")
 
     def __init__(self, migration: Migration, **options: Any) -> None:
         if "model" in options:

@@ -13,7 +13,9 @@ from typing import Any, NoReturn, Self, TypeVar
 from dualtable import drop_in
 from dualtable._home import stays
 from dualtable._transforms.migration import Migration
+from dualtable.drop_in._attributes import Bounded, Described
 from dualtable.drop_in._errors import Exceptions
+from dualtable.drop_in._paginators import blocking_paginator
 from dualtable.drop_in._values import BlockingBatchWriter
 from dualtable.sync._loop_thread import LoopThread
 
@@ -34,19 +36,7 @@ _as_table = _documented(drop_in.Table)
 _as_client = _documented(drop_in.Client)
 
 
-class Attribute:
-    """An attribute of the description, as boto3's ``table.key_schema``."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.__doc__ = f"``{name}`` of the description."
-
-    def __get__(self, table: Table | None, owner: type) -> Any:
-        """Return the value."""
-        return self if table is None else table.attribute(self.name)
-
-
-class Table:
+class Table(Described):
     """The migrated table as code knows it that is written for boto3's ``Table``.
 
     The blocking twin of `dualtable.drop_in.Table`, with the same settings, methods and errors.
@@ -80,19 +70,6 @@ class Table:
         ...     print(sorted(order["name"] for order in table.scan()["Items"]))
         ['Ann', 'Bob']
     """
-
-    attribute_definitions: Attribute = Attribute("AttributeDefinitions")
-    billing_mode_summary: Attribute = Attribute("BillingModeSummary")
-    creation_date_time: Attribute = Attribute("CreationDateTime")
-    global_secondary_indexes: Attribute = Attribute("GlobalSecondaryIndexes")
-    item_count: Attribute = Attribute("ItemCount")
-    key_schema: Attribute = Attribute("KeySchema")
-    local_secondary_indexes: Attribute = Attribute("LocalSecondaryIndexes")
-    provisioned_throughput: Attribute = Attribute("ProvisionedThroughput")
-    table_arn: Attribute = Attribute("TableArn")
-    table_id: Attribute = Attribute("TableId")
-    table_size_bytes: Attribute = Attribute("TableSizeBytes")
-    table_status: Attribute = Attribute("TableStatus")
 
     def __init__(self, migration: Migration, **options: Any) -> None:
         self._table = drop_in.Table(migration, **options)
@@ -188,7 +165,7 @@ class Table:
         stays("a table")
 
 
-class Client:
+class Client(Bounded):
     """What ``table.meta.client`` can do: the item operations of boto3's client, on this table."""
 
     def __init__(self, client: drop_in.Client, thread: LoopThread) -> None:
@@ -221,6 +198,14 @@ class Client:
         return self._thread.run(self._client.scan(**parameters))
 
     @_as_client
+    def can_paginate(self, operation_name: str) -> bool:
+        return self._client.can_paginate(operation_name)
+
+    @_as_client
+    def get_paginator(self, operation_name: str) -> Any:
+        return blocking_paginator(self, operation_name)
+
+    @_as_client
     def batch_get_item(self, **parameters: Any) -> dict[str, Any]:
         return self._thread.run(self._client.batch_get_item(**parameters))
 
@@ -237,7 +222,7 @@ class Client:
         return self._thread.run(self._client.transact_get_items(**parameters))
 
 
-class Meta:
+class Meta(Bounded):
     """What ``table.meta`` has of boto3's: the client."""
 
     def __init__(self, client: Client) -> None:

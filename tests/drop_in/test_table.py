@@ -35,7 +35,7 @@ from dualtable.errors import RequestRefusedError
 from dualtable.testing import MemoryGateway
 
 GUIDE = pages.ROOT / "docs" / "guides" / "drop-in.md"
-ROWS = re.findall(r"^\| `((?:table|client)\..+?)` \| `(.+?)` \|$", GUIDE.read_text(), re.MULTILINE)
+ROWS = re.findall(r"^\| `((?:table|client|listed).+?)` \| `(.+?)` \|$", GUIDE.read_text(), re.MULTILINE)
 
 WORDS = {each.__name__: each for each in (Attr, Key, Put, Update, Delete, ConditionCheck, Get)}
 """Names that the rows of the guide use."""
@@ -78,7 +78,7 @@ async def test_each_row_of_the_guide_runs(with_table: str, with_repository: str)
             await eval(call, {**WORDS, **names})
             there = sorted(await listed(repository.scan()), key=lambda item: str(item["id"]))
             left.append((there, await orders.everything(gateway, "ledger")))
-    assert len(ROWS) == 33
+    assert len(ROWS) == 35
     assert left[0] == left[1]
 
 

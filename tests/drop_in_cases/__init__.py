@@ -10,8 +10,9 @@ from __future__ import annotations
 from drop_in_cases.batches import BATCHES
 from drop_in_cases.expressions import EXPRESSIONS
 from drop_in_cases.pages import PAGES
+from drop_in_cases.paginators import PAGINATORS
 from drop_in_cases.programs import PROGRAMS
 from drop_in_cases.single import SINGLE
 from drop_in_cases.transactions import TRANSACTIONS
 
-CASES = [*SINGLE, *EXPRESSIONS, *PAGES, *BATCHES, *TRANSACTIONS, *PROGRAMS]
+CASES = [*SINGLE, *EXPRESSIONS, *PAGES, *BATCHES, *TRANSACTIONS, *PROGRAMS, *PAGINATORS]
