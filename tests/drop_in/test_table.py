@@ -35,7 +35,8 @@ from dualtable.errors import RequestRefusedError
 from dualtable.testing import MemoryGateway
 
 GUIDE = pages.ROOT / "docs" / "guides" / "drop-in.md"
-ROWS = re.findall(r"^\| `((?:table|client|listed).+?)` \| `(.+?)` \|$", GUIDE.read_text(), re.MULTILINE)
+ROW = re.compile(r"^\| `((?:table|client|listed).+?)` \| `(.+?)` \|$", re.MULTILINE)
+ROWS = ROW.findall(GUIDE.read_text())
 
 WORDS = {each.__name__: each for each in (Attr, Key, Put, Update, Delete, ConditionCheck, Get)}
 """Names that the rows of the guide use."""
