@@ -104,4 +104,6 @@ def _fields(letter: DeadLetter, fingerprint: str) -> dict[str, Any]:
 def _letter(item: Item) -> DeadLetter:
     fields = {field: item[field] for field in attrs.fields_dict(DeadLetter)}
     key = codec.encode(fields["key"])
+    if not all(value.keys() <= {"S", "N", "B"} for value in key.values()):
+        raise ValueError("a key is made of text, numbers and binary")
     return DeadLetter(**{**fields, "key": key, "segment": int(fields["segment"])})

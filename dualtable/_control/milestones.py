@@ -20,7 +20,7 @@ import attrs
 
 from dualtable._control.control_table import REPOSITORIES, Control, Heartbeat
 from dualtable._control.records import ABSENT, name, number
-from dualtable._control.segments import Progress
+from dualtable._control.segments import Progress, checked_count
 from dualtable._dynamodb.gateway import ConditionFailed
 from dualtable._expressions.texts import Condition
 from dualtable._wire.types import Item
@@ -177,7 +177,7 @@ def _verification(item: Item) -> Verification:
 
 def _cleanup(item: Item) -> Cleanup:
     fields = {field: item[field] for field in attrs.fields_dict(Cleanup)}
-    return Cleanup(**{**fields, "total_segments": int(fields["total_segments"])})
+    return Cleanup(**{**fields, "total_segments": checked_count(fields["total_segments"])})
 
 
 def _policy(item: Item) -> str | None:

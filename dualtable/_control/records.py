@@ -8,10 +8,14 @@ and never guessed at.
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncGenerator, Callable, Mapping
+import functools
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from decimal import Decimal
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args
+
+import attrs
 
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._expressions.texts import Condition
@@ -23,6 +27,7 @@ SCHEMA_VERSION = 2
 ABSENT = Condition("attribute_not_exists(#m)", {"#m": "migration"})
 
 _T = TypeVar("_T")
+_PLAIN = frozenset({str, bool, type(None)})
 
 
 class Records:
@@ -91,7 +96,9 @@ class Records:
         try:
             item = codec.decode(wire)
             self._check_version(item)
-            return read(item)
+            found = read(item)
+            _check_kinds(found)
+            return found
         except DualTableError:
             raise
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -107,6 +114,31 @@ class Records:
                 f"{self.table} holds records of {self.migration} in schema"
                 f" {item['schema_version']}, this dualtable knows {SCHEMA_VERSION}; upgrade it"
             )
+
+
+def _check_kinds(record: Any) -> None:
+    """Raise `TypeError` where a record holds something else than its class promises."""
+    cls: Any = type(record)
+    for field, kinds in _promised(cls):
+        value = getattr(record, field)
+        if not isinstance(value, kinds):
+            raise TypeError(f"{field} may not be of type {type(value).__name__}")
+        _check_kinds(value)
+
+
+@functools.cache
+def _promised(cls: type) -> Sequence[tuple[str, tuple[type, ...]]]:
+    """Return the fields of a class that are texts, flags or records; numbers are made such."""
+    if not attrs.has(cls):
+        return ()
+    fields = attrs.fields(attrs.resolve_types(cls))
+    promised = [(field.name, _members(field.type)) for field in fields]
+    return [each for each in promised if all(kind in _PLAIN or attrs.has(kind) for kind in each[1])]
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    """Return what a field may be: one class, or those of a union."""
+    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
 
 
 def number(value: float) -> Decimal:

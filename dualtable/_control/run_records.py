@@ -74,7 +74,7 @@ class Run:
         """Return the run that a record holds."""
         fields = {"earlier": (), **item}
         fields = {field: fields[field] for field in attrs.fields_dict(cls)}
-        whole = {"total_segments": int(fields["total_segments"])}
+        whole = {"total_segments": segments.checked_count(fields["total_segments"])}
         return cls(**{**fields, **whole, "earlier": tuple(fields["earlier"])})
 
 
@@ -278,8 +278,11 @@ class RunRecords:
 
     def _read(self, item: Item) -> Segment:
         lease, last_key = item["lease"], item["last_key"]
+        place = int(name(item).rpartition("#")[2])
+        if place >= self.run.total_segments:
+            raise ValueError(f"the run has {self.run.total_segments} segments")
         return Segment(
-            number=int(name(item).rpartition("#")[2]),
+            number=place,
             lease=lease and Lease(lease["owner"]),
             checkpoint=Checkpoint(last_key and codec.encode(last_key), item["done"]),
             progress=self._progress.of(item["progress"]),

@@ -23,6 +23,9 @@ import attrs
 from dualtable._control.digests import Digests
 from dualtable._wire.types import WireKey
 
+MOST_SEGMENTS = 1_000_000
+"""Of one scan: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html"""
+
 _CANDIDATES = 64
 
 
@@ -88,6 +91,14 @@ class Segment:
     checkpoint: Checkpoint = Checkpoint()
     progress: Progress = Progress()
     revision: int = 0
+
+
+def checked_count(total_segments: Any) -> int:
+    """Return of how many segments a record speaks; raise `ValueError` where no scan has so many."""
+    count = int(total_segments)
+    if isinstance(total_segments, bool) or not 1 <= count <= MOST_SEGMENTS:
+        raise ValueError(f"a scan has 1 to {MOST_SEGMENTS:,} segments")
+    return count
 
 
 def is_claimable(segment: Segment, is_gone: Callable[[str], bool]) -> bool:

@@ -63,8 +63,8 @@ class State:
             item.get("ttl_attribute"),
             None if since is None else float(since),
             int(item.get("step", 0)),
-            bool(item.get("wrote_new", not ROUTES[phase].writes_old)),
-            bool(item.get("ttl_known", "ttl_attribute" in item)),
+            item.get("wrote_new", not ROUTES[phase].writes_old),
+            item.get("ttl_known", "ttl_attribute" in item),
         )
 
     def fields(self) -> dict[str, Any]:
