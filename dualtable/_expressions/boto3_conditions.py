@@ -12,7 +12,7 @@ from typing import Any
 from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
 from boto3.exceptions import DynamoDBNeedsKeyConditionError
 
-from dualtable._expressions.grammar import Placeholders
+from dualtable._expressions.grammar import Placeholders, check_names
 from dualtable._expressions.texts import Condition
 from dualtable._wire import codec
 from dualtable._wire.types import WireValue
@@ -32,6 +32,7 @@ def condition_of(
         InvalidItemError: DynamoDB cannot store one of its values.
     """
     if isinstance(condition, str):
+        check_names(names)
         return Condition(condition, dict(names), codec.encode(values))
     if names or values:
         raise RequestRefusedError(

@@ -40,6 +40,25 @@ _TOKEN = re.compile(
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
+def check_names(names: Mapping[str, str]) -> None:
+    """Raise `RequestRefusedError` where placeholders do not stand for names of attributes."""
+    if not isinstance(names, Mapping):
+        raise refused(f"names must be a dict such as {{'#n': 'name'}}, not {type(names).__name__}")
+    for token, name in names.items():
+        if not isinstance(name, str):
+            raise refused(f"{token} must stand for a name, and is of type {type(name).__name__}")
+        if not name:
+            raise refused(f"{token} stands for an empty name")
+        _utf8(name, token)
+
+
+def _utf8(text: str, what: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise refused(f"{what} is not valid Unicode (it has a lone surrogate)") from None
+
+
 @attrs.frozen
 class Placeholders:
     """The names and values of one request, shared by all its expressions.
@@ -54,12 +73,11 @@ class Placeholders:
     _used: set[str] = attrs.field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
+        check_names(self.names)
         for sign, defined in (("#", self.names), (":", self.values)):
             for token in defined:
-                if not token.startswith(sign) or not PLACEHOLDER.fullmatch(token):
+                if not str(token).startswith(sign) or not PLACEHOLDER.fullmatch(str(token)):
                     raise refused(f"{token!r} is no placeholder")
-        if (empty := next((t for t, name in self.names.items() if name == ""), None)) is not None:
-            raise refused(f"{empty} stands for an empty name")
 
     def name(self, token: str) -> str:
         """Return the attribute name that a ``#name`` stands for."""
@@ -101,7 +119,9 @@ class Words:
         self._last_group = (0, 0)  # where the last parentheses that were closed begin and end
 
     def _split(self, text: str) -> list[str]:
-        if len(text.encode()) > _MAX_BYTES:
+        if not isinstance(text, str):
+            raise refused(f"an expression is a text, not of type {type(text).__name__}")
+        if len(_utf8(text, "an expression")) > _MAX_BYTES:
             raise refused(f"an expression is longer than {_MAX_BYTES} bytes")
         text = text.rstrip()
         words, at = [], 0

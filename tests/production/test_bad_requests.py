@@ -279,6 +279,42 @@ BAD_QUESTIONS: list[tuple[str, Call, type[DualTableError], str]] = [
         RequestRefusedError,
         "id =",
     ),
+    (
+        "a number for a name",
+        lambda s: s.scan(filter="#x = :x", names={"#x": 0}, values={":x": 1}),
+        RequestRefusedError,
+        "#x must stand for a name, and is of type int",
+    ),
+    (
+        "a number for a name, in an update",
+        lambda s: s.transact_write([Update(KEY, "REMOVE #x", names={"#x": 5})]),
+        RequestRefusedError,
+        "#x must stand for a name, and is of type int",
+    ),
+    (
+        "no dict of names",
+        lambda s: s.delete(KEY, condition="a = :a", names=["#a"], values={":a": 1}),
+        RequestRefusedError,
+        "names must be a dict such as",
+    ),
+    (
+        "an expression that is no text",
+        lambda s: s.update_item(KEY, UpdateExpression=5),
+        RequestRefusedError,
+        "an expression is a text, not of type int",
+    ),
+    (
+        "a lone surrogate in an expression",
+        lambda s: s.delete(KEY, condition="a\ud800 = a"),
+        RequestRefusedError,
+        "not valid Unicode",
+    ),
+    (
+        "a lone surrogate in a name",
+        lambda s: s.delete(KEY, condition="attribute_exists(#a)", names={"#a": "\udfff"}),
+        RequestRefusedError,
+        "#a is not valid Unicode",
+    ),
     ("an empty path", lambda s: s.scan(projection=[""]), RequestRefusedError, "''"),
     (
         "a float in a condition",
