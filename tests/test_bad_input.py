@@ -214,12 +214,28 @@ def test_equal_or_impossible_tables(tables: dict[str, str]) -> None:
 @pytest.mark.parametrize("mark", ["tombstone_attribute", "token_attribute"])
 def test_a_mark_that_no_attribute_can_be(mark: str) -> None:
     """Each delete, or each write, would be refused in production and not when it is declared."""
-    for name in ("", 5, None):
-        with pytest.raises(TableMismatchError, match=f"{mark}={name!r}"):
+    for name in ("", 5, None, "\ud800"):
+        with pytest.raises(TableMismatchError, match=f"{mark}=") as caught:
             orders.migration("marked", **{mark: name})
+        assert repr(name) in str(caught.value)
     for stated in ({"key": KeySchema("own")}, {"indexes": [Index("by-own", KeySchema("own"))]}):
         with pytest.raises(TableMismatchError, match="'own' belongs to dualtable"):
             orders.migration("marked", **{mark: "own", **stated})
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ({"name": "\ud800"}, "names no migration"),
+        ({"name": "ä" * 1_000}, "longer than the 1,500 bytes"),
+        ({"indexes": 5}, "indexes=5"),
+        ({"indexes": [Index("by-a", KeySchema("a")), Index("by-a", KeySchema("b"))]}, "'by-a'"),
+    ],
+)
+def test_what_no_control_record_or_table_can_have(setting: dict[str, Any], named: str) -> None:
+    """The first request would fail with another's words, or the last of two indexes win."""
+    with pytest.raises(TableMismatchError, match=named):
+        Migration(**{"name": "m", "old": "orders", "new": "orders-2", "transform": good, **setting})
 
 
 @pytest.mark.parametrize("mark", ["tombstone_attribute", "token_attribute"])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, Unpack
 
 import attrs
@@ -26,6 +27,7 @@ from dualtable._transforms.migration import Migration
 from dualtable.errors import DualTableError, MigrationMismatchError, RequestRefusedError
 
 _SID = "DualtableFreeze"
+_OURS = re.compile(rf"{_SID}(?:[0-9a-f]{{16}})?")  # of everybody, or of one role
 _ACTIONS = [
     "dynamodb:BatchWriteItem",
     "dynamodb:DeleteItem",
@@ -36,6 +38,11 @@ _ACTIONS = [
     "dynamodb:UpdateItem",
 ]
 _VERSION = "2012-10-17"
+# A wildcard would deny the repository's role, too, while it still writes to the old table.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: names of roles
+_ROLE = re.compile(
+    r"arn:aws[a-z-]*:iam::\d{12}:role/(?:[!-#%-)+->@-~]+/)?[\w+=,.@-]{1,64}", re.ASCII
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -127,8 +134,11 @@ async def freeze(
 
 
 def _check_role(role: str) -> None:
-    if ":iam::" not in role or ":role/" not in role:
-        raise DualTableError(f"role={role!r} is no role; write arn:aws:iam::123456789012:role/NAME")
+    if not isinstance(role, str) or not _ROLE.fullmatch(role):
+        raise DualTableError(
+            f"role={role!r} is no role; write arn:aws:iam::123456789012:role/NAME, one role's name"
+            " in full"
+        )
 
 
 async def _check_phase(observatory: Observatory) -> None:
@@ -225,7 +235,7 @@ def _sid(role: str | None) -> str:
 
 
 def _is_ours(statement: dict[str, Any]) -> bool:
-    return str(statement.get("Sid", "")).startswith(_SID)
+    return _OURS.fullmatch(str(statement.get("Sid", ""))) is not None
 
 
 def _role(statement: dict[str, Any]) -> str:

@@ -21,8 +21,13 @@ from dualtable._dynamodb.gateway import TimeToLive
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._operations.facts import BETWEEN_LOOKS_SECONDS, Facts, Observatory, Word
 from dualtable._operations.gates import Gate, judge, wanted_expiry
-from dualtable._transforms.migration import Migration
-from dualtable.errors import DualTableError, GateClosedError, RequestRefusedError
+from dualtable._transforms.migration import Migration, check_flag
+from dualtable.errors import (
+    DualTableError,
+    GateClosedError,
+    InvalidSettingError,
+    RequestRefusedError,
+)
 
 Observer = Callable[[Gate], None]
 
@@ -86,8 +91,9 @@ class Lifecycle(Connected):
             MigrationMismatchError: `to` may not follow, or no phase is recorded.
             TableNotFoundError: The new table does not exist.
             GatewayError: DynamoDB refused a request or stayed out of reach.
+            InvalidSettingError: An argument is of another type than it should be.
         """
-        word = Word(old_code_is_gone, _stated(ttl_attribute))
+        word = _word(to, old_code_is_gone, ttl_attribute)
         async with self._connect(ONE_OFF) as gateway:
             observatory = Observatory(gateway, self._migration)
             await observatory.new_table()
@@ -129,6 +135,7 @@ class Lifecycle(Connected):
                 phase meanwhile, or no phase is recorded.
             TableNotFoundError: The new table does not exist.
             GatewayError: DynamoDB refused a request or stayed out of reach.
+            InvalidSettingError: An argument is of another type than it should be.
 
         Example:
             >>> import asyncio
@@ -152,7 +159,8 @@ class Lifecycle(Connected):
             >>> asyncio.run(main()).name
             'READING_BOTH'
         """
-        word = Word(old_code_is_gone, _stated(ttl_attribute))
+        word = _word(to, old_code_is_gone, ttl_attribute)
+        check_flag("wait", wait)
         async with self._connect(ONE_OFF) as gateway:
             way = _Way(
                 Observatory(gateway, self._migration),
@@ -312,5 +320,16 @@ def _is_believed(gate: Gate) -> bool:
     return all(c.met for c in gate.conditions if c.requirement in needed)
 
 
-def _stated(ttl_attribute: str | None) -> Expiry | None:
-    return None if ttl_attribute is None else Expiry(ttl_attribute or None)
+def _word(to: Phase | None, old_code_is_gone: bool, ttl_attribute: str | None) -> Word:
+    """Return what an operator says.
+
+    Raises:
+        InvalidSettingError: It is of another type than it should be.
+    """
+    if not isinstance(to, Phase | None):
+        raise InvalidSettingError(f"to={to!r} must be a Phase, one of {', '.join(Phase)}")
+    check_flag("old_code_is_gone", old_code_is_gone)
+    if not isinstance(ttl_attribute, str | None):
+        raise InvalidSettingError(f"ttl_attribute={ttl_attribute!r} must be a text")
+    stated = None if ttl_attribute is None else Expiry(ttl_attribute or None)
+    return Word(old_code_is_gone, stated)

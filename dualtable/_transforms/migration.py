@@ -24,6 +24,8 @@ from dualtable.errors import InvalidSettingError, TableMismatchError, TransformE
 
 DEFAULT_CONTROL_TABLE = "dualtable-control"
 _STATED = "version:"
+_NAME_BYTES = 1_500  # it is a part of a key of 2,048 bytes
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _TABLE_ARN = re.compile(r"arn:aws[a-z-]*:dynamodb:[^:/\s]+:[^:/\s]+:table/[a-zA-Z0-9_.-]{3,255}")
@@ -52,21 +54,29 @@ def _check_name_or_arn(instance: object, attribute: Any, value: str) -> None:
         _check_table_name(instance, attribute, value)
 
 
+def _is_text(value: object) -> bool:
+    """Tell whether a value is a text that DynamoDB can store, and not an empty one."""
+    return isinstance(value, str) and value != "" and not _SURROGATE.search(value)
+
+
 def _check_name(_instance: object, _attribute: Any, value: str) -> None:
-    if not isinstance(value, str) or not value:
+    if not _is_text(value):
         raise TableMismatchError(f"name={value!r} names no migration; it must be a text")
+    if len(value.encode()) > _NAME_BYTES:
+        raise TableMismatchError(
+            f"name={value[:20]!r}… is longer than the {_NAME_BYTES:,} bytes that a record can have"
+        )
 
 
 def _check_mark(_instance: object, attribute: Any, value: str) -> None:
-    if not isinstance(value, str) or not value:
+    if not _is_text(value):
         raise TableMismatchError(
             f"{attribute.name}={value!r} names no attribute; it must be a text"
         )
 
 
-def _check_rolling(_instance: object, _attribute: Any, value: bool) -> None:
-    if not isinstance(value, bool):
-        raise InvalidSettingError(f"rolling={value!r} must be True or False")
+def _check_rolling(_instance: object, attribute: Any, value: bool) -> None:
+    check_flag(attribute.name, value)
 
 
 def _check_settle_seconds(_instance: object, attribute: Any, value: float) -> None:
@@ -76,12 +86,17 @@ def _check_settle_seconds(_instance: object, attribute: Any, value: float) -> No
 def _to_indexes(value: Iterable[Index] | None) -> tuple[Index, ...] | None:
     if value is None:
         return None
+    if not isinstance(value, Iterable):
+        raise TableMismatchError(f"indexes={value!r} must be some of Index(name, KeySchema(…))")
     indexes = tuple(value)
     for index in indexes:
         if not isinstance(index, Index):
             raise TableMismatchError(
                 f"{index!r} among the indexes is not an Index; write Index(name, KeySchema(…))"
             )
+    names = [index.name for index in indexes]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise TableMismatchError(f"two of the indexes have the name {twice!r}; a table has it once")
     return indexes
 
 
@@ -252,6 +267,12 @@ def known_fingerprint(migration: Migration) -> str:
 def is_stated(fingerprint: str) -> bool:
     """Tell whether a fingerprint is a version that somebody has stated."""
     return fingerprint.startswith(_STATED)
+
+
+def check_flag(name: str, value: bool) -> None:
+    """Raise `InvalidSettingError` where a setting is neither True nor False."""
+    if not isinstance(value, bool):
+        raise InvalidSettingError(f"{name}={value!r} must be True or False")
 
 
 def check_range(

@@ -103,6 +103,18 @@ async def test_what_others_add_meanwhile_stays(connection: Connection, table_nam
     assert json.loads(await policy_of(plan, connection))["Statement"] == [THEIRS]
 
 
+async def test_a_statement_with_a_name_like_ours_stays(
+    connection: Connection, table_name: str
+) -> None:
+    """Somebody else's denial is not taken away with ours."""
+    plan = await made(table_name, connection)
+    await give(plan, connection, json.dumps({"Statement": [{**THEIRS, "Sid": "DualtableFreezer"}]}))
+    await freeze(plan, **connection)
+    assert (await freeze(plan, undo=True, **connection)).roles == ()
+    policy = json.loads(await policy_of(plan, connection))
+    assert [each["Sid"] for each in policy["Statement"]] == ["DualtableFreezer"]
+
+
 async def test_one_role_alone(connection: Connection, table_name: str) -> None:
     """The way in: old code is denied, the repository is not; each can be taken back by itself."""
     plan = await made(table_name, connection)
@@ -158,9 +170,24 @@ async def test_nobody_freezes_what_the_repository_writes_to(phase: Phase) -> Non
     assert (await freeze(plan, role=ROLE, gateway=gateway)).changed
 
 
-@pytest.mark.parametrize("role", ["old-code", "arn:aws:iam::123456789012:user/ann", ""])
-async def test_a_role_that_is_none(role: str) -> None:
-    """It would deny nobody, and look as if it had."""
+@pytest.mark.parametrize(
+    "role",
+    [
+        "old-code",
+        "arn:aws:iam::123456789012:user/ann",
+        "",
+        5,
+        "arn:aws:iam::123456789012:role/",
+        "arn:aws:iam::123456789012:role/*",
+        "arn:aws:iam::123456789012:role/old-cod?",
+        "arn:aws:iam::123456789012:role/*/old-code",
+        "arn:aws:iam::*:role/old-code",
+        "arn:aws:iam::123456789012:role/${aws:username}",
+        "arn:aws:iam::123456789012:role/old code",
+    ],
+)
+async def test_a_role_that_is_none(role: Any) -> None:
+    """It would deny nobody, and look as if it had; a pattern would deny the repository, too."""
     with pytest.raises(DualTableError, match="is no role"):
         await freeze(orders.migration("shop"), role=role, gateway=MemoryGateway())
 

@@ -35,7 +35,12 @@ from dualtable._control.run_records import Run
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Extras, TimeToLive
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable.errors import AccessError, GateClosedError, MigrationMismatchError
+from dualtable.errors import (
+    AccessError,
+    GateClosedError,
+    InvalidSettingError,
+    MigrationMismatchError,
+)
 from dualtable.testing import Faults, MemoryGateway
 
 BOTH_WAYS = Chain(
@@ -616,6 +621,28 @@ async def test_several_steps_need_patience() -> None:
     here.settle()
     with pytest.raises(DualTableError, match="2 steps from ROLLING_OUT"):
         await here.lifecycle.advance(to=Phase.WRITING_NEW, old_code_is_gone=True)
+    assert (await here.milestones.state()).phase is Phase.ROLLING_OUT
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"to": "READING_BOTH"},
+        {"to": 2},
+        {"old_code_is_gone": "no"},
+        {"old_code_is_gone": None},
+        {"ttl_attribute": False},
+    ],
+)
+async def test_what_is_no_word_of_an_operator(said: dict[str, Any]) -> None:
+    """A gate must not open on ``"no"``, nor a walk end in an error of Python's."""
+    here = await shop()
+    here.settle()
+    for ask in (here.lifecycle.gate, here.lifecycle.advance):
+        with pytest.raises(InvalidSettingError, match=f"{next(iter(said))}="):
+            await ask(**said)
+    with pytest.raises(InvalidSettingError, match="wait='no'"):
+        await here.lifecycle.advance(wait="no")  # type: ignore[arg-type]
     assert (await here.milestones.state()).phase is Phase.ROLLING_OUT
 
 
