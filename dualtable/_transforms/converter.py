@@ -311,7 +311,10 @@ def _is_union_of_classes(type_: Any) -> bool:
 
 
 def _structure_union(type_: Any) -> Callable[[Any, Any], Any]:
-    tell = teller(members_of(type_))
+    members = members_of(type_)
+    for cls in members:
+        _resolve(cls)
+    tell = teller(members)
     none = may_be_none(type_)
 
     def structure(item: Any, _type: Any) -> Any:

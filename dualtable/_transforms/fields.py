@@ -121,9 +121,16 @@ def difference(one: Any, other: Any) -> Difference | None:
             return _of_mappings(one, other)
         if isinstance(one, (list, tuple)):
             return _of_sequences(one, other)
-    if one == other or _same_time(one, other):
+    if _equal(one, other) or _same_time(one, other):
         return None
     return Difference(f"a {kind.__name__} would not come back as it is")
+
+
+def _equal(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except ArithmeticError:  # nothing may be compared with Decimal("sNaN")
+        return False
 
 
 _LEAVES = frozenset({str, int, Decimal, bool, type(None), bytes, float, datetime.date, uuid.UUID})

@@ -148,14 +148,14 @@ def move(
     value = get_at(draft, source)
     if value is None:
         return
-    is_taken = get_at(draft, target) is not None
+    take_at(draft, source)
+    if prunes or source[: len(target)] == target:  # what the source was in is replaced by it
+        prune(draft, source)
+    is_taken = source == target or get_at(draft, target) is not None
     if is_taken and not (make_room and isinstance(target[-1], int)):
         raise TransformError(
             f"{name!r}: {path_text(target)} exists already; Drop or Rename it in an earlier step"
         )
-    take_at(draft, source)
-    if prunes:
-        prune(draft, source)
     put_at(draft, target, value, make_room=make_room)
 
 

@@ -110,7 +110,8 @@ def _check_flag(_step: object, attribute: Any, value: object) -> None:
 class Move(Step):
     """Move an attribute to another place, such as from a nested map to the root.
 
-    An item without the attribute stays as it is. One that has the target already is refused.
+    An item without the attribute stays as it is. One that has the target already is refused; what
+    the attribute alone is in may be the target, as in ``Move("customer.data", "customer")``.
     A map that is left empty stays, in both directions, unless it is to `prune`. So what is left of
     ``{"customer": {"region": "eu"}}`` is ``{"customer": {}}``, and with `prune` nothing. The other
     of the two is what no old item becomes: with ``Migration(rolling=True)`` production may not

@@ -63,6 +63,11 @@ CASES = [
     (Move("l[0].x", "x", prune=True), {"l": [{"x": 1}]}, {"l": [{}], "x": 1}),
     (Move("l[0].a.x", "x", prune=True), {"l": [{"a": {"x": 1}}]}, {"l": [{}], "x": 1}),
     (Move("a.l[0]", "x", prune=True), {"a": {"l": [1]}}, {"a": {"l": []}, "x": 1}),
+    (Move("a", "a.b"), {"a": 1}, {"a": {"b": 1}}),
+    (Move("a", "a.b"), {"a": {"b": 1, "c": 2}}, {"a": {"b": {"b": 1, "c": 2}}}),
+    (Move("a", "a.b.c"), {"a": {"x": 1}}, {"a": {"b": {"c": {"x": 1}}}}),
+    (Move("a.b", "a"), {"a": {"b": {"x": 1}}, "c": 2}, {"a": {"x": 1}, "c": 2}),
+    (Move("a.b.c", "a.b"), {"a": {"b": {"c": 1}, "x": 2}}, {"a": {"b": 1, "x": 2}}),
     (Move(("a.b", "c"), "d"), {"a.b": {"c": 1}, "a": {"b": {"c": 2}}}, None),
     (Rename("a", "b"), {"a": {1, 2}}, {"b": {1, 2}}),
     (Rename("a.b", ("c.d",)), {"a": {"b": 1}}, {"a": {"c.d": 1}}),
@@ -112,12 +117,28 @@ def test_an_item_without_the_attribute_stays_as_it_is(step: Any, item: dict[str,
 
 def test_what_loses_or_invents() -> None:
     """One restores nothing unless it is told what, the other leaves in place what it set."""
-    assert Move("a", "a.b").forward({"a": 1}) == {"a": {"b": 1}}
     assert Drop("a.b").forward({"a": {"b": 1, "c": 2}}) == {"a": {"c": 2}}
     assert Drop("a.b").backward({"a": {"c": 2}}) == {"a": {"c": 2}}
     assert Default("a.b", {"x": 1}).forward({}) == {"a": {"b": {"x": 1}}}
     assert Default("a", 1).forward({"a": None}) == {"a": None}
     assert Default("a", 1).backward({"a": 1}) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("step", "old"),
+    [
+        (Move("a.b", "a"), {"a": {"b": 1, "c": 2}}),
+        (Move("a.b.c", "a"), {"a": {"b": {"c": 1}, "d": {}}}),
+        (Move("l[0].a", "l"), {"l": [{"a": 1}]}),
+        (Move("a", "a"), {"a": 1}),
+    ],
+)
+def test_nothing_is_lost_where_an_attribute_takes_the_place_of_what_it_was_in(
+    step: Any, old: dict[str, Any]
+) -> None:
+    """What stands beside it would go without a word."""
+    with pytest.raises(TransformError, match="exists already"):
+        step.forward(old)
 
 
 LISTED = [Move("l[1].a", "c"), Move("l[1]", "c"), Rename("l[1].a", "c"), Drop("l[1]")]
