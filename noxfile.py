@@ -40,7 +40,14 @@ def tests(session: nox.Session) -> None:
     install_wheel(session, *group("tests"), extra="demo")
     # Each worker takes whole files, and starts a server of its own when a file needs it.
     workers = ["--numprocesses=auto", "--dist=loadfile"]
-    session.run("pytest", *workers, "-m", "not conformance", *session.posargs)
+    session.run("pytest", *workers, "-m", "not conformance and not thorough", *session.posargs)
+
+
+@nox.session
+def thorough(session: nox.Session) -> None:
+    """Run what the tests leave out: more seeds, servers and beginnings of what they show."""
+    install_wheel(session, *group("tests"), extra="demo")
+    session.run("pytest", "-m", "thorough", "--numprocesses=auto", *session.posargs)
 
 
 @nox.session

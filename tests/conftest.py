@@ -24,6 +24,19 @@ ENVIRONMENT = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to `nox -s thorough` what a test says of servers."""
+    for item in items:
+        servers = {name for mark in item.iter_markers("thorough_on") for name in mark.args}
+        values = (
+            item.callspec.params.values()
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else ()
+        )
+        if any(isinstance(value, str) and value in servers for value in values):
+            item.add_marker("thorough")
+
+
 def pytest_configure() -> None:
     """Let no test see the credentials of whoever runs it."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:

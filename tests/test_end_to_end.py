@@ -102,6 +102,7 @@ async def run(*arguments: str, kill_after: int = 0, wait: float = 0.0) -> int:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.thorough_on("dynoxide", "ministack")
 async def test_killed_again_and_again_beside_production(
     server: str, table_name: str, tmp_path: Path
 ) -> None:
@@ -131,6 +132,7 @@ async def test_killed_again_and_again_beside_production(
     assert (status.complete, status.scanned, status.dead_letters) == (True, count, 0)
 
 
+@pytest.mark.thorough_on("dynoxide")
 async def test_a_live_migration_stopped_and_resumed(server: str, table_name: str) -> None:
     """A writer and deleter beside the migrator, which is stopped once, on each real server."""
     plan, count = orders.migration(table_name), 1_000
@@ -155,6 +157,7 @@ async def test_a_live_migration_stopped_and_resumed(server: str, table_name: str
         assert await orders.digest(gateway, plan.old) == before
 
 
+@pytest.mark.thorough_on("dynamodb-local", "ministack")
 async def test_two_migrations_in_a_row(server: str, table_name: str) -> None:
     """Must show 4: the new table of one migration is the old one of the next."""
     first, count = orders.migration(table_name), 300

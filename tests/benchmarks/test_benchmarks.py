@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cpu, memory, telling, workers, workload
+from benchmarks import cpu, memory, telling, workers
 from benchmarks.__main__ import main
 from benchmarks.processes import SETTINGS
 
@@ -21,16 +21,18 @@ def server(request: pytest.FixtureRequest, running: Callable[[str], str]) -> str
 
 
 @pytest.mark.timeout(400)  # dozens of processes, one after the other
-def test_every_contender_does_the_whole_job(server: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind", ["nested", *(pytest.param(kind, marks=pytest.mark.thorough) for kind in ["flat"])]
+)
+def test_every_contender_does_the_whole_job(server: str, kind: str, tmp_path: Path) -> None:
     """Each is checked item by item; one that is not installed is left out."""
     result = tmp_path / "bench.json"
     sizes = ["--rounds", "1", "--small", "3", "--large", "30", "--whole", "9"]
-    main([*sizes, "--server", server, "--json", str(result)])
+    main([*sizes, "--server", server, "--workload", kind, "--json", str(result)])
     found = json.loads(result.read_text())[server]
-    for kind in workload.WORKLOADS:
-        rows = found[f"cpu {kind}"]
-        assert {row["contender"] for row in rows} == set(cpu.available()[0])
-        assert set(found[f"whole {kind}"][0]) == {cpu.OURS, cpu.FLOOR}
+    rows = found[f"cpu {kind}"]
+    assert {row["contender"] for row in rows} == set(cpu.available()[0])
+    assert set(found[f"whole {kind}"][0]) == {cpu.OURS, cpu.FLOOR}
 
 
 def test_two_processes_are_measured_beside_one(

@@ -135,11 +135,13 @@ def never_stop(patch: pytest.MonkeyPatch) -> None:
     ("sabotage", "failing"),
     [
         (lambda _: None, set()),
-        (lose_deletes, {"writes", "swept"}),
+        pytest.param(lose_deletes, {"writes", "swept"}, marks=pytest.mark.thorough),
         (write_to_old, {"frozen"}),
-        (find_a_difference, {"arrived", "finished", "swept"}),
-        (lose_the_index, {"index"}),
-        (never_stop, {"once"}),
+        pytest.param(
+            find_a_difference, {"arrived", "finished", "swept"}, marks=pytest.mark.thorough
+        ),
+        pytest.param(lose_the_index, {"index"}, marks=pytest.mark.thorough),
+        pytest.param(never_stop, {"once"}, marks=pytest.mark.thorough),
     ],
 )
 def test_a_claim_that_fails_is_said(

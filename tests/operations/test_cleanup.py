@@ -102,6 +102,7 @@ def anywhere(
     return Shop(plan, {"endpoint_url": running(request.param)})
 
 
+@pytest.mark.thorough_on("dynoxide", "ministack")
 async def test_tombstones_go_and_nothing_else_does(anywhere: Shop) -> None:
     """Every item stays as it was, tokens included; a second call has nothing to do."""
     here = await anywhere.finish()
@@ -116,6 +117,7 @@ async def test_tombstones_go_and_nothing_else_does(anywhere: Shop) -> None:
     assert (await here.clean_up()).scanned == 0
 
 
+@pytest.mark.thorough_on("dynamodb-local", "ministack")
 async def test_tokens_go_on_request(anywhere: Shop) -> None:
     """What production wrote is left as it wrote it, without anything of ours."""
     here = await anywhere.finish()

@@ -53,6 +53,8 @@ from dualtable.errors import (
 )
 from dualtable.testing import Faults, MemoryGateway
 
+pytestmark = pytest.mark.thorough_on("dynoxide")
+
 ENTRY = (Phase.ROLLING_OUT, Phase.READING_BOTH, Phase.WRITING_NEW)
 C7 = Key("customer").eq("c-7")
 

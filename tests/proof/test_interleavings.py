@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
+from typing import Any
 
 import attrs
 import pytest
@@ -46,20 +47,29 @@ from proof.runs import MADE_ANEW, STANDS_STILL_AT_AN_INSERT, WAKES_WHEN_FINISHED
 ONLY_OLD, COPIED, WRITTEN, DELETED, NOWHERE, ONLY_NEW, _ = WORLDS
 
 
+def name_of(named: Any) -> str:
+    return str(named.name)
+
+
+def in_suite(*worlds: World, beside: Sequence[World] = ()) -> list[Any]:
+    """Return worlds as parameters; those `beside` are left to the long sessions."""
+    return [*worlds, *(pytest.param(world, marks=pytest.mark.thorough) for world in beside)]
+
+
 def sound(cast: Cast) -> Exploration:
     found = explore(cast)
     assert found.violation is None, found.violation
     return found
 
 
-@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+@pytest.mark.parametrize("world", WORLDS, ids=name_of)
 def test_each_operation_beside_a_migrator(world: World) -> None:
     """I1 to I8 hold for every operation alone, wherever the item is."""
     for cast in casts(1, worlds=[world]):
         sound(cast)
 
 
-@pytest.mark.parametrize("world", [ONLY_OLD, DELETED], ids=lambda world: world.name)
+@pytest.mark.parametrize("world", [ONLY_OLD, DELETED], ids=name_of)
 def test_each_operation_on_a_key_that_old_spells_as_text(world: World) -> None:
     """I8: callers spell the number as they like; it leads back to the one text for it."""
     for cast in casts(1, worlds=[world]):
@@ -73,35 +83,35 @@ def test_a_text_that_its_number_does_not_lead_back_to() -> None:
             sound(attrs.evolve(with_text_keys(cast, "12.50"), yielded=None))
 
 
-@pytest.mark.parametrize("world", [ONLY_OLD, DELETED], ids=lambda world: world.name)
+@pytest.mark.parametrize("world", in_suite(DELETED, beside=[ONLY_OLD]), ids=name_of)
 def test_a_write_beside_a_migrator_that_dies(world: World) -> None:
     """I7: the migrator may die before any of its calls, or after it, and is started again."""
     for cast in casts(1, (UPDATER, PUTTER, DELETER), [world], Budget(crashes=1)):
         sound(cast)
 
 
-@pytest.mark.parametrize("world", [ONLY_OLD, COPIED, DELETED], ids=lambda world: world.name)
+@pytest.mark.parametrize("world", in_suite(COPIED, beside=[ONLY_OLD, DELETED]), ids=name_of)
 def test_each_operation_whose_response_is_lost(world: World) -> None:
     """A request that is sent again because its response was lost takes effect once."""
     for cast in casts(1, worlds=[world], budget=Budget(losses=1)):
         sound(cast)
 
 
-@pytest.mark.parametrize("world", [ONLY_OLD, DELETED], ids=lambda world: world.name)
+@pytest.mark.parametrize("world", in_suite(DELETED, beside=[ONLY_OLD]), ids=name_of)
 def test_each_operation_while_the_control_table_hangs(world: World) -> None:
     """Nobody waits for news that nobody needs, and everybody is answered as ever."""
     for role in ROLES:
         sound(hanging(role, UPDATER, world=world))
 
 
-@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+@pytest.mark.parametrize("world", WORLDS, ids=name_of)
 def test_an_index_query_beside_others(world: World) -> None:
     """Neither what the index shows late nor what old has completes it twice, or wrongly."""
     for other in (UPDATER, MOVER, DELETER):
         sound(by_index(INDEX_QUERIER, other, world=world))
 
 
-@pytest.mark.parametrize("other", [UPDATER, PUTTER, DELETER, GLANCER], ids=lambda role: role.name)
+@pytest.mark.parametrize("other", [UPDATER, PUTTER, DELETER, GLANCER], ids=name_of)
 def test_an_update_beside_others(other: Role) -> None:
     """I4: an update, another operation and the migrator in each order of their calls."""
     found = sound(Cast(((UPDATER,), (other,)), ONLY_OLD))
@@ -123,16 +133,16 @@ def test_transactions_of_two_keys_that_somebody_sees() -> None:
     sound(paired(PUTTER_IF_OTHER, OTHER_PUTTER_IF, SEER_OF_BOTH, world=COPIED, migrators=0))
 
 
-@pytest.mark.parametrize("pager", SCANNERS, ids=lambda role: role.name)
-@pytest.mark.parametrize("world", [ONLY_OLD, ONLY_NEW], ids=lambda world: world.name)
+@pytest.mark.parametrize("pager", SCANNERS, ids=name_of)
+@pytest.mark.parametrize("world", in_suite(ONLY_NEW, beside=[ONLY_OLD]), ids=name_of)
 def test_a_scan_by_pages(pager: Role, world: World) -> None:
     """Writes and copies between two pages leave no key out and repeat none."""
     for beside in BESIDE:
         sound(paired(pager, beside, world=world))
 
 
-@pytest.mark.parametrize("pager", [*SCANNERS, *QUERIERS], ids=lambda role: role.name)
-@pytest.mark.parametrize("world", [ONLY_OLD, NOWHERE], ids=lambda world: world.name)
+@pytest.mark.parametrize("pager", [*SCANNERS, *QUERIERS], ids=name_of)
+@pytest.mark.parametrize("world", in_suite(NOWHERE, beside=[ONLY_OLD]), ids=name_of)
 def test_pages_of_one_partition(pager: Role, world: World) -> None:
     """The same where both keys are in one partition, which a scan reads as a query does."""
     for beside in BESIDE:
@@ -150,7 +160,7 @@ def test_a_run_and_what_comes_after_it(cast: RunCast) -> None:
 
 
 @pytest.mark.timeout(600)  # two migrators with leases that expire take half a minute
-@pytest.mark.parametrize("guard", MIGRATING_GUARDS, ids=lambda guard: guard.name)
+@pytest.mark.parametrize("guard", MIGRATING_GUARDS, ids=name_of)
 def test_no_guard_is_in_vain(guard: Guard) -> None:
     """The proof can fail: without the guard it reports the broken rule and the interleaving."""
     with guard.removed():

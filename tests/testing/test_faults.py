@@ -236,7 +236,9 @@ def test_each_call_fails_once(
     assert [record for record in caplog.records if record.name.startswith("dualtable")] == []
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize(
+    "seed", [*range(6), *(pytest.param(n, marks=pytest.mark.thorough) for n in range(6, 24))]
+)
 def test_much_fails_at_random(seed: int, tmp_path: Path) -> None:
     """Several faults at once meet in ways that single ones do not."""
     chance = random.Random(seed)
