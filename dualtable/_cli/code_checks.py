@@ -12,6 +12,7 @@ from dualtable._cli.options import add_output
 from dualtable._operations.code_check import CodeReport, check_code
 
 _BLIND = "not seen: names that are read or handed in at run time, and code that is not Python"
+_LOOK = "look whether it is the old one"
 
 
 def _check_code(options: Namespace) -> Answer:
@@ -20,7 +21,7 @@ def _check_code(options: Namespace) -> Answer:
     return Answer(
         NOT_WELL if report.uses else WELL,
         report,
-        [*map(str, report.uses), said, _BLIND],
+        [*map(str, report.uses), *(f"{each}; {_LOOK}" for each in report.unknown), said, _BLIND],
     )
 
 

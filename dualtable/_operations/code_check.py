@@ -1,9 +1,9 @@
 """Python source that goes past the repository to the old table, found before it runs.
 
 The rule: what is said here is read out of the text (`ast`), so it is about what is written down: a
-name that is a text, or is bound to one, put together of some, or a default, in one of the modules
-that are looked at. One that is read at run time or handed in from elsewhere is not seen, and
-neither is what another language does.
+name that is a text, or is bound to one, put together of some, returned, or a default, in one of the
+modules that are looked at. Where a name is read at run time or handed in from elsewhere, just that
+is said; what another language does is not seen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from dualtable._operations.code_texts import Bindings, Texts, called
+from dualtable._operations.code_texts import Bindings, Texts, called, root
 from dualtable._wire.layouts import short_name
 from dualtable.errors import InvalidSettingError
 
@@ -80,11 +80,14 @@ class CodeReport:
         files: How many files were read.
         old_tables: The old tables that were looked for.
         uses: Each place that was found.
+        unknown: Each place that reaches a table whose name is not written down, so that it may be
+            an old one or not.
     """
 
     files: int
     old_tables: list[str]
     uses: list[Use]
+    unknown: list[Use]
 
 
 def check_code(paths: Iterable[str], tables: Collection[str] = ()) -> CodeReport:
@@ -109,12 +112,15 @@ def check_code(paths: Iterable[str], tables: Collection[str] = ()) -> CodeReport
         raise InvalidSettingError(
             "no migration is made in this source, so name the old table: --table orders"
         )
-    uses = [
-        Use(str(path), line, what)
-        for path, tree in trees.items()
-        for line, what in set(_found_in(tree, known, texts[path]))
-    ]
-    return CodeReport(len(trees), sorted(known), sorted(uses))
+    finders = {path: _Finder(known, texts[path]) for path in trees}
+    for path, tree in trees.items():
+        finders[path].visit(tree)
+    return CodeReport(
+        len(trees),
+        sorted(known),
+        sorted(Use(str(p), *each) for p, finder in finders.items() for each in finder.found),
+        sorted(Use(str(p), *each) for p, finder in finders.items() for each in finder.unknown),
+    )
 
 
 def _old_tables(tree: ast.Module, texts: Texts) -> Iterator[str]:
@@ -141,22 +147,17 @@ def _parsed(path: Path) -> ast.Module:
         raise InvalidSettingError(f"{path} is no Python source that could be read") from error
 
 
-def _found_in(tree: ast.Module, tables: frozenset[str], texts: Texts) -> list[tuple[int, str]]:
-    finder = _Finder(tables, texts)
-    finder.visit(tree)
-    return finder.found
-
-
 class _Finder(ast.NodeVisitor):
     """Looks at calls, and at models of other libraries."""
 
     def __init__(self, tables: frozenset[str], texts: Texts) -> None:
-        self.found: list[tuple[int, str]] = []
+        self.found: set[tuple[int, str]] = set()
+        self.unknown: set[tuple[int, str]] = set()
         self._tables = tables
         self._texts = texts
 
     def visit_Call(self, node: ast.Call) -> None:
-        for name in self._names_of(node.func):
+        for name in self._names_of(node):
             if name in _MAKES:
                 self._check_table(node)
             elif name in _ITEM_CALLS:
@@ -167,16 +168,19 @@ class _Finder(ast.NodeVisitor):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for each in node.body if node.name == "Meta" else ():
-            targets = each.targets if isinstance(each, ast.Assign) else []
-            if any(getattr(target, "id", "") == "table_name" for target in targets):
+            is_bound = isinstance(each, ast.Assign | ast.AnnAssign)
+            targets = getattr(each, "targets", None) or [getattr(each, "target", None)]
+            if is_bound and any(getattr(target, "id", "") == "table_name" for target in targets):
                 self._check_model(each)
         self.generic_visit(node)
 
-    def _names_of(self, function: ast.expr) -> set[str]:
-        """Return what a function may be called, also where it was put under another name."""
+    def _names_of(self, node: ast.Call) -> set[str]:
+        """Return what is called, also where it was put under another name, or is handed on."""
+        function = node.func
         aliases = self._texts.bound(function) if isinstance(function, ast.Name) else ()
         methods = {each.attr for each in aliases if isinstance(each, ast.Attribute)}
-        return {called(function), *methods}
+        handed_on = {each.attr for each in node.args if isinstance(each, ast.Attribute)}
+        return {called(function), *methods, *(handed_on & _ITEM_CALLS)}
 
     def _check_model(self, node: Any) -> None:
         for name in self._named(node.value):
@@ -184,9 +188,17 @@ class _Finder(ast.NodeVisitor):
 
     def _check_table(self, node: ast.Call) -> None:
         """Find ``Table("orders")`` of a resource, which is not that of a migration."""
-        given = [*node.args, *(keyword.value for keyword in node.keywords)]
-        for name in self._named(given[0]) if len(given) == 1 else ():  # else another library's
+        given = [*node.args, *(each.value for each in node.keywords if each.arg == "name")]
+        if len(node.args) + len(node.keywords) != 1 or self._is_of_another(node.func):
+            return
+        for name in self._named(given[0]) if given else ():
             self._add(node, f"Table({name!r}) goes past the repository; make a drop_in.Table")
+        if given and not self._texts.is_foreign(root(node.func)):
+            self._note(node, given[0], "Table(…)")
+
+    def _is_of_another(self, function: ast.expr) -> bool:
+        """Tell whether it is another library's; boto3 has no ``Table`` to import."""
+        return isinstance(function, ast.Name) and self._texts.is_foreign(function.id)
 
     def _check_operation(self, node: ast.Call, called: str) -> None:
         for keyword in node.keywords:
@@ -202,19 +214,24 @@ class _Finder(ast.NodeVisitor):
         if name == "TableName":
             for table in self._named(value):
                 self._add(at, f"{called} on {table!r} goes past the repository")
-        elif name in ("RequestItems", "TransactItems"):
-            self._check_inside(value, called)
+            self._note(at, value, called)
+        elif name == "RequestItems":
+            self._check_batch(value, called)
+        elif name == "TransactItems":
+            self._check_transaction(value, called)
         elif name in NOT_TAKEN and self._texts.of(value) != {"NONE"}:
             self._add(at, f"{called}: the drop-in does not take {name}")
 
-    def _check_inside(self, given: ast.expr, called: str) -> None:
-        """Find the table in a batch or a transaction."""
-        roots = (given, *self._texts.bound(given))
-        for node in (each for root in roots for each in ast.walk(root)):
-            pairs = zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ()
-            for key, value in pairs:
-                named = value if "TableName" in self._texts.of(key) else key
-                for name in self._named(named):
+    def _check_batch(self, given: ast.expr, called: str) -> None:
+        for each in self._texts.dicts(given):
+            for key, value in zip(each.keys, each.values, strict=True):
+                for name in self._named(key):
+                    self._add(value, f"{called} on {name!r} goes past the repository")
+
+    def _check_transaction(self, given: ast.expr, called: str) -> None:
+        for each in self._texts.dicts_within(given):
+            for key, value in zip(each.keys, each.values, strict=True):
+                for name in self._named(value) if "TableName" in self._texts.of(key) else ():
                     self._add(value, f"{called} on {name!r} goes past the repository")
 
     def _check_statement(self, node: ast.Call, called: str) -> None:
@@ -227,8 +244,19 @@ class _Finder(ast.NodeVisitor):
         """Return the old tables that an expression may name, also by an ARN."""
         return sorted(self._tables & {short_name(text) for text in self._texts.of(node)})
 
+    def _note(self, at: ast.expr, named: ast.expr, called: str) -> None:
+        """Note a table whose name nothing in the source tells; that of a table in hand is told."""
+        if not _is_of_table_in_hand(named) and not self._texts.of(named):
+            self.unknown.add((at.lineno, f"{called} on a table whose name is not written down"))
+
     def _add(self, node: ast.AST, what: str) -> None:
-        self.found.append((getattr(node, "lineno", 0), what))
+        self.found.add((getattr(node, "lineno", 0), what))
+
+
+def _is_of_table_in_hand(node: ast.expr) -> bool:
+    """Tell whether it is ``table.name``; where that table was made, its name has been looked at."""
+    is_name = isinstance(node, ast.Attribute) and node.attr in ("name", "table_name")
+    return is_name and root(node) != "self"
 
 
 def _is_about(table: str, statement: str) -> bool:

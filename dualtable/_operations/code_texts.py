@@ -1,20 +1,26 @@
 """The texts that a name in Python source may stand for, as far as that is written down.
 
 The rule: every value that a name is bound to anywhere in its module is taken for possible, and so
-is every one of a module that it is imported from, if that is looked at, too. Nothing is run.
+is every one of a module that it is imported from, if that is looked at, too; what is put into a
+dict or a list later is one more. Nothing is run.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
-from itertools import islice, product
-from typing import TypeAlias
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice, product, zip_longest
+from typing import Any, TypeAlias
 
-_DEFAULTS = ("get", "getenv", "pop", "setdefault")
+_DEFAULTS = ("config", "env", "get", "getenv", "pop", "setdefault", "str")
 """Calls whose second argument is what they return where there is nothing."""
+_SAME = ("Field", "deepcopy", "dict", "str")
+"""Calls that return their first argument, as far as that matters here."""
+_OF_ITSELF = ("copy", "lower", "strip")
+"""Methods that return what they are called on, as far as that matters here."""
+_ADDS = ("append", "extend", "insert", "update")
 _MOST_TEXTS = 50
-_DEEPEST = 8
 
 _Scope: TypeAlias = dict[str, list[ast.expr]]
 
@@ -25,6 +31,7 @@ class Bindings(ast.NodeVisitor):
     def __init__(self, tree: ast.Module) -> None:
         self.names: _Scope = {}
         self.attributes: _Scope = {}
+        self.returned: _Scope = {}
         self.imported: dict[str, tuple[str, str | None]] = {}
         """A name here -> the module that it is, or that has it under which name."""
         self._in_class = False
@@ -40,6 +47,10 @@ class Bindings(ast.NodeVisitor):
             self._bind(node.target, node.value)
         self.generic_visit(node)
 
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self._bind(node.target, node.value)
+        self.generic_visit(node)
+
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self._bind(node.target, node.value)
         self.generic_visit(node)
@@ -49,18 +60,24 @@ class Bindings(ast.NodeVisitor):
             self._bind(node.target, each)
         self.generic_visit(node)
 
+    def visit_Call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _ADDS:
+            for added in (*node.args[-1:], _dict_of(node)):
+                self._bind(node.func.value, added)
+        self.generic_visit(node)
+
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         outside, self._in_class = self._in_class, True
         self.generic_visit(node)
         self._in_class = outside
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        positional = [*node.args.posonlyargs, *node.args.args]
-        defaults = zip(reversed(positional), reversed(node.args.defaults), strict=False)
-        named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-        for argument, default in (*defaults, *named):
-            if default is not None:
-                self.names.setdefault(argument.arg, []).append(default)
+        for argument, default in _defaults(node.args):
+            self.names.setdefault(argument.arg, []).append(default)
+        is_attribute = any("property" in called(each) for each in node.decorator_list)
+        scope = self.attributes if is_attribute else self.returned
+        returns = (each.value for each in ast.walk(node) if isinstance(each, ast.Return))
+        scope.setdefault(node.name, []).extend(value for value in returns if value is not None)
         outside, self._in_class = self._in_class, False
         self.generic_visit(node)
         self._in_class = outside
@@ -84,6 +101,8 @@ class Bindings(ast.NodeVisitor):
             self.names.setdefault(target.id, []).append(value)
         elif isinstance(target, ast.Attribute):
             self.attributes.setdefault(target.attr, []).append(value)
+        elif isinstance(target, ast.Subscript):
+            self._bind(target.value, _dict({target.slice: value}, value))
         elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
             for each, part in zip(target.elts, value.elts, strict=False):
                 self._bind(each, part)
@@ -95,53 +114,60 @@ class Texts:
     def __init__(self, own: Bindings, modules: Mapping[str, list[Bindings]]) -> None:
         self._own = own
         self._modules = modules
+        self._texts: dict[ast.AST, set[str]] = {}
 
     def of(self, node: ast.expr | None) -> set[str]:
         """Return them; none where nothing is known."""
-        return self._of(node, 0)
+        found: set[str] = set()
+        for each in () if node is None else _reached(node, self._choices):
+            if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                found.add(each.value)
+            elif (parts := _parts(each)) is not None:
+                found |= self._joined(each, parts)
+        return found
 
     def dicts(self, node: ast.expr) -> Iterator[ast.Dict]:
-        """Yield the dicts that an expression may be."""
-        for each in (node, *self.bound(node)):
-            if isinstance(each, ast.Dict):
-                yield each
+        """Yield the dicts that an expression may be, and those that it takes over."""
+        for each in _reached(node, lambda at: [*_taken_over(at), *self._choices(at)]):
+            yield from _as_dict(each)
 
-    def _of(self, node: ast.expr | None, depth: int) -> set[str]:
-        if node is None or depth > _DEEPEST:
-            return set()
-        if isinstance(node, ast.Constant):
-            return {node.value} if isinstance(node.value, str) else set()
-        parts = self._parts(node)
-        if parts is not None:
-            several = product(*(self._of(part, depth + 1) for part in parts))
-            return {"".join(each) for each in islice(several, _MOST_TEXTS)}
-        return {text for each in self._choices(node) for text in self._of(each, depth + 1)}
+    def dicts_within(self, node: ast.expr) -> Iterator[ast.Dict]:
+        """Yield the dicts that an expression may be, and those that are anywhere in it."""
+        for each in _reached(node, lambda at: [*_inside(at), *self._choices(at)]):
+            yield from _as_dict(each)
 
-    @staticmethod
-    def _parts(node: ast.expr) -> list[ast.expr] | None:
-        """Return what a text is put together of, None where it is not."""
-        if isinstance(node, ast.JoinedStr):
-            return node.values
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            return [node.left, node.right]
-        return None
+    def is_foreign(self, name: str) -> bool:
+        """Tell whether a name comes from a module that is not looked at, and from nowhere else."""
+        is_bound = name in self._own.names or any(self._elsewhere(name))
+        return name in self._own.imported and not is_bound
 
-    def _choices(self, node: ast.expr) -> Iterator[ast.expr]:
-        """Yield the expressions that one may be equal to."""
+    def _joined(self, node: ast.AST, parts: list[ast.expr]) -> set[str]:
+        """Return what a text may be that is put together; nothing while it is a part of itself."""
+        if node not in self._texts:
+            self._texts[node] = set()
+            several = islice(product(*map(self.of, parts)), _MOST_TEXTS)
+            self._texts[node] = {"".join(each) for each in several}
+        return self._texts[node]
+
+    def _choices(self, node: ast.AST) -> Iterable[ast.expr]:
+        """Return the expressions that one may be equal to."""
         if isinstance(node, ast.FormattedValue | ast.Await | ast.NamedExpr):
-            yield node.value
-        elif isinstance(node, ast.IfExp):
-            yield from (node.body, node.orelse)
-        elif isinstance(node, ast.BoolOp):
-            yield from node.values
-        elif isinstance(node, ast.Call):
-            if called(node.func) in _DEFAULTS:
-                yield from node.args[1:2]
-                yield from (k.value for k in node.keywords if k.arg == "default")
-            elif called(node.func) == "str":
-                yield from node.args[:1]
-        else:
-            yield from self.bound(node)
+            return [node.value]
+        if isinstance(node, ast.IfExp):
+            return [node.body, node.orelse]
+        if isinstance(node, ast.BoolOp):
+            return node.values
+        if isinstance(node, ast.Call):
+            return [*_given_back(node), *self._returned(node.func)]
+        return self.bound(node) if isinstance(node, ast.expr) else ()
+
+    def _returned(self, function: ast.expr) -> Iterator[ast.expr]:
+        """Yield what a function returns that is defined in one of the modules."""
+        name = called(function)
+        yield from self._own.returned.get(name, ())
+        for module, there in self._elsewhere(root(function)):
+            is_itself = isinstance(function, ast.Name) and there is not None
+            yield from module.returned.get(there if is_itself and there else name, ())
 
     def _members(self, node: ast.Subscript) -> Iterator[ast.expr]:
         wanted = getattr(node.slice, "value", None)
@@ -162,8 +188,7 @@ class Texts:
                 yield from () if name is None else module.names.get(name, ())
         elif isinstance(node, ast.Attribute):
             yield from self._own.attributes.get(node.attr, ())
-            root = node.value.id if isinstance(node.value, ast.Name) else ""
-            for module, name in self._elsewhere(root):
+            for module, name in self._elsewhere(root(node)):
                 is_module = name is None or not (module.names.keys() | {""}) & {name}
                 scopes = (module.attributes, module.names) if is_module else (module.attributes,)
                 for scope in scopes:
@@ -183,3 +208,103 @@ def called(function: ast.expr) -> str:
     if isinstance(function, ast.Attribute):
         return function.attr
     return function.id if isinstance(function, ast.Name) else ""
+
+
+def root(node: ast.expr) -> str:
+    """Return the name that an attribute is one of, or a name itself; empty where it is neither."""
+    value = node.value if isinstance(node, ast.Attribute) else node
+    return value.id if isinstance(value, ast.Name) else ""
+
+
+def _reached(node: ast.AST, nexts: Callable[[ast.AST], Iterable[ast.AST]]) -> Iterator[ast.AST]:
+    """Yield a node and all that follow from it, once each."""
+    seen: set[int] = set()
+    left = [node]
+    while left:
+        each = left.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            left += nexts(each)
+
+
+def _defaults(given: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
+    positional = zip(
+        reversed([*given.posonlyargs, *given.args]), reversed(given.defaults), strict=False
+    )
+    for argument, default in (*positional, *zip(given.kwonlyargs, given.kw_defaults, strict=True)):
+        if default is not None:
+            yield argument, default
+
+
+def _given_back(node: ast.Call) -> Iterator[ast.expr]:
+    """Yield the parts of a call that it may return."""
+    name = called(node.func)
+    yield from node.args[1:2] if name in _DEFAULTS else ()
+    yield from node.args[2:3] if name == "getattr" else ()
+    yield from node.args[:1] if name in _SAME else ()
+    yield from (keyword.value for keyword in node.keywords if keyword.arg == "default")
+    if isinstance(node.func, ast.Attribute) and name in _OF_ITSELF:
+        yield node.func.value
+
+
+def _dict(members: Mapping[Any, ast.expr], at: ast.expr) -> ast.Dict:
+    """Return a dict as if it were written somewhere."""
+    return ast.copy_location(ast.Dict(list(members), list(members.values())), at)
+
+
+def _dict_of(node: ast.Call) -> ast.Dict:
+    """Return the keywords of a call as a dict."""
+    named = {ast.Constant(each.arg): each.value for each in node.keywords if each.arg}
+    return _dict(named, node)
+
+
+def _inside(node: ast.AST) -> list[ast.expr]:
+    """Return what a list or a dict holds."""
+    if isinstance(node, ast.BinOp):
+        return [node.left, node.right]
+    if isinstance(node, ast.Dict):
+        return node.values
+    held = [getattr(node, "elt", None), node.value if isinstance(node, ast.Starred) else None]
+    return [*getattr(node, "elts", ()), *(each for each in held if each is not None)]
+
+
+def _as_dict(node: ast.AST) -> list[ast.Dict]:
+    """Return the dict that an expression makes, if it makes one."""
+    if isinstance(node, ast.DictComp):
+        return [_dict({node.key: node.value}, node)]
+    if isinstance(node, ast.Call) and called(node.func) == "dict":
+        return [_dict_of(node)]
+    return [node] if isinstance(node, ast.Dict) else []
+
+
+def _taken_over(node: ast.AST) -> list[ast.expr]:
+    """Return what a dict takes its members from."""
+    if isinstance(node, ast.Dict):
+        return [value for key, value in zip(node.keys, node.values, strict=True) if key is None]
+    if isinstance(node, ast.Call) and called(node.func) == "dict":
+        return [each.value for each in node.keywords if each.arg is None]
+    return []
+
+
+def _parts(node: ast.AST) -> list[ast.expr] | None:
+    """Return what a text is put together of, None where it is not."""
+    if isinstance(node, ast.JoinedStr):
+        return node.values
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return [node.left, node.right]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        given = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
+        return _filled(node.left, r"%s", given)
+    if isinstance(node, ast.Call) and called(node.func) == "format":
+        return _filled(getattr(node.func, "value", node.func), r"\{\d?\}", node.args)
+    return None
+
+
+def _filled(form: ast.expr, place: str, given: list[ast.expr]) -> list[ast.expr] | None:
+    """Return the parts of a text with places, which are filled in their order."""
+    text = form.value if isinstance(form, ast.Constant) else None
+    if not isinstance(text, str) or len(pieces := re.split(place, text)) != len(given) + 1:
+        return None
+    between = zip_longest(map(ast.Constant, pieces), given)
+    return [part for pair in between for part in pair if part is not None]

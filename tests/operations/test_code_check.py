@@ -135,6 +135,150 @@ async def f(session):
     Table("customers")
 """
 
+# As it is found in production: helpers, settings, parameters put together step by step. A line with
+# `# unknown` reaches a table that only the environment or a caller can name.
+REAL = """import asyncio
+import os
+from functools import partial
+
+import boto3 as aws
+from aws_cdk import aws_dynamodb as cdk
+from boto3 import client as c
+from boto3 import resource as r
+from decouple import config
+from django.conf import settings
+from pydantic import Field
+from rich.table import Table
+
+from dualtable import drop_in
+from names import of_orders
+
+ORDERS = os.environ.get("ORDERS_TABLE", "orders")
+STAGE = os.environ.get("STAGE", "")
+FORMATTED = "{}{}".format("or", "ders")
+
+
+class Conf:
+    orders_table: str = Field("orders", env="ORDERS_TABLE")
+
+
+class Orders:
+    def __init__(self, dynamodb=None, table_name=ORDERS):
+        self.client = c("dynamodb")
+        self.table_name = table_name
+        self.table = (dynamodb or aws.resource("dynamodb")).Table(self.table_name)  # here
+
+    @property
+    def called(self):
+        return ORDERS
+
+    def get(self, key):
+        self.client.get_item(TableName=self.called, Key=key)  # here
+        return self.client.get_item(TableName=self.table_name, Key=key)  # here
+
+    def many(self, keys):
+        request = {self.table_name: {"Keys": keys}}  # here
+        found = self.client.batch_get_item(RequestItems=request)
+        request = {}
+        request[ORDERS] = {"Keys": keys}  # here
+        return self.client.batch_get_item(RequestItems=request)
+
+    def query(self, start=None):
+        params = {"TableName": ORDERS, "KeyConditionExpression": "id = :id"}
+        if start:
+            params["ExclusiveStartKey"] = start
+        return self.client.query(**params)  # here
+
+    def query_otherwise(self):
+        named = {}
+        named["TableName"] = ORDERS
+        self.client.query(**named)  # here
+        given = dict(TableName=ORDERS, Limit=1)
+        self.client.query(**given)  # here
+        base = {"TableName": ORDERS}
+        self.client.query(**{**base, "Limit": 1})  # here
+        later = {}
+        later.update(TableName=ORDERS)
+        self.client.query(**later)  # here
+
+    def all(self):
+        paginator = self.client.get_paginator("scan")
+        for page in paginator.paginate(TableName=ORDERS):  # here
+            yield from page["Items"]
+
+    def _put(self, item):
+        return {"Put": {"TableName": ORDERS, "Item": item}}  # here
+
+    def move(self, item):
+        actions = []
+        actions.append({"Put": {"TableName": ORDERS, "Item": item}})  # here
+        self.client.transact_write_items(TransactItems=actions)
+        put = {"Put": {"TableName": ORDERS, "Item": item}}  # here
+        self.client.transact_write_items(TransactItems=[put])
+        self.client.transact_write_items(TransactItems=[self._put(item)])
+        put = {"Put": {"TableName": "customers", "Item": {"orders": item, "n": {"orders": 1}}}}
+        self.client.transact_write_items(TransactItems=[put])
+        puts = [{"PutRequest": {"Item": {"orders": item}}}]
+        self.client.batch_write_item(RequestItems={"customers": puts})
+
+    def write(self, items):
+        with aws.resource("dynamodb").Table("orders").batch_writer() as batch:  # here
+            batch.put_item(Item={})
+
+    async def threaded(self):
+        await asyncio.to_thread(self.client.get_item, TableName=ORDERS, Key={})  # here
+        get = partial(self.client.get_item, TableName=ORDERS)  # here
+        await asyncio.to_thread(lambda: self.client.scan(TableName=ORDERS))  # here
+
+
+def made(ddb, conf, client, table, name):
+    ddb.Table(getattr(settings, "ORDERS_TABLE", "orders"))  # here
+    ddb.Table(config("ORDERS_TABLE", default="orders"))  # here
+    ddb.Table(FORMATTED)  # here
+    ddb.Table("%sders" % "or")  # here
+    ddb.Table(conf.orders_table)  # here
+    ddb.Table(f"orders{STAGE}")  # here
+    ddb.Table(of_orders())  # here
+    r("dynamodb").Table(os.environ["ORDERS_TABLE"])  # unknown
+    client.get_item(TableName=name)  # unknown
+    client.get_item(TableName=table.name)
+    client.get_item(TableName="customers")
+    drop_in.Table(migration)
+    Table("orders")
+    Table(title="orders")
+    Table(name)
+    cdk.Table(None, "orders", partition_key=None)
+
+
+class Customer:
+    class Meta:
+        table_name = "customers"
+
+
+class Order:
+    class Meta:
+        table_name: str = "orders"  # here
+
+
+class OrderOfDjango:
+    class Meta:
+        db_table = "orders"
+
+
+def itself(table_name, given):
+    table_name = table_name or given + table_name
+    given = given or table_name
+    given = {**given, **itself(table_name, given)}
+    return itself(given, table_name)
+
+
+made(itself, itself, itself, itself(1, 2), ORDERS)
+"""
+NAMES = """
+def of_orders():
+    return "orders"
+"""
+
 
 def planted(folder: Path) -> set[int]:
     (folder / "app.py").write_text(PLANTED)
@@ -160,6 +304,18 @@ def test_a_name_is_followed_as_far_as_it_is_written_down(tmp_path: Path) -> None
     found = check_code([str(tmp_path)], ["orders"]).uses
     assert {use.line for use in found} == wanted
     assert len(wanted) == 29
+
+
+def test_code_as_it_is_found_in_production(tmp_path: Path) -> None:
+    """Each use by its line, and no other; and the lines at which somebody has to look himself."""
+    (tmp_path / "names.py").write_text(NAMES)
+    (tmp_path / "shop.py").write_text(REAL)
+    lines = list(enumerate(REAL.splitlines(), 1))
+    report = check_code([str(tmp_path)], ["orders"])
+    for found, mark, number in ((report.uses, "here", 26), (report.unknown, "unknown", 2)):
+        wanted = {number for number, line in lines if line.endswith(f"# {mark}")}
+        assert {use.line for use in found} == wanted
+        assert len(wanted) == number
 
 
 def test_the_old_table_of_a_migration_is_known(tmp_path: Path) -> None:
