@@ -36,6 +36,7 @@ _ITEM_CALLS = frozenset(
         "update_item",
     }
 )
+_ACTIONS = frozenset({"ConditionCheck", "Delete", "Get", "Put", "Update"})
 _STATEMENTS = frozenset({"execute_statement", "batch_execute_statement", "execute_transaction"})
 NOT_TAKEN = frozenset(
     {
@@ -101,11 +102,12 @@ def check_code(paths: Iterable[str], tables: Collection[str] = ()) -> CodeReport
             known.
     """
     trees = {path: _parsed(path) for path in _sources(paths)}
+    bindings = {path: Bindings(tree) for path, tree in trees.items()}
     modules: dict[str, list[Bindings]] = {}
-    for path, tree in trees.items():
+    for path, bound in bindings.items():
         name = path.parent.name if path.stem == "__init__" else path.stem
-        modules.setdefault(name, []).append(Bindings(tree))
-    texts = {path: Texts(Bindings(tree), modules) for path, tree in trees.items()}
+        modules.setdefault(name, []).append(bound)
+    texts = {path: Texts(bound, modules) for path, bound in bindings.items()}
     old = (name for path, tree in trees.items() for name in _old_tables(tree, texts[path]))
     known = frozenset(map(short_name, {*tables, *old}))
     if not known:
@@ -166,6 +168,14 @@ class _Finder(ast.NodeVisitor):
                 self._check_statement(node, name)
         self.generic_visit(node)
 
+    def visit_Dict(self, node: ast.Dict) -> None:
+        """Find an action of a transaction, wherever it is made and whoever sends it."""
+        for kind, each in zip(node.keys, node.values, strict=True):
+            for name in self._texts.of(kind) & _ACTIONS:
+                for given in self._texts.dicts(each):
+                    self._check_action(name, given)
+        self.generic_visit(node)
+
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for each in node.body if node.name == "Meta" else ():
             is_bound = isinstance(each, ast.Assign | ast.AnnAssign)
@@ -210,6 +220,11 @@ class _Finder(ast.NodeVisitor):
                     for name in self._texts.of(key):
                         self._check_parameter(at or value, called, name, value)
 
+    def _check_action(self, name: str, given: ast.Dict) -> None:
+        for key, value in zip(given.keys, given.values, strict=True):
+            if "TableName" in self._texts.of(key):
+                self._check_parameter(value, f"{name} of a transaction", "TableName", value)
+
     def _check_parameter(self, at: ast.expr, called: str, name: str, value: ast.expr) -> None:
         if name == "TableName":
             for table in self._named(value):
@@ -217,8 +232,6 @@ class _Finder(ast.NodeVisitor):
             self._note(at, value, called)
         elif name == "RequestItems":
             self._check_batch(value, called)
-        elif name == "TransactItems":
-            self._check_transaction(value, called)
         elif name in NOT_TAKEN and self._texts.of(value) != {"NONE"}:
             self._add(at, f"{called}: the drop-in does not take {name}")
 
@@ -226,12 +239,6 @@ class _Finder(ast.NodeVisitor):
         for each in self._texts.dicts(given):
             for key, value in zip(each.keys, each.values, strict=True):
                 for name in self._named(key):
-                    self._add(value, f"{called} on {name!r} goes past the repository")
-
-    def _check_transaction(self, given: ast.expr, called: str) -> None:
-        for each in self._texts.dicts_within(given):
-            for key, value in zip(each.keys, each.values, strict=True):
-                for name in self._named(value) if "TableName" in self._texts.of(key) else ():
                     self._add(value, f"{called} on {name!r} goes past the repository")
 
     def _check_statement(self, node: ast.Call, called: str) -> None:

@@ -131,11 +131,6 @@ class Texts:
         for each in _reached(node, lambda at: [*_taken_over(at), *self._choices(at)]):
             yield from _as_dict(each)
 
-    def dicts_within(self, node: ast.expr) -> Iterator[ast.Dict]:
-        """Yield the dicts that an expression may be, and those that are anywhere in it."""
-        for each in _reached(node, lambda at: [*_inside(at), *self._choices(at)]):
-            yield from _as_dict(each)
-
     def is_foreign(self, name: str) -> bool:
         """Tell whether a name comes from a module that is not looked at, and from nowhere else."""
         is_bound = name in self._own.names or any(self._elsewhere(name))
@@ -257,16 +252,6 @@ def _dict_of(node: ast.Call) -> ast.Dict:
     """Return the keywords of a call as a dict."""
     named = {ast.Constant(each.arg): each.value for each in node.keywords if each.arg}
     return _dict(named, node)
-
-
-def _inside(node: ast.AST) -> list[ast.expr]:
-    """Return what a list or a dict holds."""
-    if isinstance(node, ast.BinOp):
-        return [node.left, node.right]
-    if isinstance(node, ast.Dict):
-        return node.values
-    held = [getattr(node, "elt", None), node.value if isinstance(node, ast.Starred) else None]
-    return [*getattr(node, "elts", ()), *(each for each in held if each is not None)]
 
 
 def _as_dict(node: ast.AST) -> list[ast.Dict]:
