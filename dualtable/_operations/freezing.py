@@ -27,7 +27,6 @@ from dualtable._transforms.migration import Migration
 from dualtable.errors import DualTableError, MigrationMismatchError, RequestRefusedError
 
 _SID = "DualtableFreeze"
-_OURS = re.compile(rf"{_SID}(?:[0-9a-f]{{16}})?")  # of everybody, or of one role
 _ACTIONS = [
     "dynamodb:BatchWriteItem",
     "dynamodb:DeleteItem",
@@ -127,8 +126,8 @@ async def freeze(
                 await _store(observatory, present, after)
         return FreezeReport(
             table=migration.old,
-            frozen=any(s.get("Sid") == _SID for s in after),
-            roles=tuple(_role(s) for s in after if _is_ours(s) and s["Sid"] != _SID),
+            frozen=any(_is_ours(s) and s["Sid"] == _SID for s in after),
+            roles=tuple(role for s in after if _is_ours(s) and (role := _role(s)) is not None),
             changed=after != before,
         )
 
@@ -205,14 +204,17 @@ def _statements(policy: Policy | None) -> list[dict[str, Any]]:
 
 def _frozen(statements: list[dict[str, Any]], arn: str, role: str | None) -> list[dict[str, Any]]:
     wanted = _denial(arn, role)
-    others = [each for each in statements if each.get("Sid") != wanted["Sid"]]
-    return statements if wanted in statements else [*others, wanted]
+    return statements if wanted in statements else [*_others(statements, wanted["Sid"]), wanted]
 
 
 def _thawed(statements: list[dict[str, Any]], role: str | None) -> list[dict[str, Any]]:
     if role is None:
         return [each for each in statements if not _is_ours(each)]
-    return [each for each in statements if each.get("Sid") != _sid(role)]
+    return _others(statements, _sid(role))
+
+
+def _others(statements: list[dict[str, Any]], sid: str) -> list[dict[str, Any]]:
+    return [each for each in statements if not _is_ours(each) or each["Sid"] != sid]
 
 
 def _denial(arn: str, role: str | None) -> dict[str, Any]:
@@ -235,8 +237,12 @@ def _sid(role: str | None) -> str:
 
 
 def _is_ours(statement: dict[str, Any]) -> bool:
-    return _OURS.fullmatch(str(statement.get("Sid", ""))) is not None
+    """Tell whether it denies what one of ours of that name denies; a name alone says nothing."""
+    return statement.get("Effect") == "Deny" and statement.get("Sid") == _sid(_role(statement))
 
 
-def _role(statement: dict[str, Any]) -> str:
-    return str(statement["Condition"]["ArnEquals"]["aws:PrincipalArn"])
+def _role(statement: dict[str, Any]) -> str | None:
+    """Return whom it denies alone, None for everybody."""
+    condition = statement.get("Condition") or {}
+    role: str | None = condition.get("ArnEquals", {}).get("aws:PrincipalArn")
+    return role

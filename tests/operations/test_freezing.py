@@ -103,16 +103,18 @@ async def test_what_others_add_meanwhile_stays(connection: Connection, table_nam
     assert json.loads(await policy_of(plan, connection))["Statement"] == [THEIRS]
 
 
+@pytest.mark.parametrize("sid", ["DualtableFreezer", "DualtableFreeze" + "a" * 16])
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
 async def test_a_statement_with_a_name_like_ours_stays(
-    connection: Connection, table_name: str
+    connection: Connection, table_name: str, sid: str, effect: str
 ) -> None:
-    """Somebody else's denial is not taken away with ours."""
+    """Somebody else's statement is not taken away with ours, nor taken for one."""
     plan = await made(table_name, connection)
-    await give(plan, connection, json.dumps({"Statement": [{**THEIRS, "Sid": "DualtableFreezer"}]}))
-    await freeze(plan, **connection)
-    assert (await freeze(plan, undo=True, **connection)).roles == ()
-    policy = json.loads(await policy_of(plan, connection))
-    assert [each["Sid"] for each in policy["Statement"]] == ["DualtableFreezer"]
+    theirs = {**THEIRS, "Sid": sid, "Effect": effect}
+    await give(plan, connection, json.dumps({"Statement": [theirs]}))
+    assert (await freeze(plan, **connection)).roles == ()
+    await freeze(plan, undo=True, **connection)
+    assert json.loads(await policy_of(plan, connection))["Statement"] == [theirs]
 
 
 async def test_one_role_alone(connection: Connection, table_name: str) -> None:
