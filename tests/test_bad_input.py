@@ -20,13 +20,18 @@ from dualtable import (
     DualTableRepository,
     Index,
     KeySchema,
+    Lifecycle,
     Migration,
     MigrationReport,
     Migrator,
+    Phase,
     Verifier,
+    clean_up,
     create_table,
     read_status,
 )
+from dualtable._control.control_table import Control
+from dualtable._control.state import State
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import PRODUCTION
@@ -34,6 +39,7 @@ from dualtable.errors import (
     AccessError,
     DualTableError,
     InvalidItemError,
+    InvalidSettingError,
     MigrationMismatchError,
     TableMismatchError,
     TableNotFoundError,
@@ -209,6 +215,40 @@ def test_equal_or_impossible_tables(tables: dict[str, str]) -> None:
     """Writing a table into itself must not get as far as a connection."""
     with pytest.raises(TableMismatchError):
         Migration(**{"name": "m", "old": "orders", "new": "orders-v2", "transform": good, **tables})
+
+
+@pytest.mark.parametrize("tables", [{"old": "t-2", "new": "t-3"}, {"new": "t-3"}, {"old": "t-3"}])
+async def test_a_name_that_is_used_again_for_other_tables(tables: dict[str, str]) -> None:
+    """It would lend its phase to them: once finished, nobody asks the old one, and all is gone."""
+    gateway, plan = MemoryGateway(), orders.migration("shop", orders.Drop("x"), indexes=None)
+    await gateway.create_table(orders.table(plan.old))
+    await create_table(plan, gateway=gateway)
+    for name in ("t-2", "t-3"):
+        await gateway.create_table(orders.table(name))
+    other = attrs.evolve(plan, **tables)
+    with pytest.raises(MigrationMismatchError, match="a name of its own"):
+        await create_table(other, gateway=gateway)
+    with pytest.raises(MigrationMismatchError, match=f"from {plan.old} to {plan.new}"):
+        await DualTableRepository(other, gateway=gateway).__aenter__()
+    for ask in (
+        lambda: Lifecycle(other, gateway=gateway).gate(),
+        lambda: read_status(other, gateway=gateway),
+    ):
+        with pytest.raises(MigrationMismatchError, match="a name of its own"):
+            await ask()
+    await Control(gateway, plan.control_table, plan.name).move(State(step=0), Phase.MIGRATED, 0)
+    await Control(gateway, plan.control_table, plan.name).advance(Phase.FINISHED, 0)
+    with pytest.raises(MigrationMismatchError, match="a name of its own"):
+        await clean_up(other, gateway=gateway)
+    async with DualTableRepository(plan, gateway=gateway):
+        pass
+
+
+@pytest.mark.parametrize("worker", [Migrator, Verifier])
+def test_no_ceiling_is_none_and_not_infinity(worker: Any) -> None:
+    """What no record can hold must be refused before anything is begun."""
+    with pytest.raises(InvalidSettingError, match="max_read_units=inf"):
+        worker(orders.migration("shop"), max_read_units=float("inf"))
 
 
 @pytest.mark.parametrize("mark", ["tombstone_attribute", "token_attribute"])

@@ -23,7 +23,10 @@ from dualtable._control.records import ABSENT, name, number
 from dualtable._control.segments import Progress, checked_count
 from dualtable._dynamodb.gateway import ConditionFailed
 from dualtable._expressions.texts import Condition
+from dualtable._transforms.migration import Migration
+from dualtable._wire.layouts import name_in, short_name
 from dualtable._wire.types import Item
+from dualtable.errors import MigrationMismatchError
 
 _DEAD = "dead#"
 
@@ -115,6 +118,10 @@ class Milestones(Control):
         """Store what the tables are by now."""
         await self._records.put("tables", {"old": old, "new": new})
 
+    async def check_tables(self, migration: Migration) -> None:
+        """Raise `MigrationMismatchError` where it is recorded as one of other tables."""
+        check_noted(migration, await self.tables())
+
     async def verification(self) -> Verification | None:
         """Return the last verification that has ended."""
         return await self._records.get("verification", _verification)
@@ -166,6 +173,23 @@ class Milestones(Control):
     async def dead(self) -> list[Dead]:
         """Return the repositories that were declared dead; one of them may speak again."""
         return await self._records.list(_DEAD, _dead)
+
+
+def check_noted(migration: Migration, noted: tuple[str, str] | None) -> None:
+    """Raise `MigrationMismatchError` where the tables that were noted have other names.
+
+    Else a name that is used again would lend its phase to tables that have nothing to do with it:
+    nobody asks the old one any more where an earlier migration has finished.
+    """
+    names = (short_name(migration.old), migration.new)
+    before = names if noted is None else (name_in(noted[0]), name_in(noted[1]))
+    if before != names:
+        raise MigrationMismatchError(
+            f"{migration.name} is recorded in {migration.control_table} as the migration from"
+            f" {before[0]} to {before[1]}, and this is one from {names[0]} to {names[1]}: give it a"
+            " name of its own. Where it is the same one, with its tables restored under other"
+            " names, delete its record 'tables'"
+        )
 
 
 def _verification(item: Item) -> Verification:

@@ -181,6 +181,7 @@ async def clean_up(
 
 async def _finished(observatory: Observatory) -> State:
     state = await observatory.state()
+    await observatory.milestones.check_tables(observatory.migration)
     if state.phase is not Phase.FINISHED:
         raise MigrationMismatchError(
             f"{observatory.migration.name} is in phase {state.phase}, in which tombstones are"

@@ -87,6 +87,7 @@ async def create_table(
 
     Raises:
         TableNotFoundError: The old table does not exist.
+        MigrationMismatchError: Its name is that of a migration of other tables.
         TableMismatchError: The keys and indexes that the migration asks for contradict each other,
             or the old table is one that an earlier migration is still filling.
         GatewayError: DynamoDB refused a request or stayed out of reach.
@@ -123,6 +124,7 @@ async def create_table(
         waiting = await queries_wait(gateway, lineage)
         control = Milestones(gateway, migration.control_table, migration.name)
         await control.check_apart_from(old)
+        await control.check_tables(migration)
         await check_marks(gateway, migration, identity(old), filled=True)
         created, found = await _make(gateway, wanted, old)
         with begun():

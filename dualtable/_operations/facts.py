@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from dualtable._control.control_table import Heartbeat
-from dualtable._control.milestones import Dead, Expiry, Milestones, Verification
+from dualtable._control.milestones import Dead, Expiry, Milestones, Verification, check_noted
 from dualtable._control.phases import ROUTES, Phase, Requirement, next_phase, requirements
 from dualtable._control.run_records import Run
 from dualtable._control.segments import Segment
@@ -167,6 +167,7 @@ class Observatory:
         old, new = await self.old_table(), await self.new_table()
         run = await self.milestones.run()
         noted = await self.milestones.tables()
+        check_noted(self.migration, noted)
         decided = await self.milestones.expiry()
         facts = Facts(
             migration=self.migration,

@@ -18,6 +18,7 @@ from dualtable._clock import Clock
 from dualtable._control.connected import Connected
 from dualtable._control.control_table import Control
 from dualtable._control.inherited import check_marks
+from dualtable._control.milestones import Milestones
 from dualtable._control.phase_watch import PhaseWatch
 from dualtable._control.phases import Route
 from dualtable._dynamodb.connect import Connection
@@ -96,8 +97,9 @@ class Opened(Connected, Generic[Model]):
             gateway = await stack.enter_async_context(self._measured())
             # First, because a wrong endpoint shows soonest there.
             new = layout(await gateway.describe_table(self._migration.new))
-            control = Control(gateway, self._migration.control_table, self._migration.name)
+            control = Milestones(gateway, self._migration.control_table, self._migration.name)
             await self._check_gated(control)
+            await control.check_tables(self._migration)
             watch = await PhaseWatch.open(
                 control, self._clock, self._times, known_fingerprint(self._migration)
             )

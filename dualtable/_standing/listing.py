@@ -21,6 +21,7 @@ from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._sharing.heard import heard
 from dualtable._transforms.migration import DEFAULT_CONTROL_TABLE
 from dualtable._wire import codec
+from dualtable._wire.layouts import name_in
 from dualtable._wire.types import WireKey
 from dualtable.errors import DualTableError, MigrationMismatchError, TableNotFoundError
 
@@ -146,8 +147,8 @@ async def _read(control: Milestones, name: str, clock: Clock) -> ListedMigration
         name=name,
         phase=state.phase,
         phase_seconds=None if state.since is None else max(0.0, clock.now() - state.since),
-        old=_name(tables[0]),
-        new=_name(tables[1]),
+        old=name_in(tables[0]),
+        new=name_in(tables[1]),
         total_segments=run.total_segments if run else 0,
         segments_done=sum(segment.checkpoint.done for segment in segments),
         dead_letters=total(segments).failed,
@@ -156,8 +157,3 @@ async def _read(control: Milestones, name: str, clock: Clock) -> ListedMigration
         paused=limits.pause,
         verified=None if verification is None else verification.ok,
     )
-
-
-def _name(identity: str) -> str:
-    """Return the table's name out of what tells it from another; see `layouts.identity`."""
-    return identity.partition(" (")[0]

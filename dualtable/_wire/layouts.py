@@ -264,6 +264,11 @@ def identity(table: Description) -> str:
     return f"{short_name(table['TableName'])} ({made})"
 
 
+def name_in(identity: str) -> str:
+    """Return the name of a table out of what tells it from another."""
+    return identity.partition(" (")[0]
+
+
 def check_apart(identities: Mapping[str, str]) -> None:
     """Raise `TableMismatchError` where two tables, by what they are called, are the same one."""
     seen: dict[str, str] = {}
