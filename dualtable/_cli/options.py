@@ -196,7 +196,8 @@ def _ceiling(text: str) -> float | str:
 
 def add_proof(parser: ArgumentParser) -> None:
     add_level(parser)
-    parser.add_argument(
+    only_one = parser.add_mutually_exclusive_group()
+    only_one.add_argument(
         "--sample",
         type=int,
         nargs="?",
@@ -204,10 +205,10 @@ def add_proof(parser: ArgumentParser) -> None:
         metavar="N",
         help="only look at about N items drawn at random (default: 5000), and say what follows",
     )
-    parser.add_argument(
+    only_one.add_argument(
         "--repair", action="store_true", help="copy what is missing, and prove it at once"
     )
-    parser.add_argument(
+    only_one.add_argument(
         "--repair-key",
         type=key_from_json,
         metavar="JSON",

@@ -278,6 +278,9 @@ def test_a_sample_and_a_repair_of_one_key(shop: Shop) -> None:
     assert "as it should be" in shop.run("verify", "--repair-key", '{"id": "o-7"}').out
     for wrong in ("o-7", "[1]", '{"id": {"S": 7, "N": 8}}', '{"no": "o-7"}', '{"id": "nobody"}'):
         assert shop.run("verify", "--repair-key", wrong).code == 2
+    for both in (("--sample", "3", "--repair"), ("--repair", "--repair-key", '{"id": "o-7"}')):
+        ended = shop.run("verify", *both)  # only one of them would be done, and without a word
+        assert (ended.code, "not allowed with" in ended.err) == (2, True)
 
 
 def test_the_rate_is_shown_changed_and_lifted(shop: Shop) -> None:
