@@ -1,12 +1,12 @@
 """After the end: tombstones are swept, and write tokens on request.
 
-The rule: only in `FINISHED`, and only what is still as it was read. It may be stopped at any moment
-and goes on where it was; it runs beside production, within the ceilings in force.
+The rule: only in `FINISHED`, and only what is as it was read; stopped at any moment, it goes on
+where it was, beside production, within the ceilings in force.
 
 A tombstone goes by a delete on the condition that it still is one, a token on the condition that it
-is still the same. But a token is also what tells a repository that an item has changed since it was
-read: "no token" must not come back while one may remember it, however long it was frozen. So tokens
-are for the time when no repository is open any more, looked at again after each page was read.
+is still the same. But a token also tells a repository that an item has changed since it was read:
+"no token" must not come back while one may remember it, however long it was frozen. So tokens are
+for the time when no repository is open any more, looked at again after each page.
 """
 
 from __future__ import annotations
@@ -180,9 +180,8 @@ async def clean_up(
 
 
 async def _finished(observatory: Observatory) -> State:
-    state = await observatory.state()
     await observatory.milestones.check_tables(observatory.migration)
-    if state.phase is not Phase.FINISHED:
+    if (state := await observatory.state()).phase is not Phase.FINISHED:
         raise MigrationMismatchError(
             f"{observatory.migration.name} is in phase {state.phase}, in which tombstones are"
             f" needed; sweep them in {Phase.FINISHED}"
