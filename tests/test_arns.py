@@ -133,6 +133,12 @@ def test_each_partition_of_aws_has_arns(partition: str) -> None:
     assert plan(OTHERS.replace(":aws:", f":{partition}:"))
 
 
+def test_nobody_goes_back_into_the_old_table_by_its_other_name() -> None:
+    """It holds what was there before, and the copy overwrites nothing."""
+    with pytest.raises(TableMismatchError, match="restore into a fresh table"):
+        plan(f"{OWN}orders").reversed(into="orders")
+
+
 USES: dict[str, Callable[[Migration, Any], Awaitable[object]]] = {
     "repository": lambda plan, gateway: DualTableRepository(plan, gateway=gateway).__aenter__(),
     "migrator": lambda plan, gateway: Migrator(plan, gateway=gateway).run(),

@@ -18,7 +18,7 @@ from dualtable._transforms.applying import no_way_back
 from dualtable._transforms.fingerprint import fingerprint
 from dualtable._transforms.reversal import reverse
 from dualtable._transforms.transform import Transform, as_transform
-from dualtable._wire.layouts import Index, KeySchema, check_key_schema, is_arn
+from dualtable._wire.layouts import Index, KeySchema, check_key_schema, is_arn, short_name
 from dualtable._wire.marks import Marks
 from dualtable.errors import InvalidSettingError, TableMismatchError, TransformError
 
@@ -227,7 +227,7 @@ class Migration:
             >>> back.transform.forward({"id": "o-1", "name": "Ann"})
             {'id': 'o-1', 'nme': 'Ann'}
         """
-        if into == self.old:
+        if into == short_name(self.old):
             raise TableMismatchError(
                 f"{into} holds what was there before the migration, and the copy overwrites"
                 " nothing; restore into a fresh table"
