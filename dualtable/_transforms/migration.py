@@ -288,8 +288,12 @@ def check_range(
     if value is None and optional:
         return
     kinds = (int,) if whole else (int, float)
-    is_number = isinstance(value, kinds) and not isinstance(value, bool)
-    if not (is_number and least <= value <= most and value < math.inf):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, kinds)
+        or not least <= value <= most
+        or value == math.inf
+    ):
         kind = "a whole number" if whole else "a number"
         bounds = f"from {least:g}" + ("" if most == math.inf else f" to {most:g}")
         raise InvalidSettingError(f"{name}={value!r} must be {kind} {bounds}")
