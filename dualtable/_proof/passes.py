@@ -98,7 +98,7 @@ class Passes:
 
     async def _compare_page(self, held: Held) -> None:
         spent = Spent()
-        new = held.segment.number >= self.extent.segments_each
+        new = held.segment.number >= self.extent.segments_old
         page = await self._scan(held, spent, new=new)
         compare = self.comparison.new_page if new else self.comparison.old_page
         found = await compare(page.items, spent)
@@ -108,8 +108,7 @@ class Passes:
     async def _scan(self, held: Held, spent: Spent, *, new: bool) -> Page:
         reader = self.comparison.new if new else self.comparison.old
         return await reader.scan(
-            held.segment.number % self.extent.segments_each,
-            self.extent.segments_each,
+            *self.extent.part(held.segment.number),
             held.reached,
             spent,
             limit=self.page_items,

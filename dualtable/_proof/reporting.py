@@ -19,11 +19,23 @@ from dualtable._wire import codec
 
 @attrs.frozen(kw_only=True)
 class Extent:
-    """How much there is to look at: segments of both passes, and items as far as is known."""
+    """How much there is to look at.
+
+    Args:
+        total_segments: Of both passes.
+        segments_old: Of the old table; they come first.
+        items: As far as is known.
+    """
 
     total_segments: int
-    segments_each: int
+    segments_old: int
     items: int
+
+    def part(self, number: int) -> tuple[int, int]:
+        """Return which part of its table a segment is, and of how many."""
+        if number < self.segments_old:
+            return number, self.segments_old
+        return number - self.segments_old, self.total_segments - self.segments_old
 
     def share_done(self, known: Known) -> float:
         """Return the share that is done, by items where their number is known."""

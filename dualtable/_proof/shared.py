@@ -7,6 +7,7 @@ that is what it is worth to a gate.
 
 from __future__ import annotations
 
+import math
 import secrets
 
 import attrs
@@ -14,7 +15,7 @@ import attrs
 from dualtable._clock import Clock
 from dualtable._control.milestones import Milestones
 from dualtable._control.run_records import Run
-from dualtable._control.segments import Segment, complete
+from dualtable._control.segments import Segment, complete, total
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._proof.findings import Findings, Level
 from dualtable._sharing.heard import at_work
@@ -23,6 +24,8 @@ from dualtable._transforms.migration import Migration, is_stated
 from dualtable._wire.types import Item
 from dualtable.errors import MigrationMismatchError, TransformError
 
+_ITEMS_EACH = 500  # in a part of the new table, at least
+
 
 @attrs.frozen(kw_only=True)
 class ProofRun(Run):
@@ -30,7 +33,7 @@ class ProofRun(Run):
 
     Args:
         level: ``keys`` or ``content``.
-        passes: 1 where only the old table is read, 2 where the new one is, too.
+        segments_old: Parts of the old table, which come first; the others are of the new one.
         repairs: What is missing is copied.
         copy: The identity of the copy's run, empty where none was begun.
         copied: Every segment of it was done when the verification began.
@@ -38,25 +41,25 @@ class ProofRun(Run):
     """
 
     level: Level
-    passes: int
+    segments_old: int
     repairs: bool
     copy: str
     copied: bool
     began: float
 
-    @property
-    def segments_each(self) -> int:
-        """Parts of each table; those of the old one come first."""
-        return self.total_segments // self.passes
-
     @classmethod
     def of(cls, item: Item) -> ProofRun:
         """Return the run that a record holds."""
-        return super().of({**item, "passes": int(item["passes"]), "began": float(item["began"])})
+        numbers = {"segments_old": int(item["segments_old"]), "began": float(item["began"])}
+        return super().of({**item, **numbers})
 
     def same_as(self, other: ProofRun) -> bool:
-        """Tell whether whoever would begin this one may go on with the other."""
-        return attrs.evolve(self, id=other.id, began=other.began) == other
+        """Tell whether whoever would begin this one may go on with the other.
+
+        Into how many parts the new table was cut went by how many items it seemed to have then.
+        """
+        theirs = {name: getattr(other, name) for name in ("id", "began", "total_segments")}
+        return attrs.evolve(self, **theirs) == other
 
 
 class Proofs(Milestones):
@@ -107,6 +110,12 @@ class Copied:
         """Parts of the copy's scan; 0 where there is no copy."""
         return 0 if self.run is None else self.run.total_segments
 
+    @property
+    def items(self) -> int:
+        """How many items it has found their place in the new table for."""
+        done = total(self.segments)
+        return done.written + done.already_present
+
     def tells_of(self, proof: ProofRun) -> bool:
         """Whether what it knows of its segments can be compared with what a verification finds.
 
@@ -115,7 +124,7 @@ class Copied:
         if self.run is None or self.run.earlier:
             return False
         one_transform = _is_one(self.run.fingerprint, proof.fingerprint)
-        return one_transform and proof.segments_each == self.total_segments
+        return one_transform and proof.segments_old == self.total_segments
 
 
 def wanted_run(
@@ -124,25 +133,35 @@ def wanted_run(
     tables: tuple[str, str],
     *,
     level: Level,
-    segments_each: int,
+    segments_old: int,
+    items_new: int,
     repairs: bool,
     now: float,
 ) -> ProofRun:
-    """Return the verification that somebody would begin."""
-    passes = 2 if level == "content" else 1
+    """Return the verification that somebody would begin; about `items_new` are in the new table."""
+    segments_new = _parts_of_new(segments_old, items_new) if level == "content" else 0
     return ProofRun(
         id=secrets.token_hex(8),
         fingerprint=_fingerprint(migration),
-        total_segments=passes * segments_each,
+        total_segments=segments_old + segments_new,
         old=tables[0],
         new=tables[1],
         level=level,
-        passes=passes,
+        segments_old=segments_old,
         repairs=repairs,
         copy="" if copied.run is None else copied.run.id,
         copied=copied.complete,
         began=now,
     )
+
+
+def _parts_of_new(parts_of_old: int, items: int) -> int:
+    """Return into how many parts the new table is cut.
+
+    As many as the old one, whose number lets its changes be told; but each has requests of its own,
+    so no more than a small table is worth. Where nothing is known of its size, it may be large.
+    """
+    return min(parts_of_old, math.ceil(items / _ITEMS_EACH) or parts_of_old)
 
 
 async def agreed(
@@ -173,7 +192,7 @@ async def agreed(
             names = ", ".join(sorted(word.migrator for word in words))
             raise MigrationMismatchError(
                 f"processes, {names} for one, are at work on a verification of {name} that"
-                f" is another one (level {earlier.level}, {earlier.segments_each} segments"
+                f" is another one (level {earlier.level}, {earlier.segments_old} segments"
                 f"{', with repair' if earlier.repairs else ''}); run the same, or stop them"
             )
         await end_run(proofs, earlier, clock)

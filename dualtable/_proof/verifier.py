@@ -64,8 +64,9 @@ class Verifier(Connected):
             ``"content"`` (default): also, what was copied and not rewritten equals what the
             transform yields, the old items are as they were copied, and the new table holds nothing
             that came from nowhere.
-        total_segments: Parts of each scan. Default: as many as the copy has, so that changes of the
-            old table can be told; where nothing was copied, four for each of `concurrency`.
+        total_segments: Parts of the old table's scan; the new one is cut into as many, fewer where
+            it is small. Default: as many as the copy has, so that changes of the old table can be
+            told; where nothing was copied, four for each of `concurrency`.
         concurrency: Segments worked on at once.
         max_read_units: Ceiling of read units per second on each of the two tables. Default: the
             one in force, as for the `Migrator`; copy and verification share it, and it is kept.
@@ -285,7 +286,8 @@ class Verifier(Connected):
             copied,
             tables.identities,
             level=self._level,
-            segments_each=self._segments_each(copied),
+            segments_old=self._segments_old(copied),
+            items_new=max(copied.items, int(tables.new.get("ItemCount", 0))),
             repairs=self._repair,
             now=self._clock.now(),
         )
@@ -353,7 +355,7 @@ class Verifier(Connected):
             ),
             extent=Extent(
                 total_segments=run.total_segments,
-                segments_each=run.segments_each,
+                segments_old=run.segments_old,
                 items=estimate.items,
             ),
             copied=copied.segments if copied.tells_of(run) else (),
@@ -367,5 +369,5 @@ class Verifier(Connected):
         settings = {"concurrency": self._concurrency, "restart": self._restart}
         return Telling(self._events, tables, run, settings, limits)
 
-    def _segments_each(self, copied: Copied) -> int:
+    def _segments_old(self, copied: Copied) -> int:
         return self._total_segments or copied.total_segments or 4 * self._concurrency

@@ -185,7 +185,7 @@ class Proving(Standing):
         segments = await self.control.of(run).segments()
         extent = Extent(
             total_segments=run.total_segments,
-            segments_each=run.segments_each,
+            segments_old=run.segments_old,
             items=Estimate.of(*self.tables, run.level).items,
         )
         sums = Sums.against(self.copied.segments if self.copied.tells_of(run) else ())

@@ -20,7 +20,7 @@ from dualtable._control.control_table import Control, Limits
 from dualtable._control.milestones import Milestones
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._proof.shared import Proofs
+from dualtable._proof.shared import ProofRun, Proofs
 from dualtable._wire import codec
 from dualtable.errors import AccessError, MigrationMismatchError
 from dualtable.testing import MemoryGateway
@@ -89,6 +89,35 @@ async def test_stopped_and_gone_on_with(limit: int) -> None:
             break
         assert not report.ok
     assert found(report) == whole
+
+
+async def test_a_small_new_table_is_cut_into_few_parts() -> None:
+    """Each has requests of its own, and only those of the old table are tied to the copy's."""
+    gateway = await world(segments=32)
+    report = await Verifier(PLAN, gateway=gateway).run()
+    run = await Proofs(gateway, PLAN.control_table, PLAN.name).run()
+    assert isinstance(run, ProofRun)
+    assert (run.segments_old, run.total_segments) == (32, 33)
+    assert (report.complete, report.checked) == (True, ITEMS)
+
+
+async def test_one_is_gone_on_with_though_the_new_table_has_grown() -> None:
+    """How large it seems is no setting, and changes while production is at work."""
+    gateway = await world()
+    verifier = Verifier(
+        PLAN,
+        gateway=gateway,
+        concurrency=1,
+        observer=lambda _: verifier.stop(),
+        clock=HandClock(),
+        **UNTOLD,
+    )
+    await verifier.run()
+    first = await Proofs(gateway, PLAN.control_table, PLAN.name).run()
+    await orders.fill(gateway, PLAN.new, [orders.new_order(n) for n in range(ITEMS, 4 * ITEMS)])
+    report = await Verifier(PLAN, gateway=gateway).run()
+    assert await Proofs(gateway, PLAN.control_table, PLAN.name).run() == first
+    assert (report.complete, report.checked) == (True, ITEMS)
 
 
 async def test_what_was_found_is_recorded_for_status_and_gate() -> None:
