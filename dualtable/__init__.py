@@ -6,11 +6,12 @@ from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationProgress, MigrationReport, RetryReport
 from dualtable._copy.retrying import retry_dead_letters
 from dualtable._expressions.actions import ConditionCheck, Delete, Get, Put, Update
-from dualtable._operations.cleanup import CleanupReport, clean_up
+from dualtable._operations.cleanup import clean_up
 from dualtable._operations.creation import CreationReport, create_table
 from dualtable._operations.freezing import FreezeReport, freeze
 from dualtable._operations.gates import Gate, GateCondition
 from dualtable._operations.lifecycle import Lifecycle
+from dualtable._operations.sweep import CleanupReport
 from dualtable._operations.trial import Trial, try_transform
 from dualtable._planning.extrapolation import Estimate
 from dualtable._planning.plan import Plan

@@ -38,13 +38,14 @@ from dualtable._control.phases import Phase
 from dualtable._copy.dead_letters import default_dead_letters
 from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationReport
-from dualtable._operations.cleanup import CleanupReport, clean_up
+from dualtable._operations.cleanup import clean_up
 from dualtable._operations.creation import CreationReport, create_table
 from dualtable._operations.freezing import FreezeReport, freeze
 from dualtable._operations.gates import Gate
 from dualtable._operations.lifecycle import Lifecycle
 from dualtable._operations.precautions import check_precautions
 from dualtable._operations.reference import load_migration
+from dualtable._operations.sweep import CleanupReport
 from dualtable._progress.readings import of_cleanup, of_migration, of_verification
 from dualtable._progress.shown import shown
 from dualtable._proof.findings import VerificationReport
@@ -257,6 +258,7 @@ async def _run_cleanup(migration: Migration, options: Namespace) -> CleanupRepor
         "tokens": options.tokens,
         "max_read_units": options.max_read_units,
         "max_write_units": options.max_write_units,
+        "events": options.events,
         **_connection(options),
     }
     async with shown("sweeping", kind=progress_kind(options)) as show:

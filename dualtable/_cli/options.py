@@ -258,6 +258,7 @@ def add_cleanup(parser: ArgumentParser) -> None:
         help="remove the write tokens, too; for when production has taken the library out",
     )
     add_ceilings(parser, "read", "write")
+    add_events(parser, "named after the migration")
 
 
 def add_advance(parser: ArgumentParser) -> None:

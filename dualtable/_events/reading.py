@@ -55,8 +55,8 @@ def _files(places: Iterable[Path]) -> Iterator[Path]:
             yield place
         else:
             raise InvalidSettingError(
-                f"there are no events in {str(place)!r}; each run of dualtable"
-                " migrate or verify leaves some in its working directory, or where --events says"
+                f"there are no events in {str(place)!r}; each run of dualtable migrate, verify"
+                " or cleanup leaves some in its working directory, or where --events says"
             )
 
 

@@ -1,11 +1,13 @@
 """Make the new table like the old one, and the control table.
 
-The rule: a table that exists is never changed; what it has otherwise is said.
+The rule: a table that exists is never changed; what it has otherwise is said. Whether production
+must wait with queries until the cut-over is told where one decides: it is tried on a few items of
+the old table, by the very way back that a query takes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import attrs
@@ -19,12 +21,14 @@ from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Extras, Gateway
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._dynamodb.tables import differences, index_names, new_table
-from dualtable._operations.queries_wait import queries_wait
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration
+from dualtable._wire import keys
 from dualtable._wire.layouts import check_apart, check_usable, identity, layout
-from dualtable._wire.types import Definition, Description
-from dualtable.errors import TableNotFoundError
+from dualtable._wire.types import Definition, Description, WireItem
+from dualtable.errors import AccessError, DualTableError, TableNotFoundError, TransformError
+
+_SAMPLE = 100  # old items by which it is told whether queries must wait
 
 
 @attrs.frozen(kw_only=True)
@@ -171,3 +175,42 @@ async def _make(gateway: Gateway, wanted: Definition, old: Description) -> tuple
     check_usable(actual)
     check_apart({t["TableName"]: identity(t) for t in (old, actual)})
     return False, differences(wanted, actual)
+
+
+async def queries_wait(gateway: Gateway, lineage: Lineage) -> str | None:
+    """Return why queries of the new table are refused until the cut-over; None if they are not."""
+    if lineage.keeps_partitions:
+        return None
+    old = lineage.old.table
+    try:
+        page = await gateway.scan(old, segment=0, total_segments=1, limit=_SAMPLE)
+    except AccessError as error:
+        return f"it is not known whether {lineage.new.table} can be queried until then: {error}"
+    return reason_to_wait(lineage, page.items)
+
+
+def reason_to_wait(lineage: Lineage, old_items: Sequence[WireItem]) -> str | None:
+    """Return why a query cannot find what one of these items yields; None if it can."""
+    for item in old_items:
+        for partition in _new_partitions(lineage, item):
+            try:
+                found = lineage.old_partition(partition)
+            except TransformError as error:
+                return str(error)
+            name = lineage.old.key.partition.name
+            if found is None or keys.identity({name: found}) != keys.identity({name: item[name]}):
+                return (
+                    f"old_key of {lineage.transform!r} maps a partition of {lineage.new.table} back"
+                    f" to another one of {lineage.old.table} than its items come from; a query"
+                    " would miss them"
+                )
+    return None
+
+
+def _new_partitions(lineage: Lineage, old_item: WireItem) -> list[WireItem]:
+    """Return the partition of each item that an old one yields, none where it fails."""
+    name = lineage.new.key.partition.name
+    try:
+        return [{name: key[name]} for key, _ in lineage.new_items(old_item)]
+    except DualTableError:
+        return []

@@ -21,7 +21,7 @@ from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._dynamodb.tables import new_table
-from dualtable._operations.queries_wait import reason_to_wait
+from dualtable._operations.creation import reason_to_wait
 from dualtable._planning import choices, warnings
 from dualtable._planning.extrapolation import Estimate, Extrapolation
 from dualtable._planning.failures import LikelyFailure

@@ -16,6 +16,7 @@ from dualtable._copy.migrator import default_segments
 from dualtable._copy.page_size import PageSize, average_item_bytes
 from dualtable._copy.run import ROOMS_EACH
 from dualtable._planning.extrapolation import Estimate, Extrapolation
+from dualtable._proof.shared import parts_of_new
 from dualtable._wire.types import Description
 
 VERIFIED_SEGMENTS_EACH = 4  # of `concurrency`
@@ -48,8 +49,12 @@ class Cut:
 
     @classmethod
     def of_verification(cls, concurrency: int) -> Cut:
-        """Return how a verifier with default settings reads either table."""
+        """Return how a verifier with default settings reads the old table."""
         return cls(VERIFIED_SEGMENTS_EACH * concurrency, math.inf)
+
+    def of_new(self, items: float) -> Cut:
+        """Return how it reads the new table then, with about so many items."""
+        return attrs.evolve(self, total_segments=parts_of_new(self.total_segments, items))
 
     def units(self, items: Estimate, size: Estimate) -> Estimate:
         """Return the read units of a scan of so many items with so many bytes."""
@@ -104,9 +109,12 @@ class Readings:
         copied = copy.units(items, size)
         new_gets = found.total("new_gets", new_slope / _UNIT_BYTES)
         keys = verification.units(items, size).plus(new_gets.times(_EVENTUALLY))
-        again = verification.units(
-            found.total("new_items"), found.total("new_bytes", new_slope)
-        ).plus(found.total("old_gets", 1 / _UNIT_BYTES).times(_EVENTUALLY))
+        new_items, new_size = found.total("new_items"), found.total("new_bytes", new_slope)
+        again = (
+            verification.of_new(new_items.likely)
+            .units(new_items, new_size)
+            .plus(found.total("old_gets", 1 / _UNIT_BYTES).times(_EVENTUALLY))
+        )
         return cls(
             copy=copied,
             restart=copied.plus(new_gets),

@@ -33,11 +33,11 @@ _MOST_SEGMENTS = 1_000_000
 
 @attrs.frozen
 class SampleSize:
-    """How much is read: read units at most, out of so many segments."""
+    """How much is read: read units at most, out of so many segments, of items of about a size."""
 
     most_units: float
     total_segments: int
-    page_items: int
+    item_bytes: float
 
     @classmethod
     def of(cls, table: Description, most_units: float | None = None) -> SampleSize:
@@ -49,8 +49,12 @@ class SampleSize:
         return cls(
             most_units=bounded,
             total_segments=min(max(1, size // _SEGMENT_BYTES), _MOST_SEGMENTS),
-            page_items=max(1, int(min(bounded, _PAGE_UNITS) * _SCAN_UNIT_BYTES / each)),
+            item_bytes=each,
         )
+
+    def page_items(self, left: float) -> int:
+        """Return how many items are read at once, with so many units left."""
+        return max(1, int(min(left, _PAGE_UNITS) * _SCAN_UNIT_BYTES / self.item_bytes))
 
 
 @attrs.frozen
@@ -93,7 +97,7 @@ async def _segment(
             segment=segment,
             total_segments=size.total_segments,
             start_key=start_key,
-            limit=size.page_items,
+            limit=size.page_items(left - units),
         )
         items += page.items
         units += page.read_units

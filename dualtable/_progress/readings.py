@@ -11,7 +11,7 @@ import attrs
 
 from dualtable._copy.report import MigrationProgress
 from dualtable._events.told import ON_REQUEST
-from dualtable._operations.cleanup import CleanupReport
+from dualtable._operations.sweep import CleanupReport
 from dualtable._proof.findings import VerificationReport
 
 

@@ -139,7 +139,7 @@ def wanted_run(
     now: float,
 ) -> ProofRun:
     """Return the verification that somebody would begin; about `items_new` are in the new table."""
-    segments_new = _parts_of_new(segments_old, items_new) if level == "content" else 0
+    segments_new = parts_of_new(segments_old, items_new) if level == "content" else 0
     return ProofRun(
         id=secrets.token_hex(8),
         fingerprint=_fingerprint(migration),
@@ -155,7 +155,7 @@ def wanted_run(
     )
 
 
-def _parts_of_new(parts_of_old: int, items: int) -> int:
+def parts_of_new(parts_of_old: int, items: float) -> int:
     """Return into how many parts the new table is cut.
 
     As many as the old one, whose number lets its changes be told; but each has requests of its own,

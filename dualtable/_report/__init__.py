@@ -9,6 +9,7 @@ In reading order:
 - `charts`: what the slots look like; owns `pygal`
 - `sections`: the parts of the page, one function each
 - `proofs`: the part about the verification
+- `sweeps`: the part about the cleanup
 - `page`: the page: HTML, light and dark, for a desk and for a phone
 - `writing`: `write_report`: reads all this, and writes the page
 

@@ -71,6 +71,11 @@ def slots(runs: Sequence[ToldRun]) -> list[Slot]:
     return [_slot(start + n * width, processes) for n, processes in enumerate(within)]
 
 
+def at_work(slots: Sequence[Slot]) -> float:
+    """Return in how many seconds of some slots any process was at work."""
+    return sum(slot.seconds for slot in slots)
+
+
 def _slot(at: float, processes: Sequence[Sequence[Interval]]) -> Slot:
     """Return the slot in which each process has told these intervals."""
     if not processes:

@@ -25,7 +25,8 @@ from dualtable._report.findings import sags, shares
 from dualtable._report.letters import read_letters
 from dualtable._report.page import page
 from dualtable._report.proofs import verification
-from dualtable._report.slots import slots
+from dualtable._report.slots import at_work, slots
+from dualtable._report.sweeps import cleanup
 from dualtable._report.totals import Totals, read_plan
 from dualtable._standing.status import MigrationStatus, read_status
 from dualtable._telling.words import count, duration
@@ -41,7 +42,7 @@ class ReportWritten:
 
     Attributes:
         path: Where it is.
-        runs: How many runs it is about, verifications included.
+        runs: How many runs it is about, verifications and cleanups included.
         held_back_by: What held the migration back most.
         findings: Sentences: where the writes sank, and for what.
 
@@ -110,19 +111,20 @@ async def write_report(
     """
     places = [Path(each) for each in events] or [Path(named_after(migration, "events"))]
     runs = [run for run in read_events(places) if run.head.get("name") == migration.name]
-    copies = [run for run in runs if run.head.get("kind") != "verify"]
-    checks = [run for run in runs if run.head.get("kind") == "verify"]
-    found, looked = slots(copies), slots(checks)
-    if not found and not looked:
+    of_kind = {k: [r for r in runs if r.head.get("kind") == k] for k in ("verify", "cleanup")}
+    checks, sweeps = of_kind["verify"], of_kind["cleanup"]
+    copies = [run for run in runs if run.head.get("kind") not in of_kind]
+    found, looked, swept = slots(copies), slots(checks), slots(sweeps)
+    if not found and not looked and not swept:
         raise InvalidSettingError(
             f"no run of {migration.name} has told anything in"
             f" {', '.join(str(place) for place in places)};"
-            " dualtable migrate and verify leave events there"
+            " dualtable migrate, verify and cleanup leave events there"
         )
     status = None if offline else await read_status(migration, clock=clock, **connection)
     prices = prices or Prices.published()
-    totals = Totals.of(copies, sum(slot.seconds for slot in found), prices)
-    compared = Totals.of(checks, sum(slot.seconds for slot in looked), prices)
+    totals = Totals.of(copies, at_work(found), prices)
+    compared = Totals.of(checks, at_work(looked), prices)
     planned = None if plan is None else read_plan(plan)
     letters = read_letters(Path(dead_letters or default_dead_letters(migration)))
     parts = [
@@ -130,6 +132,7 @@ async def write_report(
         sections.totals(totals, planned, prices),
         sections.dead_letters(letters),
         *verification(status, looked, compared, prices),
+        *cleanup(sweeps, Totals.of(sweeps, at_work(swept), prices), prices),
         sections.runs(runs),
     ]
     path = Path(out or named_after(migration, "report.html"))

@@ -63,6 +63,11 @@ def next_steps(status: MigrationStatus, reference: str) -> tuple[str, ...]:
 
 def _through_the_gate(status: MigrationStatus, gate: Gate, reference: str) -> tuple[str, ...]:
     advance = f"dualtable advance {reference}"
+    if status.swept:
+        return (
+            f"nothing: the tombstones are gone. dualtable cleanup {reference} says once more how"
+            " to take the library out; the old table is not needed any more",
+        )
     if gate.next_phase is None:
         return (next_in(status.phase, reference),)
     if gate.open:

@@ -22,6 +22,7 @@ from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._operations.cleanup import is_swept
 from dualtable._operations.facts import Facts, Observatory, Word
 from dualtable._operations.gates import Gate, judge, repositories
 from dualtable._sharing.heard import Heard, heard
@@ -100,6 +101,7 @@ class MigrationStatus:
         migrators: What is known of each migrator that has not ended in an orderly way.
         made_anew: Names of the tables that have been made anew since the run began; what was done
             with them counts no more.
+        swept: In ``FINISHED``, a cleanup has deleted all tombstones and nobody leaves any more.
         scanned: Old items settled by all runs; the next five say what became of them.
         written: New items put.
         already_present: New items whose key was there.
@@ -132,6 +134,7 @@ class MigrationStatus:
     workers: tuple[str, ...] = ()
     migrators: tuple[MigratorStatus, ...] = ()
     made_anew: tuple[str, ...] = ()
+    swept: bool = False
     scanned: int = 0
     written: int = 0
     already_present: int = 0
@@ -258,6 +261,7 @@ async def read_status(
             workers=tuple(sorted(alive)),
             migrators=tuple(MigratorStatus.of(each, segments) for each in everybody),
             made_anew=await _made_anew(gateway, migration, run, old) if old else (),
+            swept=state.phase is Phase.FINISHED and await is_swept(control),
             scanned=done.scanned,
             written=done.written,
             already_present=done.already_present,

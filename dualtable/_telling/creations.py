@@ -5,7 +5,9 @@ The rule: pure; it ends with what to do next. A machine gets the report's fields
 
 from __future__ import annotations
 
+from dualtable._control.phases import Phase
 from dualtable._operations.creation import CreationReport
+from dualtable._standing.nexts import next_in
 from dualtable._transforms.migration import Migration
 
 
@@ -43,12 +45,16 @@ def creation_text(report: CreationReport, migration: Migration, reference: str) 
             f"Can production do without query() until the cut-over? {report.queries_wait}."
         )
     if report.ok:
-        lines.append(
-            f"Next: let production use DualTableRepository, then: dualtable migrate {reference}"
-        )
+        lines.append(f"Next: {_next(migration, reference)}")
     else:
         lines.append("Next: change it, or delete it if nothing uses it and create it again.")
     return lines
+
+
+def _next(migration: Migration, reference: str) -> str:
+    if migration.rolling:
+        return next_in(Phase.ROLLING_OUT, reference)
+    return f"let production use DualTableRepository, then: dualtable migrate {reference}"
 
 
 def _creation_headline(report: CreationReport) -> str:

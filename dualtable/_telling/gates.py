@@ -6,9 +6,9 @@ The rule: pure; a gate is told with every condition, so that nobody has to ask w
 from __future__ import annotations
 
 from dualtable._control.phases import Phase
-from dualtable._operations.cleanup import CleanupReport
 from dualtable._operations.freezing import FreezeReport
 from dualtable._operations.gates import Gate, Standing
+from dualtable._operations.sweep import CleanupReport
 from dualtable._standing.nexts import next_in
 from dualtable._telling.words import count
 from dualtable._transforms.migration import Migration

@@ -19,7 +19,8 @@ from dualtable._control.segments import Segment, complete, total
 from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._events.told import ON_REQUEST
-from dualtable._operations.cleanup import CleanupReport, read_cleanup
+from dualtable._operations.cleanup import read_cleanup
+from dualtable._operations.sweep import CleanupReport
 from dualtable._proof.estimate import Estimate
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.reporting import Extent, Sums

@@ -31,8 +31,8 @@ from dualtable._copy.migrator import Migrator
 from dualtable._copy.report import MigrationReport, Observer
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._operations.cleanup import CleanupReport
 from dualtable._operations.reference import load_migration
+from dualtable._operations.sweep import CleanupReport
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.verifier import Verifier
 from dualtable._sharing.process import stopping_on

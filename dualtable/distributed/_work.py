@@ -24,8 +24,9 @@ from dualtable._copy.report import MigrationReport
 from dualtable._dynamodb.connect import Connection, opened
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF, RetryingGateway
-from dualtable._operations.cleanup import CleanupReport, clean_up
+from dualtable._operations.cleanup import clean_up
 from dualtable._operations.reference import load_migration
+from dualtable._operations.sweep import CleanupReport
 from dualtable._proof.findings import VerificationReport
 from dualtable._proof.verifier import Verifier
 from dualtable._tasks import first_error

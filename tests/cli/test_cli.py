@@ -319,6 +319,7 @@ def test_status_as_json(shop: Shop) -> None:
         "segments_held": 0,
         "workers": [],
         "made_anew": [],
+        "swept": False,
         "scanned": 0,
         "written": 0,
         "already_present": 0,

@@ -23,9 +23,9 @@ from dualtable._control.control_table import Control
 from dualtable._control.jobs import Job
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import ONE_OFF
-from dualtable._operations.cleanup import CleanupReport
 from dualtable._operations.rate import change_limits
 from dualtable._operations.reference import load_migration
+from dualtable._operations.sweep import CleanupReport
 from dualtable.distributed import Processes, WorkSpec, run, specs, work
 from dualtable.distributed._run import _Watch, handled_by_workers
 from dualtable.distributed._spec import travelling

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import operator
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,10 +30,11 @@ from dualtable._control.milestones import Milestones
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._events.reading import read_events
 from dualtable._expressions.texts import Update as SentUpdate
 from dualtable._operations.cleanup import read_cleanup
 from dualtable._wire import codec
-from dualtable.errors import MigrationMismatchError
+from dualtable.errors import AccessError, MigrationMismatchError
 from dualtable.testing import Faults, MemoryGateway
 
 SETTLE_SECONDS = 60
@@ -117,6 +120,26 @@ async def test_tombstones_go_and_nothing_else_does(anywhere: Shop) -> None:
     assert (await here.clean_up()).scanned == 0
 
 
+async def test_a_cleanup_leaves_events(tmp_path: Path) -> None:
+    """As each run does, with no key in them; a call with nothing to do says so."""
+    here = await in_memory().finish()
+    report = await here.clean_up(tokens=True, events=tmp_path / "told")
+    (told,) = read_events([tmp_path / "told"])
+    head = {name: told.head[name] for name in ("kind", "name", "total_segments", "settings")}
+    assert head == {
+        "kind": "cleanup",
+        "name": "shop",
+        "total_segments": 64,
+        "settings": {"tokens": True},
+    }
+    done = functools.reduce(operator.add, told.intervals)
+    assert done.counts == {"scanned": 25, "tombstones": 6, "tokens": 5}
+    assert (done.new_read_units, done.write_units) == (report.read_units, report.write_units)
+    assert (done.old_read_units, done.segments_done, done.segments_held) == (0, 64, 0)
+    assert (told.end["outcome"], told.end["report"]["ok"]) == ("complete", True)
+    assert "o-" not in told.path.read_text()
+
+
 @pytest.mark.thorough_on("dynamodb-local", "ministack")
 async def test_tokens_go_on_request(anywhere: Shop) -> None:
     """What production wrote is left as it wrote it, without anything of ours."""
@@ -151,6 +174,21 @@ class Interrupted(Faults):
             if self.left == 0:
                 memory(self.here).faults = Faults()
                 await self.act()
+
+
+async def test_a_cleanup_that_fails_tells_of_that(tmp_path: Path) -> None:
+    """And of what it did before."""
+    here = await in_memory().finish()
+
+    async def refuse() -> None:
+        raise AccessError("no dynamodb:DeleteItem")
+
+    memory(here).faults = Interrupted(here, "delete", 3, refuse)
+    with pytest.raises(AccessError):
+        await here.clean_up(events=tmp_path)
+    (told,) = read_events([tmp_path])
+    assert told.end["outcome"] == "failed"
+    assert "dynamodb:DeleteItem" in told.end["reason"]
 
 
 async def test_what_was_written_over_a_tombstone_stays() -> None:

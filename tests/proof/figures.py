@@ -25,6 +25,7 @@ from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable.testing import MemoryGateway
 from proof import test_damage as damage
+from proof.bills import billed, tables
 from proof.parts import chosen
 
 ITEMS = 30_000
@@ -155,6 +156,20 @@ async def cpu_of(number: int, url: str) -> None:
     show(f"CPU of a verification, of the copy's, {number:,} items", figure, met=ratio <= 1.0)
 
 
+async def bills() -> None:
+    """What a plan says of three tables, beside what a server reports for the copy."""
+    try:
+        with SERVERS["dynoxide"]() as url:
+            async with connect({"endpoint_url": url}, ONE_OFF) as gateway:
+                for case, *table in tables(str(os.getpid())):
+                    bill = await billed(gateway, *table)
+                    figure = f"reads {bill.reads:.3f}, writes {bill.writes:.3f} of the bill"
+                    figure += f", sample {bill.sample:.2%} of the reads"
+                    show(f"plan of {case}", figure, met=bill.is_right)
+    except ServerUnavailable as reason:
+        print(f"not measured: bills ({reason})")
+
+
 def per_item(seconds: float, number: int) -> str:
     return f"{seconds / number * 1e6:.0f} µs an item"
 
@@ -165,7 +180,7 @@ async def seconds_of(call: Callable[[], Awaitable[Any]]) -> float:
     return time.process_time() - begun
 
 
-PARTS = (planted_damage, repaired, no_false_alarm, retried, units_for_each, cpu)
+PARTS = (planted_damage, repaired, no_false_alarm, retried, units_for_each, cpu, bills)
 
 
 def main(names: list[str]) -> int:

@@ -17,7 +17,17 @@ from simulation import proofs, virtual_time
 from simulation.capacity import Capacity
 from simulation.dynamodb import SimulatedDynamoDB
 
-from dualtable import DualTableError, Migrator, Planner, Verifier, write_report
+from dualtable import (
+    DualTableError,
+    DualTableRepository,
+    Lifecycle,
+    Migrator,
+    Phase,
+    Planner,
+    Verifier,
+    clean_up,
+    write_report,
+)
 from dualtable._cli.commands import COMMANDS
 from dualtable._cli.main import run
 from dualtable._events.file import EventFile
@@ -105,6 +115,25 @@ async def test_a_verification_has_a_report_of_its_own(tmp_path: Path) -> None:
     assert "What held the verification back" in found.text
     assert "What held it back" not in found.text
     assert found.tags.count("svg") == 4
+
+
+async def test_a_cleanup_is_part_of_the_report() -> None:
+    """It says what went, and does not count as copying."""
+    plan = orders.migration("shop", settle_seconds=1)
+    gateway = MemoryGateway()
+    await orders.create(gateway, plan)
+    async with DualTableRepository(plan, gateway=gateway) as repository:
+        await repository.delete(orders.key(1))
+    await Migrator(plan, gateway=gateway).run()
+    await Verifier(plan, gateway=gateway).run()
+    await Lifecycle(plan, gateway=gateway).advance(to=Phase.FINISHED, wait=True)
+    await clean_up(plan, gateway=gateway)
+    written = await write_report(plan, gateway=gateway)
+    found = page(written.path)
+    assert written.runs == 3
+    assert "complete, in phase FINISHED: 0 items in" in found.text
+    assert "items of the new table looked at 1 tombstones deleted 1" in found.text
+    assert "Nothing is left to be swept." in found.text or "run it once more" in found.text
 
 
 async def test_the_page_needs_nothing_else() -> None:

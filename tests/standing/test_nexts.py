@@ -20,6 +20,7 @@ from dualtable import (
     Phase,
     Rename,
     Verifier,
+    clean_up,
     create_table,
     read_status,
 )
@@ -235,6 +236,10 @@ async def test_each_phase_says_how_to_leave_it() -> None:
         await Lifecycle(shop.plan, gateway=shop.gateway, clock=shop.clock).advance(to=phase)
     (last,) = await shop.next()
     assert last.startswith("dualtable cleanup shop:migration")
+    shop.clock.move(shop.plan.settle_seconds + 1)
+    await clean_up(shop.plan, gateway=shop.gateway, clock=shop.clock)
+    (last,) = await shop.next()
+    assert last.startswith("nothing: the tombstones are gone.")
 
 
 async def test_what_status_says_of_a_run() -> None:
