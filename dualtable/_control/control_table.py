@@ -157,7 +157,8 @@ class Control:
         phase = (await self.state()).phase
         if not ROUTES[phase].copies:
             raise MigrationMismatchError(
-                f"{self._migration} is in phase {phase}, in which nothing may be copied"
+                f"{self._migration} is in phase {phase}, in which nothing may be copied;"
+                " dualtable status says how to go on"
             )
 
     async def check_phase(self) -> None:

@@ -29,6 +29,7 @@ from dualtable._control.run_records import Doing, Word
 from dualtable._control.segments import Lease, claim
 from dualtable._operations.rate import pause
 from dualtable._standing.nexts import next_in, next_steps
+from dualtable._telling.creations import creation_text
 from dualtable._telling.statuses import status_text
 from dualtable.errors import DualTableError
 from dualtable.testing import MemoryGateway
@@ -273,6 +274,16 @@ async def test_what_status_says_of_a_run() -> None:
     assert (
         "  migrator on host-7, process 4711 has been SILENT for 0:20: 2 segments come free in 10 s"
     ) in lines
+
+
+async def test_what_is_next_after_a_table_was_made() -> None:
+    """The step into the phase that the migration begins in; `status` says the same."""
+    shop = Shop(orders.migration("shop", Rename("nme", "name"), rolling=True, indexes=None))
+    await shop.open()
+    report = await create_table(shop.plan, gateway=shop.gateway, clock=shop.clock)
+    assert creation_text(report, shop.plan, REF)[-1:] == [
+        f"Next: {line}" for line in await shop.next()
+    ]
 
 
 async def test_status_of_no_phase() -> None:
