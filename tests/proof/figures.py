@@ -1,4 +1,4 @@
-"""What a proof must show at full size, with its figures: `nox -s figures`.
+"""What a proof and a plan must show at full size, with their figures: `nox -s figures`.
 
 The rule: each figure is measured in this run, beside what it must be; the exit status is 0 only
 when all are as they must be. The suite has the same cases small. Parts can be named, as in
