@@ -28,6 +28,7 @@ from dualtable import (
     Verifier,
     clean_up,
     create_table,
+    freeze,
     read_status,
 )
 from dualtable._control.control_table import Control
@@ -182,7 +183,7 @@ async def test_an_item_that_a_transform_fails_on_is_not_absent(world: World) -> 
 async def test_a_missing_table(world: World, missing: str) -> None:
     """It is named, by everything that needs it; with the right name the run completes."""
     absent = f"{world.plan.name}-absent"
-    wrong = attrs.evolve(world.plan, **{missing: absent})
+    wrong = attrs.evolve(world.plan, name=absent, **{missing: absent})
     for call in (
         world.migrated(wrong),
         Verifier(wrong, gateway=world.gateway).run(),
@@ -249,6 +250,25 @@ def test_no_ceiling_is_none_and_not_infinity(worker: Any) -> None:
     """What no record can hold must be refused before anything is begun."""
     with pytest.raises(InvalidSettingError, match="max_read_units=inf"):
         worker(orders.migration("shop"), max_read_units=float("inf"))
+
+
+@pytest.mark.parametrize(
+    ("begin", "flag"),
+    [
+        (Migrator, "dry_run"),
+        (Migrator, "restart"),
+        (Verifier, "repair"),
+        (Verifier, "restart"),
+        (DualTableRepository, "one_round_trip"),
+        (DualTableRepository, "copy_on_read"),
+        (clean_up, "tokens"),
+        (freeze, "undo"),
+    ],
+)
+async def test_a_word_is_no_flag(begin: Any, flag: str) -> None:
+    """`restart="no"` would end a run that goes well."""
+    with pytest.raises(InvalidSettingError, match=f"{flag}='no' must be True or False"):
+        await begin(orders.migration("shop"), gateway=MemoryGateway(), **{flag: "no"})
 
 
 @pytest.mark.parametrize("mark", ["tombstone_attribute", "token_attribute"])

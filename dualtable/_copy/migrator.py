@@ -51,7 +51,7 @@ from dualtable._sharing.process import heap_set_aside, stopping_on
 from dualtable._sharing.retries import Retries
 from dualtable._sharing.throttle import Throttle, Throttling, checked
 from dualtable._transforms.lineage import Lineage
-from dualtable._transforms.migration import Migration, check_range
+from dualtable._transforms.migration import Migration, check_flags, check_range
 from dualtable._wire.layouts import identity, layout
 from dualtable._wire.sizes import MOST_SCAN_UNITS
 from dualtable._wire.types import Description
@@ -158,6 +158,7 @@ class Migrator(Connected):
         check_range("max_read_units", max_read_units, 0.001)
         check_range("max_write_units", max_write_units, 0.001)
         check_range("lease_seconds", lease_seconds, 0.001, 3600)
+        check_flags(dry_run=dry_run, restart=restart)
         super().__init__(migration, clock, connection)
         self._total_segments = total_segments
         self._concurrency = concurrency
@@ -168,8 +169,7 @@ class Migrator(Connected):
         )
         self._events = events_folder(migration, events, beside=self._dead_letters.path)
         self._throttle = checked(throttle)
-        self._dry_run = dry_run
-        self._restart = restart
+        self._dry_run, self._restart = dry_run, restart
         self._observer = observer
         self._lease_seconds = lease_seconds
         self._stopping = asyncio.Event()

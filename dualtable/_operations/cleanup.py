@@ -40,7 +40,7 @@ from dualtable._operations.sweep import (
     report_of,
 )
 from dualtable._sharing.retries import Retries
-from dualtable._transforms.migration import Migration, check_range
+from dualtable._transforms.migration import Migration, check_flags, check_range
 from dualtable._wire.layouts import identity
 from dualtable._wire.types import Description
 from dualtable.errors import MigrationMismatchError
@@ -115,6 +115,7 @@ async def clean_up(
     """
     check_range("max_read_units", max_read_units, 0.001)
     check_range("max_write_units", max_write_units, 0.001)
+    check_flags(tokens=tokens)
     clock = clock or SystemClock()
     retries, requests = Retries(), Requests(roles(migration))
     heard = metered(None, "cleanup", migration, clock, besides=requests, on_retry=retries.note)

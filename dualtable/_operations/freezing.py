@@ -23,7 +23,7 @@ from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway, Policy
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._operations.facts import Observatory
-from dualtable._transforms.migration import Migration
+from dualtable._transforms.migration import Migration, check_flags
 from dualtable.errors import DualTableError, MigrationMismatchError, RequestRefusedError
 
 _SID = "DualtableFreeze"
@@ -111,6 +111,7 @@ async def freeze(
         Traceback (most recent call last):
         dualtable.errors.AccessError: dynamodb:PutItem on orders: explicitly denied ...
     """
+    check_flags(undo=undo)
     if role is not None:
         _check_role(role)
     async with connect(connection, ONE_OFF) as gateway:

@@ -21,7 +21,7 @@ from dualtable._dynamodb.gateway import TimeToLive
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._operations.facts import BETWEEN_LOOKS_SECONDS, Facts, Observatory, Word
 from dualtable._operations.gates import Gate, judge, wanted_expiry
-from dualtable._transforms.migration import Migration, check_flag
+from dualtable._transforms.migration import Migration, check_flags
 from dualtable.errors import (
     DualTableError,
     GateClosedError,
@@ -160,7 +160,7 @@ class Lifecycle(Connected):
             'READING_BOTH'
         """
         word = _word(to, old_code_is_gone, ttl_attribute)
-        check_flag("wait", wait)
+        check_flags(wait=wait)
         async with self._connect(ONE_OFF) as gateway:
             way = _Way(
                 Observatory(gateway, self._migration),
@@ -328,7 +328,7 @@ def _word(to: Phase | None, old_code_is_gone: bool, ttl_attribute: str | None) -
     """
     if not isinstance(to, Phase | None):
         raise InvalidSettingError(f"to={to!r} must be a Phase, one of {', '.join(Phase)}")
-    check_flag("old_code_is_gone", old_code_is_gone)
+    check_flags(old_code_is_gone=old_code_is_gone)
     if not isinstance(ttl_attribute, str | None):
         raise InvalidSettingError(f"ttl_attribute={ttl_attribute!r} must be a text")
     stated = None if ttl_attribute is None else Expiry(ttl_attribute or None)

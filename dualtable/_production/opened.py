@@ -34,7 +34,12 @@ from dualtable._production.logical import LogicalTable
 from dualtable._production.overlay import Overlay
 from dualtable._production.shadow import Shadow
 from dualtable._transforms.lineage import Lineage
-from dualtable._transforms.migration import Migration, check_range, known_fingerprint
+from dualtable._transforms.migration import (
+    Migration,
+    check_flags,
+    check_range,
+    known_fingerprint,
+)
 from dualtable._transforms.models import Form, Model
 from dualtable._wire.layouts import Layout, identity, layout, short_name
 from dualtable.errors import DualTableError, MigrationMismatchError, TableNotFoundError
@@ -81,6 +86,7 @@ class Opened(Connected, Generic[Model]):
         self._one_round_trip = one_round_trip
         self._copy_on_read = copy_on_read
         check_range("shadow_share", shadow_share, 0, 1, optional=False)
+        check_flags(one_round_trip=one_round_trip, copy_on_read=copy_on_read)
         self._shadow_share = shadow_share
         self._shadow: Shadow | None = None
         self._meter: Meter | None = None

@@ -42,7 +42,7 @@ from dualtable._sharing.limits import SharedLimits
 from dualtable._sharing.membership import Membership, check_tables
 from dualtable._sharing.process import heap_set_aside, stopping_on
 from dualtable._sharing.retries import Retries
-from dualtable._transforms.migration import Migration, check_range
+from dualtable._transforms.migration import Migration, check_flags, check_range
 from dualtable._wire.keys import check_key
 from dualtable._wire.types import Key
 from dualtable.errors import AccessError, InvalidSettingError
@@ -127,6 +127,7 @@ class Verifier(Connected):
         check_range("total_segments", total_segments, 1, 499_999, whole=True)
         check_range("max_read_units", max_read_units, 0.001)
         check_range("lease_seconds", lease_seconds, 0.001, 3600)
+        check_flags(repair=repair, restart=restart)
         super().__init__(migration, clock, connection)
         self._level: Level = level
         self._concurrency = concurrency

@@ -76,7 +76,7 @@ def _check_mark(_instance: object, attribute: Any, value: str) -> None:
 
 
 def _check_rolling(_instance: object, attribute: Any, value: bool) -> None:
-    check_flag(attribute.name, value)
+    check_flags(**{attribute.name: value})
 
 
 def _check_settle_seconds(_instance: object, attribute: Any, value: float) -> None:
@@ -269,10 +269,11 @@ def is_stated(fingerprint: str) -> bool:
     return fingerprint.startswith(_STATED)
 
 
-def check_flag(name: str, value: bool) -> None:
+def check_flags(**settings: bool) -> None:
     """Raise `InvalidSettingError` where a setting is neither True nor False."""
-    if not isinstance(value, bool):
-        raise InvalidSettingError(f"{name}={value!r} must be True or False")
+    for name, value in settings.items():
+        if not isinstance(value, bool):
+            raise InvalidSettingError(f"{name}={value!r} must be True or False")
 
 
 def check_range(
