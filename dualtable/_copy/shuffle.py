@@ -29,7 +29,7 @@ _LEAST_COPIES = 1 / 256  # one in 25 s
 _AFTER_THROTTLE = 0.8
 _STEP = 1 / 50  # of what a partition takes
 _MOST_TICKS_HELD_BACK = 9_000  # in a row, without a copy that was taken
-_SLOW_SECONDS = 2.0  # of what is left of a page
+_SLOW_SECONDS = 5.0  # of what is left of a page
 
 
 @attrs.define(eq=False)
@@ -63,9 +63,8 @@ class Tally:
 class RangePace:
     """How many copies the key range of one segment is sent in a tick.
 
-    No more than a partition takes, or than all ranges together are sent where that is less; less
-    after each tick in which something was throttled, a little more after each other one. A little
-    is of what one sends oneself: many migrators on one partition would else come back too fast.
+    No more than a partition takes; less after each tick in which something was throttled, a little
+    more after each other one.
     """
 
     copies: float | None = None  # a tick; None as long as nothing is known
@@ -73,14 +72,14 @@ class RangePace:
     taken: bool = False  # in this tick
 
     def tick(self, most: float) -> float:
-        """End a tick and return how many copies the next one has, given the most there may be."""
+        """End a tick and return how many copies the next one has, given a partition's most."""
         copies = most if self.copies is None else self.copies
         if self.throttled:
             self.copies = max(_LEAST_COPIES, min(copies, most) * _AFTER_THROTTLE)
         elif self.taken:
-            self.copies = max(copies, min(most, copies + most * _STEP))
+            self.copies = min(most, copies + most * _STEP)
         self.throttled = self.taken = False
-        return most if self.copies is None else min(self.copies, most)
+        return most if self.copies is None else self.copies
 
 
 @attrs.define(eq=False)
@@ -146,7 +145,7 @@ class Outgoing:
         return copies is not None and len(self.waiting) * TICK_SECONDS > copies * _SLOW_SECONDS
 
     def tick(self, most: float) -> None:
-        """Begin a tick, in which a key range is sent so many copies at most."""
+        """Begin a tick, in which a partition takes so many copies at most."""
         held_back = self.credit < 1 or self.pace.throttled
         self.ticks_held_back = self.ticks_held_back + 1 if held_back and not self.pace.taken else 0
         if self.ticks_held_back > _MOST_TICKS_HELD_BACK:
@@ -155,7 +154,7 @@ class Outgoing:
                 " hour; raise the new table's capacity, or lower the rate, and run again"
             )
         copies = self.pace.tick(most)
-        self.credit = min(self.credit, 1.0) + copies
+        self.credit = min(self.credit + copies, max(copies, 1.0))
         if self.is_slow:
             self.on_slow()
 

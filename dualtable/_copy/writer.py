@@ -63,7 +63,7 @@ class Writer:
         """Return when every copy of a page is settled."""
         if not page.unsettled:
             return
-        page.tick(self._range_copies())
+        page.tick(self._partition_copies())
         self._shuffle.add(page)
         try:
             await page.settled.wait()
@@ -120,7 +120,7 @@ class Writer:
             self._dearer = max(dearer, self._dearer + _LEARNING * (dearer - self._dearer))
         throttled = _settle(batch, result.outcomes, units_each)
         refused = sum(not page.is_slow for page in throttled) * self._units_each
-        self.pace.bucket.spend(units, expected)  # what was refused goes back: it is asked elsewhere
+        self.pace.bucket.spend(units + refused, expected)  # asking in vain counts, too
         self.pace.note(units, refused)
         self.retries.note_statements(len(batch) - taken)
 
@@ -128,12 +128,10 @@ class Writer:
         """Give each page, again and again, what its key range may be sent."""
         while True:
             await self.clock.sleep(TICK_SECONDS)
-            self._shuffle.tick(self._range_copies())
+            self._shuffle.tick(self._partition_copies())
 
-    def _range_copies(self) -> float:
-        """Return how many copies a key range is sent in a tick at most."""
-        units = min(PARTITION_WRITE_UNITS, self.pace.rate or PARTITION_WRITE_UNITS)
-        return units * TICK_SECONDS / self._units_each
+    def _partition_copies(self) -> float:
+        return PARTITION_WRITE_UNITS * TICK_SECONDS / self._units_each
 
 
 def _settle(batch: Batch, answers: Sequence[Insert], write_units: float) -> list[Outgoing]:

@@ -148,22 +148,11 @@ class ControlBoard:
             if known is None or known.revision < segment.revision:  # not what we stored meanwhile
                 self.known.note(self._freed(segment))
         every = [self.known.get(n) or self._records.untouched(n) for n in self._numbers(group)]
-        claimable = await self._claimable(every)
-        self._candidates = self._but_for(group) + claimable
-
-    async def _claimable(self, every: list[Segment]) -> list[Segment]:
-        """Return those that may be taken; who is at work is asked only where none is free.
-
-        A hundred that have begun together know little of each other, and need not: the words of
-        all, read by all, would be the control table's greatest load.
-        """
         roster = self._membership.roster
-        known = [s for s in every if s.lease is None or roster.knows(s.lease.owner)]
-        claimable = [s for s in known if segments.is_claimable(s, roster.is_gone)]
-        if claimable or len(known) == len(every):
-            return claimable
-        await self._membership.look()  # after the segments: whoever is at work is there
-        return [s for s in every if segments.is_claimable(s, roster.is_gone)]
+        if not all(roster.knows(segment.lease.owner) for segment in every if segment.lease):
+            await self._membership.look()  # after the segments: whoever is at work is there
+        self._candidates = self._but_for(group)
+        self._candidates += [s for s in every if segments.is_claimable(s, roster.is_gone)]
 
     def _but_for(self, group: int) -> list[Segment]:
         return [segment for segment in self._candidates if self._group_of(segment) != group]

@@ -9,7 +9,6 @@ of one who is not heard of any more is free for all; see `shares`.
 from __future__ import annotations
 
 import logging
-import random
 
 import attrs
 
@@ -28,9 +27,6 @@ more than 200 of them each does so less often."""
 
 _QUIET_TICKS = 4.0
 """After so many ticks without a word, somebody's part is free for others."""
-
-_WAITING_SHARE = 0.5  # of a tick: who goes by nothing yet asks sooner
-_APART = 0.1  # of a tick, more or less: those that have begun together do not ask together
 
 
 @attrs.define(eq=False)
@@ -68,9 +64,7 @@ class SharedLimits:
     async def follow(self) -> None:
         """Go by the ceilings in force, and by what the others say, until cancelled."""
         while True:
-            share = 1.0 if all(part.held for part in self._parts) else _WAITING_SHARE
-            apart = random.uniform(1 - _APART, 1 + _APART)  # noqa: S311 - no secret
-            await self.clock.sleep(self._tick_seconds() * share * apart)
+            await self.clock.sleep(self._tick_seconds())
             await self._follow()
 
     async def _follow(self) -> None:

@@ -36,17 +36,13 @@ def _crashing() -> fleet.Crowd:
 
 
 def _grown(workers: int) -> Callable[[], fleet.Crowd]:
-    """Return a fleet on a table of 320 units a second for each of its workers.
-
-    Its segments are such that each has a page or two: who has many segments of less than an item
-    does little but claim them. With 500 workers the table's units are all that its partitions give.
-    """
-    units, seconds, size = 320.0 * workers, 30, 16_000
+    """Return a fleet on a table of 320 units a second for each of its workers."""
+    units, seconds = 320.0 * workers, 40
     return lambda: fleet.crowd(
         workers=workers,
-        items=int(1.2 * units * seconds / (size / 1_000)),  # the end is another question
-        size=size,
-        segments=20 * workers,
+        items=int(1.3 * units * seconds / 370),  # the end is another question
+        size=380_000,
+        segments=10_000,
         units=units,
         seconds=seconds,
         partitions=160,
@@ -77,8 +73,7 @@ def main() -> None:
         _print(title, results[title]["minutes"])
         print(
             f"{came.crashes} crashes, {came.twice} sent twice, {came.beyond} of them of no page"
-            f" under way, {came.missing} missing; next to nothing written in {came.idle} seconds of"
-            " the last row"
+            f" under way, {came.missing} missing"
         )
     if options.plot is not None:
         grown = proofs.growth(60_000, CONCURRENCIES, SEGMENTS)

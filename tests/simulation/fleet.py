@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 
-from dualtable import MigrationReport, Migrator
+from dualtable import Migrator
 from dualtable._dynamodb.gateway import Outcome, Page
 from dualtable._expressions.texts import Condition
 from dualtable._wire.keys import order
@@ -32,8 +32,6 @@ from simulation.proofs import MIGRATION
 from simulation.virtual_time import VirtualClock
 
 CONTROL = MIGRATION.control_table
-BEGUN_WITHIN_SECONDS = 5.0
-"""So far apart are the processes of one job that an engine begins; an assumption."""
 
 
 class FleetDynamoDB(SimulatedDynamoDB):
@@ -199,8 +197,8 @@ class Fleet:
     under_way: set[str] = attrs.field(init=False, factory=set)
     _running: dict[asyncio.Task[Any], Mortal] = attrs.field(init=False, factory=dict)
 
-    def add(self, number: int = 1, within: float = 0.0) -> None:
-        """Begin so many workers, each at a moment of its own within so many seconds."""
+    def add(self, number: int = 1) -> None:
+        """Begin so many workers."""
         for _ in range(number):
             mortal = Mortal(self.gateway, self.settings["total_segments"])
             migrator = Migrator(
@@ -210,8 +208,7 @@ class Fleet:
                 dead_letters=os.devnull,
                 **self.settings,
             )
-            delay = self.chance.uniform(0.0, within)
-            self._running[asyncio.create_task(_run_after(delay, migrator))] = mortal
+            self._running[asyncio.create_task(migrator.run())] = mortal
 
     def crash(self, number: int | None = None) -> None:
         """Kill one worker that runs: the one begun as which, or any."""
@@ -246,11 +243,6 @@ class Fleet:
         """Kill all that still run."""
         while self.at_work:
             self.crash()
-
-
-async def _run_after(seconds: float, migrator: Migrator) -> MigrationReport:
-    await asyncio.sleep(seconds)
-    return await migrator.run()
 
 
 @attrs.frozen(kw_only=True)
@@ -289,8 +281,6 @@ class Crowd:
     Attributes:
         minutes: One after the other, to the end of the copy where it was waited for.
         crashes: Workers that were killed.
-        idle: Seconds of the last step in which less than a tenth of the whole was written: all that
-            was left then was held by workers that had been killed, for as long as a lease counts.
         twice: Copies that were sent once more after they had been sent.
         beyond: Keys of them that were of no page under way where a worker was killed.
         missing: Old items that are not in the new table when all have ended; 0 where not asked for.
@@ -298,7 +288,6 @@ class Crowd:
 
     minutes: tuple[Minute, ...]
     crashes: int
-    idle: int
     twice: int
     beyond: int
     missing: int
@@ -330,7 +319,7 @@ def crowd(
         new = gateway.add_table("orders-v2", bought)
         settings = {"concurrency": 2, "total_segments": segments, "max_write_units": ceiling}
         fleet = Fleet(gateway, settings, skew_seconds, random.Random(seed))
-        fleet.add(workers, within=BEGUN_WITHIN_SECONDS)
+        fleet.add(workers)
         reaper = asyncio.create_task(fleet.crash_and_replace(crashes_a_minute or 1e-9))
         while _goes_on(seconds, len(keys) - len(new.keys)):
             await asyncio.sleep(1)
@@ -340,7 +329,6 @@ def crowd(
             await fleet.ended()
         killed = fleet.crashes
         fleet.stop()
-        consumed, last = new.capacity.consumed, range((end - 1) // step * step, end)
         twice = {key: times - 1 for key, times in gateway.sent.items() if times > 1}
         return Crowd(
             minutes=tuple(
@@ -348,7 +336,6 @@ def crowd(
                 for n in range(0, end, step)
             ),
             crashes=killed,
-            idle=sum(consumed[second] < (ceiling or units) / 10 for second in last),
             twice=sum(twice.values()),
             beyond=len(twice.keys() - fleet.under_way),
             missing=0 if seconds else len(set(keys) - new.keys),

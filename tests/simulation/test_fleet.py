@@ -105,23 +105,3 @@ def test_ceilings_hold_as_a_sum_while_workers_crash_and_clocks_differ() -> None:
     assert came.beyond == 0
     assert came.twice <= came.crashes * 4 * 8  # four pages are under way at each
     assert first.refused == second.refused == 0
-
-
-@pytest.mark.slow
-def test_a_fleet_uses_a_table_whose_partitions_have_nothing_to_spare() -> None:
-    """Who is refused on one key range asks on another, and comes back no faster than he sends.
-
-    Where it came back by a part of what a whole partition takes, and what was refused counted as
-    consumed, this fleet came to 82 %.
-    """
-    came = crowd(
-        workers=24,
-        items=24_000,
-        size=7_000,
-        segments=480,
-        units=16_000,
-        partitions=16,
-        seconds=12,
-        step=4,
-    )
-    assert came.minutes[-1].share >= 0.88
