@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cpu, memory, telling, workers
+from benchmarks import cpu, memory, telling, workers, workload
 from benchmarks.__main__ import main
 from benchmarks.processes import SETTINGS
 
@@ -21,9 +21,8 @@ def server(request: pytest.FixtureRequest, running: Callable[[str], str]) -> str
 
 
 @pytest.mark.timeout(400)  # dozens of processes, one after the other
-@pytest.mark.parametrize(
-    "kind", ["nested", *(pytest.param(kind, marks=pytest.mark.thorough) for kind in ["flat"])]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", workload.WORKLOADS)
 def test_every_contender_does_the_whole_job(server: str, kind: str, tmp_path: Path) -> None:
     """Each is checked item by item; one that is not installed is left out."""
     result = tmp_path / "bench.json"
@@ -35,6 +34,7 @@ def test_every_contender_does_the_whole_job(server: str, kind: str, tmp_path: Pa
     assert set(found[f"whole {kind}"][0]) == {cpu.OURS, cpu.FLOOR}
 
 
+@pytest.mark.thorough
 def test_two_processes_are_measured_beside_one(
     server: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
