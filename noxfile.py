@@ -11,6 +11,8 @@ nox.options.sessions = ["lint", "typing", "docs", "tests"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
+# Each worker takes whole files, and starts a server of its own when a file needs it.
+SUITE = ("--numprocesses=auto", "--dist=loadfile", "-m", "not conformance and not thorough")
 
 
 def group(name: str) -> tuple[str, ...]:
@@ -38,9 +40,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests against the built wheel, on every server that can be had here."""
     install_wheel(session, *group("tests"), extra="demo")
-    # Each worker takes whole files, and starts a server of its own when a file needs it.
-    workers = ["--numprocesses=auto", "--dist=loadfile"]
-    session.run("pytest", *workers, "-m", "not conformance and not thorough", *session.posargs)
+    session.run("pytest", *SUITE, *session.posargs)
 
 
 @nox.session
@@ -54,8 +54,7 @@ def thorough(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Say which lines no test runs; takes half as long again as the tests."""
     install_wheel(session, *group("tests"), extra="demo")
-    reported = ["--cov", "--cov-report=term", "--numprocesses=auto", "--dist=loadfile"]
-    session.run("pytest", *reported, "-m", "not conformance", *session.posargs)
+    session.run("pytest", "--cov", "--cov-report=term", *SUITE, *session.posargs)
 
 
 @nox.session

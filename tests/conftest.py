@@ -28,12 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave to `nox -s thorough` what a test says of servers."""
     for item in items:
         servers = {name for mark in item.iter_markers("thorough_on") for name in mark.args}
-        values = (
-            item.callspec.params.values()
-            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-            else ()
-        )
-        if any(isinstance(value, str) and value in servers for value in values):
+        callspec = getattr(item, "callspec", None)
+        if callspec and not servers.isdisjoint(map(str, callspec.params.values())):
             item.add_marker("thorough")
 
 

@@ -125,10 +125,11 @@ async def freeze(
         if after != before:
             with begun():
                 await _store(observatory, present, after)
+        denied = [_role(statement) for statement in after if _is_ours(statement)]
         return FreezeReport(
             table=migration.old,
-            frozen=any(_is_ours(s) and s["Sid"] == _SID for s in after),
-            roles=tuple(role for s in after if _is_ours(s) and (role := _role(s)) is not None),
+            frozen=None in denied,
+            roles=tuple(role for role in denied if role is not None),
             changed=after != before,
         )
 

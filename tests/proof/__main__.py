@@ -1,4 +1,4 @@
-"""The whole proof, with its figures at the end: `nox -s prove`, about an hour on two processors.
+"""The whole proof, with its figures at the end: `nox -s prove`, some two hours on a busy machine.
 
 Parts can be named, as in `nox -s prove -- guards state_machine`.
 

@@ -91,6 +91,19 @@ async def test_stopped_and_gone_on_with(limit: int) -> None:
     assert found(report) == whole
 
 
+async def stopped_at_once(gateway: MemoryGateway) -> VerificationReport:
+    """Begin a verification, and stop it after its first page."""
+    verifier = Verifier(
+        PLAN,
+        gateway=gateway,
+        concurrency=1,
+        observer=lambda _: verifier.stop(),
+        clock=HandClock(),
+        **UNTOLD,
+    )
+    return await verifier.run()
+
+
 async def test_a_small_new_table_is_cut_into_few_parts() -> None:
     """Each has requests of its own, and only those of the old table are tied to the copy's."""
     gateway = await world(segments=32)
@@ -104,15 +117,7 @@ async def test_a_small_new_table_is_cut_into_few_parts() -> None:
 async def test_one_is_gone_on_with_though_the_new_table_has_grown() -> None:
     """How large it seems is no setting, and changes while production is at work."""
     gateway = await world()
-    verifier = Verifier(
-        PLAN,
-        gateway=gateway,
-        concurrency=1,
-        observer=lambda _: verifier.stop(),
-        clock=HandClock(),
-        **UNTOLD,
-    )
-    await verifier.run()
+    await stopped_at_once(gateway)
     first = await Proofs(gateway, PLAN.control_table, PLAN.name).run()
     await orders.fill(gateway, PLAN.new, [orders.new_order(n) for n in range(ITEMS, 4 * ITEMS)])
     report = await Verifier(PLAN, gateway=gateway).run()
@@ -138,15 +143,7 @@ async def test_what_was_found_is_recorded_for_status_and_gate() -> None:
 async def test_another_verification_is_not_gone_on_with() -> None:
     """Another level, transform or segmentation would mix two proofs."""
     gateway = await world()
-    verifier = Verifier(
-        PLAN,
-        gateway=gateway,
-        concurrency=1,
-        observer=lambda _: verifier.stop(),
-        clock=HandClock(),
-        **UNTOLD,
-    )
-    assert not (await verifier.run()).complete
+    assert not (await stopped_at_once(gateway)).complete
     first = await Proofs(gateway, PLAN.control_table, PLAN.name).run()
     report = await Verifier(PLAN, gateway=gateway, level="keys", clock=HandClock(), **UNTOLD).run()
     second = await Proofs(gateway, PLAN.control_table, PLAN.name).run()
