@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from dualtable._control.phase_watch import PhaseWatch
 from dualtable._expressions.actions import Projected
 from dualtable._expressions.grammar import Placeholders
 from dualtable._production.exchange import Exchange
@@ -23,6 +24,7 @@ def iterator(
     exchange: Exchange[Model],
     open_source: Callable[[Failures], Awaitable[Source]],
     *,
+    watch: PhaseWatch,
     keep: Callable[[WireItem], bool],
     projection: Projected | None,
     given: Placeholders,
@@ -47,6 +49,7 @@ def iterator(
     given.check_all_used()
     return ItemIterator(
         open_source,
+        watch=watch,
         keep=keep,
         show=show,
         limit=limit,

@@ -1,7 +1,9 @@
 """What a query or scan of the repository gives: items one after the other, and where to go on.
 
 The rule: filters and projections are applied to logical items, after the overlay; on the server
-they could hide the newer version of an item and let the older one through.
+they could hide the newer version of an item and let the older one through. What is read for an item
+is read within an operation, for which the acknowledgement of a later phase waits; between two items
+there is none, so an iterator may be left for as long as one likes.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import Any, Generic, NoReturn, Protocol, Self, TypeAlias, TypeVar
 
 import attrs
 
+from dualtable._control.phase_watch import PhaseWatch
 from dualtable._home import Home, stays
 from dualtable._reading.offers import Failures, OnError
 from dualtable._reading.tokens import Digest, to_token
@@ -99,6 +102,7 @@ class ItemIterator(Generic[Model]):
         self,
         open_source: Callable[[Failures], Awaitable[Source]],
         *,
+        watch: PhaseWatch,
         keep: Callable[[WireItem], bool],
         show: Callable[[WireItem], Model],
         limit: int | None,
@@ -109,6 +113,7 @@ class ItemIterator(Generic[Model]):
         key: Callable[[WireItem], WireKey] | None = None,
     ) -> None:
         self._open_source = open_source
+        self._watch = watch
         self._keep = keep
         self._show: Callable[[WireItem], Any] = show
         self._left = limit
@@ -165,7 +170,11 @@ class ItemIterator(Generic[Model]):
         """Return the next item."""
         self._take_turn()
         try:
-            return await self._next()
+            step = await self._watch.begin()
+            try:
+                return await self._next()
+            finally:
+                self._watch.end(step)
         finally:
             self._is_read = False
 

@@ -98,8 +98,7 @@ class ByPartitions:
             consistent_read=True,
             page_items=self._scan.page_items,
         )
-        offers = run.offers if self._tables.route.asks_old else []
-        return await open_query(self._tables, asked, place, self._failures, offers)
+        return await open_query(self._tables, asked, place, self._failures, run.offers)
 
     async def _read(self) -> None:
         self._tables = await self._tables.current()

@@ -96,15 +96,56 @@ class Behind:
 
 
 class QueryReader:
-    """The logical items of a query, one after the other; use `open_query` to get one."""
+    """The logical items of a query, one after the other; use `open_query` to get one.
 
-    def __init__(self, merged: Merged, *, overlaid: bool) -> None:
-        self._merged = merged
-        self._overlaid = overlaid
+    Before another page is read it looks at the phase. If that is another one by then, it goes on as
+    a new query does from the place that it has come to.
+    """
+
+    def __init__(self, query: Query, failures: Failures, offers: Sequence[Offer] | None) -> None:
+        self._query = query
+        self._failures = failures
+        self._offers = offers
+
+    async def begin(self, tables: Tables, place: QueryPlace | Behind | None) -> None:
+        """Read the first pages behind a place by the phase that the tables are seen in."""
+        query, by_old = self._query, tables.route.asks_old
+        known = place if isinstance(place, QueryPlace) else None
+        overlaid = query.index is not None and (known.overlaid if known else by_old)
+        behind = place.key if isinstance(place, Behind) else None
+        reader = _Reader(tables, query, known or QueryPlace(behind), self._failures, behind)
+        if query.index is not None and overlaid:
+            new, old = await reader.completed_index(query.index)
+        elif query.index is not None:
+            new, old = reader.new(), reader.listed([])
+        else:
+            new = reader.new()
+            given = self._offers is not None and by_old
+            old = reader.listed(self._offers or ()) if given else await reader.old()
+        rank, marks, descending = query.rank, tables.marks, query.descending
+        merged = Merged(new, old, rank, marks, self._failures, descending=descending)
+        await merged.read()
+        self._tables, self._place, self._merged, self._overlaid = tables, place, merged, overlaid
 
     async def next(self) -> WireItem | None:
         """Return the next item; None at the end."""
-        return await self._merged.next()
+        while not self._merged.is_ended:
+            if not self._merged.is_known:
+                await self._read()
+            elif (item := await self._merged.take()) is not None:
+                return item
+        return None
+
+    async def _read(self) -> None:
+        tables = await self._tables.current()
+        if tables.route == self._tables.route:
+            await self._merged.read()
+        else:
+            await self.begin(tables, self.bookmark()() if self._has_come_on else self._place)
+
+    @property
+    def _has_come_on(self) -> bool:
+        return self._merged.new.taken is not None or self._merged.old.taken is not None
 
     @property
     def old_last(self) -> WireKey | None:
@@ -136,20 +177,9 @@ async def open_query(
         IndexNotReadyError: The index is not complete yet, and nothing is known to complete it.
         TransformError: The partition cannot be mapped back to one of the old table.
     """
-    known = place if isinstance(place, QueryPlace) else None
-    overlaid = query.index is not None and (known.overlaid if known else tables.route.asks_old)
-    behind = place.key if isinstance(place, Behind) else None
-    reader = _Reader(tables, query, known or QueryPlace(behind), failures, behind)
-    if query.index is not None and overlaid:
-        new, old = await reader.completed_index(query.index)
-    elif query.index is not None:
-        new, old = reader.new(), reader.listed([])
-    else:
-        new = reader.new()
-        old = reader.listed(offers) if offers is not None else await reader.old()
-    merged = Merged(new, old, query.rank, tables.marks, failures, descending=query.descending)
-    await merged.begin()
-    return QueryReader(merged, overlaid=overlaid)
+    reader = QueryReader(query, failures, offers)
+    await reader.begin(tables, place)
+    return reader
 
 
 @attrs.frozen

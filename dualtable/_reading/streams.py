@@ -1,7 +1,8 @@
 """Items one after the other, from pages read as they are needed, and two streams made one.
 
 The rule: nothing runs between two calls, so a stream that is left where it is leaks nothing. An
-item of `old` is passed on only after `new` has been read beyond its place.
+item of `old` is passed on only after `new` has been read beyond its place, and not before the page
+of `old` that it is in: what `new` lacked at an earlier page may have come there since.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ Rank: TypeAlias = Callable[[WireKey], Any]
 
 
 class Stream(Generic[_T]):
-    """The members of all pages that `read` gives after a key, empty pages passed over."""
+    """The members of all pages that `read_page` gives after a key, empty pages passed over."""
 
     def __init__(
-        self, read: Read[_T] | None, key: Callable[[_T], WireKey], after: WireKey | None = None
+        self, read_page: Read[_T] | None, key: Callable[[_T], WireKey], after: WireKey | None = None
     ) -> None:
         self.key = key
         self.taken: _T | None = None
         """The member that was taken last."""
         self._after = after
-        self._read = read
+        self._read_page = read_page
         self._start_key = after
         self._members: deque[_T] = deque()
         self._ended = False
@@ -62,11 +63,16 @@ class Stream(Generic[_T]):
         """The next member, where it is at hand; it is not taken."""
         return self._members[0] if self._members else None
 
-    async def head(self) -> _T | None:
-        """Return the next member without taking it; None at the end."""
-        while self._read is not None and not self.is_known:
-            self.hold(*await self._read(self._start_key))
-        return self.next
+    async def read(self) -> None:
+        """Read another page where the next member is not known; it may be empty."""
+        if self._read_page is not None and not self.is_known:
+            self.hold(*await self._read_page(self._start_key))
+
+    def rewind(self, last: WireKey | None) -> None:
+        """Forget what was read and not taken; the next page begins after a key."""
+        if self._read_page is not None:
+            self._members.clear()
+            self._start_key, self._ended = last, False
 
     def hold(self, members: Sequence[_T], start_key: WireKey | None = None) -> None:
         """Hold members as the next ones; those after them begin after a key, None for no more."""
@@ -74,7 +80,7 @@ class Stream(Generic[_T]):
         self._start_key, self._ended = start_key, start_key is None
 
     def take(self) -> _T:
-        """Take the member that `head` gave."""
+        """Take the next member, which is at hand."""
         self.taken = self._members.popleft()
         return self.taken
 
@@ -113,28 +119,37 @@ class Merged:
         self._failures = failures
         self._descending = descending
 
-    async def begin(self) -> None:
-        """Read the first pages at once."""
-        if self.old.is_known:  # a task would cost more than that one knows already
-            await self.new.head()
-        else:
-            await run_all((self.new.head(), self.old.head()))
+    @property
+    def is_known(self) -> bool:
+        """Whether the next member is at hand, or known to be none."""
+        return self.new.is_known and self.old.is_known
 
-    async def next(self) -> WireItem | None:
-        """Return the next logical item; None at the end."""
-        while True:
-            newer = self.new.next if self.new.is_known else await self.new.head()
-            older = self.old.next if self.old.is_known else await self.old.head()
-            if older is not None and (newer is None or self._is_before(older, newer)):
-                item = await older.taken(self._failures)
-                self.old.take()
-                self.came = self.old
-            elif newer is not None:
-                item = self._take_new(older)
-            else:
-                return None
-            if item is not None and not self._marks.is_tombstone(item):
-                return self._marks.strip(item)
+    @property
+    def is_ended(self) -> bool:
+        """Whether it is known that there are no more."""
+        return self.is_known and self.new.next is None and self.old.next is None
+
+    async def read(self) -> None:
+        """Read another page where the next member is not known.
+
+        With a page of `old`, `new` is read from the same place on, at once.
+        """
+        if self.old.is_known:  # a task would cost more than that one knows already
+            await self.new.read()
+        else:
+            self.new.rewind(self.came.last)
+            await run_all((self.new.read(), self.old.read()))
+
+    async def take(self) -> WireItem | None:
+        """Take the next member, which is known; return None where it shows nothing."""
+        newer, older = self.new.next, self.old.next
+        if older is not None and (newer is None or self._is_before(older, newer)):
+            item = await older.taken(self._failures)
+            self.old.take()
+            self.came = self.old
+        else:
+            item = self._take_new(older)
+        return None if item is None or self._marks.is_tombstone(item) else self._marks.strip(item)
 
     def _take_new(self, older: Offer | None) -> WireItem:
         item = self.new.take()

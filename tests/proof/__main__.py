@@ -34,6 +34,7 @@ from proof.casts import (
     finishing,
     grouped,
     hanging,
+    iterating,
     paired,
     with_text_keys,
 )
@@ -43,7 +44,7 @@ from proof.fleet import Fleet
 from proof.guards import GUARDS
 from proof.machine import Connect, DictMachine, at, compare, memory
 from proof.moves import Budget
-from proof.pages import BESIDE, QUERIERS, SCANNERS
+from proof.pages import BESIDE, ITERATORS, QUERIERS, SCANNERS
 from proof.pairs import PAIRED
 from proof.parts import chosen
 from proof.roles import (
@@ -122,6 +123,8 @@ def paging() -> Iterator[Cast]:
     for world, beside in product((ONLY_OLD, COPIED, DELETED, NOWHERE, ONLY_NEW), BESIDE):
         yield from (paired(pager, beside, world=world) for pager in SCANNERS)
         yield from (grouped(pager, beside, world=world) for pager in (*SCANNERS, *QUERIERS))
+    for script, beside, world in product(ITERATORS, BESIDE, (ONLY_OLD, COPIED)):
+        yield iterating(script, beside, world=world)
 
 
 def interleavings(summary: Summary) -> None:

@@ -318,6 +318,12 @@ def grouped(*roles: Role, world: World = WORLDS[0], **settings: Any) -> Cast:
     return paired(*roles, world=world, group=GROUP, **settings)
 
 
+def iterating(script: tuple[Role, ...], beside: Role, world: World = WORLDS[0]) -> Cast:
+    """Return a cast of one who leaves an iterator between two pages, and somebody beside him."""
+    settings: dict[str, Any] = {"paired": True, "group": GROUP, "small_pages": True}
+    return Cast((script, (beside,)), world, **settings)
+
+
 def finishing(role: Role, world: World) -> Cast:
     """Return a cast of one actor and an operator who moves the migration to its end."""
     budget = Budget(expiries=1)

@@ -194,12 +194,13 @@ async def _play(cast: EntryCast, stage: Stage) -> None:
 
 async def _set(cast: EntryCast, stage: Stage) -> None:
     indexed = bool(cast.migration.indexes)
-    await create_tables(stage.gateway, WATCHED, WATCHED, indexed=indexed)
+    key, group = {**cast.group, **WATCHED}, codec.encode(cast.group)
+    await create_tables(stage.gateway, key, key, indexed=indexed)
     other = codec.encode({**OTHER, "words": "old"})
     for item in [cast.world.old] * cast.world.in_old + [other] * (cast.others or cast.paired):
-        await stage.gateway.put(OLD, item or {})
+        await stage.gateway.put(OLD, {**group, **(item or {})})
     for state in cast.world.in_new:
-        await stage.gateway.put(NEW, state)
+        await stage.gateway.put(NEW, {**group, **(state or {})})
     first = State.first(rolling=True, now=stage.now())
     await _control(stage, cast).note_state(first)
 
@@ -280,7 +281,7 @@ async def _act(
         user = await _open(stack, cast, stage, number, settings, actor=actor, slow=part.slow)
     for n, role in enumerate(part.script):
         word = "abcdefgh"[number] + ("" if n == 0 else str(n + 1))
-        key = SPELLINGS[(number + n) % len(SPELLINGS)]
+        key = {**cast.group, **SPELLINGS[(number + n) % len(SPELLINGS)]}
         if role is LOOKER:
             await _hear(stage, cast, user, actor)
             continue
@@ -304,7 +305,7 @@ async def _hear(stage: Stage, cast: EntryCast, user: Any, actor: str) -> None:
     await stage.turn(StageGateway(stage, actor))
     if cast.operator is not None and not cast.operator.by_time:
         stage.seconds += TIMES.refresh_seconds + 1  # they are due
-    await _at_once(user.get(OTHER))
+    await _at_once(user.get({**cast.group, **OTHER}))
     now, said = stage.record(), f"hears of {user._watch._latest.phase}"
     stage.history.steps.append(note(actor, said, now, stage.phase()))
 

@@ -28,7 +28,7 @@ from proof.entry import (
 )
 from proof.moves import Budget
 from proof.old_code import MENDER, OLD_CODE, SWEEPER
-from proof.pages import BESIDE, INDEX_PAGER, REST_OF_SCAN, SCANNERS, first
+from proof.pages import BESIDE, INDEX_PAGER, QUERY_ON, SCAN_ON, SCANNERS, first
 from proof.pairs import PAIRED
 from proof.roles import (
     BATCH_PUTTER,
@@ -50,6 +50,7 @@ from proof.roles import (
     TRANSACTOR,
     UPDATER,
 )
+from proof.tables import GROUP
 
 RO, RB, WN, MI, MD, FI = Phase
 IN_ONE_OR_TWO = attrs.evolve(BOTH, eventual=True)  # where there is one table, it reads as asked
@@ -120,15 +121,21 @@ def _who_starts_meanwhile() -> Iterator[EntryCast]:
 def _page_by_page() -> Iterator[EntryCast]:
     """Yield the casts with somebody who reads page by page from phase to phase.
 
-    An iterator may be left for long, so no phase waits until it has ended: time has to be enough.
+    An iterator may be left for long, so no phase waits until it has ended, but for the page that is
+    being read; and time has to be enough as well.
     """
     for phases in ((RO, RB), (RB, WN), (WN, MI)):
         yield from beside(SCANNERS, BESIDE, phases, (OLD_HAS_IT, NOWHERE), paired=True)
     for begin, *steps in STEPS:
         writer = Part((first(PUTTER),), begin, 1, late=True)
-        for pager in (*SCANNERS, REST_OF_SCAN):
-            whole = {"steps": tuple(steps), "paired": True, "small_pages": True}
+        whole = {"steps": tuple(steps), "paired": True, "small_pages": True}
+        for pager in SCANNERS:
             yield moving(Part((pager,), begin), writer, by_time=True, **whole)
+            yield moving(Part((pager,), begin), Part((LOOKER,), begin), writer, **whole)
+        for (beginner, rest), group in ((SCAN_ON, {}), (QUERY_ON, GROUP)):
+            whole["group"] = group
+            yield moving(Part((beginner, rest), begin), writer, by_time=True, **whole)
+            yield moving(Part((beginner, LOOKER, rest), begin), writer, **whole)
     yield indexed(
         Part((INDEX_PAGER,), MI), Part((LOOKER,), MI), Part((COPIER,), MI, 1), steps=(MD,)
     )

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import attrs
 from boto3.dynamodb import conditions
 
+from dualtable.errors import StalePhaseError
 from proof.history import Answer, Key, Repository, Role
-from proof.moves import OPERATION, UNSEEN
+from proof.moves import UNSEEN
 from proof.pairs import OTHER_DELETER, Pair
 from proof.roles import DELETER, PUTTER, only, replaced, seen
 from proof.tables import INDEX, other_of, placed
@@ -110,14 +112,36 @@ async def put_in_place(repository: Repository, key: Key, word: str) -> Answer:
     return "done"
 
 
-async def scan_on(repository: Repository, key: Key, word: str) -> Answer:
-    """Go on with a scan whose first page, of the other key, was read before."""
-    operation = OPERATION.get()
-    OPERATION.set(None)
-    items = repository.scan(consistent_read=True)
-    found = [await anext(items)]
-    OPERATION.set(operation)
+_BEGUN: WeakKeyDictionary[Any, tuple[Any, list[dict[str, Any]]]] = WeakKeyDictionary()
+"""The iterator that somebody has left after its first item, and that item, by the repository."""
+
+
+async def begin_scan(repository: Repository, key: Key, word: str) -> Answer:
+    return await _begin(repository, repository.scan(consistent_read=True))
+
+
+async def begin_query(repository: Repository, key: Key, word: str) -> Answer:
+    condition = conditions.Key("group").eq(key["group"])
+    found = repository.query(condition, descending=True, consistent_read=True)
+    return await _begin(repository, found)
+
+
+async def _begin(repository: Repository, items: Any) -> Answer:
+    _BEGUN[repository] = items, [await anext(items)]
+    return "done"
+
+
+async def go_on(repository: Repository, key: Key, word: str) -> Answer:
+    """Go on with what was begun; its first item was the other one."""
+    if repository not in _BEGUN:
+        raise StalePhaseError("it was refused from the beginning")
+    items, found = _BEGUN[repository]
     return of_one(key, found + [item async for item in items])
+
+
+async def go_on_for_other(repository: Repository, key: Key, word: str) -> Answer:
+    """The same where the watched key came first."""
+    return await go_on(repository, other_of(key), word)
 
 
 async def put_other(repository: Repository, key: Key, word: str) -> Answer:
@@ -159,10 +183,17 @@ REST_OF_INDEX = Role(
     "the rest of a query of an index", query_index_on, lambda state, _: (state, "once")
 )
 PLACER = Role("put in its place", put_in_place, replaced)
-REST_OF_SCAN = Role("the rest of a scan", scan_on, seen_first)
+SCAN_BEGINNER = Role("begin a scan", begin_scan, lambda state, _: (state, "done"))
+QUERY_BEGINNER = Role("begin a query", begin_query, lambda state, _: (state, "done"))
+REST = Role("the rest", go_on, seen_first)
+OTHER_REST = Role("the rest for the other", go_on_for_other, seen_second)
 OTHER_PUTTER = Role("put the other", put_other, put_second)
 
 SCANNERS = (SCANNER, OTHER_SCANNER, KEY_SCANNER)
 QUERIERS = (QUERIER, OTHER_QUERIER, KEY_QUERIER)
+SCAN_ON = (SCAN_BEGINNER, REST)
+QUERY_ON = (QUERY_BEGINNER, REST)
+ITERATORS = ((SCAN_BEGINNER, OTHER_REST), QUERY_ON)
+"""Scripts of who reads both keys of one partition by one iterator, which he leaves in between."""
 BESIDE = (first(PUTTER), first(DELETER), OTHER_PUTTER, OTHER_DELETER)
 """Who writes between the pages; a migrator copies too."""

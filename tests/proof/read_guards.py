@@ -18,9 +18,10 @@ from dualtable._reading.iteration import ItemIterator
 from dualtable._reading.pass_over_new import OverNew
 from dualtable._reading.places import ScanPlace
 from dualtable._reading.queries import QueryPlace, _Reader
-from proof.casts import by_index, grouped, hanging, paired, with_text_keys
+from dualtable._reading.streams import Stream
+from proof.casts import by_index, grouped, hanging, iterating, paired, with_text_keys
 from proof.moves import Budget
-from proof.pages import OTHER_PUTTER, OTHER_QUERIER, first
+from proof.pages import OTHER_PUTTER, OTHER_QUERIER, QUERY_ON, first
 from proof.pages import SCANNER as SCANNER_BY_PAGES
 from proof.removals import (
     COPIED,
@@ -121,6 +122,10 @@ def counted() -> Iterator[None]:
         yield
 
 
+def keep_what_was_read(self: Any, last: Any) -> None:
+    """Judge a later page of `old` by an earlier one of `new`."""
+
+
 async def nothing_brought(self: Any, keys: Any) -> set[Any]:
     return set()
 
@@ -172,6 +177,12 @@ READ_GUARDS = (
         "a token of a query names what came last",
         counted,
         grouped(OTHER_QUERIER, first(PUTTER), world=NOWHERE),
+        "Linearizability",
+    ),
+    Guard(
+        "with each page of old, a query reads new from the same place on",
+        replaced(Stream, "rewind", keep_what_was_read),
+        iterating(QUERY_ON, first(PUTTER)),
         "Linearizability",
     ),
     Guard(

@@ -17,16 +17,19 @@ from dualtable._control.phase_watch import PhaseWatch
 from dualtable._production.logical import LogicalTable
 from dualtable._production.old_writes import OldWrites
 from dualtable._reading import queries
+from dualtable._reading.iteration import ItemIterator
+from dualtable._reading.queries import QueryReader
 from dualtable._sharing.membership import Membership
 from dualtable.errors import StalePhaseError
 from proof import operators
 from proof.copy_guards import act_anyway
 from proof.entry import COPIED, STAMPED, Part, indexed, moving
 from proof.old_code import OLD_PUTTER, OLD_WRITER
-from proof.pages import PLACER, REST_OF_INDEX
+from proof.pages import PLACER, QUERY_BEGINNER, REST, REST_OF_INDEX, first
 from proof.removals import Guard, everywhere, replaced
-from proof.roles import DELETER, LOOKER, PUTTER, READER, UPDATER
+from proof.roles import DELETER, LOOKER, PUTTER, READER, SCANNER, UPDATER
 from proof.runs import WAKES_WHEN_FINISHED
+from proof.tables import GROUP
 
 RO, RB, WN, MI, MD, FI = Phase
 
@@ -74,6 +77,16 @@ async def open_by_the_phase(
     return await _open_query(tables, query, place, failures, offers)
 
 
+async def next_of_no_operation(self: Any) -> Any:
+    """Read a page that no acknowledgement of a phase waits for."""
+    return await self._next()
+
+
+async def read_on_as_begun(self: Any) -> None:
+    """Read each page by the phase of the first."""
+    await self._merged.read()
+
+
 # -- who goes by a phase that a gate must have left behind -----------------------------------------
 
 FROZEN = {
@@ -105,6 +118,20 @@ OLD_CODE_LEFT = moving(Part((OLD_PUTTER,)), Part((UPDATER,), RO, late=True), ste
 PAGES_ON = indexed(
     Part((REST_OF_INDEX,), MI), Part((LOOKER,), MI), Part((PLACER,), MI, 1), steps=(MD,)
 )
+SCANS = moving(
+    Part((SCANNER,), RO),
+    Part((LOOKER,), RO),
+    Part((UPDATER,), RO, 1, late=True),
+    steps=(RB, WN),
+)
+QUERIES_ON = moving(
+    Part((QUERY_BEGINNER, LOOKER, REST), RO),
+    Part((first(PUTTER),), RO, 1, late=True),
+    steps=(RB, WN),
+    paired=True,
+    small_pages=True,
+    group=GROUP,
+)
 BACK_AND_FORTH = moving(
     Part((UPDATER,), RB),
     Part((LOOKER,), RB),
@@ -135,6 +162,18 @@ STEP_GUARDS = (
         "a phase is acknowledged when the operations begun before it have ended",
         replaced(PhaseWatch, "begin", count_nothing),
         SLOW[WN],
+        "Linearizability",
+    ),
+    Guard(
+        "and so have the pages that were being read",
+        replaced(ItemIterator, "__anext__", next_of_no_operation),
+        SCANS,
+        "I1",
+    ),
+    Guard(
+        "a query looks at the phase at each page",
+        replaced(QueryReader, "_read", read_on_as_begun),
+        QUERIES_ON,
         "Linearizability",
     ),
     Guard(

@@ -18,6 +18,7 @@ from proof.casts import (
     casts,
     grouped,
     hanging,
+    iterating,
     paired,
     with_text_keys,
 )
@@ -26,7 +27,7 @@ from proof.guards import MIGRATING_GUARDS
 from proof.history import Operation, Role
 from proof.linearizability import linearizable
 from proof.moves import Budget
-from proof.pages import BESIDE, QUERIERS, SCANNERS
+from proof.pages import BESIDE, ITERATORS, QUERIERS, SCANNERS
 from proof.pairs import OTHER_PUTTER_IF, PAIRED, PUTTER_IF_OTHER, SEER_OF_BOTH
 from proof.removals import Guard
 from proof.roles import (
@@ -147,6 +148,13 @@ def test_pages_of_one_partition(pager: Role, world: World) -> None:
     """The same where both keys are in one partition, which a scan reads as a query does."""
     for beside in BESIDE:
         sound(grouped(pager, beside, world=world))
+
+
+@pytest.mark.parametrize("script", ITERATORS, ids=lambda script: script[0].name)
+@pytest.mark.parametrize("beside", BESIDE, ids=name_of)
+def test_an_iterator_that_is_left_between_two_pages(script: tuple[Role, ...], beside: Role) -> None:
+    """I1: what is written before a page is read is seen, in whichever table the page lies."""
+    sound(iterating(script, beside))
 
 
 @pytest.mark.parametrize(

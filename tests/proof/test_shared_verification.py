@@ -153,18 +153,22 @@ async def test_another_verification_is_not_gone_on_with() -> None:
     assert first.id != second.id
 
 
-async def test_others_at_work_on_another_one_are_told_of() -> None:
+def test_others_at_work_on_another_one_are_told_of() -> None:
     """Two different verifications at once would forget each other's checkpoints."""
-    gateway = await world()
-    begun = asyncio.Event()
-    first = Verifier(PLAN, gateway=gateway, max_read_units=5, observer=lambda _: begun.set())
-    running = asyncio.create_task(first.run())
-    await asyncio.wait_for(begun.wait(), 10)
-    with pytest.raises(MigrationMismatchError, match="at work on a verification of shop that is"):
-        await Verifier(PLAN, gateway=gateway, level="keys").run()
-    first.stop()
-    await Control(gateway, PLAN.control_table, PLAN.name).set_limits(Limits())
-    await running
+
+    async def at_once() -> None:
+        gateway = await world()
+        begun = asyncio.Event()
+        first = Verifier(PLAN, gateway=gateway, max_read_units=5, observer=lambda _: begun.set())
+        running = asyncio.create_task(first.run())
+        await begun.wait()
+        with pytest.raises(MigrationMismatchError, match="at work on a verification of shop that"):
+            await Verifier(PLAN, gateway=gateway, level="keys").run()
+        first.stop()
+        await Control(gateway, PLAN.control_table, PLAN.name).set_limits(Limits())
+        await running
+
+    simulated.run(at_once())
 
 
 def test_rate_steers_it() -> None:

@@ -22,7 +22,7 @@ from dualtable import (
     Rename,
 )
 from dualtable._control.control_table import Control, State
-from dualtable.testing import MemoryGateway
+from dualtable.testing import Faults, MemoryGateway
 
 Item = dict[str, Any]
 Shop = DualTableRepository[Item]
@@ -199,3 +199,52 @@ async def test_a_token_from_after_the_cut_over_is_good_for_who_has_not_heard_of_
             if token is None:
                 break
         assert len(names) == len(set(names)) == 20
+
+
+class ShortPages(Faults):
+    """Each page of a table ends behind one item."""
+
+    def page_places(self, operation: str, table: str) -> int | None:
+        return None if table == PLAN.control_table else 1
+
+
+@pytest.mark.parametrize("kind", ["scan", "query", "index"])
+async def test_one_iterator_from_the_first_phase_to_the_last(
+    gateway: MemoryGateway, stack: AsyncExitStack, kind: str
+) -> None:
+    """It may be left for longer than any phase lasts; each page is read by the phase of then."""
+    gateway.faults = ShortPages()
+    clock = HandClock()
+    shop = await opened(gateway, stack, clock)
+    found: Any = {
+        "scan": shop.scan,
+        "query": lambda: shop.query(Key("customer").eq("b"), consistent_read=True),
+        "index": lambda: shop.query(Key("at").eq("x"), index="by-at"),
+    }[kind]()
+    names = [name_of(await anext(found))]
+    for phase in ORDER[1:]:
+        await move_to(gateway, phase)
+        if phase is Phase.MIGRATING:
+            assert (await Migrator(PLAN, gateway=gateway, clock=clock).run()).ok
+        clock.move(1000)
+        if phase is not Phase.FINISHED:
+            names.append(name_of(await anext(found)))
+    names += [name_of(item) async for item in found]
+    assert len(names) == len(set(names)) == (5 if kind == "query" else 20)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_what_is_written_before_a_page_is_read_is_seen(
+    gateway: MemoryGateway, stack: AsyncExitStack, descending: bool
+) -> None:
+    """I1: also where new had nothing when the pages before it were read."""
+    await move_to(gateway, Phase.MIGRATING)
+    gateway.faults = ShortPages()
+    shop = await opened(gateway, stack)
+    order = [4, 3, 2, 1, 0] if descending else [0, 1, 2, 3, 4]
+    found = shop.query(Key("customer").eq("b"), descending=descending, consistent_read=True)
+    assert name_of(await anext(found)) == ("b", order[0])
+    await shop.put({"customer": "b", "day": order[1], "name": "new"})
+    await shop.delete({"customer": "b", "day": order[3]})
+    rest = [(int(item["day"]), item["name"]) async for item in found]
+    assert rest == [(order[1], "new"), (order[2], "old"), (order[4], "old")]
