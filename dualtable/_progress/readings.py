@@ -109,9 +109,11 @@ def _paused(by: str, reference: str) -> str:
 
 def _waiting(progress: MigrationProgress) -> str:
     whom = ", ".join(name.rpartition(":")[0] or name for name in progress.waiting_for)
+    have = "has" if len(progress.waiting_for) == 1 else "have"
     if progress.waiting_seconds is None:
-        return f"waiting for {whom}, which has the rest in hand"
-    return f"waiting {progress.waiting_seconds:.0f} s for leases of {whom}, which has gone silent"
+        return f"waiting for {whom}, which {have} the rest in hand"
+    seconds = f"{progress.waiting_seconds:.0f} s"
+    return f"waiting {seconds} for leases of {whom}, which {have} gone silent"
 
 
 def of_verification(report: VerificationReport) -> Reading:

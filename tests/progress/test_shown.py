@@ -150,6 +150,10 @@ def going(**changes: object) -> MigrationProgress:
             {"waiting_for": ("host-7:4711:cafe",)},
             "waiting for host-7:4711, which has the rest in hand",
         ),
+        (
+            {"waiting_for": ("host-7:4711:cafe", "host-8:1:beef")},
+            "waiting for host-7:4711, host-8:1, which have the rest in hand",
+        ),
     ],
 )
 def test_the_state_in_a_word(changes: dict[str, object], state: str) -> None:
