@@ -7,9 +7,9 @@ scan is no snapshot. But its key comes once, and where it is there all the time,
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from operator import attrgetter
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import attrs
 from boto3.dynamodb import conditions
@@ -112,30 +112,30 @@ async def put_in_place(repository: Repository, key: Key, word: str) -> Answer:
     return "done"
 
 
-_BEGUN: WeakKeyDictionary[Any, tuple[Any, list[dict[str, Any]]]] = WeakKeyDictionary()
-"""The iterator that somebody has left after its first item, and that item, by the repository."""
+_BEGUN: ContextVar[tuple[Any, list[dict[str, Any]]] | None] = ContextVar("_BEGUN", default=None)
+"""The iterator that an actor has left after its first item, and that item."""
 
 
 async def begin_scan(repository: Repository, key: Key, word: str) -> Answer:
-    return await _begin(repository, repository.scan(consistent_read=True))
+    return await _begin(repository.scan(consistent_read=True))
 
 
 async def begin_query(repository: Repository, key: Key, word: str) -> Answer:
     condition = conditions.Key("group").eq(key["group"])
-    found = repository.query(condition, descending=True, consistent_read=True)
-    return await _begin(repository, found)
+    return await _begin(repository.query(condition, descending=True, consistent_read=True))
 
 
-async def _begin(repository: Repository, items: Any) -> Answer:
-    _BEGUN[repository] = items, [await anext(items)]
+async def _begin(items: Any) -> Answer:
+    _BEGUN.set((items, [await anext(items)]))
     return "done"
 
 
 async def go_on(repository: Repository, key: Key, word: str) -> Answer:
     """Go on with what was begun; its first item was the other one."""
-    if repository not in _BEGUN:
+    begun = _BEGUN.get()
+    if begun is None:
         raise StalePhaseError("it was refused from the beginning")
-    items, found = _BEGUN[repository]
+    items, found = begun
     return of_one(key, found + [item async for item in items])
 
 
