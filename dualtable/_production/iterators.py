@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from dualtable._control.phase_watch import PhaseWatch
 from dualtable._expressions.actions import Projected
 from dualtable._expressions.grammar import Placeholders
 from dualtable._production.exchange import Exchange
-from dualtable._reading.iteration import Bound, ItemIterator, Source
+from dualtable._reading.iteration import Bound, ItemIterator, Operations, Source
 from dualtable._reading.offers import Failures, OnError
 from dualtable._reading.tokens import Digest
 from dualtable._transforms.migration import check_range
@@ -24,7 +23,7 @@ def iterator(
     exchange: Exchange[Model],
     open_source: Callable[[Failures], Awaitable[Source]],
     *,
-    watch: PhaseWatch,
+    operations: Operations,
     keep: Callable[[WireItem], bool],
     projection: Projected | None,
     given: Placeholders,
@@ -49,7 +48,7 @@ def iterator(
     given.check_all_used()
     return ItemIterator(
         open_source,
-        watch=watch,
+        operations=operations,
         keep=keep,
         show=show,
         limit=limit,

@@ -489,7 +489,7 @@ class DualTableRepository(Opened[Model]):
         return iterator(
             self._exchange,
             open_source,
-            watch=self._watch,
+            operations=self._watch,
             keep=self._exchange.filter(filter, given, found, asked.condition.schema),
             projection=projection,
             given=given,
@@ -578,7 +578,7 @@ class DualTableRepository(Opened[Model]):
         return iterator(
             self._exchange,
             open_source,
-            watch=self._watch,
+            operations=self._watch,
             keep=self._exchange.filter(filter, given, found),
             projection=projection,
             given=given,

@@ -13,7 +13,6 @@ from typing import Any, Generic, NoReturn, Protocol, Self, TypeAlias, TypeVar
 
 import attrs
 
-from dualtable._control.phase_watch import PhaseWatch
 from dualtable._home import Home, stays
 from dualtable._reading.offers import Failures, OnError
 from dualtable._reading.tokens import Digest, to_token
@@ -27,6 +26,16 @@ Model = TypeVar("Model")
 
 Bookmark: TypeAlias = Callable[[], attrs.AttrsInstance]
 """Tells the place where it was taken, whenever it is asked: few ask, and keys cost time."""
+
+
+class Operations(Protocol):
+    """Counts what is under way; a phase is acknowledged when what was begun before it has ended."""
+
+    async def begin(self) -> int:
+        """Count an operation until its `end`."""
+
+    def end(self, step: int) -> None:
+        """Count it no more; `step` is what `begin` has returned."""
 
 
 class Source(Protocol):
@@ -102,7 +111,7 @@ class ItemIterator(Generic[Model]):
         self,
         open_source: Callable[[Failures], Awaitable[Source]],
         *,
-        watch: PhaseWatch,
+        operations: Operations,
         keep: Callable[[WireItem], bool],
         show: Callable[[WireItem], Model],
         limit: int | None,
@@ -113,7 +122,7 @@ class ItemIterator(Generic[Model]):
         key: Callable[[WireItem], WireKey] | None = None,
     ) -> None:
         self._open_source = open_source
-        self._watch = watch
+        self._operations = operations
         self._keep = keep
         self._show: Callable[[WireItem], Any] = show
         self._left = limit
@@ -170,11 +179,11 @@ class ItemIterator(Generic[Model]):
         """Return the next item."""
         self._take_turn()
         try:
-            step = await self._watch.begin()
+            step = await self._operations.begin()
             try:
                 return await self._next()
             finally:
-                self._watch.end(step)
+                self._operations.end(step)
         finally:
             self._is_read = False
 
