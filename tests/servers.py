@@ -11,6 +11,7 @@ import platform
 import shutil
 import socket
 import subprocess
+import sys
 import tarfile
 import tempfile
 import time
@@ -60,6 +61,18 @@ def ministack() -> Iterator[str]:
             yield url
     except ServerNotStartedError as error:
         raise ServerUnavailable(str(error)) from error
+
+
+@contextmanager
+def s3() -> Iterator[str]:
+    """S3, as the embedded server has it too."""
+    program = (
+        "import os, runpy, sys; os.environ['GATEWAY_PORT'] = sys.argv.pop();"
+        " runpy.run_module('ministack', run_name='__main__')"
+    )
+    settings = ["BIND_HOST=127.0.0.1", "SERVICES=s3", "LOG_LEVEL=WARNING"]
+    with started(["env", *settings, sys.executable, "-c", program], Path()) as url:
+        yield url
 
 
 SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {

@@ -43,7 +43,7 @@ def _add_retry(parser: ArgumentParser) -> None:
         default=[],
         nargs="+",
         metavar="PATH",
-        help="only those in these files, such as each machine has left one",
+        help="only those in these files, such as each machine has left one, or in s3://BUCKET/PREFIX",
     )
     parser.add_argument(
         "--fingerprint",

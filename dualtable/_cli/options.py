@@ -134,7 +134,8 @@ def add_copy(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--dead-letters",
         metavar="PATH",
-        help="JSON lines file for what could not be copied (default: named after the migration)",
+        help="JSON lines file, or s3://BUCKET/PREFIX, for what could not be copied"
+        " (default: named after the migration)",
     )
     parser.add_argument(
         "--throttle",

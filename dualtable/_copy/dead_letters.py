@@ -1,29 +1,95 @@
 """The items that could not be copied, as JSON lines, beside what the control table knows of them.
 
-The rule: a line holds a key and never another value of the item, and it is on disk before the page
-that it belongs to counts as settled. A page that is copied again may repeat its lines; a line that
-was torn by a full disk stays by itself. A file holds the lines of one run, or one dry run: where
-there are those of another, they are moved beside it first.
+The rule: a line holds a key and never another value of the item, and it is on disk, or in S3,
+before the page that it belongs to counts as settled. A page that is copied again may repeat its
+lines; a line that was torn by a full disk stays by itself. A file holds the lines of one run, or
+one dry run: where there are those of another, they are moved beside it first. In S3 each run has a
+folder, and each page with dead letters an object.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import secrets
+import socket
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 import orjson
 
 from dualtable._control.letters import DeadLetter
+from dualtable._dynamodb.connect import Connection
+from dualtable._dynamodb.objects import SCHEME, Folder
 from dualtable._events.folder import named_after
 from dualtable._transforms.migration import Migration
 from dualtable.errors import DualTableError, InvalidSettingError
 
 _DRY = "dry-run"
+
+
+class DeadLetters(Protocol):
+    """Where dead letters are written; as a text, how that place is called."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None where it is none."""
+
+    async def begin(self, run: str | None) -> None:
+        """Take the lines of a run, or of a dry run; see that no others are among them."""
+
+    async def append(self, letters: Sequence[DeadLetter]) -> None:
+        """Write the letters and return when they are there to stay."""
+
+
+def dead_letters_at(where: str | os.PathLike[str], connection: Connection) -> DeadLetters:
+    """Return what writes dead letters to a file, or to a folder in S3.
+
+    Raises:
+        InvalidSettingError: It is plain already that they cannot be written there.
+    """
+    url = os.fspath(where)
+    if isinstance(url, str) and url.startswith(SCHEME):
+        return DeadLetterObjects(Folder.at(url, connection))
+    return DeadLetterFile(where)
+
+
+class DeadLetterObjects:
+    """Writes the dead letters of each page to an object of its own in S3."""
+
+    path = None
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._process = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._numbers = count(1)
+        self._run = _DRY
+
+    def __str__(self) -> str:
+        return str(self._folder)
+
+    async def begin(self, run: str | None) -> None:
+        """Take the lines of a run, or of a dry run; each has its folder.
+
+        Raises:
+            InvalidSettingError: There is no such bucket.
+        """
+        self._run = run or f"{_DRY}-{self._process}"
+        await self._folder.check()
+
+    async def append(self, letters: Sequence[DeadLetter]) -> None:
+        """Write the letters and return when S3 has them.
+
+        Raises:
+            DualTableError: It has not; the page that they belong to is not settled.
+        """
+        if letters:
+            name = f"{self._run}/{self._process}-{next(self._numbers):06}.jsonl"
+            await self._folder.put(name, _lines(letters, self._run))
 
 
 class DeadLetterFile:
@@ -41,6 +107,9 @@ class DeadLetterFile:
                 f"dead_letters={os.fspath(path)!r} cannot be written ({reason}); give a path in an"
                 " existing folder"
             )
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     async def begin(self, run: str | None) -> None:
         """Take the lines of a run, or of a dry run; see that no others are among them.
@@ -86,8 +155,7 @@ class DeadLetterFile:
             ) from error
 
     def _write(self, letters: Sequence[DeadLetter]) -> None:
-        fields = (attrs.asdict(letter) | {"run": self._run} for letter in letters)
-        lines = b"".join(orjson.dumps(line) + b"\n" for line in fields)
+        lines = _lines(letters, self._run)
         is_file = self.path.is_file() or not self.path.exists()
         with self.path.open("ab") as file:
             file.write(b"\n" + lines if is_file and _is_torn(self.path) else lines)
@@ -96,20 +164,26 @@ class DeadLetterFile:
                 os.fsync(file.fileno())
 
 
-def read_keys(path: str | os.PathLike[str], run: str) -> list[dict[str, Any]]:
-    """Return the keys in a file, in wire form, of the lines that a run has written.
+def _lines(letters: Iterable[DeadLetter], run: str) -> bytes:
+    fields = (attrs.asdict(letter) | {"run": run} for letter in letters)
+    return b"".join(orjson.dumps(line) + b"\n" for line in fields)
+
+
+async def read_keys(
+    path: str | os.PathLike[str], run: str, connection: Connection
+) -> list[dict[str, Any]]:
+    """Return the keys in a file or a folder in S3, in wire form, of what a run has written.
 
     Raises:
         InvalidSettingError: It cannot be read, or none of its lines is of this run.
+        GatewayError: S3 refuses it, or cannot be reached.
     """
-    try:
-        lines = Path(path).read_bytes().splitlines()
-    except (OSError, ValueError) as error:
-        raise InvalidSettingError(
-            f"the dead letters in {os.fspath(path)!r} cannot be read"
-            f" ({getattr(error, 'strerror', None) or error})"
-        ) from error
-    read = [line for line in map(_line, lines) if line]
+    url = os.fspath(path)
+    if isinstance(url, str) and url.startswith(SCHEME):
+        content = b"\n".join(await Folder.at(url, connection).read(run))
+    else:
+        content = await asyncio.to_thread(_content, path)
+    read = [line for line in map(_line, content.splitlines()) if line]
     keys = [line["key"] for line in read if line.get("run") == run]
     if not keys:
         others = sorted({str(line.get("run")) for line in read})
@@ -119,6 +193,16 @@ def read_keys(path: str | os.PathLike[str], run: str) -> list[dict[str, Any]]:
             " the control table knows"
         )
     return keys
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise InvalidSettingError(
+            f"the dead letters in {os.fspath(path)!r} cannot be read"
+            f" ({getattr(error, 'strerror', None) or error})"
+        ) from error
 
 
 def _run_of(path: Path) -> str | None:

@@ -28,7 +28,7 @@ from dualtable._control.inherited import check_marks, note_marks
 from dualtable._control.milestones import Milestones
 from dualtable._control.run_records import Run as RunRecord
 from dualtable._copy.agreement import Agreement
-from dualtable._copy.dead_letters import DeadLetterFile, default_dead_letters
+from dualtable._copy.dead_letters import dead_letters_at, default_dead_letters
 from dualtable._copy.lately import Lately
 from dualtable._copy.page_size import PageSize, average_item_bytes
 from dualtable._copy.report import MigrationReport, Observer
@@ -92,10 +92,13 @@ class Migrator(Connected):
         dead_letters: Path of the JSON lines file for items that could not be copied, beside what
             the control table knows of them. Default: ``<name of the migration>.dead-letters.jsonl``
             in the working directory, with ``.dry-run`` before it for a dry run. Lines of another
-            run are moved to a file of that run's name.
+            run are moved to a file of that run's name. ``s3://bucket/prefix`` is a folder in S3,
+            by the same session: an object for each page that has dead letters, in a folder of the
+            run.
         events: Folder for the events of this run, from which ``dualtable report`` is made: a small
             file of numbers, never of keys or values. Default: ``<name of the migration>.events``
-            beside the dead letters; `os.devnull` for none.
+            beside the dead letters, or in the working directory where those are in S3; `os.devnull`
+            for none.
         throttle: Asked every two seconds whether to stand still: a callable, asynchronous or not,
             that returns True or the reason to pause, and False or None to go on. An error of it
             pauses, too, as does an answer that takes over 10 s; ``dualtable status`` says why.
@@ -164,8 +167,8 @@ class Migrator(Connected):
         self._concurrency = concurrency
         self._page_items = page_items
         self._limits = Limits(max_read_units, max_write_units)
-        self._dead_letters = DeadLetterFile(
-            dead_letters or default_dead_letters(migration, dry_run=dry_run)
+        self._dead_letters = dead_letters_at(
+            dead_letters or default_dead_letters(migration, dry_run=dry_run), connection
         )
         self._events = events_folder(migration, events, beside=self._dead_letters.path)
         self._throttle = checked(throttle)
@@ -339,7 +342,7 @@ class Migrator(Connected):
                 "page_items": self._page_items,
                 "dry_run": self._dry_run,
                 "restart": self._restart,
-                "dead_letters": str(self._dead_letters.path),
+                "dead_letters": str(self._dead_letters),
             },
         )
         meter = None if self._metrics is None else IntervalMeter(self._metrics)

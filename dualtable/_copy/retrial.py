@@ -26,6 +26,7 @@ from dualtable._copy.dead_letters import read_keys
 from dualtable._copy.report import RetryReport
 from dualtable._copy.segment_copy import Destination, SegmentCopy
 from dualtable._copy.shuffle import RangePace
+from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway, Page, batches
 from dualtable._sharing.costs import PaidReads
 from dualtable._sharing.membership import Membership
@@ -176,8 +177,13 @@ class Chosen:
     filed: Sequence[WireKey]
 
     @classmethod
-    def of(
-        cls, keys: Iterable[Key], files: Iterable[str | os.PathLike[str]], run: str, old: Layout
+    async def of(
+        cls,
+        keys: Iterable[Key],
+        files: Iterable[str | os.PathLike[str]],
+        run: str,
+        old: Layout,
+        connection: Connection,
     ) -> Self:
         """Return what somebody has chosen.
 
@@ -185,7 +191,7 @@ class Chosen:
             InvalidKeyError: One is no key of the old table.
             InvalidSettingError: A file cannot be read, or holds nothing of this run.
         """
-        read = [key for file in files for key in read_keys(file, run)]
+        read = [key for file in files for key in await read_keys(file, run, connection)]
         return cls(
             [check_key(key, old.key, old.table) for key in keys],
             [key_of(key, old.key, old.table) for key in read],

@@ -67,8 +67,9 @@ async def retry_dead_letters(
         migration: The migration.
         keys: Keys in the old table, in plain values. Default, with no `files` either: all dead
             letters that the control table knows of the run, which is every one.
-        files: Files of dead letters, such as several machines have left; those that are still open
-            are tried. Lines of other runs, and of dry runs, do not count.
+        files: Files of dead letters, such as several machines have left, or folders in S3
+            (``s3://bucket/prefix``); those that are still open are tried. Lines of other runs, and
+            of dry runs, do not count.
         fingerprint: Confirms the transform where it has changed since: the fingerprint of the
             migration as it is now. What the transform before it has copied stays as it is; no
             earlier verification counts any more, and the next one compares by the new transform
@@ -159,7 +160,7 @@ class _Retry(Connected):
                 await check_marks(gateway, self._migration, identity(old))
                 agreement = Agreement(control, name, self._clock)
                 run = await agreement.begun((identity(old), identity(new)))
-                chosen = Chosen.of(*wanted, run.id, layout(old))
+                chosen = await Chosen.of(*wanted, run.id, layout(old), self._connection)
                 if not await _open_letters(control.of(run)):
                     return RetryReport(fingerprint=run.fingerprint, not_open=len(chosen.keys))
                 now = self._migration.fingerprint

@@ -20,7 +20,7 @@ import attrs
 from dualtable._clock import Clock
 from dualtable._control.letters import DeadLetter
 from dualtable._control.segments import Lease, Progress, nearest
-from dualtable._copy.dead_letters import DeadLetterFile
+from dualtable._copy.dead_letters import DeadLetters
 from dualtable._copy.lately import Lately, Present
 from dualtable._copy.page_size import PageSize
 from dualtable._copy.report import MigrationProgress, MigrationReport, Observer
@@ -54,7 +54,7 @@ class Run:
     destination: Destination | None
     reads: PaidReads
     page_size: PageSize
-    dead_letters: DeadLetterFile
+    dead_letters: DeadLetters
     observer: Observer | None
     stopping: asyncio.Event
     retries: Retries

@@ -16,6 +16,7 @@ In reading order:
 - `aws`: the port on that client
 - `retry`: the port once more, trying again; owns `backoff`
 - `connect`: where a use case gets its port from
+- `objects`: objects in S3, through the same session
 
 May know: `_expressions`, `_wire`, `_clock`, `errors`. Only `connect` knows `aws`.
 """

@@ -139,6 +139,19 @@ async def open_client(
         yield Client(sdk, session)
 
 
+@asynccontextmanager
+async def open_s3(
+    *,
+    session: aioboto3.Session | None = None,
+    profile_name: str | None = None,
+    region_name: str | None = None,
+) -> AsyncIterator[Any]:
+    """Yield the SDK's own client of S3; where that is, ``AWS_ENDPOINT_URL_S3`` may say."""
+    session = session or aioboto3.Session(profile_name=profile_name)
+    async with session.client("s3", region_name=region_name) as sdk:
+        yield sdk
+
+
 class Client:
     """Sends requests, each by the shorter of two ways that is open to it."""
 

@@ -84,6 +84,10 @@ _VERDICTS = {
 }
 
 
+# Of S3: what is asked for is not there.
+_NOT_THERE = {"404", "NoSuchBucket", "NoSuchKey"}
+
+
 # What these say themselves is nothing, or may be a secret.
 _SAID: dict[type[Exception], str] = {
     json.JSONDecodeError: "what should be credentials is no JSON",
@@ -170,8 +174,10 @@ def _unanswered(what: str, error: Exception, code: str = "") -> AccessError:
 
 
 def _from_others(what: str, error: botocore.exceptions.ClientError) -> GatewayError:
-    """Return the error of a request for which another service gave no credentials: STS, SSO."""
+    """Return the error of a request of S3, or for which STS or SSO gave no credentials."""
     code = error.response.get("Error", {}).get("Code", "")
+    if code in _NOT_THERE:
+        return RequestRefusedError(f"{what}: {error}", code=code)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     kind = _ERRORS.get(code) or _STATUSES.get(status) or AccessError
     if status >= 500 or code == "IDPCommunicationError":

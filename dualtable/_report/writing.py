@@ -22,7 +22,7 @@ from dualtable._events.reading import ToldRun, read_events
 from dualtable._planning.prices import Prices
 from dualtable._report import sections
 from dualtable._report.findings import sags, shares
-from dualtable._report.letters import read_letters
+from dualtable._report.letters import Letters, read_letters
 from dualtable._report.page import page
 from dualtable._report.proofs import verification
 from dualtable._report.slots import at_work, slots
@@ -76,7 +76,7 @@ async def write_report(
         migration: The migration.
         events: Event files, or folders of them, such as those of several machines. Default: the
             folder in the working directory that is named after the migration.
-        dead_letters: The file of dead letters. Default: as for `Migrator`.
+        dead_letters: The file of dead letters. Default: as for `Migrator`, if there is one.
         plan: What ``dualtable plan --json`` has said, to be compared with.
         prices: What units cost. Default: `Prices.published`.
         out: Where the page goes. Default: ``<name of the migration>.report.html`` in the working
@@ -126,7 +126,7 @@ async def write_report(
     totals = Totals.of(copies, at_work(found), prices)
     compared = Totals.of(checks, at_work(looked), prices)
     planned = None if plan is None else read_plan(plan)
-    letters = read_letters(Path(dead_letters or default_dead_letters(migration)))
+    letters = _letters(migration, dead_letters)
     parts = [
         *([sections.held_back(found), sections.over_time(found)] if found else []),
         sections.totals(totals, planned, prices),
@@ -169,3 +169,12 @@ def _headline(runs: Sequence[ToldRun], totals: Totals, status: MigrationStatus |
 
 def _is_dry(run: ToldRun) -> bool:
     return bool(run.head.get("settings", {}).get("dry_run"))
+
+
+def _letters(migration: Migration, given: PathLike | None) -> Letters:
+    if given is not None and not Path(given).exists():
+        raise InvalidSettingError(
+            f"there is no file of dead letters {os.fspath(given)!r}; those in S3 have to be brought"
+            " here first, and the control table knows all that are open: dualtable retry --list"
+        )
+    return read_letters(Path(given or default_dead_letters(migration)))
