@@ -11,19 +11,24 @@ import pytest
 from boto3.dynamodb.conditions import Key
 
 from dualtable import (
+    Delete,
     DualTableRepository,
+    Get,
     Index,
     KeySchema,
     Migration,
     Migrator,
     Phase,
+    Put,
     Verifier,
     create_table,
+    drop_in,
+    freeze,
     read_status,
 )
 from dualtable._control.control_table import Control
 from dualtable._wire import codec
-from dualtable.errors import TableMismatchError
+from dualtable.errors import InvalidKeyError, TableMismatchError
 from dualtable.testing import Faults, MemoryGateway
 
 OTHERS = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders"
@@ -179,3 +184,69 @@ async def test_one_table_is_the_same_by_either_name() -> None:
     assert (await Migrator(plan("orders"), gateway=gateway).run()).complete
     again = await Migrator(plan(f"{OWN}orders"), gateway=gateway).run()
     assert (again.complete, again.scanned) == (True, 0)
+
+
+@pytest.mark.parametrize("name", ["shop-old", "shop-new"])
+@pytest.mark.parametrize("phase", [Phase.MIGRATING, Phase.FINISHED])
+async def test_an_action_on_the_migrated_table_by_its_arn_is_the_repository_s(
+    name: str, phase: Phase
+) -> None:
+    """It went past it: into the old table, or with a real delete, which old then undid."""
+    gateway = MemoryGateway()
+    migration = orders.migration("shop", indexes=[])
+    await orders.create(gateway, migration)
+    await orders.fill(gateway, migration.old, [orders.old_order(n) for n in (1, 2)])
+    if phase is Phase.FINISHED:
+        assert (await Migrator(migration, gateway=gateway).run()).ok
+        control = Control(gateway, migration.control_table, migration.name)
+        for each in (Phase.MIGRATED, Phase.FINISHED):
+            await control.advance(each, 0.0)
+    before = await orders.digest(gateway, migration.old)
+    arn = OWN + name
+    async with DualTableRepository(migration, gateway=gateway) as shop:
+        await shop.put(orders.new_order(1))
+        await shop.transact_write(
+            [Delete({"id": "o-1"}, table=arn), Put(orders.new_order(9), table=arn)]
+        )
+        assert await shop.get({"id": "o-1"}) is None
+        assert await shop.transact_get([Get({"id": "o-9"}, table=arn), Get({"id": "o-1"})]) == [
+            orders.new_order(9),
+            None,
+        ]
+        with pytest.raises(InvalidKeyError, match="each key once"):
+            await shop.transact_write([Delete({"id": "o-2"}), Delete({"id": "o-2"}, table=arn)])
+    assert await orders.digest(gateway, migration.old) == before
+
+
+async def test_ones_own_table_with_the_name_of_anothers_is_another_table() -> None:
+    """What was meant for it went into the new table."""
+    gateway = await account()
+    await create_table(plan(), gateway=gateway)
+    async with DualTableRepository(plan(), gateway=gateway) as repository:
+        await repository.transact_write([Put({"id": "mine"}, table="orders")])
+        assert await repository.get({"id": "mine"}) is None
+    assert await orders.everything(gateway, "orders") == [{"id": {"S": "mine"}}]
+
+
+async def test_the_drop_in_knows_its_table_by_its_arn() -> None:
+    """Else its client would send what is about it past the repository."""
+    gateway = MemoryGateway()
+    migration = orders.migration("shop", indexes=[])
+    await orders.create(gateway, migration)
+    await orders.fill(gateway, migration.old, [orders.old_order(1)])
+    async with drop_in.Table(migration, gateway=gateway) as table:
+        client = table.meta.client
+        found = await client.get_item(TableName=OWN + migration.new, Key={"id": "o-1"})
+        assert found["Item"] == orders.new_order(1)
+        await client.delete_item(TableName=OWN + migration.old, Key={"id": "o-1"})
+        assert "Item" not in await table.get_item(Key={"id": "o-1"})
+    assert len(await orders.everything(gateway, migration.old)) == 1
+
+
+async def test_nobody_freezes_the_new_table_under_another_name() -> None:
+    """Production would stand still."""
+    gateway = MemoryGateway()
+    await gateway.create_table(orders.table("orders-v2"))
+    with pytest.raises(TableMismatchError, match="one table"):
+        await freeze(plan(OWN + "orders-v2"), gateway=gateway)
+    await gateway.put("orders-v2", {"id": {"S": "o-1"}})

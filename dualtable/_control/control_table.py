@@ -27,7 +27,7 @@ import attrs
 
 from dualtable._control.phases import ROUTES, Phase, requirements
 from dualtable._control.records import ABSENT, Records, name, number
-from dualtable._control.run_records import Run, RunRecords
+from dualtable._control.run_records import Run, RunRecords, Word
 from dualtable._control.segments import Progress
 from dualtable._control.state import State
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway, TimeToLive
@@ -220,6 +220,10 @@ class Control:
         with suppress(ConditionFailed):
             await self._records.put(self.run_record, run.fields(), ABSENT)
         return await self.run() or run
+
+    async def words_for(self, run: Run) -> list[Word]:
+        """Return the last words of all who may copy for a run: some who verify copy, too."""
+        return await self.of(run).all_words()
 
     async def restate(self, run: Run, fingerprint: str) -> Run:
         """Fix another fingerprint, unless somebody has by now; return what is fixed then."""

@@ -24,6 +24,7 @@ from dualtable._dynamodb.gateway import Gateway, Policy
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._operations.facts import Observatory
 from dualtable._transforms.migration import Migration, check_flags
+from dualtable._wire.layouts import check_apart, identity
 from dualtable.errors import DualTableError, MigrationMismatchError, RequestRefusedError
 
 _SID = "DualtableFreeze"
@@ -115,9 +116,13 @@ async def freeze(
     if role is not None:
         _check_role(role)
     async with connect(connection, ONE_OFF) as gateway:
-        arn = str((await gateway.describe_table(migration.old))["TableArn"])
+        old = await gateway.describe_table(migration.old)
+        arn = str(old["TableArn"])
         present = await _policy(gateway, migration.old)
         observatory = Observatory(gateway, migration)
+        if not undo:
+            new = await gateway.describe_table(migration.new)
+            check_apart({migration.old: identity(old), migration.new: identity(new)})
         if not undo and role is None:
             await _check_phase(observatory)
         before = _statements(present)

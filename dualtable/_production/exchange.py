@@ -6,7 +6,7 @@ anything is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from typing import Any, Generic, TypeGuard, cast
 
 import attrs
@@ -73,7 +73,7 @@ class Exchange(Generic[Model]):
     new: Layout
     marks: Marks
     form: Form[Any]
-    names: Collection[str] = ()
+    names: Container[str] = ()
 
     @property
     def shows_any_item(self) -> bool:

@@ -41,7 +41,7 @@ from dualtable._transforms.migration import (
     known_fingerprint,
 )
 from dualtable._transforms.models import Form, Model
-from dualtable._wire.layouts import Layout, identity, layout, short_name
+from dualtable._wire.layouts import Called, Layout, identity, layout
 from dualtable.errors import DualTableError, MigrationMismatchError, TableNotFoundError
 
 _P = ParamSpec("_P")
@@ -102,7 +102,9 @@ class Opened(Connected, Generic[Model]):
         async with AsyncExitStack() as stack:
             gateway = await stack.enter_async_context(self._measured())
             # First, because a wrong endpoint shows soonest there.
-            new = layout(await gateway.describe_table(self._migration.new))
+            described = await gateway.describe_table(self._migration.new)
+            new = layout(described)
+            called = Called.of(described, self._migration.old, self._migration.new)
             control = Milestones(gateway, self._migration.control_table, self._migration.name)
             await self._check_gated(control)
             await control.check_tables(self._migration)
@@ -117,7 +119,7 @@ class Opened(Connected, Generic[Model]):
             self._meter = tables.meter
             self._opened = (
                 tables,
-                Exchange(tables.new, tables.marks, self._form, called(self._migration)),
+                Exchange(tables.new, tables.marks, self._form, called),
             )
             self._stack, self._home = stack.pop_all(), home
         return self
@@ -212,9 +214,3 @@ class Opened(Connected, Generic[Model]):
                 "the repository is not open; use it inside `async with DualTableRepository(…)`"
             )
         return self._opened
-
-
-def called(migration: Migration) -> frozenset[str]:
-    """Return all that the migrated table is called by."""
-    tables = migration.old, migration.new
-    return frozenset([*tables, *map(short_name, tables)])

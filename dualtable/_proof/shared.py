@@ -14,14 +14,14 @@ import attrs
 
 from dualtable._clock import Clock
 from dualtable._control.milestones import Milestones
-from dualtable._control.run_records import Run
+from dualtable._control.run_records import Run, Word
 from dualtable._control.segments import Segment, complete, total
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._proof.findings import Findings, Level
 from dualtable._sharing.heard import at_work
-from dualtable._sharing.membership import end_run
+from dualtable._sharing.membership import check_same, end_run
 from dualtable._transforms.migration import Migration, is_stated
-from dualtable._wire.types import Item
+from dualtable._wire.types import Description, Item
 from dualtable.errors import MigrationMismatchError, TransformError
 
 _ITEMS_EACH = 500  # in a part of the new table, at least
@@ -69,12 +69,23 @@ class Proofs(Milestones):
     run_type = ProofRun
     progress_type = Findings
 
-    repairs = False
+    copied: Copied | None = None
+    """How the copy stood when a verification that repairs began to work; None for any other."""
 
     async def check_phase(self) -> None:
         """Raise `MigrationMismatchError` where something is to be copied and nothing may be."""
-        if self.repairs:
+        if self.copied is not None:
             await self.check_copying()
+            self.copied.check_present(await self.copying.run(), self._migration)
+
+    @property
+    def copying(self) -> Milestones:
+        """The records of the copy."""
+        return Milestones(self._gateway, self._table, self._migration)
+
+    async def words_for(self, run: Run) -> list[Word]:
+        """Return the last words of those who are at work on a verification, and nobody else's."""
+        return await self.of(run).words()
 
 
 @attrs.frozen
@@ -90,6 +101,21 @@ class Copied:
         control = Milestones(gateway, migration.control_table, migration.name)
         run = await control.run()
         return cls(run, () if run is None else tuple(await control.of(run).segments()))
+
+    def check_tables(self, *tables: Description) -> None:
+        """Raise `MigrationMismatchError` where one has been made anew since it was copied."""
+        if self.run is not None:
+            for table, then in zip(tables, (self.run.old, self.run.new), strict=True):
+                check_same(table, then)
+
+    def check_present(self, present: Run | None, migration: str) -> None:
+        """Raise `MigrationMismatchError` where the copy's run is another one by now."""
+        if present != self.run:
+            raise MigrationMismatchError(
+                f"{migration} has been begun anew, or copies by another transform, since this"
+                " verification began, which copies what is missing; it has stopped, and touches"
+                " nothing more: verify again"
+            )
 
     def check_transform(self, migration: Migration) -> None:
         """Raise `MigrationMismatchError` where a repair would copy otherwise than the copy did."""

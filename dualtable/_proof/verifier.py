@@ -19,7 +19,9 @@ from typing import Unpack
 
 from dualtable._clock import Clock
 from dualtable._control.connected import Connected, begun
-from dualtable._control.control_table import Limits
+from dualtable._control.control_table import Control, Limits
+from dualtable._control.milestones import Milestones
+from dualtable._control.run_records import Run
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
@@ -207,6 +209,8 @@ class Verifier(Connected):
         retries = Retries()
         async with self._connect(ONE_OFF, retries.note) as gateway:
             tables = await self._described(gateway, retries)
+            copied = await Copied.look(gateway, self._migration)
+            copied.check_tables(tables.old, tables.new)
             tables.paces.limit(self._max_read_units, None)
             with begun():
                 return await drawn(
@@ -239,12 +243,20 @@ class Verifier(Connected):
         """
         async with self._connect(ONE_OFF) as gateway:
             tables = await self._described(gateway)
-            migration = self._migration
-            await Proofs(gateway, migration.control_table, migration.name).check_copying()
-            (await Copied.look(gateway, migration)).check_transform(migration)
-            lineage = tables.lineage
+            migration, lineage = self._migration, tables.lineage
             wire = check_key(key, lineage.new.key, lineage.new.table)
-            return tuple(await mend(gateway, lineage, wire))
+            control = Milestones(gateway, migration.control_table, migration.name)
+            await control.check_copying()
+            copied = await Copied.look(gateway, migration)
+            copied.check_tables(tables.old, tables.new)
+            copied.check_transform(migration)
+            if copied.run is None:
+                return tuple(await mend(gateway, lineage, wire))
+            member = self._member(gateway, control, copied.run)
+            try:
+                return tuple(await member.acting(lambda: mend(gateway, lineage, wire)))
+            finally:
+                await member.leave()
 
     async def _verify(self, tables: Tables, only: str) -> VerificationReport:
         try:
@@ -266,10 +278,11 @@ class Verifier(Connected):
         """Return the records, how the copy stands, and the verification that is gone on with."""
         migration = self._migration
         proofs = Proofs(tables.gateway, migration.control_table, migration.name)
-        proofs.repairs = self._repair
         copied = await Copied.look(tables.gateway, migration)
+        copied.check_tables(tables.old, tables.new)
         if self._repair:
             copied.check_transform(migration)
+            proofs.copied = copied
         mine = self._wanted(tables, copied)
         _log.info(
             "verification begins", extra=Estimate.of(tables.old, tables.new, mine.level).shown()
@@ -310,15 +323,7 @@ class Verifier(Connected):
         self, tables: Tables, proofs: Proofs, copied: Copied, run: ProofRun
     ) -> VerificationReport:
         """Do this process's part of a verification, and record what was found if it has ended."""
-        membership = Membership(
-            tables.gateway,
-            self._migration,
-            proofs,
-            run,
-            name_of_migrator(),
-            self._clock,
-            self._lease_seconds,
-        )
+        membership = self._member(tables.gateway, proofs, run)
         await membership.confirm()
         limits = SharedLimits(proofs, membership, self._clock, tables.paces)
         await limits.join(Limits(self._max_read_units))
@@ -333,6 +338,17 @@ class Verifier(Connected):
             await record(proofs, run, report, self._clock)
         await membership.leave()
         return report
+
+    def _member(self, gateway: Gateway, control: Control, run: Run) -> Membership:
+        return Membership(
+            gateway,
+            self._migration,
+            control,
+            run,
+            name_of_migrator(),
+            self._clock,
+            self._lease_seconds,
+        )
 
     def _passes(
         self,

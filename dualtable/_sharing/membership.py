@@ -33,6 +33,7 @@ from dualtable._dynamodb.gateway import Gateway
 from dualtable._sharing.roster import Roster
 from dualtable._transforms.migration import Migration
 from dualtable._wire.layouts import check_usable, identity
+from dualtable._wire.types import Description
 from dualtable.errors import DualTableError, MigrationMismatchError, StalePhaseError
 
 _T = TypeVar("_T")
@@ -195,32 +196,36 @@ async def check_run(control: Control, run: Run, migration: str) -> None:
 async def check_tables(gateway: Gateway, migration: Migration, *seen: str) -> None:
     """Raise `MigrationMismatchError` where a table is not the one that was seen before."""
     for name, before in zip((migration.old, migration.new), seen, strict=True):
-        table = await gateway.describe_table(name)
-        check_usable(table)
-        now = identity(table)
-        if now != before:
-            raise MigrationMismatchError(
-                f"table {name} has been made anew: it was {before} and is {now}, so what was done"
-                " with it counts no more; see that it is the right one, and begin anew (a copy with"
-                " restart)"
-            )
+        check_same({**await gateway.describe_table(name), "TableName": name}, before)
+
+
+def check_same(table: Description, before: str) -> None:
+    """Raise `MigrationMismatchError` where a table is not the one that was seen before."""
+    check_usable(table)
+    now = identity(table)
+    if now != before:
+        raise MigrationMismatchError(
+            f"table {table['TableName']} has been made anew: it was {before} and is {now}, so what"
+            " was done with it counts no more; see that it is the right one, and begin anew (a copy"
+            " with restart)"
+        )
 
 
 async def end_run(control: Control, run: Run, clock: Clock) -> None:
     """End a run and forget it, once nobody can do anything for it any more."""
     ended = run if run.ended else await control.end(run)
-    await _outlast(control.of(ended), clock)
+    await _outlast(control, ended, clock)
     await control.forget(ended)
 
 
 async def change_transform(control: Control, run: Run, fingerprint: str, clock: Clock) -> Run:
     """Let a run go on with another transform, once nobody can write by the present one any more."""
     changed = await control.change_transform(run, fingerprint)
-    await _outlast(control.of(changed), clock)
+    await _outlast(control, changed, clock)
     return changed
 
 
-async def _outlast(records: RunRecords, clock: Clock) -> None:
+async def _outlast(control: Control, run: Run, clock: Clock) -> None:
     """Wait until no word that was given before counts any more, by whatever clock it was given."""
-    if words := await records.words():
+    if words := await control.words_for(run):
         await clock.sleep(max(word.seconds for word in words))

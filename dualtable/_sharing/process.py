@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from dualtable.errors import DualTableError
+from dualtable.errors import DualTableError, InvalidSettingError
 
 _PAGE_OBJECTS = 200_000  # more than most pages are made of; gone before the next one comes
 
@@ -43,6 +43,8 @@ def heap_set_aside() -> Iterator[None]:
 def stopping_on(signals: Iterable[signal.Signals], stop: Callable[[], None]) -> Iterator[None]:
     """Call `stop` on the first of the signals; after that they have their usual effect."""
     loop = asyncio.get_running_loop()
+    if not isinstance(signals, Iterable):
+        raise InvalidSettingError(f"stop_on must be signals, such as [{signals!r}]")
     handled: list[signal.Signals] = []
 
     def handle() -> None:

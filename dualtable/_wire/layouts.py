@@ -291,6 +291,32 @@ def short_name(table: str) -> str:
     return table.rpartition("/")[2] if is_arn(table) else table
 
 
+@attrs.frozen
+class Called:
+    """What some tables are called by: a name in one's own account and region, or an ARN.
+
+    Where nobody knows the own account, whatever has one of the names counts.
+    """
+
+    home: str
+    tables: frozenset[str]
+
+    @classmethod
+    def of(cls, own: Description, *tables: str) -> Called:
+        """Return what these are called by, given the description of one of one's own."""
+        home = str(own.get("TableArn", "")).rpartition("/")[0]
+        return cls(home, frozenset(_in_full(table, home) for table in tables))
+
+    def __contains__(self, table: object) -> bool:
+        return isinstance(table, str) and _in_full(table, self.home) in self.tables
+
+
+def _in_full(table: str, home: str) -> str:
+    if not home:
+        return short_name(table)
+    return table if is_arn(table) else f"{home}/{table}"
+
+
 def check_usable(description: Description) -> None:
     """Raise `TableMismatchError` where a table is on its way out, or out of reach for its data."""
     status = description.get("TableStatus", "ACTIVE")

@@ -10,7 +10,6 @@ from typing import Any
 
 from dualtable._expressions.actions import Action, Get, Put, Update
 from dualtable._expressions.texts import PLACEHOLDER
-from dualtable._production.opened import called
 from dualtable._production.repository import DualTableRepository
 from dualtable._wire import codec
 from dualtable._wire.keys import identity, key_of
@@ -28,8 +27,8 @@ class Repository(DualTableRepository[Item]):
         return self._connection
 
     def is_called(self, name: Any) -> bool:
-        """Tell whether the migrated table is called by a name."""
-        return name in called(self._migration)
+        """Tell whether the migrated table is called by a name or an ARN."""
+        return name in self._exchange.names
 
     async def describe(self) -> dict[str, Any]:
         """Return the description of the new table; of both, the larger number of items."""

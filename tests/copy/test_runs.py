@@ -15,13 +15,22 @@ import pytest
 import simulated
 from clocks import HandClock
 
-from dualtable import Migration, MigrationReport, Migrator, Verifier, read_status
+from dualtable import (
+    Migration,
+    MigrationReport,
+    Migrator,
+    VerificationReport,
+    Verifier,
+    read_status,
+    retry_dead_letters,
+)
 from dualtable._clock import SystemClock
 from dualtable._control.control_table import Control, Limits
 from dualtable._control.phases import Phase
 from dualtable._control.run_records import Word
 from dualtable._dynamodb.fence import check_fence
 from dualtable._sharing.membership import Membership
+from dualtable._wire import codec
 from dualtable.errors import MigrationMismatchError
 from dualtable.testing import MemoryGateway
 
@@ -192,6 +201,64 @@ def test_a_migrator_frozen_at_any_step_brings_nothing_back_when_all_is_finished(
         assert isinstance(outcome, MigrationReport | MigrationMismatchError), (call, outcome)
 
 
+async def repair_late(call: int, end: str) -> tuple[bool, Any, list[tuple[str, str]]]:
+    """Freeze a verification that repairs, and copy by another transform meanwhile."""
+    plan, gateway = await world(all_but_five)
+    assert (await Migrator(plan, gateway=gateway, total_segments=2).run()).failed == 1
+    await gateway.delete(plan.new, codec.encode(orders.key(4)))
+    process = Process(gateway, call)
+    theirs: Any = process
+    verifier = Verifier(
+        plan, gateway=theirs, clock=process, repair=True, total_segments=2, concurrency=1
+    )
+    running = asyncio.create_task(verifier.run())
+    freezing = asyncio.create_task(process.frozen.wait())
+    await asyncio.wait([running, freezing], return_when=asyncio.FIRST_COMPLETED)
+    freezing.cancel()
+    there = await orders.digest(gateway, plan.new)
+    if end == "restart":
+        anew = attrs.evolve(plan, transform=all_but_four, version="2")
+        report = await migrator(anew, Process(gateway, -1), total_segments=4, restart=True).run()
+        assert (report.complete, report.failed) == (True, 1)
+    else:
+        other: Any = Process(gateway, -1)
+        anew = attrs.evolve(plan, transform=later, version="2")
+        await retry_dead_letters(anew, gateway=other, clock=other, fingerprint=anew.fingerprint)
+    seen, then = len(process.calls), await orders.digest(gateway, plan.new)
+    process.thaw()
+    (outcome,) = await asyncio.gather(running, return_exceptions=True)
+    if process.frozen_at is not None:
+        assert await orders.digest(gateway, plan.new) == then, call
+        assert not (isinstance(outcome, VerificationReport) and outcome.ok and then == there), call
+    return process.frozen_at is not None, outcome, process.calls[seen:]
+
+
+def all_but_five(item: dict[str, Any]) -> dict[str, Any]:
+    if item["id"] == orders.key(5)["id"]:
+        raise ValueError(item["id"])
+    return earlier(item)
+
+
+def all_but_four(item: dict[str, Any]) -> dict[str, Any]:
+    if item["id"] == orders.key(4)["id"]:
+        raise ValueError(item["id"])
+    return later(item)
+
+
+@pytest.mark.parametrize("end", ["restart", "retry"])
+def test_a_repair_belongs_to_one_run_of_the_copy(end: str) -> None:
+    """Wherever it stood still, it copies nothing into a run that goes by another transform."""
+    for call in count():
+        frozen, outcome, calls_after = simulated.run(repair_late(call, end))
+        if not frozen:
+            assert isinstance(outcome, VerificationReport)
+            assert outcome.repaired == 1
+            assert call > 40
+            return
+        assert not any(name == "insert" for name, _ in calls_after), call
+        assert isinstance(outcome, VerificationReport | MigrationMismatchError), (call, outcome)
+
+
 async def test_who_renews_a_word_too_late_gives_none_for_a_run_that_is_over() -> None:
     """It looks first: a word under the old run's name would be rubbish that nobody sweeps."""
     plan, gateway = await world()
@@ -320,6 +387,21 @@ async def test_a_verification_of_tables_made_anew_proves_nothing(which: str) -> 
     )
     with pytest.raises(MigrationMismatchError, match=f"table {name} has been made anew"):
         await verifier.run()
+
+
+@pytest.mark.parametrize("which", ["old", "new"])
+async def test_a_table_made_anew_since_the_copy_is_not_verified(which: str) -> None:
+    """All keys of an empty table have arrived."""
+    plan, gateway = await world()
+    await Migrator(plan, gateway=gateway).run()
+    (await made_anew(gateway, getattr(plan, which)))()
+    for look in (
+        Verifier(plan, gateway=gateway, level="keys").run,
+        Verifier(plan, gateway=gateway).run,
+        Verifier(plan, gateway=gateway).sample,
+    ):
+        with pytest.raises(MigrationMismatchError, match="has been made anew"):
+            await look()
 
 
 async def test_a_damaged_record_is_refused_by_name() -> None:
