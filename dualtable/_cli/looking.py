@@ -71,7 +71,7 @@ class _Watch:
 
 
 def _answer(status: MigrationStatus, migration: Migration, reference: str) -> Answer:
-    steps = next_steps(status, reference)
+    steps = next_steps(status, migration, reference)
     lines = statuses.status_text(status, migration, steps)
     return Answer(WELL, StatusAndSteps.of(status, steps), lines)
 

@@ -3,7 +3,8 @@
 The rule: they are known by the names that the earlier migration gave them. So each table is on
 record with them, by its identity, and a migration that would take them for items is refused; and so
 is one from a table that the earlier migration has not filled yet, since what it lacks would be lost
-on the way.
+on the way. One that rolls begins with real deletes there, so nobody may look behind that table any
+more for what it lacks.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from dualtable._control.control_table import Control
-from dualtable._control.phases import ROUTES
+from dualtable._control.phases import ROUTES, Phase
 from dualtable._control.records import ABSENT, Records
 from dualtable._control.segments import complete, total
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway
@@ -66,16 +67,27 @@ async def check_marks(
 
 async def _check_filled(control: Control, earlier: str, migration: Migration) -> None:
     state = await control.known_state()
-    if state is None or not ROUTES[state.phase].asks_old:
+    if state is None or state.phase is Phase.FINISHED:
         return
-    run = await control.run()
-    segments = [] if run is None else await control.of(run).segments()
-    if run is None or not complete(segments, run.total_segments) or total(segments).failed:
+    if ROUTES[state.phase].asks_old and not await _has_all(control):
         raise TableMismatchError(
             f"{migration.old} is still being filled by {earlier}, which is in phase {state.phase}:"
             f" what has not arrived would be lost to {migration.name}; finish that copy first, or"
             f" step back if {earlier} has never entered WRITING_NEW"
         )
+    if migration.rolling:
+        raise TableMismatchError(
+            f"{earlier} is in phase {state.phase}, in which its repositories may look behind"
+            f" {migration.old}: what {migration.name} deletes there, as it rolls, would come back;"
+            f" advance {earlier} to FINISHED first, or stop its processes and let"
+            f" {migration.name} not roll"
+        )
+
+
+async def _has_all(control: Control) -> bool:
+    run = await control.run()
+    segments = [] if run is None else await control.of(run).segments()
+    return run is not None and complete(segments, run.total_segments) and not total(segments).failed
 
 
 def _of(gateway: Gateway, migration: Migration, table: str) -> Records:

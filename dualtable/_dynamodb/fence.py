@@ -1,8 +1,9 @@
 """A last look before a request leaves: what it was decided by must still be good.
 
-The rule: a fence is asked at the last moment, after signing, whatever waited or froze in between;
-from there on only the age of its signature lets a request die, which DynamoDB sees to. It is asked
-for each try of each request that is made inside of `fenced`.
+The rule: a fence is asked at the last moment, after signing and when there is a connection,
+whatever waited or froze in between; from there on only the age of its signature lets a request die,
+which DynamoDB sees to. It is asked for each try of each request that is made inside of `fenced`.
+What goes the SDK's way is asked before it waits for a connection.
 """
 
 from __future__ import annotations
@@ -33,3 +34,8 @@ def check_fence() -> None:
     fence = _fence.get()
     if fence is not None:
         fence()
+
+
+def is_fenced() -> bool:
+    """Tell whether a fence is up."""
+    return _fence.get() is not None

@@ -16,11 +16,13 @@ from typing import Protocol
 
 import aiohttp
 import attrs
+from aiohttp.abc import AbstractStreamWriter
 
 from dualtable._clock import Clock
 from dualtable._dynamodb.bodies import Answer, NoAnswer
-from dualtable._dynamodb.fence import check_fence
+from dualtable._dynamodb.fence import check_fence, is_fenced
 from dualtable._dynamodb.signature import Signer, scope_of, timestamp
+from dualtable.errors import DualTableError
 
 # Headers of a request, in lower case: those that are the same in each, and those that are not.
 _SAME = frozenset({"content-type", "user-agent", "x-amz-security-token", "x-amz-target"})
@@ -117,6 +119,23 @@ class Sdk(Protocol):
         """Return the connections to a URL; None where they cannot be used."""
 
 
+class _Fenced(aiohttp.BytesPayload):
+    """A body that asks the fence again when there is a connection for it, which may take long.
+
+    Without its body a request has no effect.
+    """
+
+    refused: DualTableError | None = None
+
+    async def write_with_length(self, writer: AbstractStreamWriter, length: int | None) -> None:
+        try:
+            check_fence()
+        except DualTableError as error:
+            self.refused = error
+            raise
+        await super().write_with_length(writer, length)
+
+
 class LeanWay:
     """The way past the SDK, operation by operation, where there is one."""
 
@@ -177,16 +196,19 @@ class LeanWay:
             "Authorization": model.signer.authorization(body, moment),
         }
         check_fence()
+        sent = _Fenced(body) if is_fenced() else body
         try:
             async with model.route.session.post(
                 model.url,
-                data=body,
+                data=sent,
                 headers=signed,
                 proxy=model.route.proxy,
                 proxy_headers=model.route.proxy_headers,
             ) as response:
                 content = await response.read()
         except _ANY_FAILURE as error:
+            if isinstance(sent, _Fenced) and sent.refused is not None:
+                raise sent.refused from None
             raise _unanswered(model.url, error) from error
         headers = {
             n.decode("latin-1").lower(): v.decode("latin-1") for n, v in response.raw_headers

@@ -16,7 +16,7 @@ from dualtable._control.segments import complete
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._operations.facts import BETWEEN_LOOKS_SECONDS, Observatory, Places, take
-from dualtable._transforms.migration import Migration
+from dualtable._transforms.migration import Migration, known_fingerprint
 from dualtable.errors import DualTableError
 
 NO_REPOSITORY, TTL, OTHER_TRANSFORM, OLD_WRITES = CONCERNS = (
@@ -103,15 +103,15 @@ async def _at_the_beginning(observatory: Observatory) -> list[Concern]:
 
 
 async def _other_transforms(observatory: Observatory) -> list[Concern]:
-    mine = observatory.migration.fingerprint
+    mine = known_fingerprint(observatory.migration)
     others = [
         f"{beat.repository} on {beat.host}, process {beat.process}"
         for beat in await observatory.milestones.heartbeats()
-        if beat.fingerprint not in ("", mine)
+        if not mine or beat.fingerprint != mine
     ]
     words = (
-        f"{len(others)} open repositories read by another transform than this one, so that they"
-        f" and the copy would differ: {'; '.join(others)}"
+        f"{len(others)} open repositories read by another transform than this one, or by one whose"
+        f" source is not at hand, so that they and the copy may differ: {'; '.join(others)}"
     )
     return [Concern(OTHER_TRANSFORM, words)] if others else []
 

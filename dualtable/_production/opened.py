@@ -6,6 +6,7 @@ beginning.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from functools import wraps
@@ -21,6 +22,7 @@ from dualtable._control.inherited import check_marks
 from dualtable._control.milestones import Milestones
 from dualtable._control.phase_watch import PhaseWatch
 from dualtable._control.phases import Route
+from dualtable._control.run_records import Run
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import (
     Gateway,
@@ -43,6 +45,8 @@ from dualtable._transforms.migration import (
 from dualtable._transforms.models import Form, Model
 from dualtable._wire.layouts import Called, Layout, identity, layout
 from dualtable.errors import DualTableError, MigrationMismatchError, TableNotFoundError
+
+_log = logging.getLogger("dualtable.repository")
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -108,11 +112,12 @@ class Opened(Connected, Generic[Model]):
             control = Milestones(gateway, self._migration.control_table, self._migration.name)
             await self._check_gated(control)
             await control.check_tables(self._migration)
-            watch = await PhaseWatch.open(
-                control, self._clock, self._times, known_fingerprint(self._migration)
-            )
+            mine = known_fingerprint(self._migration)
+            watch = await PhaseWatch.open(control, self._clock, self._times, mine)
             stack.push_async_callback(watch.close)
             tables = await self._look_up(gateway, watch, new)
+            if tables.route.asks_old:
+                _tell_of_another_transform(await control.run(), mine)
             if tables.shadow is not None:
                 stack.push_async_callback(tables.shadow.close)
             self._shadow = tables.shadow
@@ -214,3 +219,14 @@ class Opened(Connected, Generic[Model]):
                 "the repository is not open; use it inside `async with DualTableRepository(…)`"
             )
         return self._opened
+
+
+def _tell_of_another_transform(run: Run | None, mine: str) -> None:
+    """Say that what is written here differs from what was copied; a fleet that rolls may do so."""
+    if run is not None and run.fingerprint != mine:
+        _log.warning(
+            "this repository has another transform than the copy: what it writes and reads from"
+            " the old table may differ from what was copied; deploy the one that the copy goes by,"
+            " or let the copy go on with this one (dualtable retry --fingerprint)",
+            extra={"copied_by": run.fingerprint, "fingerprint": mine or "unknown"},
+        )

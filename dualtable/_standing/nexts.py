@@ -12,6 +12,7 @@ from dualtable._control.milestones import Verification
 from dualtable._control.phases import Phase, Requirement
 from dualtable._operations.gates import Gate
 from dualtable._standing.status import MigrationStatus
+from dualtable._transforms.migration import Migration
 
 _IN_PHASE = {
     Phase.ROLLING_OUT: (
@@ -38,16 +39,33 @@ def next_in(phase: Phase, reference: str) -> str:
     return _IN_PHASE[phase].format(advance=f"dualtable advance {reference}", reference=reference)
 
 
-def next_steps(status: MigrationStatus, reference: str) -> tuple[str, ...]:
+def taking_out(migration: Migration, reference: str) -> tuple[str, ...]:
+    """Return how production goes on without the library, once no tombstone is left."""
+    return (
+        f"Use {migration.new} directly: boto3.resource('dynamodb').Table({migration.new!r}) in"
+        " place of DualTableRepository(…). Its conditions and updates mean the same there.",
+        f"Items that production has written have the attribute {migration.token_attribute}. Until"
+        " the last repository is closed, give it a new random text in each write of your own, since"
+        " repositories tell by it what others have written; then ignore it, or remove it: dualtable"
+        f" cleanup {reference} --tokens",
+        f"Delete {migration.old}, once nobody needs the way back; and {migration.control_table},"
+        " where no other migration is in it.",
+    )
+
+
+def next_steps(status: MigrationStatus, migration: Migration, reference: str) -> tuple[str, ...]:
     """Return what is to be done, in order.
 
     Args:
         status: How the migration stands.
+        migration: The migration.
         reference: How the commands name it.
     """
     run: Callable[[str], str] = lambda command: f"dualtable {command} {reference}"  # noqa: E731
     if status.gate is None:
         return (run("create"),)
+    if status.swept:
+        return taking_out(migration, reference)
     if status.phase is not Phase.MIGRATING:
         return _through_the_gate(status, status.gate, reference)
     if status.made_anew:
@@ -63,11 +81,6 @@ def next_steps(status: MigrationStatus, reference: str) -> tuple[str, ...]:
 
 def _through_the_gate(status: MigrationStatus, gate: Gate, reference: str) -> tuple[str, ...]:
     advance = f"dualtable advance {reference}"
-    if status.swept:
-        return (
-            f"nothing: the tombstones are gone. dualtable cleanup {reference} says once more how"
-            " to take the library out; the old table is not needed any more",
-        )
     if gate.next_phase is None:
         return (next_in(status.phase, reference),)
     if gate.open:

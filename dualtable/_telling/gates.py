@@ -9,7 +9,7 @@ from dualtable._control.phases import Phase
 from dualtable._operations.freezing import FreezeReport
 from dualtable._operations.gates import Gate, Standing
 from dualtable._operations.sweep import CleanupReport
-from dualtable._standing.nexts import next_in
+from dualtable._standing.nexts import next_in, taking_out
 from dualtable._telling.words import count
 from dualtable._transforms.migration import Migration
 
@@ -55,22 +55,8 @@ def cleanup_text(report: CleanupReport, migration: Migration, reference: str) ->
             "A repository that goes by MIGRATED may have left further tombstones. Once FINISHED has"
             f" settled and every repository has acknowledged it: {again}",
         ]
-    return [*lines, *take_out_text(migration, reference)]
-
-
-def take_out_text(migration: Migration, reference: str) -> list[str]:
-    """Return how production goes on without the library."""
-    return [
-        "To take the library out:",
-        f"  1. Use {migration.new} directly: boto3.resource('dynamodb').Table({migration.new!r}) in"
-        " place of DualTableRepository(…). Its conditions and updates mean the same there.",
-        f"  2. Items that production has written have the attribute {migration.token_attribute}."
-        " Until the last repository is closed, give it a new random text in each write of your own,"
-        " since repositories tell by it what others have written; then ignore it, or remove it:"
-        f" dualtable cleanup {reference} --tokens",
-        f"  3. Delete {migration.old}, once nobody needs the way back; and"
-        f" {migration.control_table}, where no other migration is in it.",
-    ]
+    numbered = enumerate(taking_out(migration, reference), 1)
+    return [*lines, "To take the library out:", *(f"  {n}. {step}" for n, step in numbered)]
 
 
 def entered_text(phase: Phase, name: str, reference: str) -> list[str]:

@@ -16,7 +16,7 @@ from dualtable._standing.status import MigrationStatus, MigratorStatus
 from dualtable._telling.gates import gate_text
 from dualtable._telling.limits import limits_text
 from dualtable._telling.words import aligned, count, duration, percent
-from dualtable._transforms.migration import Migration
+from dualtable._transforms.migration import Migration, known_fingerprint
 
 
 def status_text(status: MigrationStatus, migration: Migration, steps: tuple[str, ...]) -> list[str]:
@@ -117,7 +117,8 @@ def _doing(migrator: MigratorStatus) -> str:
 
 
 def _repository(repository: Mapping[str, Any], migration: Migration) -> str:
-    other = repository["fingerprint"] not in ("", migration.fingerprint)
+    present = known_fingerprint(migration)
+    other = bool(present) and repository["fingerprint"] not in ("", present)
     return repository_text(repository) + ", by ANOTHER TRANSFORM" * other
 
 

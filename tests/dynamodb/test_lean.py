@@ -509,7 +509,7 @@ async def test_the_fence_is_asked_at_each_try_after_signing(server: Server) -> N
         await gateway._client.lean.model("GetItem")
         with fenced(lambda: asked.append(len(server.requests))):
             await ask(gateway)
-    assert asked == [0, 1]
+    assert asked == [0, 0, 1, 1]  # before it waits for a connection, and when it has one
 
 
 async def test_a_fence_that_falls_while_signing(
@@ -526,6 +526,40 @@ async def test_a_fence_that_falls_while_signing(
                 await ask(gateway)
         assert server.requests == []
         assert await ask(gateway) == KEY
+
+
+async def test_a_fence_that_falls_while_it_waits_for_a_connection(server: Server) -> None:
+    """However long a caller's config lets others hold it: nothing arrives."""
+    begun, going = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        begun.set()
+        await going.wait()
+        return await answer({"Item": KEY})(request)
+
+    is_up = True
+
+    def fence() -> None:
+        if not is_up:
+            raise StalePhaseError("too late")
+
+    config = Config(max_pool_connections=1, read_timeout=600)
+    async with open_gateway(endpoint_url=server.url, config=config) as gateway:
+        await ask(gateway)
+        server.answers("GetItem", slow, answer({"Item": KEY}))
+        first = asyncio.create_task(ask(gateway))
+        await begun.wait()
+        with fenced(fence):
+            second = asyncio.create_task(ask(gateway))
+        await asyncio.sleep(0.01)  # it waits by now
+        is_up = False
+        going.set()
+        assert await first == KEY
+        with pytest.raises(StalePhaseError):
+            await second
+        before = len(server.requests)
+        assert await ask(gateway) == KEY
+    assert len(server.requests) == before + 1
 
 
 async def test_many_at_once_learn_once_or_more_and_all_arrive(server: Server) -> None:

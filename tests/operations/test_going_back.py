@@ -173,6 +173,15 @@ async def test_no_way_back_from_a_table_that_is_not_full_yet() -> None:
     with pytest.raises(TableMismatchError, match="in phase MIGRATING: what has not arrived"):
         await create_table(back, gateway=gateway, clock=clock)
     assert (await Migrator(plan, gateway=gateway).run()).complete
+    at_once = attrs.evolve(back, rolling=False, new="restored-at-once", name="at-once")
+    assert (await create_table(at_once, gateway=gateway, clock=clock)).ok
+    assert (await Verifier(plan, gateway=gateway).run()).ok
+    for phase in (Phase.MIGRATED, Phase.FINISHED):
+        # What rolls deletes for real in the first phase, and nobody may look behind that table.
+        with pytest.raises(TableMismatchError, match=r"would come back; advance shop to FINISHED"):
+            await create_table(back, gateway=gateway, clock=clock)
+        clock.move(61)
+        assert await lifecycle.advance() is phase
     assert (await create_table(back, gateway=gateway, clock=clock)).ok
 
 

@@ -88,11 +88,11 @@ class Shop:
 
     async def next(self) -> list[str]:
         status = await read_status(self.plan, gateway=self.gateway, clock=self.clock)
-        return list(next_steps(status, REF))
+        return list(next_steps(status, self.plan, REF))
 
     async def lines(self) -> list[str]:
         status = await read_status(self.plan, gateway=self.gateway, clock=self.clock)
-        return status_text(status, self.plan, next_steps(status, REF))
+        return status_text(status, self.plan, next_steps(status, self.plan, REF))
 
 
 def in_state(*make: Callable[[Shop], Coroutine[Any, Any, None]], **settings: Any) -> Shop:
@@ -239,8 +239,10 @@ async def test_each_phase_says_how_to_leave_it() -> None:
     assert last.startswith("dualtable cleanup shop:migration")
     shop.clock.move(shop.plan.settle_seconds + 1)
     await clean_up(shop.plan, gateway=shop.gateway, clock=shop.clock)
-    (last,) = await shop.next()
-    assert last.startswith("nothing: the tombstones are gone.")
+    use, ignore, delete = await shop.next()
+    assert use.startswith("Use shop-new directly: boto3.resource('dynamodb').Table('shop-new')")
+    assert "have the attribute _dualtable_token" in ignore
+    assert delete.startswith("Delete shop-old")
 
 
 async def test_what_status_says_of_a_run() -> None:
