@@ -66,6 +66,7 @@ class PhaseWatch:
         self._under_way: Counter[int] = Counter()
         self._phases = {first.step: first.phase}
         self._beaten = False
+        self._closed = False
         self._warned = False
 
     @classmethod
@@ -91,7 +92,13 @@ class PhaseWatch:
         return self._latest
 
     async def begin(self) -> int:
-        """Count an operation until its `end`; until then no later phase is acknowledged."""
+        """Count an operation until its `end`; until then no later phase is acknowledged.
+
+        Raises:
+            DualTableError: The repository is closed: nobody would take back what is said here.
+        """
+        if self._closed:
+            raise DualTableError("the repository is closed, and what was opened by it with it")
         step = (await self.look()).step
         self._under_way[step] += 1
         return step
@@ -124,6 +131,7 @@ class PhaseWatch:
 
     async def close(self) -> None:
         """Let no refresh begin or go on, and take the heartbeat back; else its age tells."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         if self._refreshing is not None:

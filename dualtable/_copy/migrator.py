@@ -275,15 +275,8 @@ class Migrator(Connected):
 
     async def _copy(self, tables: _Tables) -> MigrationReport:
         control, run, fresh = await self._agreed_upon(tables)
-        membership = Membership(
-            tables.gateway,
-            self._migration,
-            control,
-            run,
-            name_of_migrator(),
-            self._clock,
-            self._lease_seconds,
-        )
+        member, at = name_of_migrator(), (self._clock, self._lease_seconds)
+        membership = Membership(tables.gateway, self._migration, control, run, member, *at)
         await self._dead_letters.begin(run.id)
         with begun():
             return await self._copy_as(membership, tables, fresh=fresh)

@@ -30,7 +30,8 @@ from dualtable._production.shadow import ShadowCounts
 from dualtable._reading.iteration import ItemIterator, Source
 from dualtable._reading.offers import Failures, OnError
 from dualtable._reading.places import Scan, ScanPlace
-from dualtable._reading.queries import Behind, Query, QueryPlace, open_query
+from dualtable._reading.queries import open_query
+from dualtable._reading.query_parts import Behind, Query, QueryPlace
 from dualtable._reading.scans import ScanReader
 from dualtable._reading.starting_keys import query_place, scan_place, starting_key
 from dualtable._reading.tokens import digest, from_token
@@ -446,7 +447,8 @@ class DualTableRepository(Opened[Model]):
                 or be left out that exists throughout.
             after: In place of a token, the key of the item that came last: the `last_key` of an
                 earlier iterator, or any other. It does as well as a token but where a scan, or a
-                query of an index that `old` completes, was begun before the cut-over.
+                query of an index that `old` completes, was begun before the cut-over; and where a
+                scan goes on in an entry phase behind a key that was deleted and put again since.
             on_error: Is called with the error of each item that cannot be read: a `TransformError`
                 for one of the old table that the transform fails on, its key in ``error.key``, an
                 `InvalidItemError` for one that does not fit the `model`. Then the iteration goes
@@ -537,7 +539,9 @@ class DualTableRepository(Opened[Model]):
             limit: As for `query`.
             max_read_items: As for `query`.
             max_read_bytes: As for `query`.
-            segment: Which of the `total_segments` parts to read, from 0; run one scan for each.
+            segment: Which of the `total_segments` parts to read, from 0; run one scan for each, and
+                read the first page of each in one phase: behind the cut-over, an index and a table
+                whose partition key changes are divided otherwise than before.
             total_segments: Parts that both tables are divided into.
             consistent_read: As for `query`.
             token: As for `query`.

@@ -9,6 +9,7 @@ In reading order:
 - `pass_over_new`: its pass over `new`, without what has been brought
 - `places`: where a scan is
 - `queries`: a query of both tables
+- `query_parts`: what each of them has for it, and where it is
 - `indexes`: what an index shows of a table's items
 - `streams`: items from pages, and two streams merged in order
 - `offers`: what `old` has for a key, and what becomes of an item that cannot be read

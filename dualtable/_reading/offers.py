@@ -8,7 +8,7 @@ is told, and nothing is passed over that he has not been told of.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from functools import partial
 from typing import TypeAlias
 
@@ -29,15 +29,25 @@ class Failures:
 
     on_error: OnError | None = None
     count: int = 0
+    _told: set[Hashable] = attrs.field(init=False, factory=set)
 
     async def meet(self, error: DualTableError) -> None:
-        """Tell of an item that cannot be read, and count it; raise its error where nobody is."""
+        """Tell of an item that cannot be read, and count it; raise its error where nobody is.
+
+        An iteration may meet an old item again, where it begins anew at its place; that is no news.
+        """
         if self.on_error is None:
             raise error
+        of_old = isinstance(error, TransformError) and error.key is not None
+        key = frozenset((error.key or {}).items()) if of_old else None
+        if key in self._told:
+            return
         told = self.on_error(error)
         if inspect.isawaitable(told):
             await told
         self.count += 1
+        if key is not None:
+            self._told.add(key)
 
 
 @attrs.frozen

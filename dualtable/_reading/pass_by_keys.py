@@ -1,7 +1,8 @@
 """The pass of a scan over `old` that goes by keys.
 
 The rule: each key that an old item yields is looked up in `new`, a page at a time, and comes here
-and nowhere else, as what `new` has or else as what `old` offers.
+and nowhere else, as what `new` has or else as what `old` offers. A page that was not looked up to
+its end, as a request failed or nobody waited for it, is read again.
 """
 
 from __future__ import annotations
@@ -53,14 +54,15 @@ class ByKeys:
                     return item, place
             if self._ended:
                 return None
-            await self._look_up(await self._read())
+            await self._read()
 
-    async def _read(self) -> Sequence[Offer]:
-        """Return the offers of the next page, or first the rest of the item that yielded last."""
+    async def _read(self) -> None:
+        """Hold what the next page offers, or first the rest of the item that yielded last."""
         self._tables = await self._tables.current()
         if self._resumes:
+            self._looked.extend(await self._look_up(await self._rest_of(self._place)))
             self._resumes = False
-            return await self._rest_of(self._place)
+            return
         page = await self._tables.gateway.scan(
             self._tables.old.table,
             segment=self._scan.segment,
@@ -69,8 +71,8 @@ class ByKeys:
             limit=self._scan.page_items,
             consistent_read=self._scan.consistent_read,
         )
+        self._looked.extend(await self._look_up(offers_of(self._tables.lineage, page.items)))
         self._start_key, self._ended = page.last_key, page.last_key is None
-        return offers_of(self._tables.lineage, page.items)
 
     async def _rest_of(self, place: ScanPlace) -> Sequence[Offer]:
         """Return what the old item of a place offers behind the key that was yielded last."""
@@ -84,18 +86,20 @@ class ByKeys:
                 return offers[number:]
         raise damaged()
 
-    async def _look_up(self, offers: Sequence[Offer]) -> None:
+    async def _look_up(self, offers: Sequence[Offer]) -> list[_Looked]:
         keys = {identity(offer.key): offer.key for offer in offers if offer.key is not None}
         found = await self._tables.newer(keys, consistent_read=self._scan.consistent_read)
         believed = self._tables.route.asks_old  # else all has been copied, and deletes are real
         if believed:
             await self._tables.confirm()
+        looked = []
         for offer, following in zip_longest(offers, offers[1:]):
             more = following is not None and following.source == offer.source
             newer = None if offer.key is None else found.get(identity(offer.key))
             last = offer.key if more else None
             place = partial(attrs.evolve, self._place, after=offer.source, last=last)
-            self._looked.append(_Looked(offer if believed else None, newer, place))
+            looked.append(_Looked(offer if believed else None, newer, place))
+        return looked
 
     async def _shown(self, looked: _Looked) -> WireItem | None:
         item, marks = looked.newer, self._tables.marks

@@ -14,13 +14,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 
 import attrs
 
 from dualtable._reading.offers import Failures, Offer, offers_of
 from dualtable._reading.places import Scan, ScanPlace
-from dualtable._reading.queries import Query, QueryPlace, QueryReader, open_query, partition_of
+from dualtable._reading.queries import QueryReader, open_query
+from dualtable._reading.query_parts import Query, QueryPlace, partition_of
 from dualtable._reading.tables import Tables
 from dualtable._tasks import run_all
 from dualtable._wire.keys import key_of
@@ -84,13 +85,16 @@ class ByPartitions:
             self._start_key = None if self._ended else reader.old_last
 
     async def _open(self) -> None:
-        """Ask for the next partitions at once."""
-        runs = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+        """Ask for the next partitions at once; where one cannot be read, all wait on."""
+        self._tables = await self._tables.current()
+        runs = list(islice(self._waiting, AT_ONCE))
         place = None if self._begin_after is None else QueryPlace(self._begin_after)
-        self._begin_after = None  # the first one alone has been begun before
         places = [place, *[None] * (len(runs) - 1)]
         readers = await run_all(map(self._query, runs, places))
         self._opened.extend(zip(runs, readers, strict=True))
+        self._begin_after = None  # the first one alone has been begun before
+        for _ in runs:
+            self._waiting.popleft()
 
     async def _query(self, run: _Run, place: QueryPlace | None) -> QueryReader:
         asked = Query(

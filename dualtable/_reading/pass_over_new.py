@@ -14,7 +14,7 @@ import attrs
 
 from dualtable._reading import indexes
 from dualtable._reading.places import Scan, ScanPlace
-from dualtable._reading.queries import partition_of
+from dualtable._reading.query_parts import partition_of
 from dualtable._reading.tables import Tables
 from dualtable._tasks import run_all
 from dualtable._wire.keys import identity, key_of
@@ -57,7 +57,6 @@ class OverNew:
             limit=self._scan.page_items,
             consistent_read=self._scan.consistent_read,
         )
-        self._start_key, self._ended = page.last_key, page.last_key is None
         items = await indexes.alive(self._tables, index, page.items)
         live = [item for item in items if not marks.is_tombstone(item)]
         keys = [key_of(item, new.key, new.table) for item in live]
@@ -66,6 +65,7 @@ class OverNew:
             if identity(key) not in brought:
                 place = key if index is None else key | key_of(item, index.key, new.table)
                 self._left.append((place, item))
+        self._start_key, self._ended = page.last_key, page.last_key is None
 
     async def _brought(self, keys: Mapping[Hashable, WireKey]) -> set[Hashable]:
         """Return which keys the pass over `old` has brought, by their identities."""

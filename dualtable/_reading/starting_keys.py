@@ -10,7 +10,7 @@ import attrs
 
 from dualtable._reading.pass_over_new import is_in_old
 from dualtable._reading.places import ScanPlace
-from dualtable._reading.queries import Behind, Query, QueryPlace
+from dualtable._reading.query_parts import Behind, Query, QueryPlace
 from dualtable._reading.tables import Tables
 from dualtable._wire.keys import check_key, identity
 from dualtable._wire.layouts import KeyAttribute, KeySchema, Layout

@@ -17,7 +17,7 @@ from dualtable._production.overlay import Seen
 from dualtable._reading.iteration import ItemIterator
 from dualtable._reading.pass_over_new import OverNew
 from dualtable._reading.places import ScanPlace
-from dualtable._reading.queries import QueryPlace, _Reader
+from dualtable._reading.query_parts import Parts, QueryPlace
 from dualtable._reading.streams import Stream
 from proof.casts import by_index, grouped, hanging, iterating, paired, with_text_keys
 from proof.moves import Budget
@@ -80,7 +80,7 @@ async def see_weakly(self: Any, key: Any) -> Seen:
     return await self.seen_with(key, item)
 
 
-_new = _Reader.new
+_new = Parts.new
 
 
 def new_whole(self: Any, hidden: Any = frozenset()) -> Any:
@@ -157,7 +157,7 @@ READ_GUARDS = (
     ),
     Guard(
         "an index query takes no key from the new index that old completes",
-        replaced(_Reader, "new", new_whole),
+        replaced(Parts, "new", new_whole),
         by_index(INDEX_QUERIER, MOVER, world=COPIED),
         "I1",
     ),
