@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import orjson
 
-from dualtable._dynamodb.answers import attributes_of, consumed_units, page_of
 from dualtable._dynamodb.client import Client, open_client
 from dualtable._dynamodb.gateway import (
     BILLED,
@@ -32,7 +31,10 @@ from dualtable._dynamodb.gateway import (
     TransactGet,
 )
 from dualtable._dynamodb.parameters import (
+    attributes_of,
     conditional,
+    consumed_units,
+    page_of,
     placeholders,
     projecting,
     returning_old,

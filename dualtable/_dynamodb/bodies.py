@@ -15,6 +15,8 @@ import attrs
 import orjson
 
 _CHECKSUM = "x-amz-crc32"
+ANSWER = "DualtableAnswer"
+"""Where a response of the SDK's client carries what DynamoDB itself has said."""
 
 
 class NoAnswer(Exception):  # noqa: N818 - as `refusals` knows it, one of many

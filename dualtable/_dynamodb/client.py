@@ -30,8 +30,7 @@ from botocore import xform_name
 from botocore.config import Config
 
 from dualtable._clock import SystemClock
-from dualtable._dynamodb.answers import ANSWER
-from dualtable._dynamodb.bodies import Answer, NoAnswer, encoded
+from dualtable._dynamodb.bodies import ANSWER, Answer, NoAnswer, encoded
 from dualtable._dynamodb.fence import check_fence
 from dualtable._dynamodb.lean import Credentials, LeanWay, Route, Shown
 from dualtable._dynamodb.refusals import refusal, translated

@@ -1,6 +1,7 @@
-"""From the port's words to the parameters of DynamoDB's API.
+"""From the port's words to the parameters of DynamoDB's API, and from its answers back.
 
-The rule: what is empty is left out, since DynamoDB refuses it.
+The rule: what is empty is left out, since DynamoDB refuses it; and what the server did not say is
+nothing, never a guess.
 """
 
 from __future__ import annotations
@@ -8,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dualtable._dynamodb.gateway import TransactAction, TransactDelete, TransactPut, TransactUpdate
+from dualtable._dynamodb.gateway import (
+    Page,
+    TransactAction,
+    TransactDelete,
+    TransactPut,
+    TransactUpdate,
+)
 from dualtable._expressions.texts import Condition, Update, apart, names_and_values
+from dualtable._wire.types import WireItem
 
 
 def placeholders(*expressions: Condition | Update | None) -> dict[str, Any]:
@@ -73,3 +81,18 @@ def transact_item(action: TransactAction) -> dict[str, Any]:
         kind = "Delete" if isinstance(action, TransactDelete) else "ConditionCheck"
         parameters = {"Key": action.key, **conditional(action.condition)}
     return {kind: {"TableName": action.table, **parameters}}
+
+
+def attributes_of(response: dict[str, Any]) -> WireItem | None:
+    return response.get("Attributes") or None
+
+
+def page_of(response: dict[str, Any]) -> Page:
+    return Page(response["Items"], response.get("LastEvaluatedKey"), consumed_units(response))
+
+
+def consumed_units(response: dict[str, Any]) -> float:
+    """Return the units that a response reports, 0 where it reports none."""
+    capacity = response.get("ConsumedCapacity") or []
+    tables = capacity if isinstance(capacity, list) else [capacity]
+    return float(sum(table.get("CapacityUnits", 0) for table in tables))

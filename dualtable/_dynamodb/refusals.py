@@ -12,8 +12,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from dualtable._dynamodb.answers import ANSWER
-from dualtable._dynamodb.bodies import Answer, NoAnswer
+from dualtable._dynamodb.bodies import ANSWER, Answer, NoAnswer
 from dualtable._dynamodb.gateway import (
     ConditionFailed,
     Insert,
