@@ -189,7 +189,7 @@ class RunCast(Cast):
         restart = self.restarts
         while True:
             try:
-                report = await _migrator(stage, FIRST, MIGRATION, restart=restart).run()
+                report = await migrator_of(stage, FIRST, MIGRATION, restart=restart).run()
             except MigrationMismatchError:
                 if stage.stood_still.is_set():
                     return  # others have begun anew, with another transform
@@ -207,7 +207,7 @@ class RunCast(Cast):
             return
         while True:
             try:
-                report = await _migrator(stage, SECOND, CHANGED, restart=True).run()
+                report = await migrator_of(stage, SECOND, CHANGED, restart=True).run()
             except MigrationMismatchError:  # the first one seems to be at work
                 await stage.sleep(LEASE_SECONDS + 1)
             else:
@@ -216,7 +216,7 @@ class RunCast(Cast):
                 return
 
 
-def _migrator(stage: Stage, name: str, migration: Migration, *, restart: bool) -> Migrator:
+def migrator_of(stage: Stage, name: str, migration: Migration, *, restart: bool) -> Migrator:
     gateway: Any = StageGateway(stage, name)
     return Migrator(
         migration,
@@ -250,7 +250,7 @@ class FinishingCast(RunCast):
         waiting = asyncio.create_task(stage.stood_still.wait())
         await asyncio.wait([first, waiting], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
-        await _migrator(stage, SECOND, MIGRATION, restart=False).run()
+        await migrator_of(stage, SECOND, MIGRATION, restart=False).run()
         stage.second_has_run = True
         gateway: Any = StageGateway(stage, "operator")
         await go_to_the_end(self, stage, gateway)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from proof.history import History, Record, show
+from proof.history import History, Record, is_verifier, show
 from proof.invariants import Violation
 from proof.tables import record_named
 
@@ -94,3 +94,18 @@ def _is_bad(record: Record, history: History, *, content: bool) -> bool:
         return history.yielded is not None
     copied = record.kind == "live" and record.token is None
     return content and copied and show(record.log) != show(history.yielded)
+
+
+def a_repair_is_of_one_run(history: History) -> None:
+    """Once the copy has been begun anew, nothing comes in that an earlier transform has made."""
+    begun = False
+    for step in history.steps:
+        failed = isinstance(step.answer, Exception)
+        if step.operation == "put" and record_named(step.arguments) == "run" and not failed:
+            begun = True
+        if begun and step.operation == "insert" and is_verifier(step.actor) and not failed:
+            raise Violation(
+                "A repair is of one run",
+                f"{step.actor} repairs by the transform of a run that is over",
+                history,
+            )

@@ -37,7 +37,7 @@ from proof.casts import (
 from proof.history import History, Role
 from proof.moves import PROCESS, Budget, Pending, StageGateway
 from proof.roles import DELETER, PUTTER, UPDATER
-from proof.runs import LONG, FinishingCast, RunCast, RunStage
+from proof.runs import LONG, MOMENT, SECOND, FinishingCast, RunCast, RunStage, migrator_of
 from proof.stage import Stage
 from proof.tables import (
     CONTROL,
@@ -51,7 +51,12 @@ from proof.tables import (
     record_of,
 )
 from proof.tables import wire as copy_of
-from proof.verdicts import a_proof_is_of_a_whole_copy, check_verdicts, no_checkpoint_goes_back
+from proof.verdicts import (
+    a_proof_is_of_a_whole_copy,
+    a_repair_is_of_one_run,
+    check_verdicts,
+    no_checkpoint_goes_back,
+)
 
 GOOD = copy_of(["old"])
 ABSENT: dict[str, Any] | None = None
@@ -256,6 +261,33 @@ class RepairingCast(FinishingCast):
         await go_to_the_end(self, stage, gateway)
 
 
+def left_out(item: dict[str, Any]) -> None:
+    """Leave every item out."""
+
+
+@attrs.frozen
+class AnewCast(RepairingCast):
+    """A verifier that repairs stands still, and the copy is begun anew by another transform."""
+
+    @property
+    def title(self) -> str:
+        return "a verifier that repairs stands still before insert, a migrator who begins anew"
+
+    async def play(self, stage: Stage) -> None:
+        await super().play(stage)
+        a_repair_is_of_one_run(stage.history)
+
+    async def _second(self, stage: RunStage, first: asyncio.Task[None]) -> None:
+        PROCESS.set(SECOND)
+        waiting = asyncio.create_task(stage.stood_still.wait())
+        await asyncio.wait([first, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        anew = attrs.evolve(MIGRATION, transform=left_out, version="2")
+        if stage.stood_still.is_set():
+            await migrator_of(stage, SECOND, anew, restart=True).run()
+        stage.second_has_run = True
+
+
 ONE = VerifyingCast()
 ONE_EARLY = VerifyingCast(late=False, content=True)
 ONE_DIES = VerifyingCast(world=MISSING, budget=Budget(crashes=1))
@@ -264,6 +296,7 @@ TWO_ONE_DIES = VerifyingCast(verifiers=2, others=False, world=MISSING, budget=Bu
 REPAIRS = VerifyingCast(scripts=((PUTTER,),), world=MISSING, repairs=True)
 BESIDE_A_COPY = VerifyingCast(world=NOT_COPIED, migrators=1, others=False)
 REPAIRS_LATE = RepairingCast(budget=Budget(freezes=1), at=("insert",), stands=[LONG])
+REPAIRS_ANOTHER = AnewCast(budget=Budget(freezes=1), at=("insert",), stands=[MOMENT])
 BESIDE_PRODUCTION = tuple(
     VerifyingCast(scripts=((role,),), world=world, content=True, others=False)
     for role in (PUTTER, DELETER, UPDATER)
@@ -276,6 +309,7 @@ QUICK_CASTS: tuple[Cast | RunCast, ...] = (
     REPAIRS,
     BESIDE_A_COPY,
     REPAIRS_LATE,
+    REPAIRS_ANOTHER,
     *BESIDE_PRODUCTION,
 )
 VERIFYING_CASTS = (*QUICK_CASTS, TWO, TWO_ONE_DIES)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dualtable._control.control_table import Control
 from dualtable._control.run_records import RunRecords
 from dualtable._proof.comparison import Comparison
 from dualtable._proof.findings import Findings
@@ -17,7 +18,15 @@ from dualtable._sharing.membership import Membership
 from dualtable.testing import _memory
 from proof.copy_guards import act_anyway, overwrite, store_over_others
 from proof.removals import Guard, replaced
-from proof.verifying import BESIDE_A_COPY, ONE_DIES, ONE_EARLY, REPAIRS, REPAIRS_LATE, TWO
+from proof.verifying import (
+    BESIDE_A_COPY,
+    ONE_DIES,
+    ONE_EARLY,
+    REPAIRS,
+    REPAIRS_ANOTHER,
+    REPAIRS_LATE,
+    TWO,
+)
 
 
 async def believe_at_once(self: Any, items: Any, spent: Any) -> Any:
@@ -33,6 +42,14 @@ async def settle_first(self: Any, held: Any, room: Any) -> None:
         held.note(Findings(scanned=number, same=number, pages=1), page.last_key)
         await self._store(held)
         held.note(await self.comparison.old_page(page.items, Spent()), page.last_key)
+
+
+def believe_in_the_run(self: Any, present: Any, migration: str) -> None:
+    """Go on, whatever has become of the copy."""
+
+
+async def words_of_migrators(self: Any, run: Any) -> Any:
+    return await self.of(run).words()
 
 
 VERIFYING_GUARDS = (
@@ -65,6 +82,18 @@ VERIFYING_GUARDS = (
         replaced(Membership, "acting", act_anyway),
         REPAIRS_LATE,
         "I3",
+    ),
+    Guard(
+        "a repair is of one run of the copy",
+        replaced(Copied, "check_present", believe_in_the_run),
+        REPAIRS_ANOTHER,
+        "A repair is of one run",
+    ),
+    Guard(
+        "an end waits for the words of those who repair",
+        replaced(Control, "words_for", words_of_migrators),
+        REPAIRS_ANOTHER,
+        "A repair is of one run",
     ),
     Guard(
         "a proof is of the copy as it stood when it began",
