@@ -26,11 +26,13 @@ from proof.entry import (
     indexed,
     moving,
 )
+from proof.history import Role
 from proof.moves import Budget
 from proof.old_code import MENDER, OLD_CODE, SWEEPER
 from proof.pages import BESIDE, INDEX_PAGER, QUERY_ON, SCAN_ON, SCANNERS, first
 from proof.pairs import PAIRED
 from proof.roles import (
+    APPENDER,
     BATCH_PUTTER,
     BOTH,
     COPIER,
@@ -75,6 +77,7 @@ def every_entry_cast() -> Iterator[EntryCast]:
     yield from _of_two_keys()
     yield from _of_three()
     yield from _while_an_operator_moves_on()
+    yield from _who_is_frozen_in_the_first_phase()
     yield from _who_starts_meanwhile()
     yield from _page_by_page()
 
@@ -108,6 +111,19 @@ def _while_an_operator_moves_on() -> Iterator[EntryCast]:
                 Part((UPDATER,), begin, 1, late=True),
                 steps=tuple(steps),
             )
+
+
+def _who_is_frozen_in_the_first_phase() -> Iterator[EntryCast]:
+    yield from map(frozen_in_the_first_phase, (*SOME, APPENDER, BATCH_PUTTER))
+
+
+def frozen_in_the_first_phase(role: Role) -> EntryCast:
+    """Return the cast of a write to `old` that comes too late.
+
+    Only beside somebody who writes to `new` by then is anything lost.
+    """
+    newcomer = Part((UPDATER,), RO, 1, late=True)
+    return moving(Part((role,), RO), newcomer, steps=(RB, WN), by_time=True)
 
 
 def _who_starts_meanwhile() -> Iterator[EntryCast]:

@@ -24,10 +24,11 @@ from dualtable.errors import StalePhaseError
 from proof import operators
 from proof.copy_guards import act_anyway
 from proof.entry import COPIED, STAMPED, Part, indexed, moving
+from proof.entry_casts import frozen_in_the_first_phase
 from proof.old_code import OLD_PUTTER, OLD_WRITER
 from proof.pages import PLACER, QUERY_BEGINNER, REST, REST_OF_INDEX, first
 from proof.removals import Guard, everywhere, replaced
-from proof.roles import DELETER, LOOKER, PUTTER, READER, SCANNER, UPDATER
+from proof.roles import BATCH_PUTTER, DELETER, LOOKER, PUTTER, READER, SCANNER, UPDATER
 from proof.runs import WAKES_WHEN_FINISHED
 from proof.tables import GROUP
 
@@ -44,6 +45,25 @@ def unfenced(self: Any) -> Any:
 
 async def believed(self: Any) -> None:
     """Ask nobody how old the phase is."""
+
+
+_over_old = LogicalTable._over_old
+_batch_put = LogicalTable.batch_put
+
+
+async def over_old_at_any_time(self: Any, key: Any, write: Any, stamped: Any) -> Any:
+    """Change what only `old` may have, however long ago the phase was looked at."""
+    if self.route.asks_new:
+        return await _over_old(self, key, write, stamped)
+    return self._came_of(await self._send(write, stamped), key) or stamped
+
+
+async def batch_put_at_any_time(self: Any, batch: Any) -> None:
+    if self.route.asks_new or not self.route.writes_old:
+        return await _batch_put(self, batch)
+    await self.confirm()
+    writes = [self.old_writes.put(stamped) for _, stamped in batch]
+    return await self.gateway.batch_put(self.old.table, [write.item for write in writes])
 
 
 async def count_nothing(self: Any) -> int:
@@ -181,6 +201,18 @@ STEP_GUARDS = (
         replaced(LogicalTable, "fence", unfenced),
         FROZEN[MI],
         "I5",
+    ),
+    Guard(
+        "nor what is sent over an old item in the first phase",
+        replaced(LogicalTable, "_over_old", over_old_at_any_time),
+        frozen_in_the_first_phase(UPDATER),
+        "I4",
+    ),
+    Guard(
+        "nor a batch of puts into the old table",
+        replaced(LogicalTable, "batch_put", batch_put_at_any_time),
+        frozen_in_the_first_phase(BATCH_PUTTER),
+        "Linearizability",
     ),
     Guard(
         "a phase lasts longer than anybody takes who has looked at it and not spoken yet",

@@ -6,6 +6,7 @@ import pytest
 
 from dualtable import Phase
 from proof.entry import OLD_HAS_IT, EntryCast, Part, beside, moving
+from proof.entry_casts import frozen_in_the_first_phase
 from proof.explorer import Exploration, explore
 from proof.guards import ROLLING_GUARDS
 from proof.history import Role
@@ -72,3 +73,9 @@ def test_an_operation_that_is_frozen_while_an_operator_moves_on(
     """I5, I10: at any of its calls, for longer than anybody may go by what he knew."""
     before = Phase.ROLLING_OUT if steps[0] is RB else RB
     sound(moving(Part((role,), before), steps=steps, by_time=True))
+
+
+@pytest.mark.parametrize("role", [DELETER, APPENDER], ids=lambda role: role.name)
+def test_who_is_frozen_in_the_first_phase_writes_over_nobody(role: Role) -> None:
+    """I4, I10: his write to old comes too late, when another has written the key to new."""
+    sound(frozen_in_the_first_phase(role))
