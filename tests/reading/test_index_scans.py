@@ -14,7 +14,7 @@ from clocks import HandClock
 from dualtable import DualTableRepository, Index, KeySchema, Migration, Phase, Rename, create_table
 from dualtable._control.control_table import Control
 from dualtable._wire import codec
-from dualtable.errors import RequestRefusedError, UnknownIndexError
+from dualtable.errors import InvalidItemError, RequestRefusedError, UnknownIndexError
 from dualtable.testing import MemoryGateway
 
 ENTRY = (Phase.ROLLING_OUT, Phase.READING_BOTH, Phase.WRITING_NEW)
@@ -136,6 +136,23 @@ async def test_counting(world: World) -> None:
     first = days.query(Key("customer").eq("c-7"), limit=4)
     assert await first.count() == first.read == 4
     assert await days.query(Key("customer").eq("c-7"), token=first.token).count() == 5
+
+
+@attrs.frozen
+class Bare:
+    """What no day can be, as each has more."""
+
+    customer: str
+    day: int
+
+
+async def test_counting_decodes_nothing(world: World) -> None:
+    """A count of millions makes no object; so nothing finds that an item would be none."""
+    async with DualTableRepository(world.plan, model=Bare, gateway=world.gateway) as days:
+        assert await days.scan().count() == len(world.logical())
+        assert await days.query(Key("customer").eq("c-7")).count() == 9
+        with pytest.raises(InvalidItemError, match="unknown attributes more, name"):
+            await listed(days.scan())
 
 
 async def test_what_an_index_has_not_is_said(world: World) -> None:
