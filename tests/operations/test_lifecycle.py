@@ -580,9 +580,12 @@ async def test_steps_tell_without_items() -> None:
     assert found.data["new"] == "expires"
 
 
-async def test_items_that_expire_by_another_attribute_already() -> None:
-    """DynamoDB has one at a time; somebody must decide."""
+@pytest.mark.parametrize("phase", [Phase.MIGRATING, Phase.MIGRATED], ids=str)
+async def test_items_that_expire_by_another_attribute_already(phase: Phase) -> None:
+    """DynamoDB has one at a time; somebody must decide, before each of the last two steps."""
     here = await expiring()
+    await here.lifecycle.advance(to=phase)
+    here.settle()
     gateway = here.connection["gateway"]
     assert gateway is not None
     await gateway.switch_ttl_on(here.plan.new, "else")
