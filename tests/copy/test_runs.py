@@ -26,7 +26,7 @@ from dualtable import (
 )
 from dualtable._clock import SystemClock
 from dualtable._control.control_table import Control, Limits
-from dualtable._control.phases import Phase
+from dualtable._control.phases import Phase, Times
 from dualtable._control.run_records import Word
 from dualtable._dynamodb.fence import check_fence
 from dualtable._sharing.membership import Membership
@@ -198,6 +198,38 @@ def test_a_migrator_frozen_at_any_step_brings_nothing_back_when_all_is_finished(
             assert isinstance(outcome, MigrationReport)
             return
         assert not any(name == "insert" for name, _ in calls_after)
+        assert isinstance(outcome, MigrationReport | MigrationMismatchError), (call, outcome)
+
+
+async def thaw_when_phases_have_moved_on(call: int) -> tuple[bool, Any, list[tuple[str, str]]]:
+    """Freeze a migrator for as long as anybody may go by a phase, a part of its lease's time."""
+    plan, gateway = await world()
+    plan = attrs.evolve(plan, settle_seconds=30.0)
+    control = Control(gateway, plan.control_table, plan.name)
+    await control.ensure_table()
+    process = Process(gateway, call)
+    running = asyncio.create_task(
+        migrator(plan, process, total_segments=2, concurrency=2, lease_seconds=3_000.0).run()
+    )
+    freezing = asyncio.create_task(process.frozen.wait())
+    await asyncio.wait([running, freezing], return_when=asyncio.FIRST_COMPLETED)
+    freezing.cancel()
+    await asyncio.sleep(Times(plan.settle_seconds).stale_seconds)
+    await control.advance(Phase.MIGRATED, 0.0)
+    seen = len(process.calls)
+    process.thaw()
+    (outcome,) = await asyncio.gather(running, return_exceptions=True)
+    return process.frozen_at is not None, outcome, process.calls[seen:]
+
+
+def test_a_long_lease_lets_nobody_copy_by_a_phase_that_is_over() -> None:
+    """Gates wait for the settle time, whatever lease a migrator has been given (I5)."""
+    for call in count():
+        frozen, outcome, calls_after = simulated.run(thaw_when_phases_have_moved_on(call))
+        if not frozen:
+            assert isinstance(outcome, MigrationReport)
+            return
+        assert not any(name == "insert" for name, _ in calls_after), call
         assert isinstance(outcome, MigrationReport | MigrationMismatchError), (call, outcome)
 
 
