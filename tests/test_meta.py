@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tokenize
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import from_code
 import pytest
 
 import dualtable
+from dualtable._control.phases import ROUTES, TRANSITIONS, Phase
 
 PACKAGE = Path(dualtable.__file__).parent
 PROJECT = Path(__file__).parents[1]
@@ -58,6 +60,20 @@ def test_the_map_is_made_from_the_faces() -> None:
     """`python docs/from_code.py` writes it anew; nobody keeps it up by hand."""
     contributing = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert from_code.map_of_rooms() in contributing
+
+
+def test_the_phases_on_the_site_are_all_that_there_are() -> None:
+    """Each has a row and a box; each step shows what must be so before it, and the way back."""
+    table, drawn = from_code.phase_table(), from_code.phase_diagram()
+    rows = re.findall(r"^\| `(\w+)` ", table, re.MULTILINE)
+    _, *between = re.split(r"^│ +([A-Z_]+) +│$", drawn, flags=re.MULTILINE)
+    boxes, steps = between[::2], between[1::2]
+    assert rows == boxes == list(ROUTES) == list(Phase)
+    forward = list(pairwise(Phase))
+    for step, shown in zip(forward, steps, strict=False):
+        assert re.findall(r"· (.+)", shown) == [each.value for each in TRANSITIONS[step]]
+    back = [step for step, shown in zip(forward, steps, strict=False) if "and back" in shown]
+    assert {*forward, *((later, earlier) for earlier, later in back)} == TRANSITIONS.keys()
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
