@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import pickle
@@ -218,6 +219,79 @@ def test_the_blocking_table_has_all_methods() -> None:
         for name in public - {"batch_writer"}:
             if inspect.isfunction(vars(twin)[name]):
                 assert inspect.getdoc(vars(twin)[name]) == inspect.getdoc(vars(blocking)[name])
+
+
+KEY, NAMED = {"id": "o-1"}, {"ExpressionAttributeNames": {"#n": "name"}}
+UPDATE = {
+    "Key": KEY,
+    "UpdateExpression": "SET #n = :v",
+    "ExpressionAttributeValues": {":v": "updated"},
+    "ReturnValues": "ALL_OLD",
+    **NAMED,
+}
+O_1 = Key("id").eq("o-1")
+EACH: list[tuple[str, dict[str, Any]]] = [
+    ("put_item", {"Item": {**KEY, "name": "put"}, "ReturnValues": "ALL_OLD"}),
+    ("get_item", {"Key": KEY}),
+    ("put_item", {"Item": KEY, "ConditionExpression": Attr("name").eq("else")}),
+    ("query", {"KeyConditionExpression": O_1}),
+    ("update_item", UPDATE),
+    ("scan", {"Limit": 3, "ProjectionExpression": "#n", **NAMED}),
+    ("delete_item", {"Key": KEY, "ReturnValues": "ALL_OLD"}),
+]
+"""Operations of a table, and of its client beside a table's name."""
+HERE: Any = {"TableName": "orders-new"}
+FAILS = {**HERE, "Key": KEY, "ConditionExpression": "attribute_exists(nothing)"}
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    *EACH,
+    *[(f"client.{name}", {**HERE, **parameters}) for name, parameters in EACH],
+    (
+        "client.batch_write_item",
+        {"RequestItems": {"orders-new": [{"PutRequest": {"Item": {**KEY, "name": "batch"}}}]}},
+    ),
+    ("client.batch_get_item", {"RequestItems": {"orders-new": {"Keys": [KEY]}}}),
+    ("client.transact_write_items", {"TransactItems": [{"Delete": {**HERE, "Key": KEY}}]}),
+    ("client.transact_write_items", {"TransactItems": [{"ConditionCheck": FAILS}]}),
+    ("client.transact_get_items", {"TransactItems": [{"Get": {**HERE, "Key": {"id": "o-2"}}}]}),
+    ("client.can_paginate", {"operation_name": "scan"}),
+    ("attribute", {"name": "KeySchema"}),
+    ("scan", {}),
+]
+
+
+def test_the_blocking_table_answers_alike() -> None:
+    """Each method gives what its asynchronous twin gives, and leaves the same."""
+    with asyncio.Runner() as runner:
+        gateway, plan = runner.run(opened())
+        table: Any = drop_in.Table(plan, gateway=gateway)
+        runner.run(table.__aenter__())
+        expected = [outcome(table, *call, run=runner.run) for call in CALLS]
+        runner.run(table.__aexit__(None, None, None))
+    gateway, plan = asyncio.run(opened())
+    with sync.Table(plan, gateway=gateway) as table:
+        for call, answer in zip(CALLS, expected, strict=True):
+            assert outcome(table, *call) == answer, call
+
+
+def test_every_method_of_the_blocking_table_is_asked() -> None:
+    """One that is new is asked above, but for what gives no answer and has tests of its own."""
+    methods = {name for name, each in vars(sync.Table).items() if inspect.isfunction(each)}
+    methods |= {f"client.{name}" for name in vars(type(_client()))}
+    public = {name for name in methods if not name.removeprefix("client.").startswith("_")}
+    others = {"load", "reload", "batch_writer", "client.get_paginator"}
+    assert public - {name for name, _ in CALLS} == others
+
+
+def outcome(
+    table: Any, name: str, parameters: dict[str, Any], *, run: Callable[[Any], Any] | None = None
+) -> Any:
+    """Return what a method answers, or what its error says."""
+    owner = table.meta.client if name.startswith("client.") else table
+    try:
+        answer = getattr(owner, name.removeprefix("client."))(**parameters)
+        return run(answer) if run and inspect.iscoroutine(answer) else answer
+    except ClientError as error:
+        return type(error).__name__, error.operation_name, error.response
 
 
 def _client() -> Any:

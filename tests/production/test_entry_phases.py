@@ -5,8 +5,10 @@ Old code is plain calls on the old table that know nothing of the library.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import attrs
@@ -31,6 +33,7 @@ from dualtable import (
     Rename,
     Update,
     create_table,
+    sync,
 )
 from dualtable._control.control_table import Control
 from dualtable._control.phases import Times
@@ -572,3 +575,87 @@ async def test_old_code_may_judge_what_the_repository_wrote(world: World) -> Non
     )
     await world.gateway.delete(world.plan.old, codec.encode(key(0)), judged)
     assert await world.days.get(key(0)) is None
+
+
+# -- what else a repository can be -----------------------------------------------------------------
+
+
+@attrs.frozen
+class Day:
+    """A day as an instance of a class."""
+
+    customer: str
+    day: int
+    name: str
+    count: int
+    state: str
+    person: dict[str, str] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, day: int, **more: Any) -> Day:
+        return cls("c-7", **{"day": day, "name": f"n-{day}", "count": day, "state": "open", **more})
+
+
+class Awaited:
+    """A blocking repository under the names of the asynchronous one, called in a thread."""
+
+    def __init__(self, repository: sync.DualTableRepository[Any]) -> None:
+        self._repository = repository
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(asyncio.to_thread, getattr(self._repository, name))
+
+    async def scan(self) -> AsyncIterator[Any]:
+        for item in await asyncio.to_thread(lambda: list(self._repository.scan())):
+            yield item
+
+
+Made = Callable[..., Any]
+
+
+async def do_each_thing_once(world: World, days: Any, made: Made, change: Made) -> None:
+    """Read, add, change and delete days, and see each where the phase wants it."""
+    there = {day: made(day, state=item["state"]) for day, item in world.logical().items()}
+    for day in range(4):
+        assert await days.get(key(day)) == there.get(day)
+    with pytest.raises(ItemExistsError):
+        await days.put(made(0), if_absent=True)
+    await days.put(made(7, state="added"), if_absent=True)
+    assert await days.put(made(0, state="put"), return_old=True) == there[0]
+    for day in (1, 3):
+        assert await days.update(key(day), change) == made(day, state="changed")
+    assert await days.delete(key(4), return_old=True) == there.pop(4)
+    await days.transact_write([Put(made(8, state="in one")), Delete(key(5))])
+    del there[5]
+    changed = {7: "added", 0: "put", 1: "changed", 3: "changed", 8: "in one"}
+    there |= {day: made(day, state=state) for day, state in changed.items()}
+    assert await days.transact_get([key(5), key(8)]) == [None, there[8]]
+    found = await listed(days.scan())
+    assert len(found) == len(there)
+    assert all(day in found for day in there.values())
+    in_old = world.phase is not Phase.WRITING_NEW
+    assert ((await world.old(7)) is not None, (await world.new(7)) is None) == (in_old, in_old)
+
+
+@pytest.mark.parametrize("where", ["memory"])
+async def test_items_as_instances_of_a_class(world: World) -> None:
+    """The way in is one and the same, whatever items are to the caller."""
+
+    def change(day: Day) -> Day:
+        return attrs.evolve(day, state="changed")
+
+    async with DualTableRepository(
+        world.plan, model=Day, clock=world.clock, **world.connection
+    ) as days:
+        await do_each_thing_once(world, days, Day.of, change)
+
+
+@pytest.mark.parametrize("where", ["memory"])
+async def test_the_blocking_repository(world: World) -> None:
+    """Code that is not asynchronous takes the same way in."""
+
+    def change(day: dict[str, Any]) -> dict[str, Any]:
+        return {**day, "state": "changed"}
+
+    with sync.DualTableRepository(world.plan, clock=world.clock, **world.connection) as days:
+        await do_each_thing_once(world, Awaited(days), new_day, change)
