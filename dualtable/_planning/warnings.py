@@ -28,7 +28,8 @@ def of(
 ) -> Iterator[str]:
     """Yield what to know of this migration."""
     yield _throughput(migration, new, exists=exists)
-    if max(best.capacity.values()) > QUOTA_UNITS:
+    granted = exists and best.is_there  # what a table has, AWS has allowed
+    if max(best.capacity.values()) > QUOTA_UNITS and not granted:
         yield (
             f"it needs more than the {QUOTA_UNITS:,} units a second that an account gives a table"
             " by default; ask AWS for more first (Service Quotas)"

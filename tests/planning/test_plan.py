@@ -371,6 +371,69 @@ async def test_a_provisioned_table_as_it_is() -> None:
     assert planned.recommended == first.name
 
 
+PRE_WARMED = {"WarmThroughput": {"WriteUnitsPerSecond": 60_000}}
+
+
+class Described(MemoryGateway):
+    """Says something more of its tables."""
+
+    more: dict[str, Any] = {}  # noqa: RUF012 - set by each test
+
+    async def describe_table(self, table: str) -> Any:
+        return {**await super().describe_table(table), **self.more.get(table, {})}
+
+
+def provisioned(write_units: int) -> dict[str, Any]:
+    units = {"ReadCapacityUnits": 1_000, "WriteCapacityUnits": write_units}
+    return {"BillingModeSummary": {"BillingMode": "PROVISIONED"}, "ProvisionedThroughput": units}
+
+
+@pytest.mark.parametrize(
+    ("more", "exists", "gives", "units", "beyond"),
+    [
+        ({}, False, "is taken to give 4,000", 4_000, False),
+        ({"plan-new": PRE_WARMED}, True, "gives 60,000", 60_000, False),
+        ({"plan-old": provisioned(40_000)}, False, "would be made with 40,000", 40_000, False),
+        ({"plan-old": provisioned(50_000)}, False, "would be made with 50,000", 50_000, True),
+        ({"plan-new": provisioned(50_000)}, True, "has 50,000", 50_000, False),
+    ],
+    ids=["on demand", "pre-warmed", "at the quota", "beyond it", "beyond it, and there"],
+)
+async def test_what_the_new_table_gives_at_once(
+    more: dict[str, Any], exists: bool, gives: str, units: int, beyond: bool
+) -> None:
+    """An operator knows beforehand how fast it can be, and what he has to ask AWS for."""
+    gateway = Described()
+    plan = await filled(gateway, "plan", flat, 100, indexes=[])
+    if exists:
+        await create_table(plan, gateway=gateway)
+    gateway.more = more
+    planned = await Planner(plan, gateway=gateway, clock=HandClock()).run()
+    said, *others = planned.warnings
+    assert said.startswith(f"plan-new {gives} ")
+    assert planned.choices[0].capacity == {TABLE: units}
+    quota = [line for line in others if "ask AWS for more first (Service Quotas)" in line]
+    assert bool(quota) is beyond
+
+
+async def test_what_a_plan_says_of_money() -> None:
+    """What comes beside the copy is priced, too: each reading, and what a week of two tables is."""
+    gateway, items = MemoryGateway(), 100
+    plan = await filled(gateway, "plan", lambda n: {"id": f"o-{n:02}", "nme": "n"}, items)
+    week = 365.25 / 12 / 7
+    prices = attrs.evolve(Prices.published(), million_read_units=3e6, gigabyte_month=2.0**30 * week)
+    planned = await Planner(plan, gateway=gateway, prices=prices).run()
+    costs = {cost.what: cost for cost in planned.costs}
+    stored = costs.pop("a week of storing both tables")
+    each_old, each_new = len("ido-00nmen"), len("ido-00namen")
+    assert stored.dollars.likely == pytest.approx(items * (each_old + each_new + 2 * 100))
+    assert costs["a million reads that fall back"].read_units == Estimate.exactly(2.5e6)
+    assert len(costs) == 5
+    for cost in costs.values():
+        assert cost.read_units is not None
+        assert cost.dollars.likely == pytest.approx(3 * cost.read_units.likely)
+
+
 @pytest.mark.parametrize(
     ("write_units", "name", "says"),
     [
