@@ -18,10 +18,11 @@ Why neighbours are safe together:
 - `MIGRATING` and `MIGRATED`: every key is in `new`, and deletes leave tombstones.
 - `MIGRATED` and `FINISHED`: nobody believes `old`.
 
-Two gates keep nobody apart, and ask all the same whether all have acknowledged the phase and how
-long it has lasted: before `READING_BOTH` there is but one phase, and whoever still goes by
-`WRITING_NEW` in `MIGRATED` does what `MIGRATING` does, with more checks. The gates after them would
-have to wait as long, and an operator sees who is alive before reads depend on it.
+Three gates keep nobody apart, and ask all the same whether all have acknowledged the phase and how
+long it has lasted: before `READING_BOTH` there is but one phase, the step back from it leads to
+where whoever has not heard of it would be left, and whoever still goes by `WRITING_NEW` in
+`MIGRATED` does what `MIGRATING` does, with more checks. The gates after them would have to wait as
+long, and an operator sees who is alive before reads depend on it.
 """
 
 from __future__ import annotations
