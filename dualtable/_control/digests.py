@@ -53,6 +53,11 @@ class Digests:
         pairs = zip(self.sums, other.sums, strict=True)
         return type(self)(tuple((one + another) & _MASK for one, another in pairs))
 
+    def __sub__(self, other: Self) -> Self:
+        """Take one from the other, so that what is added to the result is the first again."""
+        pairs = zip(self.sums, other.sums, strict=True)
+        return type(self)(tuple((one - another) & _MASK for one, another in pairs))
+
     def differing(self, other: Self) -> set[int]:
         """Return the buckets in which they differ; none where either is unknown."""
         if not self.sums or not other.sums:

@@ -13,13 +13,14 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import attrs
 
-from dualtable._control.digests import bucket_of, digests
+from dualtable._control.digests import Digests, bucket_of, digests
 from dualtable._proof.findings import BAD, MAX_PATHS, Example, Findings, Kind, Level
 from dualtable._proof.reader import Reader, Spent
 from dualtable._proof.repair import Repairs
 from dualtable._transforms.lineage import Lineage, Output
 from dualtable._wire.differences import differing_paths
 from dualtable._wire.keys import identity, key_of, plain
+from dualtable._wire.packed import PackedItem
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import equal_items
 from dualtable.errors import DualTableError
@@ -36,7 +37,7 @@ class _Source:
 
 @attrs.frozen
 class _Verdict:
-    """What was found about one key, and the old item that it comes from."""
+    """What was found about one key, the old item that it comes from, and what is there instead."""
 
     kind: Kind
     key: WireKey
@@ -44,6 +45,7 @@ class _Verdict:
     output: Output | None = None
     reason: str = ""
     paths: Sequence[str] = ()
+    instead: PackedItem | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -140,7 +142,10 @@ class Comparison:
             found = marks.strip(found)
         if self.level == "content" and not equal_items(output.item, found):
             paths = differing_paths(output.item, found)[:MAX_PATHS]
-            return _Verdict(Kind.DIFFERENT, output.key, source.key, paths=paths)
+            there = PackedItem.of(found)
+            return _Verdict(
+                Kind.DIFFERENT, output.key, source.key, output, paths=paths, instead=there
+            )
         return _Verdict(Kind.SAME, output.key, source.key)
 
     async def _repaired(
@@ -196,19 +201,22 @@ class Comparison:
     def _findings(self, verdicts: Iterable[_Verdict], sources: Sequence[_Source]) -> Findings:
         counts: Counter[Kind] = Counter()
         in_buckets: Counter[str] = Counter()
-        examples = []
+        examples, different = [], []
         for verdict in verdicts:
             counts[verdict.kind] += 1
             if verdict.kind in BAD:
                 examples.append(_example(verdict))
             if word := _BUCKETED.get(verdict.kind):
                 in_buckets[f"{word}{bucket_of(verdict.key)}"] += 1
+            if verdict.kind is Kind.DIFFERENT:
+                different.append(verdict)
         outputs = [output for source in sources for output in source.outputs]
         return Findings(
             **{kind.value: count for kind, count in counts.items()},
             scanned=len(sources),
             dropped=sum(not s.outputs and not s.failure for s in sources),
             digests=digests((output.key, output.packed) for output in outputs),
+            apart=_apart(different),
             in_buckets=in_buckets,
             examples=tuple(examples),
         )
@@ -218,9 +226,17 @@ _BUCKETED = {
     Kind.DIFFERENT: "different ",
     Kind.MISSING: "bad ",
     Kind.REPAIRED: "bad ",
+    Kind.EXTRA: "bad ",
     Kind.REWRITTEN: "touched ",
     Kind.DELETED: "touched ",
 }
+
+
+def _apart(different: Sequence[_Verdict]) -> Digests:
+    """Return by how much the digests of what is there are other than of what should be there."""
+    there = [(v.key, v.instead) for v in different if v.instead is not None]
+    wanted = [(v.key, v.output.packed) for v in different if v.output is not None]
+    return digests(there) - digests(wanted) if different else Digests()
 
 
 def _example(verdict: _Verdict) -> Example:

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 
 import attrs
 
+from dualtable._control.digests import Digests
 from dualtable._control.segments import Progress
 from dualtable._wire.types import Key
 
@@ -66,7 +67,9 @@ class Findings(Progress):
     """What was found in the settled pages; `scanned` counts the items of both tables.
 
     `in_buckets` says for each bucket of keys, see `digests`, how many were found to differ, how
-    many were otherwise bad, and how many production has written to.
+    many were otherwise bad, though they may be repaired by now, and how many production has written
+    to. `apart` is what must be added to `digests` to have those of what the copies that differ are.
+    Of `changed_old`, `untold` are changes of which nobody knows the key.
     """
 
     same: int = attrs.field(default=0, converter=int)
@@ -77,6 +80,8 @@ class Findings(Progress):
     deleted: int = attrs.field(default=0, converter=int)
     extra: int = attrs.field(default=0, converter=int)
     repaired: int = attrs.field(default=0, converter=int)
+    untold: int = attrs.field(default=0, converter=int)
+    apart: Digests = attrs.field(factory=Digests)
     in_buckets: Counter[str] = attrs.field(factory=Counter)
     examples: tuple[Example, ...] = ()
 
@@ -88,14 +93,20 @@ class Findings(Progress):
     def fields(self) -> dict[str, Any]:
         """Return what a record holds of it."""
         examples = [{**attrs.asdict(e), "paths": list(e.paths)} for e in self.examples]
-        return {**super().fields(), "in_buckets": dict(self.in_buckets), "examples": examples}
+        return {
+            **super().fields(),
+            "apart": self.apart.to_bytes(),
+            "in_buckets": dict(self.in_buckets),
+            "examples": examples,
+        }
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Self:
         """Return what a record holds."""
         examples = tuple(Example(**{**e, "paths": tuple(e["paths"])}) for e in fields["examples"])
         buckets = Counter({bucket: int(count) for bucket, count in fields["in_buckets"].items()})
-        return super().of({**fields, "in_buckets": buckets, "examples": examples})
+        apart = Digests.from_bytes(fields.get("apart", b""))
+        return super().of({**fields, "apart": apart, "in_buckets": buckets, "examples": examples})
 
 
 def _some(examples: Iterable[Example]) -> tuple[Example, ...]:
@@ -118,8 +129,10 @@ class VerificationReport:
         missing: Of those, not in the new table, or the transform fails on the old item.
         different: Copied, never rewritten, and not equal to what the transform yields
             (level ``content``).
-        changed_old: Old items that are not as they were copied: somebody has written to the old
-            table since. Told from `different` by digests that the copy leaves (level ``content``).
+        changed_old: Old items, at least, that are not as they were copied: somebody has written to
+            the old table since. Told by digests that the copy leaves. What differs is called so
+            where it is certain; else it counts as `different`, and what has changed is counted
+            here without its key.
         rewritten: Written by production since; their content is production's.
         deleted: Deleted by production since.
         dropped: Old items that the transform leaves out.

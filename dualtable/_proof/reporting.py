@@ -1,7 +1,8 @@
 """From what was found in all segments to the report.
 
-The rule: pure. What differs is the old item's doing where the digests of its bucket are not those
-that the copy has left; the copy itself is innocent then.
+The rule: pure. Where the digests of a bucket are not those that the copy has left, an old item has
+changed. Where those of what the new table has are, what differs there is the old items' doing, and
+the copies are innocent; else which of them has changed is not guessed at.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from dualtable._control.digests import BUCKETS, bucket_of
+from dualtable._control.digests import bucket_of
 from dualtable._control.segments import Segment
 from dualtable._proof.findings import BAD, Example, Findings, Kind, Level, VerificationReport
 from dualtable._sharing.known import Known
@@ -86,7 +87,7 @@ def report(
         checked=found.same
         + found.missing
         + found.different
-        + found.changed_old
+        + (found.changed_old - found.untold)
         + found.rewritten
         + found.deleted
         + found.repaired,
@@ -114,16 +115,19 @@ def _blamed(segment: Segment, before: Mapping[int, Segment]) -> Findings:
     """Return what was found in a segment that is done, with what the old items did told apart."""
     found, copied = _findings(segment), before.get(segment.number)
     moved = set() if copied is None else found.digests.differing(copied.progress.digests)
-    if not moved:
+    if copied is None or not moved:
         return found
-    differing = sum(found.in_buckets[f"different {bucket}"] for bucket in moved)
-    hidden = [bucket for bucket in moved if _is_hidden(found, bucket)]
+    as_in_new = found.digests + found.apart
+    certain = moved - as_in_new.differing(copied.progress.digests)
+    changed = sum(found.in_buckets[f"different {bucket}"] for bucket in certain)
+    untold = sum(_is_doubtful(found, bucket) for bucket in moved - certain)
+    told = [_relabelled(example, certain) for example in found.examples]
     return attrs.evolve(
         found,
-        different=found.different - differing,
-        changed_old=differing + len(hidden),
-        same=found.same,
-        examples=(*(_relabelled(e, moved) for e in found.examples), *map(_hidden, hidden)),
+        different=found.different - changed,
+        changed_old=changed + untold,
+        untold=untold,
+        examples=(*told, *([_untold(untold, segment.number)] if untold else [])),
     )
 
 
@@ -132,15 +136,17 @@ def _findings(segment: Segment) -> Findings:
     return segment.progress
 
 
-def _is_hidden(found: Findings, bucket: int) -> bool:
-    """Tell whether what has changed in a bucket can only be what production has written since."""
-    seen = found.in_buckets
-    explained = seen[f"different {bucket}"] or seen[f"bad {bucket}"]
-    return bool(seen[f"touched {bucket}"] and not explained)
+def _is_doubtful(found: Findings, bucket: int) -> bool:
+    """Tell whether there is anything in a bucket that is not just as it was copied.
+
+    Where there is nothing, an old item was changed that has been mended since, or has gone; then
+    its copy is extra.
+    """
+    return any(found.in_buckets[f"{word} {bucket}"] for word in ("different", "bad", "touched"))
 
 
-def _relabelled(example: Example, moved: set[int]) -> Example:
-    if example.kind != Kind.DIFFERENT or bucket_of(codec.encode(example.key)) not in moved:
+def _relabelled(example: Example, certain: set[int]) -> Example:
+    if example.kind != Kind.DIFFERENT or bucket_of(codec.encode(example.key)) not in certain:
         return example
     return attrs.evolve(
         example,
@@ -149,10 +155,11 @@ def _relabelled(example: Example, moved: set[int]) -> Example:
     )
 
 
-def _hidden(bucket: int) -> Example:
+def _untold(number: int, segment: int) -> Example:
     return Example(
         kind=Kind.CHANGED_OLD.value,
         key={},
-        reason=f"an old item that production has rewritten or deleted in the new table was changed"
-        f" in the old one after its copy: one of part {bucket + 1} of {BUCKETS} of a segment",
+        reason=f"at least {number} in segment {segment}, changed, added or deleted after the copy;"
+        " which, cannot be told: what is different or missing there may come of it, and what"
+        " production has rewritten or deleted may hide it",
     )

@@ -71,7 +71,8 @@ def _after_verification(report: VerificationReport, reference: str) -> list[str]
     if report.changed_old:
         lines.append(
             "The old table has been written to since it was copied, which it must not be: find out"
-            " by whom before anything else, and see to it that nobody can."
+            " by whom before anything else, and see to it that nobody can. Then dualtable migrate"
+            f" {reference} --restart takes it as it is by then, and overwrites nothing."
         )
     if report.missing:
         lines.append(
@@ -83,7 +84,7 @@ def _after_verification(report: VerificationReport, reference: str) -> list[str]
         lines.append(
             f"{'Then' if report.missing else 'Next'}: find out what wrote what is different or"
             " extra: another version of the transform, or a writer that goes past"
-            " DualTableRepository."
+            f" DualTableRepository{', or to the old table' if report.changed_old else ''}."
         )
     if report.ok:
         lines.append(f"Next: dualtable advance {reference} --wait")
