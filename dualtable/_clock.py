@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 _FEW_SECONDS = 120
@@ -42,6 +43,11 @@ class SystemClock:
 def cpu_seconds(clock: Clock) -> float:
     """Return what this process has taken of a processor; nothing where time is simulated."""
     return time.process_time() if isinstance(clock, SystemClock) else 0.0
+
+
+def moment(seconds: float) -> str:
+    """Return a time in seconds since 1970 as a person reads it: ``2026-11-26 17:04 UTC``."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def in_words(seconds: float) -> str:

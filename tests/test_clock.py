@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dualtable._clock import in_words
+from dualtable._clock import in_words, moment
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,8 @@ from dualtable._clock import in_words
 def test_a_person_reads_it_at_a_glance(seconds: float, words: str) -> None:
     """Nobody reckons in his head what 4,329,192 s are."""
     assert in_words(seconds) == words
+
+
+def test_a_moment_is_said_in_the_time_that_all_machines_share() -> None:
+    """Whoever reads it may sit in another zone than whoever wrote it."""
+    assert moment(1_800_000_000) == "2027-01-15 08:00 UTC"

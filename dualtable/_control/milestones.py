@@ -18,6 +18,7 @@ from contextlib import suppress
 
 import attrs
 
+from dualtable._clock import moment
 from dualtable._control.control_table import REPOSITORIES, Control, Heartbeat
 from dualtable._control.records import ABSENT, name, number
 from dualtable._control.segments import Progress, checked_count
@@ -29,6 +30,7 @@ from dualtable._wire.types import Item
 from dualtable.errors import MigrationMismatchError
 
 _DEAD = "dead#"
+_COUNTS = ("checked", "missing", "different", "extra", "changed_old")  # of a verification
 
 
 @attrs.frozen(kw_only=True)
@@ -45,6 +47,8 @@ class Verification:
         checked: New items that were looked up.
         missing: Of those, not there.
         different: Of those, otherwise than they should be.
+        changed_old: Old items, at least, that are not as they were copied; 0 too in the record of
+            an earlier version, which counted them as different.
         extra: Items that came from nowhere.
         ok: It found nothing wrong.
     """
@@ -60,6 +64,24 @@ class Verification:
     different: int
     extra: int
     ok: bool
+    changed_old: int = 0
+
+    @property
+    def when(self) -> str:
+        """When it ended, in words."""
+        return moment(self.ended)
+
+    @property
+    def faults(self) -> str:
+        """What it found wrong, in words; the gravest first."""
+        kinds = {
+            "changed in the old table": self.changed_old,
+            "missing": self.missing,
+            "different": self.different,
+            "extra": self.extra,
+        }
+        found = [f"{number:,} {kind}" for kind, number in kinds.items() if number]
+        return ", ".join(found) or "it was not ended"
 
 
 @attrs.frozen
@@ -193,9 +215,11 @@ def check_noted(migration: Migration, noted: tuple[str, str] | None) -> None:
 
 
 def _verification(item: Item) -> Verification:
-    fields = {field: item[field] for field in attrs.fields_dict(Verification)}
-    counts = {field: int(item[field]) for field in ("checked", "missing", "different", "extra")}
+    known = {"changed_old": 0, **item}
+    fields = {field: known[field] for field in attrs.fields_dict(Verification)}
+    counts = {field: int(known[field]) for field in _COUNTS}
     times = {field: float(item[field]) for field in ("began", "ended")}
+    moment(times["ended"])  # refuses what is none
     return Verification(**(fields | counts | times))
 
 

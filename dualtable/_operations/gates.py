@@ -301,7 +301,10 @@ def _verified(need: Requirement, facts: Facts) -> GateCondition:
     for holds, complaint in _of_verification(found, facts.run):
         if not holds:
             return GateCondition(need, Standing.UNMET, f"{complaint}; verify again", data)
-    words = f"a verification at level {found.level} has passed: {found.checked} items checked"
+    words = (
+        f"a verification at level {found.level} has passed, {found.when}: {found.checked} items"
+        " checked"
+    )
     return GateCondition(need, Standing.MET, words, data)
 
 
@@ -317,8 +320,7 @@ def _of_verification(found: Verification, run: Run | None) -> list[tuple[bool, s
         (found.copied, "the last verification began before every segment was done"),
         (
             found.ok,
-            f"the last verification failed: {found.missing} missing, {found.different} different,"
-            f" {found.extra} extra; mend that",
+            f"the last verification, {found.when}, failed: {found.faults}; mend that",
         ),
     ]
 

@@ -44,7 +44,8 @@ def _record(run: ProofRun, report: VerificationReport, now: float) -> Verificati
         ended=now,
         checked=report.checked,
         missing=report.missing,
-        different=report.different + report.changed_old,
+        different=report.different,
+        changed_old=report.changed_old,
         extra=report.extra,
         ok=report.ok,
     )

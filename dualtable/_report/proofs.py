@@ -7,7 +7,6 @@ on, each process has told of itself.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
 from dualtable._planning.prices import Prices
 from dualtable._report.charts import Line
@@ -43,15 +42,17 @@ def _result(status: MigrationStatus | None) -> str:
     if status.verification is None:
         return "None has ended yet."
     last = status.verification
-    ended = datetime.fromtimestamp(last.ended, UTC)
-    verdict = "found nothing wrong" if last.ok else "found something wrong"
-    return f"The last one, of level {last.level}, ended {ended:%Y-%m-%d %H:%M} UTC and {verdict}."
+    verdict = "found nothing wrong" if last.ok else f"found something wrong: {last.faults}"
+    return f"The last one, of level {last.level}, ended {last.when} and {verdict}."
 
 
 def _findings(status: MigrationStatus | None) -> Table:
     last = None if status is None else status.verification
+    if last is None:
+        return Table(rows=[])
     names = ("checked", "missing", "different", "extra")
-    return Table(rows=[] if last is None else [(n, count(getattr(last, n))) for n in names])
+    changed = [("CHANGED IN THE OLD TABLE", count(last.changed_old))] if last.changed_old else []
+    return Table(rows=[*changed, *((n, count(getattr(last, n))) for n in names)])
 
 
 def _came_to(totals: Totals, prices: Prices) -> Table:

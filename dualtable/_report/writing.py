@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Unpack
 
 import attrs
 
-from dualtable._clock import Clock
+from dualtable._clock import Clock, moment
 from dualtable._copy.dead_letters import default_dead_letters
 from dualtable._dynamodb.connect import Connection
 from dualtable._events.folder import named_after
@@ -157,12 +156,12 @@ def _headline(runs: Sequence[ToldRun], totals: Totals, status: MigrationStatus |
     phase = "" if status is None else f", in phase {status.phase}"
     if not runs:
         return f"No events of the copy were given{phase}."
-    begun = datetime.fromtimestamp(float(runs[0].head["begun"]), UTC)
+    begun = moment(float(runs[0].head["begun"]))
     end = "complete" if runs[-1].end.get("outcome") == "complete" else "not complete"
     rehearsed = " (a dry run: nothing was written)" if _is_dry(runs[-1]) else ""
     copied = totals.done.counts.get("scanned", 0.0)
     return (
-        f"Begun {begun:%Y-%m-%d %H:%M} UTC, {end}{phase}: {count(copied)} items in"
+        f"Begun {begun}, {end}{phase}: {count(copied)} items in"
         f" {duration(totals.seconds)} of work{rehearsed}."
     )
 

@@ -142,6 +142,15 @@ def _after_the_copy(
 
 def _after_failure(found: Verification, run: Callable[[str], str]) -> list[str]:
     """Return what to do about what a verification has found."""
+    if found.changed_old:
+        return [
+            "find out who has written to the old table since it was copied, and see to it that"
+            f" nobody can: {found.changed_old:,} changed there, and what was written is not in the"
+            " new one",
+            f"{run('migrate')} --restart, which takes the old table as it is by then, copies what"
+            " is missing and overwrites nothing",
+            run("verify"),
+        ]
     steps = []
     if found.different or found.extra:
         steps.append(

@@ -126,15 +126,10 @@ def _verification(status: MigrationStatus) -> list[str]:
     found = status.verification
     if found is None:
         return []
-    verdict = "well" if found.ok else _what_was_found(found.missing, found.different, found.extra)
+    verdict = "well" if found.ok else f"NOT well: {found.faults}"
     of = "" if status.verification_counts else ", not of the whole of this copy"
-    return [f"  last verification ({found.level}{of}): {count(found.checked)} checked, {verdict}"]
-
-
-def _what_was_found(missing: int, different: int, extra: int) -> str:
-    kinds = {"missing": missing, "different": different, "extra": extra}
-    found = [f"{count(number)} {kind}" for kind, number in kinds.items() if number]
-    return f"NOT well: {', '.join(found) or 'it was not ended'}"
+    about = f"{found.level}, {found.when}{of}"
+    return [f"  last verification ({about}): {count(found.checked)} checked, {verdict}"]
 
 
 def _gate(status: MigrationStatus) -> list[str]:

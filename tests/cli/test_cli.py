@@ -83,10 +83,16 @@ class Shop:
 
     def put_into_new(self, item: dict[str, Any]) -> None:
         """Write to the new table past the library, as nobody should."""
+        self._put(self.plan.new, item)
 
+    def put_into_old(self, item: dict[str, Any]) -> None:
+        """Write to the old table, as nobody should once it is copied."""
+        self._put(self.plan.old, item)
+
+    def _put(self, table: str, item: dict[str, Any]) -> None:
         async def put() -> None:
             async with connect({"endpoint_url": self.endpoint}, PRODUCTION) as gateway:
-                await orders.fill(gateway, self.plan.new, [item])
+                await orders.fill(gateway, table, [item])
 
         asyncio.run(put())
 
@@ -243,6 +249,29 @@ def test_verify_as_json(shop: Shop) -> None:
             "complete": True,
             "ok": True,
         }
+
+
+def test_a_change_of_the_old_table_is_told_by_every_command(shop: Shop) -> None:
+    """It must not pass for a copy that differs, nor be forgotten once the verification is over."""
+    shop.fill(*(orders.old_order(n) for n in range(20)))
+    shop.run("create")
+    shop.run("migrate")
+    shop.put_into_old(orders.old_order(7, total="1.00"))
+    ended = shop.run("verify", "--json")
+    (example,) = ended.data["examples"]
+    assert (ended.code, ended.data["changed_old"], ended.data["different"]) == (1, 1, 0)
+    assert (example["kind"], example["key"], example["paths"]) == (
+        "changed_old",
+        {"id": {"S": "o-7"}},
+        ["total"],
+    )
+    assert "  CHANGED IN THE OLD TABLE" in shop.run("verify").out
+    assert "NOT well: 1 changed in the old table" in shop.run("status").out
+    assert shop.run("status", "--json").data["verification"]["changed_old"] == 1
+    assert "failed: 1 changed in the old table" in shop.run("advance", "--plan").out
+    assert shop.run("report").code == 0
+    page = (shop.folder / f"{shop.plan.name}.report.html").read_text(encoding="utf-8")
+    assert "found something wrong: 1 changed in the old table" in page
 
 
 def test_try_shows_items_and_writes_nothing(shop: Shop) -> None:

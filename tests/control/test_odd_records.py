@@ -41,6 +41,7 @@ ODD: list[tuple[str, dict[str, Any]]] = [
     ("state", {"ttl_attribute": 5}),
     ("verification", {"ok": "yes"}),
     ("verification", {"copied": 1}),
+    ("verification", {"ended": 10**30}),
     ("repository", {"host": 5}),
     ("repository", {"fingerprint": []}),
 ]

@@ -117,6 +117,18 @@ async def test_a_verification_has_a_report_of_its_own(tmp_path: Path) -> None:
     assert found.tags.count("svg") == 4
 
 
+async def test_a_change_of_the_old_table_is_on_the_page() -> None:
+    """It breaks what everything rests on, and must not pass for a copy that differs."""
+    plan, gateway = await world(10)
+    await Migrator(plan, gateway=gateway).run()
+    await orders.fill(gateway, plan.old, [orders.old_order(3, total="7.00")])
+    await Verifier(plan, gateway=gateway).run()
+    text = page((await write_report(plan, gateway=gateway)).path).text
+    assert "UTC and found something wrong: 1 changed in the old table." in text
+    assert "CHANGED IN THE OLD TABLE 1" in text
+    assert "different 0" in text
+
+
 async def test_a_cleanup_is_part_of_the_report() -> None:
     """It says what went, and does not count as copying."""
     plan = orders.migration("shop", settle_seconds=1)

@@ -24,7 +24,9 @@ from dualtable import (
     create_table,
     read_status,
 )
+from dualtable._clock import moment
 from dualtable._control.control_table import Control
+from dualtable._control.phases import Requirement
 from dualtable._control.run_records import Doing, Word
 from dualtable._control.segments import Lease, claim
 from dualtable._operations.rate import pause
@@ -131,6 +133,11 @@ async def one_lost(shop: Shop) -> None:
     await shop.gateway.delete(shop.plan.new, {"id": {"S": "o-1"}})
 
 
+async def one_changed(shop: Shop) -> None:
+    """Write to the old table, which nobody may any more."""
+    await orders.fill(shop.gateway, shop.plan.old, [orders.old_order(1, total="7.00")])
+
+
 async def one_too_much(shop: Shop) -> None:
     await orders.fill(shop.gateway, shop.plan.new, [{"id": "o-99", "region": "eu", "total": 1}])
 
@@ -179,6 +186,15 @@ async def one_too_much(shop: Shop) -> None:
             (Shop.open, Shop.copied, one_too_much, Shop.verified),
             ["find out what wrote the items", "dualtable verify shop:migration"],
         ),
+        (
+            (Shop.open, Shop.copied, one_changed, one_too_much, Shop.verified),
+            [
+                "find out who has written to the old table since it was copied, and see to it that"
+                " nobody can: 1 changed there",
+                "dualtable migrate shop:migration --restart, which takes the old table as it is",
+                "dualtable verify shop:migration",
+            ],
+        ),
     ],
     ids=lambda value: "" if isinstance(value, list) else "-".join(s.__name__ for s in value),
 )
@@ -190,6 +206,64 @@ def test_what_is_to_be_done(
     assert len(found) == len(expected), found
     for step, begins in zip(found, expected, strict=True):
         assert step.startswith(begins)
+
+
+async def verified_at(shop: Shop) -> str:
+    """Return when the last verification ended, in words."""
+    status = await read_status(shop.plan, gateway=shop.gateway, clock=shop.clock)
+    assert status.verification is not None
+    return moment(status.verification.ended)
+
+
+async def test_a_change_of_the_old_table_stays_loud() -> None:
+    """Whoever looks later, at the status or the gate, learns of it, and when that was found."""
+    shop = Shop()
+    await shop.open()
+    await shop.copied()
+    await one_changed(shop)
+    await one_too_much(shop)
+    await shop.verified()
+    when = await verified_at(shop)
+    assert (
+        f"  last verification (content, {when}): 1 checked, NOT well: 1 changed in the old table,"
+        " 1 extra"
+    ) in await shop.lines()
+    gate = await Lifecycle(shop.plan, gateway=shop.gateway, clock=shop.clock).gate()
+    (verified,) = (c for c in gate.closed_by if c.requirement is Requirement.VERIFIED)
+    assert verified.words == (
+        f"the last verification, {when}, failed: 1 changed in the old table, 1 extra; mend that;"
+        " verify again"
+    )
+    assert (verified.data["changed_old"], verified.data["different"]) == (1, 0)
+
+
+async def test_a_gate_that_is_open_says_when_it_was_verified() -> None:
+    """As the guide promises."""
+    shop = Shop()
+    await shop.open()
+    await shop.copied()
+    await shop.verified()
+    gate = await Lifecycle(shop.plan, gateway=shop.gateway, clock=shop.clock).gate()
+    words = next(c.words for c in gate.conditions if c.requirement is Requirement.VERIFIED)
+    when = await verified_at(shop)
+    assert words == f"a verification at level content has passed, {when}: 1 items checked"
+
+
+async def test_a_verification_that_an_earlier_version_has_recorded() -> None:
+    """It counted as different what was changed in the old table."""
+    shop = Shop()
+    await shop.open()
+    await shop.copied()
+    await one_lost(shop)
+    await shop.verified()
+    key = {"migration": {"S": "shop"}, "record": {"S": "verification"}}
+    stored = await shop.gateway.get(shop.plan.control_table, key, consistent_read=True)
+    assert stored is not None
+    del stored["changed_old"]
+    await shop.gateway.put(shop.plan.control_table, stored)
+    status = await read_status(shop.plan, gateway=shop.gateway, clock=shop.clock)
+    assert status.verification is not None
+    assert (status.verification.missing, status.verification.changed_old) == (1, 0)
 
 
 async def test_a_verification_that_began_before_the_end_of_the_copy_is_no_proof() -> None:
