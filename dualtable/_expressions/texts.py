@@ -9,7 +9,7 @@ else writes one, neither a caller nor the library.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import count
 from typing import Any, TypeVar
 
@@ -39,6 +39,17 @@ class Update:
 
 
 _Text = TypeVar("_Text", Condition, Update)
+
+
+def changing(setting: Mapping[str, WireValue], removing: Iterable[str]) -> Update:
+    """Return the update that sets some attributes, one at least, and takes others away."""
+    names = {f"#s{number}": name for number, name in enumerate(setting)}
+    values = {f":s{number}": value for number, value in enumerate(setting.values())}
+    taken = {f"#r{number}": name for number, name in enumerate(removing)}
+    text = "SET " + ", ".join(f"{name} = :{name[1:]}" for name in names)
+    if taken:
+        text += " REMOVE " + ", ".join(taken)
+    return Update(text, names | taken, values)
 
 
 def apart(own: _Text, *others: Condition | Update | None) -> _Text:

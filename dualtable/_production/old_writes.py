@@ -23,7 +23,7 @@ from dualtable._dynamodb.gateway import (
     TransactUpdate,
 )
 from dualtable._expressions.requests import has_room
-from dualtable._expressions.texts import Condition, Update
+from dualtable._expressions.texts import Condition, Update, changing
 from dualtable._production.overlay import Origin
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.differences import changed
@@ -116,7 +116,7 @@ class OldWrites:
         removing = [name for name in there if name not in wanted]
         guard = self._as_read(there, [name for name in setting if name not in there])
         return TransactUpdate(
-            self._old.table, key, self._checked(_changes(setting, removing), key), guard
+            self._old.table, key, self._checked(changing(setting, removing), key), guard
         )
 
     def _as_read(self, item: WireItem, absent: Iterable[str] = ()) -> Condition:
@@ -154,16 +154,6 @@ def _comparing(key: str, present: Mapping[str, WireValue], missing: Iterable[str
         parts.append(f"attribute_not_exists(#m{number})")
         names[f"#m{number}"] = name
     return Condition(" AND ".join(parts), names, values)
-
-
-def _changes(setting: Mapping[str, WireValue], removing: Iterable[str]) -> Update:
-    names = {f"#s{number}": name for number, name in enumerate(setting)}
-    values = {f":s{number}": value for number, value in enumerate(setting.values())}
-    taken = {f"#r{number}": name for number, name in enumerate(removing)}
-    text = "SET " + ", ".join(f"{name} = :{name[1:]}" for name in names)
-    if taken:
-        text += " REMOVE " + ", ".join(taken)
-    return Update(text, names | taken, values)
 
 
 async def send(gateway: Gateway, write: OldWrite) -> WireItem | None:

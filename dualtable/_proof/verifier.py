@@ -224,7 +224,8 @@ class Verifier(Connected):
         """Copy one old item again, over a copy that differs.
 
         It is put over just what was seen, and only where that is a copy: what production has
-        written or deleted stays. What is missing is for ``repair=True``.
+        written or deleted stays. Of an item with more than some 140 attributes those alone are
+        compared and changed that are otherwise. What is missing is for ``repair=True``.
 
         Args:
             key: The key in the new table, in plain values.
@@ -236,6 +237,7 @@ class Verifier(Connected):
             InvalidKeyError: It is no key of the new table.
             ConditionFailedError: There is no copy under this key, or no old item yields it.
             ConcurrentUpdateError: Somebody has written to the item meanwhile.
+            InvalidItemError: More attributes are otherwise than can be compared in one request.
             MigrationMismatchError: The phase allows no copy, or the copy went by another transform.
             TransformError: The old item cannot be transformed.
             TableNotFoundError: One of the tables does not exist.

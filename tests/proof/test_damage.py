@@ -25,9 +25,15 @@ from dualtable import (
 from dualtable._control.digests import Digests
 from dualtable._control.phases import Requirement
 from dualtable._dynamodb.gateway import Gateway
+from dualtable._expressions.texts import Condition
 from dualtable._proof.findings import Findings
 from dualtable._wire import codec
-from dualtable.errors import ConcurrentUpdateError, ConditionFailedError, MigrationMismatchError
+from dualtable.errors import (
+    ConcurrentUpdateError,
+    ConditionFailedError,
+    InvalidItemError,
+    MigrationMismatchError,
+)
 from dualtable.testing import MemoryGateway
 
 PLAN = orders.migration("shop")
@@ -448,6 +454,74 @@ async def test_what_differs_is_mended_by_its_key_alone() -> None:
         await verifier.repair_key(orders.key(9))
 
 
+async def wide(attributes: int) -> tuple[MemoryGateway, Any]:
+    """Copied, and one copy then damaged where a wide item may be: otherwise, less and more."""
+    gateway = MemoryGateway()
+    await orders.create(gateway, PLAN)
+    many = {f"a{n}": n for n in range(attributes)}
+    await orders.fill(gateway, PLAN.old, [orders.old_order(8, **many)])
+    await Migrator(PLAN, gateway=gateway).run()
+    good = await gateway.get(PLAN.new, codec.encode(orders.key(8)), consistent_read=True)
+    await change(PLAN.new, 8, spoil)(gateway)
+    return gateway, good
+
+
+def spoil(item: dict[str, Any]) -> None:
+    item["a3"], item["stray"] = 99, True
+    del item["a4"]
+
+
+async def in_new(gateway: Gateway, number: int) -> Any:
+    return await gateway.get(PLAN.new, codec.encode(orders.key(number)), consistent_read=True)
+
+
+@pytest.mark.parametrize("attributes", [100, 142, 150, 400])
+async def test_a_wide_item_is_mended_whatever_a_condition_can_compare(attributes: int) -> None:
+    """A comparison for each attribute is more than DynamoDB takes from about 150 on."""
+    gateway, good = await wide(attributes)
+    paths = await Verifier(PLAN, gateway=gateway).repair_key(orders.key(8))
+    assert paths == ("a3", "a4", "stray")
+    after = await in_new(gateway, 8)
+    assert PLAN.marks.is_copy(after)
+    assert PLAN.marks.strip(after) == good
+    assert after.keys() - good.keys() == {PLAN.token_attribute}
+    assert (await verified(gateway)).ok
+    await change(PLAN.new, 8, spoil)(gateway)  # now over a copy with a token
+    assert await Verifier(PLAN, gateway=gateway).repair_key(orders.key(8)) == paths
+
+
+@pytest.mark.parametrize("write", ["by production", "past it", "deleted", "gone"])
+async def test_a_write_to_a_wide_item_in_between_is_not_lost(write: str) -> None:
+    """What is compared there is what is changed, and that it is still a copy at all."""
+    gateway, _ = await wide(200)
+    late: Any = _Late(gateway, write, edit=lambda item: item.update(a3=77))
+    with pytest.raises(ConcurrentUpdateError, match="written to meanwhile"):
+        await Verifier(PLAN, gateway=late).repair_key(orders.key(8))
+    assert await in_new(gateway, 8) == late.written
+
+
+async def test_a_write_to_the_rest_of_a_wide_item_stays() -> None:
+    """There is no room to notice it, so it is not written over."""
+    gateway, good = await wide(200)
+    late: Any = _Late(gateway, "past it", edit=lambda item: item.update(a9=77))
+    await Verifier(PLAN, gateway=late).repair_key(orders.key(8))
+    assert PLAN.marks.strip(await in_new(gateway, 8)) == {**good, "a9": {"N": "77"}}
+
+
+async def test_a_wide_item_that_differs_throughout_is_refused() -> None:
+    """With what to do instead; and that works."""
+    gateway, _ = await wide(400)
+    await change(PLAN.new, 8, lambda item: item.update({f"a{n}": "x" for n in range(300)}))(gateway)
+    before = await in_new(gateway, 8)
+    with pytest.raises(InvalidItemError, match=r"delete it there.*--repair copies it anew"):
+        await Verifier(PLAN, gateway=gateway).repair_key(orders.key(8))
+    assert await in_new(gateway, 8) == before
+    still = Condition("attribute_not_exists(#t)", {"#t": PLAN.token_attribute})
+    await gateway.delete(PLAN.new, codec.encode(orders.key(8)), still)
+    report = await verified(gateway, repair=True)
+    assert (report.repaired, report.ok) == (1, True)
+
+
 async def test_an_update_of_the_damaged_copy_notices_that_it_was_mended() -> None:
     """I4: a copy without a token is taken for the one that was read, so a mended one has one."""
     gateway = await world(200)
@@ -466,7 +540,7 @@ async def test_an_update_of_the_damaged_copy_notices_that_it_was_mended() -> Non
     assert after["note"] == seen[1] != seen[0]
 
 
-@pytest.mark.parametrize("write", ["by production", "past it", "deleted"])
+@pytest.mark.parametrize("write", ["by production", "past it", "deleted", "gone"])
 async def test_a_write_in_between_is_not_lost(write: str) -> None:
     """The guard is the state that was seen, whoever has changed it."""
     gateway = await world(200)
@@ -481,24 +555,31 @@ async def test_a_write_in_between_is_not_lost(write: str) -> None:
 class _Late:
     """Lets somebody else write just before the repair does."""
 
-    def __init__(self, gateway: MemoryGateway, write: str) -> None:
-        self._gateway, self._write = gateway, write
+    def __init__(self, gateway: MemoryGateway, write: str, edit: Change = number_in_a_list) -> None:
+        self._gateway, self._write, self._edit = gateway, write, edit
         self.written: Any = None
 
     async def put(self, *arguments: Any, **settings: Any) -> Any:
-        if arguments[0] != PLAN.new:
-            return await self._gateway.put(*arguments, **settings)
+        if arguments[0] == PLAN.new:
+            await self._write_first()
+        return await self._gateway.put(*arguments, **settings)
+
+    async def update(self, *arguments: Any, **settings: Any) -> Any:
+        if arguments[0] == PLAN.new:
+            await self._write_first()
+        return await self._gateway.update(*arguments, **settings)
+
+    async def _write_first(self) -> None:
         async with DualTableRepository(PLAN, gateway=self._gateway) as repository:
             if self._write == "by production":
                 await repository.put(orders.new_order(8, total=5))
             elif self._write == "deleted":
                 await repository.delete(orders.key(8))
+            elif self._write == "gone":
+                await vanish(PLAN.new, 8)(self._gateway)
             else:
-                await change(PLAN.new, 8, number_in_a_list)(self._gateway)
-        self.written = await self._gateway.get(
-            PLAN.new, codec.encode(orders.key(8)), consistent_read=True
-        )
-        return await self._gateway.put(*arguments, **settings)
+                await change(PLAN.new, 8, self._edit)(self._gateway)
+        self.written = await in_new(self._gateway, 8)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._gateway, name)
