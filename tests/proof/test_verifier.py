@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from dualtable import DualTableError, DualTableRepository, Migrator, Verifier
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._wire import codec
 from dualtable.errors import TableNotFoundError
-from dualtable.testing import MemoryGateway
+from dualtable.testing import Faults, MemoryGateway
 
 PLAN = orders.migration("shop")
 
@@ -114,6 +115,28 @@ async def test_a_verification_only_reads(gateway: MemoryGateway) -> None:
     before = [await orders.digest(gateway, name) for name in (PLAN.old, PLAN.new)]
     await check(gateway)
     assert [await orders.digest(gateway, name) for name in (PLAN.old, PLAN.new)] == before
+
+
+async def test_what_it_will_cost_is_said_before_anything_is_read(
+    gateway: MemoryGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever sees that it is too much can still stop it."""
+    caplog.set_level(logging.INFO, "dualtable")
+
+    class Listening(Faults):
+        said: logging.LogRecord | None = None
+
+        async def before(self, operation: str, table: str) -> None:
+            if operation == "scan" and self.said is None:
+                found = [r for r in caplog.records if r.getMessage() == "verification begins"]
+                assert found, "it reads before it has said anything"
+                self.said = found[0]
+
+    gateway.faults = listening = Listening()
+    report = await Verifier(PLAN, gateway=gateway).run()
+    said = vars(listening.said)
+    assert said["items_about"] == 30 + 31  # production has deleted one, and put one
+    assert report.read_units / 2 < said["read_units_about"] < report.read_units * 2
 
 
 async def test_bad_settings_and_missing_tables() -> None:
