@@ -6,22 +6,29 @@ handful of items each; what was found in them bounds what there can be in the re
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from collections.abc import Iterator
 
 import attrs
 
+from dualtable._clock import Clock
+from dualtable._control.capacity import Paces
+from dualtable._control.control_table import Control
 from dualtable._proof.comparison import Comparison
 from dualtable._proof.findings import Example, Findings, Level
 from dualtable._proof.reader import Spent
 from dualtable._tasks import run_all
+
+_log = logging.getLogger("dualtable.proof")
 
 CONFIDENCE = 0.99
 
 _ITEMS_EACH = 10  # of a segment, about
 _LEAST_SEGMENTS, _MOST_SEGMENTS = 100, 1_000_000
 _PAGE_ITEMS = 100
+_LOOK_SECONDS = 2.0  # between two looks at the ceiling
 
 
 @attrs.frozen(kw_only=True)
@@ -98,6 +105,41 @@ def _log_chance(number: int, drawn: int, share: float) -> float:
         return -math.inf
     ways = math.lgamma(drawn + 1) - math.lgamma(number + 1) - math.lgamma(drawn - number + 1)
     return ways + number * math.log(share) + (drawn - number) * math.log1p(-share)
+
+
+@attrs.define(eq=False)
+class Ceiling:
+    """Keeps a sample to the read ceiling in force, or to one of its own that is lower.
+
+    It takes no part of it from those who share it, as a sample leaves no trace.
+
+    Args:
+        control: Where the ceiling is.
+        paces: What keeps to it.
+        clock: Where time comes from.
+        own: Read units per second at most, whatever is in force; None for any number.
+    """
+
+    control: Control
+    paces: Paces
+    clock: Clock
+    own: float | None
+    _paused: bool = attrs.field(init=False, default=False)
+
+    async def look(self) -> None:
+        """Go by what is in force now; at a pause say so, and wait."""
+        in_force = (await self.control.limits()).max_read_units
+        known = [ceiling for ceiling in (in_force, self.own) if ceiling is not None]
+        self.paces.limit(min(known, default=None), None)
+        if in_force == 0 and not self._paused:
+            _log.warning("reads are paused, so the sample waits; dualtable resume lets it go on")
+        self._paused = in_force == 0
+
+    async def follow(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await self.clock.sleep(_LOOK_SECONDS)
+            await self.look()
 
 
 def segments_for(items: int) -> int:

@@ -34,7 +34,7 @@ from dualtable._proof.mending import mend
 from dualtable._proof.passes import Passes
 from dualtable._proof.recording import record
 from dualtable._proof.reporting import Extent
-from dualtable._proof.sampling import SampleReport, drawn, segments_for
+from dualtable._proof.sampling import Ceiling, SampleReport, drawn, segments_for
 from dualtable._proof.shared import Copied, ProofRun, Proofs, agreed, wanted_run
 from dualtable._proof.tables import Tables
 from dualtable._proof.telling import Telling, findings_measured, last_word
@@ -44,6 +44,7 @@ from dualtable._sharing.limits import SharedLimits
 from dualtable._sharing.membership import Membership, check_tables
 from dualtable._sharing.process import heap_set_aside, stopping_on
 from dualtable._sharing.retries import Retries
+from dualtable._tasks import beside
 from dualtable._transforms.migration import Migration, check_flags, check_range
 from dualtable._wire.keys import check_key
 from dualtable._wire.types import Key
@@ -194,7 +195,8 @@ class Verifier(Connected):
 
         Nothing is recorded, and the rest of the table is not read. What came from nowhere is not
         looked for. The items of one partition are drawn together, so a few large partitions tell
-        less than the confidence promises.
+        less than the confidence promises. It keeps to the read ceiling in force, and to
+        `max_read_units` where that is lower; during a pause it waits.
 
         Args:
             items: How many old items, about; 5,000 that are all well say with 99 % confidence that
@@ -211,14 +213,17 @@ class Verifier(Connected):
             tables = await self._described(gateway, retries)
             copied = await Copied.look(gateway, self._migration)
             copied.check_tables(tables.old, tables.new)
-            tables.paces.limit(self._max_read_units, None)
+            control = Milestones(gateway, self._migration.control_table, self._migration.name)
+            ceiling = Ceiling(control, tables.paces, self._clock, self._max_read_units)
+            await ceiling.look()
+            drawing = drawn(
+                tables.comparison(self._level),
+                items=items,
+                total_segments=segments_for(int(tables.old.get("ItemCount", 0))),
+                concurrency=self._concurrency,
+            )
             with begun():
-                return await drawn(
-                    tables.comparison(self._level),
-                    items=items,
-                    total_segments=segments_for(int(tables.old.get("ItemCount", 0))),
-                    concurrency=self._concurrency,
-                )
+                return await beside(drawing, ceiling.follow())
 
     async def repair_key(self, key: Key) -> tuple[str, ...]:
         """Copy one old item again, over a copy that differs.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from pathlib import Path
 
 import orders
 import pytest
+import simulated
 
 from dualtable import Migrator, SampleReport, Verifier
+from dualtable._control.control_table import Control, Limits
 from dualtable._proof.sampling import segments_for, share_at_most
 from dualtable._wire import codec
 from dualtable.errors import InvalidSettingError
@@ -69,6 +72,48 @@ async def test_a_sample_leaves_no_trace() -> None:
     report = await Verifier(PLAN, gateway=gateway).sample(50)
     assert report.ok
     assert await orders.digest(gateway, PLAN.control_table) == before
+
+
+@pytest.mark.parametrize(
+    ("in_force", "own", "expected"), [(20.0, None, 20), (None, 20.0, 20), (20.0, 80.0, 20)]
+)
+def test_a_sample_keeps_to_the_ceiling_in_force(
+    in_force: float | None, own: float | None, expected: float
+) -> None:
+    """Production reads beside it, and somebody has said how much is left for others."""
+
+    async def sampled() -> float:
+        gateway = await world(missing=0)
+        control = Control(gateway, PLAN.control_table, PLAN.name)
+        await control.set_limits(Limits(max_read_units=in_force))
+        begun = simulated.seconds()
+        report = await Verifier(PLAN, gateway=gateway, max_read_units=own).sample(1_000)
+        return report.read_units / (simulated.seconds() - begun)
+
+    assert simulated.run(sampled()) < 2 * expected * 1.1  # a ceiling for each of the two tables
+
+
+def test_a_sample_waits_during_a_pause(caplog: pytest.LogCaptureFixture) -> None:
+    """It says so, and goes on by itself; a pause that comes in between holds it as well."""
+
+    async def sampled() -> None:
+        gateway = await world(missing=0)
+        control = Control(gateway, PLAN.control_table, PLAN.name)
+        await control.set_limits(Limits(max_read_units=0.0))
+        running = asyncio.create_task(Verifier(PLAN, gateway=gateway).sample(2_000))
+        await asyncio.sleep(100)
+        assert not running.done()
+        assert "the sample waits; dualtable resume" in caplog.text
+        await control.set_limits(Limits(max_read_units=20.0))
+        await asyncio.sleep(10)
+        await control.set_limits(Limits(max_read_units=0.0))
+        await asyncio.sleep(100)
+        assert not running.done()
+        assert len(caplog.records) == 2
+        await control.set_limits(Limits())
+        assert (await running).sampled >= 2_000
+
+    simulated.run(sampled())
 
 
 async def test_nothing_drawn_is_not_well() -> None:
