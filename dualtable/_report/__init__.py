@@ -8,6 +8,7 @@ In reading order:
 - `letters`: the dead letters, counted
 - `charts`: what the slots look like; owns `pygal`
 - `sections`: the parts of the page, one function each
+- `rehearsals`: the part about dry runs
 - `proofs`: the part about the verification
 - `sweeps`: the part about the cleanup
 - `page`: the page: HTML, light and dark, for a desk and for a phone

@@ -156,17 +156,15 @@ def totals(totals: Totals, plan: Any, prices: Prices) -> Section:
     )
 
 
-def dead_letters(letters: Letters) -> Section:
-    number = letters.number
-    many = "1 item was" if number == 1 else f"{count(number)} items were"
-    said = f"{many} not copied." if number else "None."
+def dead_letters(letters: Letters, still_open: int | None) -> Section:
+    """Return what the file holds, and how many of them are open; None where that was not asked."""
     torn = f"Lines that could not be read: {letters.unreadable}." if letters.unreadable else ""
     return Section(
         title="Dead letters",
-        sentences=[said, *filter(None, [torn])],
+        sentences=[_not_copied(letters.number, still_open), *filter(None, [torn])],
         tables=[
             Table(
-                heads=("error", "reason", "items"),
+                heads=("error", "reason", "items in the file"),
                 rows=[(error, reason, count(n)) for error, reason, n in letters.reasons],
             ),
             Table(
@@ -175,6 +173,24 @@ def dead_letters(letters: Letters) -> Section:
             ),
         ],
     )
+
+
+def _not_copied(filed: int, still_open: int | None) -> str:
+    """Return how many items were not copied; the file never hears that one has been since."""
+    if still_open is None:
+        said = f"{_items(filed)} not copied" if filed else "none"
+        return f"By the file: {said}. Which are still open was not looked up (--offline)."
+    if still_open > filed:
+        here = f"the file here has {count(filed)} of them" if filed else "the file here has none"
+        return f"{_items(still_open)} not copied; {here}. Read them: dualtable retry --list."
+    if still_open == filed:
+        return f"{_items(filed)} not copied." if filed else "None."
+    left = f"{count(still_open)} still open" if still_open else "none is open any more"
+    return f"{_items(filed)} not copied at first; {left}. What follows is as it was then."
+
+
+def _items(number: int) -> str:
+    return "1 item was" if number == 1 else f"{count(number)} items were"
 
 
 def runs(runs: Sequence[ToldRun]) -> Section:

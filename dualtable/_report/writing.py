@@ -24,6 +24,7 @@ from dualtable._report.findings import sags, shares
 from dualtable._report.letters import Letters, read_letters
 from dualtable._report.page import page
 from dualtable._report.proofs import verification
+from dualtable._report.rehearsals import dry_runs, is_dry
 from dualtable._report.slots import at_work, slots
 from dualtable._report.sweeps import cleanup
 from dualtable._report.totals import Totals, read_plan
@@ -80,7 +81,8 @@ async def write_report(
         prices: What units cost. Default: `Prices.published`.
         out: Where the page goes. Default: ``<name of the migration>.report.html`` in the working
             directory.
-        offline: Leave out what the control table says: phase and verification.
+        offline: Leave out what the control table says: phase, verification, and how many dead
+            letters are still open.
         clock: Where time comes from; for tests.
         **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
@@ -112,9 +114,10 @@ async def write_report(
     runs = [run for run in read_events(places) if run.head.get("name") == migration.name]
     of_kind = {k: [r for r in runs if r.head.get("kind") == k] for k in ("verify", "cleanup")}
     checks, sweeps = of_kind["verify"], of_kind["cleanup"]
-    copies = [run for run in runs if run.head.get("kind") not in of_kind]
-    found, looked, swept = slots(copies), slots(checks), slots(sweeps)
-    if not found and not looked and not swept:
+    others = [run for run in runs if run.head.get("kind") not in of_kind]
+    rehearsed, copies = ([r for r in others if is_dry(r) is dry] for dry in (True, False))
+    found, tried, looked, swept = map(slots, (copies, rehearsed, checks, sweeps))
+    if not any((found, tried, looked, swept)):
         raise InvalidSettingError(
             f"no run of {migration.name} has told anything in"
             f" {', '.join(str(place) for place in places)};"
@@ -129,15 +132,16 @@ async def write_report(
     parts = [
         *([sections.held_back(found), sections.over_time(found)] if found else []),
         sections.totals(totals, planned, prices),
-        sections.dead_letters(letters),
+        sections.dead_letters(letters, None if status is None else status.dead_letters),
+        *dry_runs(rehearsed, tried, prices),
         *verification(status, looked, compared, prices),
         *cleanup(sweeps, Totals.of(sweeps, at_work(swept), prices), prices),
         sections.runs(runs),
     ]
     path = Path(out or named_after(migration, "report.html"))
     title = f"{migration.name}: {migration.old} to {migration.new}"
-    _write(path, page(title, _headline(copies, totals, status), parts))
-    first = next((str(cause) for cause, _ in shares(found or looked)), "")
+    _write(path, page(title, _headline(copies, rehearsed, totals, status), parts))
+    first = next((str(cause) for cause, _ in shares(found or tried or looked)), "")
     return ReportWritten(
         path=str(path), runs=len(runs), held_back_by=first, findings=tuple(sags(found))
     )
@@ -152,22 +156,24 @@ def _write(path: Path, text: str) -> None:
         ) from error
 
 
-def _headline(runs: Sequence[ToldRun], totals: Totals, status: MigrationStatus | None) -> str:
+def _headline(
+    runs: Sequence[ToldRun],
+    rehearsed: Sequence[ToldRun],
+    totals: Totals,
+    status: MigrationStatus | None,
+) -> str:
     phase = "" if status is None else f", in phase {status.phase}"
+    if not runs and rehearsed:
+        return f"Only dry runs were told of{phase}: nothing was copied, and nothing was written."
     if not runs:
         return f"No events of the copy were given{phase}."
     begun = moment(float(runs[0].head["begun"]))
     end = "complete" if runs[-1].end.get("outcome") == "complete" else "not complete"
-    rehearsed = " (a dry run: nothing was written)" if _is_dry(runs[-1]) else ""
     copied = totals.done.counts.get("scanned", 0.0)
     return (
         f"Begun {begun}, {end}{phase}: {count(copied)} items in"
-        f" {duration(totals.seconds)} of work{rehearsed}."
+        f" {duration(totals.seconds)} of work."
     )
-
-
-def _is_dry(run: ToldRun) -> bool:
-    return bool(run.head.get("settings", {}).get("dry_run"))
 
 
 def _letters(migration: Migration, given: PathLike | None) -> Letters:

@@ -26,6 +26,7 @@ from dualtable import (
     Planner,
     Verifier,
     clean_up,
+    retry_dead_letters,
     write_report,
 )
 from dualtable._cli.commands import COMMANDS
@@ -148,6 +149,55 @@ async def test_a_cleanup_is_part_of_the_report() -> None:
     assert "Nothing is left to be swept." in found.text or "run it once more" in found.text
 
 
+async def test_a_dry_run_is_told_apart_from_the_copy() -> None:
+    """It wrote nothing, so it is neither copied nor paid for as a write, with a copy or alone."""
+    plan, gateway = await world(50)
+    await Migrator(plan, gateway=gateway, dry_run=True).run()
+    written = await write_report(plan, gateway=gateway)
+    alone = page(written.path).text
+    assert written.held_back_by
+    assert "Only dry runs were told of, in phase MIGRATING: nothing was copied" in alone
+    assert "1 dry run. Nothing was written" in alone
+    assert "items read 50 would be written 50" in alone
+    assert "written 50" not in alone.replace("would be written 50", "")
+    done = await Migrator(plan, gateway=gateway).run()
+    await write_report(plan, gateway=gateway)
+    both = page().text
+    assert "complete, in phase MIGRATING: 50 items in" in both
+    assert "items read 50 written 50" in both
+    assert f" write units {done.write_units:,.0f} " in both
+    assert "would be written 50" in both
+
+
+async def test_a_dead_letter_that_was_retried_is_not_open() -> None:
+    """The file keeps it, so the control table is asked; offline it is said to be the file's."""
+    bad = {orders.key(n)["id"] for n in (3, 4)}
+
+    def moody(item: Any) -> Any:
+        if item["id"] in bad:
+            raise ValueError
+        return item
+
+    plan = orders.migration("shop", moody, version="1", indexes=[])
+    gateway = MemoryGateway()
+    await orders.create(gateway, plan)
+    await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(9)])
+    await Migrator(plan, gateway=gateway).run()
+    said = {"2 items were not copied.": set(bad), "at first; 1 still open.": {"o-4"}}
+    for expected, still in {**said, "at first; none is open any more.": set[str]()}.items():
+        bad.intersection_update(still)
+        await retry_dead_letters(plan, gateway=gateway)
+        await write_report(plan, gateway=gateway)
+        assert expected in page().text
+    await write_report(plan, offline=True)
+    assert "By the file: 2 items were not copied. Which are still open was not" in page().text
+    Path("shop.dead-letters.jsonl").unlink()
+    bad.add("o-5")
+    await Migrator(plan, gateway=gateway, restart=True, dead_letters=os.devnull).run()
+    await write_report(plan, gateway=gateway)
+    assert "1 item was not copied; the file here has none." in page().text
+
+
 async def test_the_page_needs_nothing_else() -> None:
     """No script, no font, no picture: it may be mailed, and opened without a network."""
     plan, gateway = await world(10)
@@ -177,7 +227,7 @@ async def test_what_others_wrote_is_text(evil: str) -> None:
     found = page()
     assert not {"script", "img"} & set(found.tags)
     assert "\x1b" not in found.text
-    assert "1 item was not copied." in found.text
+    assert "1 item was not copied at first; none is open any more." in found.text
     assert "Lines that could not be read: 1." in found.text
 
 
