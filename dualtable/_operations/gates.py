@@ -20,7 +20,9 @@ from dualtable._control.run_records import Run
 from dualtable._control.segments import total
 from dualtable._operations.expiry import Expiries
 from dualtable._operations.facts import Facts
-from dualtable._transforms.migration import known_fingerprint
+from dualtable._transforms.migration import is_stated, known_fingerprint
+
+_DIGITS_SHOWN = 8  # of a fingerprint's 16: enough to tell transforms of one migration apart
 
 
 class Standing(enum.StrEnum):
@@ -148,9 +150,17 @@ def repository_text(repository: Mapping[str, Any]) -> str:
     """Return one repository in a line's words."""
     again = ", which was declared dead and has spoken since" if repository["declared_dead"] else ""
     return (
-        f"{repository['name']} on {repository['host']}, process {repository['process']}, in"
-        f" {repository['phase']} {in_words(repository['age_seconds'])} ago{again}"
+        f"{repository['name']} on {repository['host']}, process {repository['process']}, by"
+        f" {_transform(repository['fingerprint'])}, in {repository['phase']}"
+        f" {in_words(repository['age_seconds'])} ago{again}"
     )
+
+
+def _transform(fingerprint: str) -> str:
+    """Return a transform by the first digits of its fingerprint, or by the version it states."""
+    if not fingerprint:
+        return "a transform whose source it cannot read"
+    return f"transform {fingerprint if is_stated(fingerprint) else fingerprint[:_DIGITS_SHOWN]}"
 
 
 def _tables(need: Requirement, facts: Facts) -> GateCondition:
@@ -206,10 +216,7 @@ def _one_transform(need: Requirement, facts: Facts) -> GateCondition:
     if not others:
         words = f"all {len(found)} open repositories go by {wanted}"
         return GateCondition(need, Standing.MET, words, data)
-    listed = "; ".join(
-        f"{repository_text(each)}, by {each['fingerprint'] or 'one whose source it cannot read'}"
-        for each in others
-    )
+    listed = "; ".join(map(repository_text, others))
     words = (
         f"{len(others)} of {len(found)} repositories read and write by another transform than"
         f" {wanted}: {listed}. Deploy the one to all, or state Migration(version=…) in each where"

@@ -67,16 +67,38 @@ def next_steps(status: MigrationStatus, migration: Migration, reference: str) ->
     if status.swept:
         return taking_out(migration, reference)
     if status.phase is not Phase.MIGRATING:
-        return _through_the_gate(status, status.gate, reference)
+        return (*_before_the_end(status, run), *_through_the_gate(status, status.gate, reference))
     if status.made_anew:
         names = " and ".join(status.made_anew)
         why = f"{names} has been made anew since the copy began, so it counts no more"
-        return (f"{run('migrate')} --restart; {why}",)
+        return (*_resumed(status, run), f"{run('migrate')} --restart; {why}")
     if not status.scan_done:
         return _to_the_end(status, run)
     if status.dead_letters:
-        return _of_letters(status, run)
+        return (*_resumed(status, run), *_of_letters(status, run))
     return _after_the_copy(status, status.gate, reference, run)
+
+
+def _resumed(status: MigrationStatus, run: Callable[[str], str]) -> tuple[str, ...]:
+    """Return what goes before whatever reads or writes by the ceilings: it would stand still."""
+    return (f"{run('resume')}, as it is paused",) if status.paused else ()
+
+
+def _before_the_end(status: MigrationStatus, run: Callable[[str], str]) -> tuple[str, ...]:
+    """Return what goes before the next phase while something can be mended, or before a sweep."""
+    if status.phase is Phase.FINISHED:
+        return _resumed(status, run)
+    found = status.verification
+    if status.phase is not Phase.MIGRATED or found is None or found.ok:
+        return ()
+    counts = {"missing": found.missing, "different": found.different, "extra": found.extra}
+    what = ", ".join(f"{number:,} {kind}" for kind, number in counts.items() if number)
+    return (
+        *_resumed(status, run),
+        f"look into what the last verification found first ({what}): {run('verify')} lists it."
+        f" From {Phase.FINISHED} on a delete leaves no trace, so nobody can tell it from what is"
+        " missing",
+    )
 
 
 def _through_the_gate(status: MigrationStatus, gate: Gate, reference: str) -> tuple[str, ...]:
@@ -94,16 +116,20 @@ def _through_the_gate(status: MigrationStatus, gate: Gate, reference: str) -> tu
 
 def _to_the_end(status: MigrationStatus, run: Callable[[str], str]) -> tuple[str, ...]:
     """Return what to do about a copy that is not at its end."""
-    steps = [f"{run('resume')}, as it is paused"] if status.paused else []
+    steps = [*_resumed(status, run)]
     if status.workers:
         letters = _of_letters(status, run)[:1]
-        return (*steps, *letters) or (f"nothing but wait; to watch it: {run('status')} --watch",)
+        return (*steps, *letters) or _waiting(run)
     if not status.total_segments and not status.had_repositories:
         steps.append(
             "let production use DualTableRepository; no repository was ever open, and what is"
             " written to the old table behind the copy is lost"
         )
     return (*steps, run("migrate") + _when_free(status))
+
+
+def _waiting(run: Callable[[str], str]) -> tuple[str, ...]:
+    return (f"nothing but wait; to watch it: {run('status')} --watch",)
 
 
 def _when_free(status: MigrationStatus) -> str:
@@ -133,11 +159,14 @@ def _after_the_copy(
 ) -> tuple[str, ...]:
     if not gate.lacks(Requirement.VERIFIED):
         return _through_the_gate(status, gate, reference)
+    first = _resumed(status, run)
+    if any(each.alive for each in status.verifiers):
+        return first or _waiting(run)
     found = status.verification
     if found is None or not status.verification_counts:
         again = "" if found is None else "; the last one did not look at the whole of this copy"
-        return (run("verify") + again,)
-    return () if found.ok else (*_after_failure(found, run),)
+        return (*first, run("verify") + again)
+    return () if found.ok else (*first, *_after_failure(found, run))
 
 
 def _after_failure(found: Verification, run: Callable[[str], str]) -> list[str]:

@@ -25,6 +25,7 @@ from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._operations.cleanup import is_swept
 from dualtable._operations.facts import Facts, Observatory, Word
 from dualtable._operations.gates import Gate, judge, repositories
+from dualtable._proof.shared import Proofs
 from dualtable._sharing.heard import Heard, heard
 from dualtable._transforms.migration import Migration
 from dualtable._wire.layouts import identity
@@ -99,6 +100,8 @@ class MigrationStatus:
         workers: The migrators that are at work; one that was killed is missing here as soon as
             half a minute has passed without a word of it.
         migrators: What is known of each migrator that has not ended in an orderly way.
+        verifiers: The same of those who are at work on a verification.
+        verified_share: The share of it that is done, by segments; None where none is under way.
         made_anew: Names of the tables that have been made anew since the run began; what was done
             with them counts no more.
         swept: In ``FINISHED``, a cleanup has deleted all tombstones and nobody leaves any more.
@@ -133,6 +136,8 @@ class MigrationStatus:
     segments_held: int = 0
     workers: tuple[str, ...] = ()
     migrators: tuple[MigratorStatus, ...] = ()
+    verifiers: tuple[MigratorStatus, ...] = ()
+    verified_share: float | None = None
     made_anew: tuple[str, ...] = ()
     swept: bool = False
     scanned: int = 0
@@ -260,6 +265,7 @@ async def read_status(
             segments_held=sum(is_held(segment, alive) for segment in segments),
             workers=tuple(sorted(alive)),
             migrators=tuple(MigratorStatus.of(each, segments) for each in everybody),
+            **await _under_way(gateway, migration, clock),
             made_anew=await _made_anew(gateway, migration, run, old) if old else (),
             swept=state.phase is Phase.FINISHED and await is_swept(control),
             scanned=done.scanned,
@@ -319,6 +325,21 @@ async def read_dead_letters(
             return []
         async with aclosing(control.of(run).letters.pages()) as pages:
             return [letter async for page in pages for letter in page]
+
+
+async def _under_way(gateway: Gateway, migration: Migration, clock: Clock) -> dict[str, Any]:
+    """Return who is at work on a verification, and how far it has come; nothing where none is."""
+    proofs = Proofs(gateway, migration.control_table, migration.name)
+    run = await proofs.run()
+    everybody = await heard(proofs.of(run), clock) if run else ()
+    if run is None or not everybody:
+        return {}
+    segments = await proofs.of(run).segments()
+    done = sum(segment.checkpoint.done for segment in segments)
+    return {
+        "verifiers": tuple(MigratorStatus.of(each, segments) for each in everybody),
+        "verified_share": done / run.total_segments,
+    }
 
 
 async def _facts(observatory: Observatory, now: float) -> Facts | None:

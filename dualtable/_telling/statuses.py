@@ -5,7 +5,7 @@ The rule: pure; what is so comes first, who is at work next, and what is to be d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dualtable._clock import in_words
@@ -26,6 +26,7 @@ def status_text(status: MigrationStatus, migration: Migration, steps: tuple[str,
         f" {_how_far(status)}.",
         *aligned(_rows(status)),
         *_at_work(status),
+        *_verifying(status),
         *(f"  repository {_repository(each, migration)}" for each in status.repositories),
         *_verification(status),
         *_rates(status),
@@ -81,8 +82,24 @@ def _rows(status: MigrationStatus) -> list[tuple[str, float]]:
 
 
 def _at_work(status: MigrationStatus) -> Iterator[str]:
-    for each in sorted(status.migrators, key=lambda each: (not each.alive, each.name)):
-        yield f"  migrator {process_text(each.name)}{_silent(each)}: {_doing(each)}"
+    yield from _processes("migrator", status.migrators)
+
+
+def _processes(kind: str, found: Iterable[MigratorStatus]) -> Iterator[str]:
+    for each in sorted(found, key=lambda each: (not each.alive, each.name)):
+        yield f"  {kind} {process_text(each.name)}{_silent(each)}: {_doing(each)}"
+
+
+def _verifying(status: MigrationStatus) -> Iterator[str]:
+    """Yield how a verification stands that has not ended, and who is at work on it."""
+    if not status.verifiers:
+        return
+    number = sum(each.alive for each in status.verifiers)
+    by = f"{number} process{'' if number == 1 else 'es'} at work"
+    how = by if number else "nobody is at work"
+    still = "PAUSED, " if status.paused else ""
+    yield f"  verification under way: {still}{percent(status.verified_share)} done, {how}"
+    yield from _processes("verifier", status.verifiers)
 
 
 def process_text(name: str) -> str:

@@ -574,7 +574,8 @@ def test_the_status_shows_each_repository(settled: Shop) -> None:
             await control.beat(Heartbeat("r-1", Phase.MIGRATING, 0, "host", 7, 0))
 
     asyncio.run(leave_behind())
-    assert "repository r-1 on host, process 7, in MIGRATING" in settled.run("status").out
+    said = "repository r-1 on host, process 7, by a transform whose source it cannot read, in MIGRA"
+    assert said in settled.run("status").out
     (found,) = settled.run("status", "--json").data["repositories"]
     assert (found["name"], found["acknowledged"]) == ("r-1", True)
 

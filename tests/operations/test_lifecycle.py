@@ -196,7 +196,7 @@ async def test_no_step_with_two_transforms_in_the_fleet(phase: Phase, to: Phase)
     assert asks is (phase is not Phase.MIGRATED and to is not Phase.ROLLING_OUT)
     if asks:
         found = condition(await here.lifecycle.gate(), Requirement.ONE_TRANSFORM)
-        assert "mended on host, process 7" in found.words
+        assert "mended on host, process 7, by transform 01234567, in" in found.words
         assert [each["name"] for each in found.data["repositories"]] == ["mended"]
         await here.beat("mended", phase, step)
         assert await here.closed_by(**word) == set()
@@ -211,7 +211,7 @@ async def test_a_transform_that_nobody_can_read_is_another() -> None:
     await here.milestones.beat(beat)
     assert await here.closed_by() == {Requirement.ONE_TRANSFORM}
     found = condition(await here.lifecycle.gate(), Requirement.ONE_TRANSFORM)
-    assert "by one whose source it cannot read" in found.words
+    assert "by a transform whose source it cannot read" in found.words
 
 
 async def test_age_alone_makes_no_repository_dead() -> None:

@@ -29,7 +29,8 @@ from dualtable._control.control_table import Control
 from dualtable._control.phases import Requirement
 from dualtable._control.run_records import Doing, Word
 from dualtable._control.segments import Lease, claim
-from dualtable._operations.rate import pause
+from dualtable._operations.rate import pause, resume
+from dualtable._proof.shared import Proofs
 from dualtable._standing.nexts import next_in, next_steps
 from dualtable._telling.creations import creation_text
 from dualtable._telling.statuses import status_text
@@ -138,6 +139,22 @@ async def one_changed(shop: Shop) -> None:
     await orders.fill(shop.gateway, shop.plan.old, [orders.old_order(1, total="7.00")])
 
 
+async def resumed(shop: Shop) -> None:
+    await resume(shop.plan, gateway=shop.gateway)
+
+
+async def verifying(shop: Shop) -> None:
+    """Leave the records of a verifier that is at work."""
+    verifier = Verifier(shop.plan, gateway=shop.gateway, clock=shop.clock)
+    await verifier.begin()
+    proofs = Proofs(shop.gateway, shop.plan.control_table, shop.plan.name)
+    run = await proofs.run()
+    assert run is not None
+    now, records = shop.clock.now(), proofs.of(run)
+    await records.give_word(Word("host-8:4712:beef", now, now + 30))
+    await records.store(claim(records.untouched(0), Lease("host-8:4712:beef")))
+
+
 async def one_too_much(shop: Shop) -> None:
     await orders.fill(shop.gateway, shop.plan.new, [{"id": "o-99", "region": "eu", "total": 1}])
 
@@ -178,6 +195,21 @@ async def one_too_much(shop: Shop) -> None:
         ),
         ((Shop.open, Shop.copied), ["dualtable verify shop:migration"]),
         ((Shop.open, Shop.copied, Shop.verified), ["dualtable advance shop:migration --wait"]),
+        (
+            (Shop.open, Shop.copied, paused),
+            ["dualtable resume shop:migration", "dualtable verify shop:migration"],
+        ),
+        (
+            (with_bad_orders, Shop.copied, paused),
+            ["dualtable resume", "read keys and reasons of 4", "dualtable retry"],
+        ),
+        ((Shop.open, Shop.copied, Shop.verified, paused), ["dualtable advance"]),
+        ((Shop.open, Shop.copied, verifying), ["nothing but wait; to watch it"]),
+        ((Shop.open, Shop.copied, verifying, paused), ["dualtable resume shop:migration"]),
+        (
+            (Shop.open, Shop.copied, one_lost, Shop.verified, paused),
+            ["dualtable resume shop:migration", "dualtable verify shop:migration --repair"],
+        ),
         (
             (Shop.open, Shop.copied, one_lost, Shop.verified),
             ["dualtable verify shop:migration --repair, which copies the 1 item that is missing"],
@@ -350,6 +382,55 @@ async def test_what_status_says_of_a_run() -> None:
     assert (
         "  migrator on host-7, process 4711 has been SILENT for 0:20: 2 segments come free in 10 s"
     ) in lines
+
+
+async def test_a_verification_at_work_is_seen() -> None:
+    """Who looks from elsewhere sees that it goes on, how far and by whom, or was killed."""
+    shop = Shop()
+    await shop.open(*(orders.old_order(n) for n in range(9)))
+    await shop.copied()
+    assert not any("under way" in line for line in await shop.lines())
+    await verifying(shop)
+    status = await read_status(shop.plan, gateway=shop.gateway, clock=shop.clock)
+    assert (status.workers, status.verified_share) == ((), 0.0)
+    (verifier,) = status.verifiers
+    assert (verifier.alive, verifier.segments) == (True, 1)
+    lines = await shop.lines()
+    assert "  verification under way: 0.0 % done, 1 process at work" in lines
+    assert "  verifier on host-8, process 4712: 1 segments, 0 s ago" in lines
+    await paused(shop)
+    said = "  verification under way: PAUSED, 0.0 % done, 1 process at work"
+    assert said in await shop.lines()
+    await resumed(shop)
+    shop.clock.move(20)
+    lines = await shop.lines()
+    assert "  verification under way: 0.0 % done, nobody is at work" in lines
+    assert lines[-1] == "Next: dualtable verify shop:migration"
+
+
+async def test_what_was_found_after_the_cut_over_is_looked_into_first() -> None:
+    """From FINISHED on, what is missing looks like what was deleted; a pause goes first."""
+    shop = Shop()
+    await shop.open()
+    await shop.copied()
+    await shop.verified()
+    for phase in (Phase.MIGRATED, Phase.FINISHED):
+        shop.clock.move(shop.plan.settle_seconds + 1)
+        if phase is Phase.FINISHED:
+            assert await shop.next() == ["dualtable advance shop:migration"]
+            await one_lost(shop)
+            await shop.verified()
+            look, advance = await shop.next()
+            assert look.startswith(
+                "look into what the last verification found first (1 missing): dualtable verify"
+                " shop:migration lists it."
+            )
+            assert advance == "dualtable advance shop:migration"
+        await Lifecycle(shop.plan, gateway=shop.gateway, clock=shop.clock).advance(to=phase)
+    await paused(shop)
+    resume_first, sweep = await shop.next()
+    assert resume_first.startswith("dualtable resume shop:migration")
+    assert sweep.startswith("dualtable cleanup shop:migration")
 
 
 async def test_what_is_next_after_a_table_was_made() -> None:
