@@ -5,7 +5,7 @@ In reading order:
 - `command`: what a subcommand is, and how one ends
 - `options`: options that several share
 - `processes`: the same work by several processes of this machine
-- `where`: the first line of what takes a while: account, region, endpoint, tables
+- `where`: the first line of what sends requests: account, region, endpoint, tables
 - `commands`: the subcommands; one calls one use case
 - `letters`: the command that tries dead letters again
 - `ceilings`: the commands that change how fast a migration goes

@@ -33,7 +33,6 @@ from dualtable._cli.options import connection_of as _connection
 from dualtable._cli.planning import INIT, PLAN, TRY
 from dualtable._cli.processes import STOP_ON, by_processes
 from dualtable._cli.reporting import REPORT
-from dualtable._cli.where import say_where
 from dualtable._control.phases import Phase
 from dualtable._copy.dead_letters import default_dead_letters
 from dualtable._copy.migrator import Migrator
@@ -96,7 +95,6 @@ class _TalkingMigrator(Migrator):
 
 
 async def _run_migrator(migration: Migration, options: Namespace) -> MigrationReport:
-    await say_where(options, migration)
     settings: dict[str, Any] = {
         "total_segments": options.total_segments,
         "concurrency": options.concurrency,
@@ -176,7 +174,6 @@ class _TalkingVerifier(Verifier):
 
 
 async def _run_verifier(migration: Migration, options: Namespace) -> VerificationReport:
-    await say_where(options, migration)
     settings: dict[str, Any] = {
         "level": options.level,
         "total_segments": options.total_segments,
@@ -253,7 +250,6 @@ def _clean_up(options: Namespace) -> Answer:
 
 
 async def _run_cleanup(migration: Migration, options: Namespace) -> CleanupReport:
-    await say_where(options, migration)
     settings: dict[str, Any] = {
         "tokens": options.tokens,
         "max_read_units": options.max_read_units,

@@ -19,7 +19,6 @@ from dualtable._cli.options import (
     connection_of,
     positive_seconds,
 )
-from dualtable._cli.where import say_where
 from dualtable._operations.reference import load_migration
 from dualtable._standing.listing import Listing, list_migrations
 from dualtable._standing.nexts import next_steps
@@ -33,7 +32,7 @@ from dualtable._transforms.migration import DEFAULT_CONTROL_TABLE, Migration
 def _status(options: Namespace) -> Answer:
     migration = load_migration(options.reference)
     if options.watch is None:
-        return asyncio.run(_look_once(migration, options))
+        return asyncio.run(_look(migration, options))
     watch = _Watch(migration, options)
     try:
         asyncio.run(watch.go_on())
@@ -41,11 +40,6 @@ def _status(options: Namespace) -> Answer:
         if watch.last is None:
             raise
         return attrs.evolve(watch.last, is_told=True)
-
-
-async def _look_once(migration: Migration, options: Namespace) -> Answer:
-    await say_where(options, migration)
-    return await _look(migration, options)
 
 
 async def _look(migration: Migration, options: Namespace) -> Answer:
@@ -62,7 +56,6 @@ class _Watch:
     last: Answer | None = None
 
     async def go_on(self) -> NoReturn:
-        await say_where(self.options, self.migration)
         while True:
             answer = await _look(self.migration, self.options)
             self.options.tell(answer)
@@ -107,13 +100,8 @@ def _add_control_table(parser: ArgumentParser) -> None:
 
 
 def _list(options: Namespace) -> Answer:
-    listing = asyncio.run(_read_all(options))
+    listing = asyncio.run(list_migrations(options.control_table, **connection_of(options)))
     return Answer(WELL, listing, listing_text(listing))
-
-
-async def _read_all(options: Namespace) -> Listing:
-    await say_where(options)
-    return await list_migrations(options.control_table, **connection_of(options))
 
 
 LIST = Command(

@@ -26,6 +26,7 @@ from typing import Any, NoReturn, TextIO
 from dualtable._cli.command import NOT_WELL, WRONG_USE, Answer, Command
 from dualtable._cli.log import logged_to_stderr
 from dualtable._cli.options import add_migration
+from dualtable._cli.where import say_where
 from dualtable._operations.reference import load_migration
 from dualtable._telling.answers import Failure
 from dualtable._telling.forms import SCHEMA_VERSION, schema_of_command, told
@@ -70,6 +71,7 @@ def run(commands: Sequence[Command], arguments: Sequence[str]) -> int:
             redirect_stdout(sys.stderr),
             _sigterm_as_sigint(),
         ):
+            say_where(options)
             answer: Answer = options.command.run(options)
             about = _about(options)
     except DualTableError as error:
