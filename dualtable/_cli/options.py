@@ -20,6 +20,10 @@ from dualtable._wire import codec
 from dualtable._wire.types import Key
 
 UNLIMITED = "none"
+_KEPT = (
+    "kept for later runs, too, until 'dualtable rate' changes it; not by a dry run or a sample"
+    " (default: the one that is kept)"
+)
 LEVELS = ("keys", "content")
 
 
@@ -114,7 +118,7 @@ def add_ceilings(parser: ArgumentParser, *kinds: str) -> None:
             f"--max-{kind}-units",
             type=float,
             metavar="N",
-            help=f"ceiling of {kind} units per second",
+            help=f"ceiling of {kind} units per second for all processes together; {_KEPT}",
         )
 
 
@@ -178,8 +182,8 @@ def add_rate(parser: ArgumentParser) -> None:
             f"--max-{kind}-units",
             type=_ceiling,
             metavar="N",
-            help=f"new ceiling of {kind} units per second for all migrators together; 0 pauses"
-            f" them, {UNLIMITED!r} lifts it",
+            help=f"new ceiling of {kind} units per second for all processes together; 0 pauses"
+            f" them, {UNLIMITED!r} lifts it; kept for later runs, too",
         )
 
 

@@ -269,6 +269,19 @@ def test_status_is_watched_until_it_is_stopped(
         assert "\x1b" not in first + rest
 
 
+@pytest.mark.parametrize("command", ["migrate", "verify", "retry", "cleanup", "rate"])
+def test_help_says_that_ceilings_are_kept(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is set for a night also holds the next run back; who sets it must know."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    said = [line for line in capsys.readouterr().out.splitlines() if "-units N  " in line]
+    assert said
+    assert all("kept for later runs" in line for line in said)
+
+
 ASKS_NOBODY = {"demo", "check-code"}
 MORE = {
     "migrate": [["--yes"]],
