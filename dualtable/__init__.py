@@ -11,7 +11,7 @@ from dualtable._operations.creation import CreationReport, create_table
 from dualtable._operations.freezing import FreezeReport, freeze
 from dualtable._operations.gates import Gate, GateCondition
 from dualtable._operations.lifecycle import Lifecycle
-from dualtable._operations.sweep import CleanupReport
+from dualtable._operations.sweep import CleanupProgress, CleanupReport
 from dualtable._operations.trial import Trial, try_transform
 from dualtable._planning.extrapolation import Estimate
 from dualtable._planning.plan import Plan
@@ -19,7 +19,7 @@ from dualtable._planning.planner import Planner
 from dualtable._planning.prices import Prices
 from dualtable._production.repository import DualTableRepository
 from dualtable._production.shadow import ShadowCounts
-from dualtable._proof.findings import VerificationReport
+from dualtable._proof.findings import VerificationProgress, VerificationReport
 from dualtable._proof.sampling import SampleReport
 from dualtable._proof.verifier import Verifier
 from dualtable._reading.iteration import ItemIterator
@@ -35,6 +35,7 @@ from dualtable.errors import DualTableError
 
 __all__ = [
     "Chain",
+    "CleanupProgress",
     "CleanupReport",
     "ConditionCheck",
     "Convert",
@@ -75,6 +76,7 @@ __all__ = [
     "Transform",
     "Trial",
     "Update",
+    "VerificationProgress",
     "VerificationReport",
     "Verifier",
     "clean_up",

@@ -185,7 +185,9 @@ async def _run_verifier(migration: Migration, options: Namespace) -> Verificatio
         **_connection(options),
     }
     async with shown("verifying", kind=progress_kind(options)) as show:
-        watch: dict[str, Any] = {"observer": lambda report: show(of_verification(report))}
+        watch: dict[str, Any] = {
+            "observer": lambda report: show(of_verification(report, options.reference))
+        }
         if options.processes != 1:
             together: VerificationReport = await by_processes(
                 "verify", options, **settings, **watch
@@ -258,7 +260,9 @@ async def _run_cleanup(migration: Migration, options: Namespace) -> CleanupRepor
         **_connection(options),
     }
     async with shown("sweeping", kind=progress_kind(options)) as show:
-        watch: dict[str, Any] = {"observer": lambda report: show(of_cleanup(report))}
+        watch: dict[str, Any] = {
+            "observer": lambda report: show(of_cleanup(report, options.reference))
+        }
         if options.processes != 1:
             together: CleanupReport = await by_processes("cleanup", options, **settings, **watch)
             return together

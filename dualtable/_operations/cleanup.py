@@ -32,6 +32,7 @@ from dualtable._events.metering import metered
 from dualtable._events.requests import Requests, roles
 from dualtable._operations.facts import Observatory
 from dualtable._operations.sweep import (
+    CleanupProgress,
     CleanupReport,
     Sweep,
     check_nobody_compares,
@@ -56,7 +57,7 @@ async def clean_up(
     tokens: bool = False,
     max_read_units: float | None = None,
     max_write_units: float | None = None,
-    observer: Callable[[CleanupReport], None] | None = None,
+    observer: Callable[[CleanupProgress], None] | None = None,
     events: str | os.PathLike[str] | None = None,
     clock: Clock | None = None,
     **connection: Unpack[Connection],
@@ -73,7 +74,7 @@ async def clean_up(
         max_read_units: Ceiling of read units per second. Default: the one in force for the
             migrators; where there is none, 97 % of what is provisioned, or as far as it goes.
         max_write_units: The same for write units. What is given here is in force from now on.
-        observer: Called with a `CleanupReport` after each page.
+        observer: Called with a `CleanupProgress` after each page, and once a second at least.
         events: Folder for the events of this process, for `write_report`; `os.devnull` for nowhere.
             Default: ``<name of the migration>.events`` in the working directory.
         clock: Where time comes from; for tests.

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Self
 
 import attrs
 
@@ -20,6 +21,7 @@ from dualtable._control.capacity import Paces
 from dualtable._control.milestones import Cleanup, Milestones, Swept
 from dualtable._control.run_records import Run, RunRecords
 from dualtable._control.segments import Lease, Progress, Segment
+from dualtable._copy.lately import Lately
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway, Page
 from dualtable._events.interval import Interval
 from dualtable._events.recorder import Recorder
@@ -29,7 +31,7 @@ from dualtable._expressions.texts import Condition, Update
 from dualtable._sharing.board import name_of_migrator
 from dualtable._sharing.costs import PaidReads
 from dualtable._sharing.retries import Retries
-from dualtable._tasks import run_all
+from dualtable._tasks import beside, run_all
 from dualtable._transforms.migration import Migration
 from dualtable._wire.keys import key_of
 from dualtable._wire.layouts import Layout, identity, layout
@@ -39,6 +41,7 @@ from dualtable.errors import LeaseLostError, MigrationMismatchError
 
 _PAGE_ITEMS = 1_000
 _WORKERS = 64
+_LOOK_SECONDS, _FOLLOW_SECONDS = 1.0, 2.0
 _COUNTED = ("scanned", "tombstones", "tokens", "overtaken")
 
 
@@ -80,6 +83,36 @@ class CleanupReport:
     def ok(self) -> bool:
         """Whether nothing is left to be swept."""
         return self.complete and self.settled
+
+
+@attrs.frozen(kw_only=True)
+class CleanupProgress(CleanupReport):
+    """How a running cleanup stands; what an observer gets.
+
+    Where no page is settled for a second it gets one all the same, so that a pause can be seen.
+
+    Attributes:
+        held_back_by: What it could not go faster for in the last ten seconds, in a few words such
+            as ``read ceiling``; empty in the first one.
+        paused_by: Who lets it stand still; empty where nobody does.
+        may_read_units: Units a second that it may read at the moment; None for no bound.
+        may_write_units: The same for writes.
+
+    Example:
+        >>> from dualtable import CleanupProgress
+        >>> CleanupProgress(tombstones=3, paused_by="dualtable pause or rate").ok
+        False
+    """
+
+    held_back_by: str = ""
+    paused_by: str = ""
+    may_read_units: float | None = None
+    may_write_units: float | None = None
+
+    @classmethod
+    def of(cls, report: CleanupReport, **present: Any) -> Self:
+        """Return what was done so far, and how it goes at present."""
+        return cls(**attrs.asdict(report, recurse=False), **present)
 
 
 async def check_nobody_compares(milestones: Milestones) -> None:
@@ -131,7 +164,7 @@ class Sweep:
         requests: What has heard of the requests.
         retries: What was sent again.
         clock: Where time comes from.
-        observer: Called with a report after each page.
+        observer: Called with how it stands after each page, and once a second at least.
         folder: Where its event file goes, if anywhere.
     """
 
@@ -144,7 +177,7 @@ class Sweep:
     requests: Requests
     retries: Retries
     clock: Clock
-    observer: Callable[[CleanupReport], None]
+    observer: Callable[[CleanupProgress], None]
     folder: Path | None
     lease: Lease = attrs.field(init=False, factory=lambda: Lease(name_of_migrator()))
     new: Layout = attrs.field(init=False)
@@ -152,6 +185,7 @@ class Sweep:
     done: Swept = attrs.field(init=False, factory=Swept)
     segments_done: int = attrs.field(init=False, default=0)
     segments_held: int = attrs.field(init=False, default=0)
+    _goes: dict[str, Any] = attrs.field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.new = layout(self.description)
@@ -159,13 +193,14 @@ class Sweep:
 
     async def run(self) -> CleanupReport:
         """Sweep what earlier runs have left, and tell of it."""
-        async with self._recorder().telling() as recorder:
-            report = await self._sweep_all()
+        told = Told(self.clock, self.requests, self.paces, self.retries)
+        async with self._recorder(told).telling() as recorder:
+            lately = Lately(lambda: self._so_far(told))
+            report = await beside(self._sweep_all(), self._follow_limits(), self._watch(lately))
             recorder.report = {**attrs.asdict(report), "ok": report.ok}
         return report
 
-    def _recorder(self) -> Recorder:
-        told = Told(self.clock, self.requests, self.paces, self.retries)
+    def _recorder(self, told: Told) -> Recorder:
         file = event_file(
             self.folder,
             "cleanup",
@@ -186,7 +221,7 @@ class Sweep:
         )
 
     async def _sweep_all(self) -> CleanupReport:
-        await self._follow_limits()
+        await self._go_by_limits()
         records = records_of(self.milestones, self.cleanup)
         known = {segment.number: segment for segment in await records.segments()}
         every = [known.get(n) or records.untouched(n) for n in range(self.cleanup.total_segments)]
@@ -225,8 +260,8 @@ class Sweep:
                 await records.store(segment)
                 self.done += read
                 self.segments_done += segment.checkpoint.done
-                self.observer(report_of(self.cleanup, self.done, self.segments_done))
-                await self._follow_limits()
+                self._observe()
+                await self._go_by_limits()
 
     @contextmanager
     def _holding(self) -> Iterator[None]:
@@ -290,6 +325,25 @@ class Sweep:
         return units
 
     async def _follow_limits(self) -> None:
+        """Go by the ceilings also while no page comes, or nobody would notice a pause's end."""
+        while True:
+            await self.clock.sleep(_FOLLOW_SECONDS)
+            await self._go_by_limits()
+
+    async def _watch(self, lately: Lately) -> None:
+        """Tell how it stands also while no page is settled, so that a pause can be seen."""
+        names = attrs.fields_dict(CleanupProgress).keys() - attrs.fields_dict(CleanupReport).keys()
+        while True:
+            await self.clock.sleep(_LOOK_SECONDS)
+            present = lately.present().fields()
+            self._goes = {name: present[name] for name in names}
+            self._observe()
+
+    def _observe(self) -> None:
+        report = report_of(self.cleanup, self.done, self.segments_done)
+        self.observer(CleanupProgress.of(report, **self._goes))
+
+    async def _go_by_limits(self) -> None:
         """Go by the ceilings in force, which may be changed at any time."""
         limits = await self.milestones.limits()
         self.paces.limit(limits.max_read_units, limits.max_write_units)

@@ -11,8 +11,8 @@ import attrs
 
 from dualtable._copy.report import MigrationProgress
 from dualtable._events.told import ON_REQUEST
-from dualtable._operations.sweep import CleanupReport
-from dualtable._proof.findings import VerificationReport
+from dualtable._operations.sweep import CleanupProgress
+from dualtable._proof.findings import VerificationProgress
 
 
 @attrs.frozen(kw_only=True)
@@ -92,13 +92,16 @@ def _state(progress: MigrationProgress, reference: str) -> tuple[str, bool]:
     """Return how a migrator is in a word, and whether it stands still."""
     if progress.segments_done == progress.total_segments:
         return "", False
-    if progress.paused_by:
-        return _paused(progress.paused_by, reference), True
-    if progress.waiting_for:
+    if progress.waiting_for and not progress.paused_by:
         return _waiting(progress), True
-    if progress.held_back_by:
-        return f"held back by: {progress.held_back_by}", False
-    return "", False
+    return _goes(progress.paused_by, progress.held_back_by, reference)
+
+
+def _goes(paused_by: str, held_back_by: str, reference: str) -> tuple[str, bool]:
+    """Return the same of any run that shares the ceilings."""
+    if paused_by:
+        return _paused(paused_by, reference), True
+    return f"held back by: {held_back_by}" if held_back_by else "", False
 
 
 def _paused(by: str, reference: str) -> str:
@@ -116,24 +119,29 @@ def _waiting(progress: MigrationProgress) -> str:
     return f"waiting {seconds} for leases of {whom}, which {have} gone silent"
 
 
-def of_verification(report: VerificationReport) -> Reading:
-    """Return what a verifier says."""
+def of_verification(report: VerificationProgress, reference: str = "") -> Reading:
+    """Return what a verifier says; `reference` is how the commands name its migration."""
+    state, still = _goes(report.paused_by, report.held_back_by, reference)
     return Reading(
         items=report.checked,
         own_items=report.checked,
         share=report.share_done,
-        read_units=report.read_units,
+        read_units=report.used_read_units or report.read_units,
+        may_read=report.may_read_units,
         counts={
             "missing": report.missing,
             "different": report.different,
             "changed in old": report.changed_old,
             "extra": report.extra,
         },
+        state=state,
+        stands_still=still,
     )
 
 
-def of_cleanup(report: CleanupReport) -> Reading:
-    """Return what a cleanup says."""
+def of_cleanup(report: CleanupProgress, reference: str = "") -> Reading:
+    """Return what a cleanup says; `reference` is how the commands name its migration."""
+    state, still = _goes(report.paused_by, report.held_back_by, reference)
     tokens = {"write tokens": report.tokens} if report.tokens_wanted else {}
     return Reading(
         items=report.scanned,
@@ -141,5 +149,9 @@ def of_cleanup(report: CleanupReport) -> Reading:
         share=report.share_done,
         read_units=report.read_units,
         write_units=report.write_units,
+        may_read=report.may_read_units,
+        may_write=report.may_write_units,
         counts={"tombstones": report.tombstones, **tokens, "overtaken": report.overtaken},
+        state=state,
+        stands_still=still,
     )

@@ -176,3 +176,34 @@ class VerificationReport:
         """Whether everything has been looked at and nothing is held against the copy."""
         bad = self.missing or self.different or self.changed_old or self.extra
         return self.complete and not bad
+
+
+@attrs.frozen(kw_only=True)
+class VerificationProgress(VerificationReport):
+    """How a running verification stands; what an observer gets.
+
+    Where no page is settled for a second it gets one all the same, so that a pause can be seen.
+
+    Attributes:
+        held_back_by: What this verifier could not go faster for in the last ten seconds, in a few
+            words such as ``read ceiling``; empty in the first one.
+        paused_by: Who lets it stand still; empty where nobody does.
+        may_read_units: Units a second that this one may read of both tables together at the
+            moment; None for no bound.
+        used_read_units: Read units that this one has used on both tables so far.
+
+    Example:
+        >>> from dualtable import VerificationProgress
+        >>> VerificationProgress(level="keys", checked=3, paused_by="dualtable pause or rate").ok
+        True
+    """
+
+    held_back_by: str = ""
+    paused_by: str = ""
+    may_read_units: float | None = None
+    used_read_units: float = 0.0
+
+    @classmethod
+    def of(cls, report: VerificationReport, **present: Any) -> Self:
+        """Return what was found so far, and how it goes at present."""
+        return cls(**attrs.asdict(report, recurse=False), **present)

@@ -15,7 +15,7 @@ import attrs
 from dualtable._control.segments import Segment
 from dualtable._dynamodb.gateway import Page
 from dualtable._proof.comparison import Comparison
-from dualtable._proof.findings import Kind, VerificationReport
+from dualtable._proof.findings import Kind, VerificationProgress, VerificationReport
 from dualtable._proof.reader import Spent
 from dualtable._proof.reporting import Extent, Sums, report
 from dualtable._sharing.crew import Crew, Room
@@ -26,6 +26,7 @@ COUNTED = ("scanned", "dropped", *(str(kind) for kind in Kind if kind is not Kin
 
 _STORE_SECONDS = 1.0
 _OBSERVE_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -44,6 +45,7 @@ class Passes:
     Attributes:
         counts: What became of the items that this process has settled, by the names of `COUNTED`.
         segments_held: How many segments it works on.
+        present: Returns how it goes at this moment, by the fields of `VerificationProgress`.
     """
 
     comparison: Comparison
@@ -51,9 +53,11 @@ class Passes:
     extent: Extent
     copied: Sequence[Segment]
     page_items: int
-    observer: Callable[[VerificationReport], None] | None
+    observer: Callable[[VerificationProgress], None] | None
     counts: Counter[str] = attrs.field(init=False, factory=Counter)
     segments_held: int = attrs.field(init=False, default=0)
+    present: Callable[[], dict[str, Any]] = attrs.field(init=False, default=dict)
+    _goes: dict[str, Any] = attrs.field(init=False, factory=dict)
     _sums: Sums = attrs.field(init=False)
     _started: float = attrs.field(init=False)
     _observed_at: float = attrs.field(init=False, default=float("-inf"))
@@ -64,9 +68,10 @@ class Passes:
 
     async def work(self, *aides: Coroutine[Any, Any, None]) -> None:
         """Return when every segment is done, by this process or others, or it is stopped."""
-        await self.crew.work(self._compare_segment, *aides)
+        watch = () if self.observer is None else (self._keep_observing(),)
+        await self.crew.work(self._compare_segment, *aides, *watch)
         if self.observer is not None:
-            self.observer(self.report())
+            self.observer(VerificationProgress.of(self.report()))
 
     def check(self) -> None:
         """Raise what has stopped it, if anything has."""
@@ -126,4 +131,11 @@ class Passes:
         now = self.crew.clock.monotonic()
         if self.observer is not None and now >= self._observed_at + _OBSERVE_SECONDS:
             self._observed_at = now
-            self.observer(self.report())
+            self.observer(VerificationProgress.of(self.report(), **self._goes))
+
+    async def _keep_observing(self) -> None:
+        """Tell how it stands also while no page is settled, so that a pause can be seen."""
+        while True:
+            await self.crew.clock.sleep(_LOOK_SECONDS)
+            self._goes = self.present()
+            self._observe()

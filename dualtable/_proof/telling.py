@@ -5,6 +5,7 @@ The rule: it reads off what the verification counts anyway; metrics are told wha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -12,18 +13,20 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from dualtable._control.capacity import Paces
+from dualtable._copy.lately import Lately, Present
 from dualtable._events.interval import Interval
 from dualtable._events.recorder import Recorder
 from dualtable._events.told import Told, event_file
 from dualtable._metrics import Metrics
-from dualtable._proof.findings import VerificationReport
+from dualtable._proof.findings import VerificationProgress, VerificationReport
 from dualtable._proof.passes import Passes
 from dualtable._proof.shared import ProofRun
 from dualtable._proof.tables import Tables
 from dualtable._sharing.board import name_of_migrator
 from dualtable._sharing.limits import SharedLimits
 
-Observer: TypeAlias = Callable[[VerificationReport], None]
+Observer: TypeAlias = Callable[[VerificationProgress], None]
 
 
 _FOUND = ("checked", "missing", "different", "changed_old", "extra", "rewritten", "deleted")
@@ -34,7 +37,7 @@ def findings_measured(metrics: Metrics | None, observer: Observer | None) -> Obs
     if metrics is None:
         return observer
 
-    def heard(report: VerificationReport) -> None:
+    def heard(report: VerificationProgress) -> None:
         for name in _FOUND:
             metrics.note("dualtable.verifier.found", getattr(report, name), finding=name)
         metrics.note("dualtable.verifier.share_done", report.share_done)
@@ -75,6 +78,10 @@ class Telling:
                 segments_held=passes.segments_held,
             )
 
+        lately = Lately(so_far)
+        passes.present = lambda: _goes(lately.present(), tables.paces)
+        if self.limits is not None:
+            self.limits.membership.doing = Lately(so_far).doing
         file = event_file(
             self.folder,
             "verify",
@@ -90,6 +97,17 @@ class Telling:
     @property
     def _process(self) -> str:
         return name_of_migrator() if self.limits is None else self.limits.membership.migrator
+
+
+def _goes(present: Present, paces: Paces) -> dict[str, Any]:
+    """Return how it goes, as an observer gets it; both tables have a pace of their own."""
+    rate = paces.reads.rate + paces.looks.rate
+    return {
+        "held_back_by": present.held_back_by,
+        "paused_by": present.paused_by,
+        "may_read_units": None if math.isinf(rate) else rate,
+        "used_read_units": present.used_read_units,
+    }
 
 
 def last_word(report: VerificationReport) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from dualtable._events.folder import events_folder
 from dualtable._events.metering import metered
 from dualtable._events.requests import Requests, roles
 from dualtable._proof.estimate import Estimate
-from dualtable._proof.findings import Findings, Level, VerificationReport
+from dualtable._proof.findings import Findings, Level, VerificationProgress, VerificationReport
 from dualtable._proof.mending import mend
 from dualtable._proof.passes import Passes
 from dualtable._proof.recording import record
@@ -76,8 +76,8 @@ class Verifier(Connected):
         repair: Copy what is missing, only if it is absent, and prove it at once; as the migrator
             may, in no other phase. What differs stays as it is.
         restart: Begin anew, whatever has been looked at.
-        observer: Called with a `VerificationReport` twice a second at most; it says what all
-            processes have found so far.
+        observer: Called with a `VerificationProgress` twice a second at most, and once a second at
+            least; it says what all processes have found so far.
         events: Folder for the events of this process, for `write_report`; `os.devnull` for nowhere.
             Default: ``<name of the migration>.events`` in the working directory.
         lease_seconds: How long a segment stays with a process that has stopped responding.
@@ -118,7 +118,7 @@ class Verifier(Connected):
         max_read_units: float | None = None,
         repair: bool = False,
         restart: bool = False,
-        observer: Callable[[VerificationReport], None] | None = None,
+        observer: Callable[[VerificationProgress], None] | None = None,
         events: str | os.PathLike[str] | None = None,
         lease_seconds: float = 30.0,
         clock: Clock | None = None,

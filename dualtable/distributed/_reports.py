@@ -20,9 +20,9 @@ from dualtable._copy.report import MigrationProgress, MigrationReport
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._events.told import ON_REQUEST
 from dualtable._operations.cleanup import read_cleanup
-from dualtable._operations.sweep import CleanupReport
+from dualtable._operations.sweep import CleanupProgress, CleanupReport
 from dualtable._proof.estimate import Estimate
-from dualtable._proof.findings import VerificationReport
+from dualtable._proof.findings import VerificationProgress, VerificationReport
 from dualtable._proof.reporting import Extent, Sums
 from dualtable._proof.reporting import report as found_so_far
 from dualtable._proof.shared import Copied, ProofRun, Proofs
@@ -72,6 +72,10 @@ class Standing:
     async def reading(self) -> tuple[object, int]:
         """Return how it stands, None where that is not known yet, and of how many segments."""
         raise NotImplementedError
+
+    async def paused_by(self) -> str:
+        """Return who lets all of them stand still; nothing where nobody does."""
+        return ON_REQUEST if (await self.control.limits()).pause else ""
 
     async def merged(self, reports: Sequence[Report]) -> Report:
         """Return what all workers did."""
@@ -145,7 +149,7 @@ class Copying(Standing):
         return {
             "migrators": len(alive),
             "held_back_by": ", ".join(cause for cause, _ in causes.most_common()),
-            "paused_by": ON_REQUEST if (await self.control.limits()).pause else "",
+            "paused_by": await self.paused_by(),
         }
 
     async def merged(self, reports: Sequence[Report]) -> MigrationReport:
@@ -179,7 +183,7 @@ class Proving(Standing):
     tables: tuple[Description, Description]
     copied: Copied
 
-    async def reading(self) -> tuple[VerificationReport | None, int]:
+    async def reading(self) -> tuple[VerificationProgress | None, int]:
         run = await self.control.run()
         if not isinstance(run, ProofRun):
             return None, 0
@@ -191,7 +195,9 @@ class Proving(Standing):
         )
         sums = Sums.against(self.copied.segments if self.copied.tells_of(run) else ())
         known = _known(segments, run.total_segments)
-        return found_so_far(run.level, extent, known, sums, self.seconds), len(segments)
+        report = found_so_far(run.level, extent, known, sums, self.seconds)
+        progress = VerificationProgress.of(report, paused_by=await self.paused_by())
+        return progress, len(segments)
 
     async def merged(self, reports: Sequence[Report]) -> VerificationReport:
         """Each says what all have found, so the one that has seen the most says it all."""
@@ -206,8 +212,11 @@ _NOTHING = VerificationReport(level="content", share_done=0.0)
 class Sweeping(Standing):
     """How a cleanup stands."""
 
-    async def reading(self) -> tuple[CleanupReport | None, int]:
-        return await read_cleanup(self.control), 0
+    async def reading(self) -> tuple[CleanupProgress | None, int]:
+        report = await read_cleanup(self.control)
+        if report is None:
+            return None, 0
+        return CleanupProgress.of(report, paused_by=await self.paused_by()), 0
 
     async def merged(self, reports: Sequence[Report]) -> CleanupReport:
         counts = ("scanned", "tombstones", "tokens", "overtaken", "read_units", "write_units")

@@ -32,8 +32,8 @@ from dualtable._copy.report import MigrationReport, Observer
 from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._operations.reference import load_migration
-from dualtable._operations.sweep import CleanupReport
-from dualtable._proof.findings import VerificationReport
+from dualtable._operations.sweep import CleanupProgress, CleanupReport
+from dualtable._proof.findings import VerificationProgress, VerificationReport
 from dualtable._proof.verifier import Verifier
 from dualtable._sharing.process import stopping_on
 from dualtable._transforms.migration import Migration, check_range
@@ -98,7 +98,7 @@ def run(
     workers: int,
     *,
     task: Literal["verify"],
-    observer: Callable[[VerificationReport], None] | None = None,
+    observer: Callable[[VerificationProgress], None] | None = None,
     stop_on: Iterable[signal.Signals] = (),
     **settings: Any,
 ) -> VerificationReport: ...
@@ -111,7 +111,7 @@ def run(
     workers: int,
     *,
     task: Literal["cleanup"],
-    observer: Callable[[CleanupReport], None] | None = None,
+    observer: Callable[[CleanupProgress], None] | None = None,
     stop_on: Iterable[signal.Signals] = (),
     **settings: Any,
 ) -> CleanupReport: ...
@@ -137,8 +137,9 @@ def run(
             other. It must be able to run all of them at once.
         workers: How many there are. Ceilings hold for all of them together.
         task: ``"migrate"`` (default), ``"verify"`` or ``"cleanup"``.
-        observer: Called with a `MigrationProgress`, `VerificationReport` or `CleanupReport` about
-            once a second, less often where there are many segments; it says what all have done.
+        observer: Called with a `MigrationProgress`, `VerificationProgress` or `CleanupProgress`
+            about once a second, less often where there are many segments; it says what all have
+            done.
         stop_on: Signals that stop the workers in an orderly way, as for `dualtable.Migrator.run`.
         **settings: As for `specs`.
 

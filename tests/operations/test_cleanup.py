@@ -17,6 +17,7 @@ from clocks import HandClock
 from servers import SERVERS
 
 from dualtable import (
+    CleanupProgress,
     DualTableRepository,
     Lifecycle,
     Migration,
@@ -32,8 +33,10 @@ from dualtable._dynamodb.connect import Connection, connect
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._events.reading import read_events
+from dualtable._events.told import ON_REQUEST
 from dualtable._expressions.texts import Update as SentUpdate
 from dualtable._operations.cleanup import read_cleanup
+from dualtable._operations.rate import pause, resume
 from dualtable._wire import codec
 from dualtable.errors import AccessError, MigrationMismatchError
 from dualtable.testing import Faults, MemoryGateway
@@ -329,6 +332,25 @@ def test_it_keeps_to_the_ceilings(kind: str) -> None:
     units, seconds = simulated.run(main())
     assert units >= 6
     assert seconds == pytest.approx((units - 1) / 2.0, abs=1.0)  # the last is on credit
+
+
+async def test_a_pause_is_told_and_its_end_is_noticed() -> None:
+    """While all pages stand still, somebody has to look whether they still should."""
+    shop = await in_memory().finish()
+    await pause(shop.plan, **shop.connection)
+    told: list[CleanupProgress] = []
+
+    async def end_it() -> None:
+        while len(told) < 3:
+            await asyncio.sleep(0)
+        await resume(shop.plan, **shop.connection)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(end_it())
+        report = await shop.clean_up(observer=told.append)
+    assert report.complete
+    assert {each.paused_by for each in told[:3]} == {ON_REQUEST}
+    assert told[-1].paused_by == ""
 
 
 async def test_a_table_that_was_made_anew_is_swept_anew() -> None:

@@ -7,15 +7,16 @@ import io
 import json
 import logging
 import sys
+from typing import Any
 
 import pytest
 import rich.console
 from clocks import HandClock
 
-from dualtable import MigrationProgress, MigrationReport, VerificationReport
+from dualtable import CleanupProgress, MigrationProgress, MigrationReport, VerificationProgress
 from dualtable._progress.lines import broken, line, rows, strip
 from dualtable._progress.meter import Meter, View, seconds_left
-from dualtable._progress.readings import Reading, of_migration, of_verification
+from dualtable._progress.readings import Reading, of_cleanup, of_migration, of_verification
 from dualtable._progress.shown import AUTO, JSON, KINDS, LINES, NONE, drawn, shown
 from dualtable._telling.words import duration
 
@@ -218,12 +219,34 @@ def test_a_strip_of_segments(segments: list[int], columns: int, expected: str) -
 def test_a_line_of_a_verification() -> None:
     """It has the share done, the time left, and what was found."""
     meter = Meter(0)
-    report = VerificationReport(level="keys", checked=50, missing=2, share_done=0.25)
+    report = VerificationProgress(level="keys", checked=50, missing=2, share_done=0.25)
     meter.note(of_verification(report), 5)
     assert line(meter.view()) == (
         "25.0 % done, — left, 50 items, 10/s, 0 read units/s,"
         " 2 missing, 0 different, 0 changed in old, 0 extra"
     )
+
+
+@pytest.mark.parametrize("kind", ["verify", "cleanup"])
+def test_the_state_of_a_verification_and_a_cleanup(kind: str) -> None:
+    """They share the ceilings with the copy, and say in the same words what holds them back."""
+
+    def read(**goes: Any) -> Reading:
+        if kind == "verify":
+            progress = VerificationProgress(level="keys", share_done=0.2, checked=50, **goes)
+            return of_verification(progress, "shop:migration")
+        return of_cleanup(CleanupProgress(share_done=0.2, scanned=50, **goes), "shop:migration")
+
+    paused = read(paused_by="dualtable pause or rate", held_back_by="a pause")
+    assert paused.state == "PAUSED by rate, resume with dualtable resume shop:migration"
+    meter = Meter(0)
+    meter.note(paused, 10)
+    assert line(meter.view()).startswith("20.0 % done, 50 items, ")
+    assert line(meter.view()).endswith(paused.state)
+    meter = Meter(0)
+    meter.note(read(held_back_by="read ceiling", may_read_units=50.0), 10)
+    assert " of 50 read units/s" in line(meter.view())
+    assert line(meter.view()).endswith("held back by: read ceiling")
 
 
 def test_before_the_first_page() -> None:

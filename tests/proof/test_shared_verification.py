@@ -15,11 +15,21 @@ import pytest
 import simulated
 from clocks import HandClock
 
-from dualtable import Migration, Migrator, Phase, VerificationReport, Verifier, read_status
+from dualtable import (
+    Migration,
+    Migrator,
+    Phase,
+    VerificationProgress,
+    VerificationReport,
+    Verifier,
+    read_status,
+)
 from dualtable._control.control_table import Control, Limits
 from dualtable._control.milestones import Milestones
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import ONE_OFF
+from dualtable._events.told import ON_REQUEST
+from dualtable._operations.rate import pause, resume
 from dualtable._proof.shared import ProofRun, Proofs
 from dualtable._wire import codec
 from dualtable.errors import AccessError, MigrationMismatchError
@@ -72,14 +82,14 @@ async def test_stopped_and_gone_on_with(limit: int) -> None:
     """What has been looked at is not looked at again, and the counts are those of one go."""
     gateway = await world()
     whole = found(await Verifier(PLAN, gateway=gateway).run())
-    clock = HandClock()
+    clock, before = HandClock(), 0.0
     for _ in range(30):
-        seen: list[float] = []
+        seen: set[float] = set()
 
         def stop_soon(report: VerificationReport) -> None:
             clock.move(1)
-            seen.append(report.share_done)
-            if len(seen) >= limit:
+            seen.add(max(before, report.share_done))
+            if len(seen - {before}) >= limit:  # it is told of waits, too, without a further page
                 verifier.stop()
 
         settings: dict[str, Any] = {"observer": stop_soon, "clock": clock, **UNTOLD}
@@ -87,8 +97,31 @@ async def test_stopped_and_gone_on_with(limit: int) -> None:
         report = await verifier.run()
         if report.complete:
             break
+        before = report.share_done
         assert not report.ok
     assert found(report) == whole
+
+
+async def test_a_pause_is_told_while_it_lasts() -> None:
+    """Whoever watches sees who lets it stand still, before the first page and after it."""
+    gateway, clock = await world(), HandClock()
+    await pause(PLAN, gateway=gateway)
+    told: list[VerificationProgress] = []
+
+    async def end_it() -> None:
+        while len(told) < 3:
+            await asyncio.sleep(0)
+        await resume(PLAN, gateway=gateway)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(end_it())
+        verifier = Verifier(PLAN, gateway=gateway, clock=clock, observer=told.append, **UNTOLD)
+        report = await verifier.run()
+    assert report.complete
+    assert {each.paused_by for each in told[:3]} == {ON_REQUEST}
+    assert told[2].checked == 0
+    assert told[-1].paused_by == ""
+    assert any(each.used_read_units for each in told)
 
 
 async def stopped_at_once(gateway: MemoryGateway) -> VerificationReport:
