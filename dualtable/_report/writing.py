@@ -171,8 +171,7 @@ def _headline(
     end = "complete" if runs[-1].end.get("outcome") == "complete" else "not complete"
     copied = totals.done.counts.get("scanned", 0.0)
     return (
-        f"Begun {begun}, {end}{phase}: {count(copied)} items in"
-        f" {duration(totals.seconds)} of work."
+        f"Begun {begun}, {end}{phase}: {count(copied)} items in {duration(totals.seconds)} of work."
     )
 
 
