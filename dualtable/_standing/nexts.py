@@ -91,13 +91,11 @@ def _before_the_end(status: MigrationStatus, run: Callable[[str], str]) -> tuple
     found = status.verification
     if status.phase is not Phase.MIGRATED or found is None or found.ok:
         return ()
-    counts = {"missing": found.missing, "different": found.different, "extra": found.extra}
-    what = ", ".join(f"{number:,} {kind}" for kind, number in counts.items() if number)
     return (
         *_resumed(status, run),
-        f"look into what the last verification found first ({what}): {run('verify')} lists it."
-        f" From {Phase.FINISHED} on a delete leaves no trace, so nobody can tell it from what is"
-        " missing",
+        f"look into what the last verification found first ({found.faults}): {run('verify')} lists"
+        f" it. From {Phase.FINISHED} on a delete leaves no trace, so nobody can tell it from what"
+        " is missing",
     )
 
 
