@@ -52,7 +52,7 @@ from dualtable._sharing.retries import Retries
 from dualtable._sharing.throttle import Throttle, Throttling, checked
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration, check_flags, check_range
-from dualtable._wire.layouts import identity, layout
+from dualtable._wire.layouts import check_usable, identity, layout
 from dualtable._wire.sizes import MOST_SCAN_UNITS
 from dualtable._wire.types import Description
 
@@ -234,6 +234,8 @@ class Migrator(Connected):
     async def _described(self, gateway: Gateway, retries: Retries, requests: Requests) -> _Tables:
         old = await gateway.describe_table(self._migration.old)
         new = await gateway.describe_table(self._migration.new)
+        for table in (old, new):
+            check_usable(table)
         retries.paces = Paces.of(old, new, self._clock)
         return _Tables(gateway, old, new, retries.paces, retries, requests)
 

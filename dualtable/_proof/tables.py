@@ -20,7 +20,7 @@ from dualtable._sharing.membership import Membership
 from dualtable._sharing.retries import Retries
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.migration import Migration
-from dualtable._wire.layouts import identity, layout
+from dualtable._wire.layouts import check_usable, identity, layout
 from dualtable._wire.types import Description
 
 
@@ -49,11 +49,14 @@ class Tables:
 
         Raises:
             TableNotFoundError: One of them does not exist.
-            TableMismatchError: An earlier migration has left marks of other names in the old one.
+            TableMismatchError: One is on its way out; or an earlier migration has left marks of
+                other names in the old one.
         """
         retries, requests = retries or Retries(), requests or Requests({})
         old = await gateway.describe_table(migration.old)
         new = await gateway.describe_table(migration.new)
+        for table in (old, new):
+            check_usable(table)
         retries.paces = Paces.of(old, new, clock)
         await check_marks(gateway, migration, identity(old))
         return cls(gateway, migration, old, new, retries.paces, retries, requests)
