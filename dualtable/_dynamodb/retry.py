@@ -60,7 +60,8 @@ OVERTAKEN = RetryPolicy(tries=10, base_seconds=0.01, cap_seconds=0.5)
 """For read-modify-write that others overtake: they are done within one round trip."""
 
 FIRST_CONTACT = RetryPolicy(tries=4)
-"""For the first request to a table: a wrong endpoint should show within seconds."""
+"""For the first request, until a table has been seen: a wrong endpoint should show within seconds.
+"""
 
 
 class RetryingGateway:
@@ -72,11 +73,13 @@ class RetryingGateway:
         self._gateway = gateway
         self._policy = policy
         self._on_retry = on_retry
+        self._has_answered = False
 
     async def describe_table(self, table: str) -> Description:
-        return await self._retried(
-            lambda: self._gateway.describe_table(table), policy=FIRST_CONTACT
-        )
+        policy = None if self._has_answered else FIRST_CONTACT
+        found = await self._retried(lambda: self._gateway.describe_table(table), policy=policy)
+        self._has_answered = True
+        return found
 
     async def create_table(self, definition: Definition) -> None:
         await self._retried(lambda: self._gateway.create_table(definition))

@@ -141,6 +141,31 @@ def test_the_last_error_is_raised() -> None:
     assert len(faults.calls) == POLICY.tries
 
 
+def test_only_the_first_contact_is_given_up_soon() -> None:
+    """A wrong endpoint shows within seconds; a throttled description in mid-run ends nothing."""
+
+    class Down(Faults):
+        left = 0
+
+        async def before(self, operation: str, table: str) -> None:
+            self.left -= 1
+            if self.left >= 0:
+                raise ThrottledError("slow down")
+
+    async def main() -> None:
+        faults = Down()
+        gateway = RetryingGateway(MemoryGateway(faults), ONE_OFF)
+        await gateway.create_table(orders.table("orders"))
+        faults.left = 4
+        with pytest.raises(ThrottledError):
+            await gateway.describe_table("orders")
+        await gateway.describe_table("orders")
+        faults.left = 30
+        await gateway.describe_table("orders")
+
+    simulated.run(main())
+
+
 @pytest.mark.parametrize("operation", ["batch_get", "batch_put"])
 def test_only_what_is_left_is_sent_again(operation: str) -> None:
     """Members that are done are not repeated: 10, then the 3 left over, then the last one."""
