@@ -11,7 +11,7 @@ import orders
 import pytest
 from boto3.dynamodb.conditions import Attr, Key
 from boto3.dynamodb.types import Binary
-from drop_in_cases.programs import everything, failure, numbers, pages
+from drop_in_cases.programs import everything, failure, numbers, pages, with_items
 
 from dualtable import Migration, Rename, create_table, drop_in
 from dualtable._dynamodb.connect import connect
@@ -96,14 +96,6 @@ async def reads(table: Any, kinds: str) -> Any:
 
 
 NAME: Any = {"ExpressionAttributeNames": {"#n": "name"}}
-
-
-def with_items(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out an empty last page: not every server knows at the page before that it is the last.
-
-    Nor does that page say so everywhere.
-    """
-    return [page for page in found if page["Items"]]
 
 
 async def ranges(table: Any, kinds: str) -> Any:

@@ -56,6 +56,14 @@ def numbers(found: list[dict[str, Any]]) -> list[Any]:
     return [(page["Count"], page["ScannedCount"], page.get("LastEvaluatedKey")) for page in found]
 
 
+def with_items(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out an empty last page: not every server knows at the page before that it is the last.
+
+    Nor does that page say so everywhere.
+    """
+    return [page for page in found if page["Items"]]
+
+
 def days(items: list[Any]) -> list[tuple[Any, Any]]:
     return sorted((item["customer"], item["day"]) for item in items)
 
@@ -83,12 +91,14 @@ async def pages_of_a_query(table: Any) -> Any:
 async def pages_of_a_range(table: Any) -> Any:
     condition = C7 & Key("day").between(2, 7)
     found = [
-        await pages(
-            table.query, KeyConditionExpression=condition, Limit=2, ScanIndexForward=forward
+        with_items(
+            await pages(
+                table.query, KeyConditionExpression=condition, Limit=2, ScanIndexForward=forward
+            )
         )
         for forward in (True, False)
     ]
-    return [(numbers(each), [page["Items"] for page in each]) for each in found]
+    return [(numbers(each)[:-1], [page["Items"] for page in each]) for each in found]
 
 
 async def filtered_pages(table: Any) -> Any:
@@ -365,6 +375,7 @@ async def all_types(table: Any) -> Any:
 
 
 async def exact_numbers(table: Any) -> Any:
+    """By value: some servers keep the zeros at the end that a caller has written."""
     found = []
     for was, added in (
         ("0.1", "0.2"),
@@ -378,7 +389,7 @@ async def exact_numbers(table: Any) -> Any:
         values = {"ExpressionAttributeValues": {":v": Decimal(added)}, "ReturnValues": "ALL_NEW"}
         for text in ("SET n = n + :v", "ADD n :v", "SET n = n - :v"):
             changed = await failure(table.update_item(Key=K, UpdateExpression=text, **values))
-            found.append(str(changed["Attributes"]["n"]) if isinstance(changed, dict) else changed)
+            found.append(changed["Attributes"]["n"] if isinstance(changed, dict) else changed)
     return found
 
 
