@@ -23,7 +23,7 @@ from dualtable import (
     read_status,
 )
 from dualtable._copy.dead_letters import DeadLetter, DeadLetterFile
-from dualtable.errors import AccessError, TableMismatchError
+from dualtable.errors import AccessError, InvalidSettingError, TableMismatchError
 from dualtable.testing import Faults, MemoryGateway
 
 
@@ -166,6 +166,14 @@ async def test_signals_that_nobody_can_handle_are_refused_by_name() -> None:
     with pytest.raises(DualTableError, match="stop_on="):
         await migrator.run(stop_on=[signal.SIGTERM, signal.SIGKILL])
     assert not asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+
+
+async def test_one_signal_is_no_list_of_signals() -> None:
+    """It is said before anything is sent."""
+    plan, gateway = await world()
+    one: Any = signal.SIGTERM
+    with pytest.raises(InvalidSettingError, match="stop_on must be signals, such as"):
+        await Migrator(plan, gateway=gateway).run(stop_on=one)
 
 
 @pytest.mark.parametrize("which", ["old", "new", "control_table"])
