@@ -52,10 +52,14 @@ def dead_letters_at(where: str | os.PathLike[str], connection: Connection) -> De
     Raises:
         InvalidSettingError: It is plain already that they cannot be written there.
     """
+    folder = _folder(where, connection)
+    return DeadLetterFile(where) if folder is None else DeadLetterObjects(folder)
+
+
+def _folder(where: str | os.PathLike[str], connection: Connection) -> Folder | None:
+    """Return the folder in S3 that is meant; None for a file."""
     url = os.fspath(where)
-    if isinstance(url, str) and url.startswith(SCHEME):
-        return DeadLetterObjects(Folder.at(url, connection))
-    return DeadLetterFile(where)
+    return Folder.at(url, connection) if str(url).startswith(SCHEME) else None
 
 
 class DeadLetterObjects:
@@ -178,11 +182,11 @@ async def read_keys(
         InvalidSettingError: It cannot be read, or none of its lines is of this run.
         GatewayError: S3 refuses it, or cannot be reached.
     """
-    url = os.fspath(path)
-    if isinstance(url, str) and url.startswith(SCHEME):
-        content = b"\n".join(await Folder.at(url, connection).read(run))
-    else:
+    folder = _folder(path, connection)
+    if folder is None:
         content = await asyncio.to_thread(_content, path)
+    else:
+        content = b"\n".join(await folder.read(run))
     read = [line for line in map(_line, content.splitlines()) if line]
     keys = [line["key"] for line in read if line.get("run") == run]
     if not keys:

@@ -277,8 +277,10 @@ class Migrator(Connected):
 
     async def _copy(self, tables: _Tables) -> MigrationReport:
         control, run, fresh = await self._agreed_upon(tables)
-        member, at = name_of_migrator(), (self._clock, self._lease_seconds)
-        membership = Membership(tables.gateway, self._migration, control, run, member, *at)
+        clock, seconds = self._clock, self._lease_seconds
+        membership = Membership(
+            tables.gateway, self._migration, control, run, name_of_migrator(), clock, seconds
+        )
         await self._dead_letters.begin(run.id)
         with begun():
             return await self._copy_as(membership, tables, fresh=fresh)

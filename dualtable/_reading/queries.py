@@ -47,8 +47,8 @@ class QueryReader:
             new, old = reader.new(), reader.listed([])
         else:
             new = reader.new()
-            given = self._offers is not None and by_old
-            old = reader.listed(self._offers or ()) if given else await reader.old()
+            offers = self._offers if by_old else []
+            old = await reader.old() if offers is None else reader.listed(offers)
         rank, marks, descending = query.rank, tables.marks, query.descending
         merged = Merged(new, old, rank, marks, self._failures, descending=descending)
         await merged.read()

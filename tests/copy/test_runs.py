@@ -57,6 +57,12 @@ class Process:
         self._gateway, self._freezes_at = gateway, freezes_at
         self._clock = SystemClock()
 
+    async def has_frozen(self, running: asyncio.Task[Any]) -> None:
+        """Wait until it stands still, or until what it runs has ended."""
+        freezing = asyncio.create_task(self.frozen.wait())
+        await asyncio.wait([running, freezing], return_when=asyncio.FIRST_COMPLETED)
+        freezing.cancel()
+
     def thaw(self) -> None:
         self._running.set()
 
@@ -135,9 +141,7 @@ async def stand_still_at(call: int) -> Ended:
     running = asyncio.create_task(
         migrator(plan, first, total_segments=8, concurrency=2).run(), name="first"
     )
-    freezing = asyncio.create_task(first.frozen.wait())
-    await asyncio.wait([running, freezing], return_when=asyncio.FIRST_COMPLETED)
-    freezing.cancel()
+    await first.has_frozen(running)
     await asyncio.sleep(31)
     anew = attrs.evolve(plan, transform=later, version="2")
     report = await migrator(anew, second, total_segments=16, concurrency=2, restart=True).run()
@@ -173,9 +177,7 @@ async def thaw_when_finished(call: int) -> tuple[bool, Any, list[tuple[str, str]
     plan, gateway = await world()
     process = Process(gateway, call)
     running = asyncio.create_task(migrator(plan, process, total_segments=2, concurrency=2).run())
-    freezing = asyncio.create_task(process.frozen.wait())
-    await asyncio.wait([running, freezing], return_when=asyncio.FIRST_COMPLETED)
-    freezing.cancel()
+    await process.has_frozen(running)
     await asyncio.sleep(1_000)
     await migrator(plan, Process(gateway, -1)).run()
     control = Control(gateway, plan.control_table, plan.name)
@@ -211,9 +213,7 @@ async def thaw_when_phases_have_moved_on(call: int) -> tuple[bool, Any, list[tup
     running = asyncio.create_task(
         migrator(plan, process, total_segments=2, concurrency=2, lease_seconds=3_000.0).run()
     )
-    freezing = asyncio.create_task(process.frozen.wait())
-    await asyncio.wait([running, freezing], return_when=asyncio.FIRST_COMPLETED)
-    freezing.cancel()
+    await process.has_frozen(running)
     await asyncio.sleep(Times(plan.settle_seconds).stale_seconds)
     await control.advance(Phase.MIGRATED, 0.0)
     seen = len(process.calls)
@@ -244,9 +244,7 @@ async def repair_late(call: int, end: str) -> tuple[bool, Any, list[tuple[str, s
         plan, gateway=theirs, clock=process, repair=True, total_segments=2, concurrency=1
     )
     running = asyncio.create_task(verifier.run())
-    freezing = asyncio.create_task(process.frozen.wait())
-    await asyncio.wait([running, freezing], return_when=asyncio.FIRST_COMPLETED)
-    freezing.cancel()
+    await process.has_frozen(running)
     there = await orders.digest(gateway, plan.new)
     if end == "restart":
         anew = attrs.evolve(plan, transform=all_but_four, version="2")

@@ -2,7 +2,7 @@
 
 The rule: every operation beside every other one by each pair of neighbouring phases, beside old
 code where there is some, beside a migrator where one may run; and beside an operator who moves on,
-with everybody frozen at any moment. About three minutes of work for two processors.
+with everybody frozen at any moment.
 """
 
 from __future__ import annotations
