@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import orjson
+import msgspec
 from proof.fleet import MIGRATOR, OVERTAKEN, PREFIXES, SCAN, STABLE_ROLES, VOLATILE_ROLES, plan_of
 from proof.history import Repository
 
@@ -59,7 +59,7 @@ class Worker:
             answer = await call
         except ConcurrentUpdateError:
             answer = OVERTAKEN
-        self.lines.append(orjson.dumps([key, role, word, first, time.monotonic(), answer]))
+        self.lines.append(msgspec.json.encode([key, role, word, first, time.monotonic(), answer]))
 
 
 async def _scan(repository: Repository) -> list[str]:

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-import orjson
-
 from dualtable import Chain, Convert, Drop, Index, KeySchema, Migration, Move, Rename
 from dualtable._wire import codec
+from dualtable._wire.json import to_sorted_json
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.types import WireItem
 
@@ -126,7 +125,5 @@ async def everything(gateway: Any, name: str) -> list[dict[str, Any]]:
 
 async def digest(gateway: Any, name: str) -> str:
     """Return what is equal only for equal contents of a table."""
-    lines = sorted(
-        orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in await everything(gateway, name)
-    )
+    lines = sorted(map(to_sorted_json, await everything(gateway, name)))
     return hashlib.sha256(b"\n".join(lines)).hexdigest()

@@ -18,7 +18,7 @@ from typing import Any
 
 import attrs
 import boto3
-import orjson
+import msgspec
 from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError
 from proof.fleet import OVERTAKEN, STALE
@@ -50,7 +50,7 @@ class Log:
 
     def note(self, key: str, role: str, word: str, first: float, answer: Any) -> None:
         line = [key, role, word, first, time.monotonic(), answer]
-        self.lines.append(orjson.dumps(line))
+        self.lines.append(msgspec.json.encode(line))
 
 
 class Deaf:

@@ -242,4 +242,4 @@ def test_the_tests_stay_strict() -> None:
 def test_the_core_depends_on_six_packages() -> None:
     """Production imports it, so it stays small."""
     names = {r.partition(">=")[0] for r in settings()["project"]["dependencies"]}
-    assert names == {"aioboto3", "aiohttp", "attrs", "backoff", "cattrs", "orjson"}
+    assert names == {"aioboto3", "aiohttp", "attrs", "backoff", "cattrs", "msgspec"}

@@ -15,6 +15,7 @@ from typing import Self
 
 import attrs
 
+from dualtable._wire.json import from_json, to_sorted_json
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.types import WireKey
 
@@ -24,6 +25,7 @@ BUCKETS = 16
 _MASK = 2**64 - 1
 _STORED = Struct(f">{BUCKETS}Q")
 _LOST = b"?"  # as it is stored
+_OTHERWISE = (b'"M":', b"\\", b'": ')  # what may be spelled otherwise: maps, texts, all of it
 _SET_BEGINS = b'S":["'  # a set, or an attribute whose name ends so with a list that nobody writes
 _MEMBERS = re.compile(rb'(?:"(?:[^"\\]|\\.)*",?)+')
 _MEMBER = re.compile(rb'"(?:[^"\\]|\\.)*"')
@@ -97,11 +99,14 @@ def bucket_of(key: WireKey) -> int:
 
 
 def digest_of(item: PackedItem) -> int:
-    """Return a number that is the same however the members of the item's sets are ordered."""
+    """Return a number that is the same however an item is spelled, and its sets are ordered."""
     crc = zlib.crc32(item.shape.joined)
-    if item.values.find(b"[", 1) < 0:  # nothing but the list of values: quicker to see than a set
-        return zlib.crc32(item.values, crc)
-    for part in _in_order(item.values):
+    values = item.values
+    if any(map(values.__contains__, _OTHERWISE)):
+        values = to_sorted_json(from_json(values))
+    if values.find(b"[", 1) < 0:  # nothing but the list of values: quicker to see than a set
+        return zlib.crc32(values, crc)
+    for part in _in_order(values):
         crc = zlib.crc32(part, crc)
     return crc
 
@@ -113,7 +118,7 @@ def _in_order(values: bytes) -> Iterator[bytes]:
         start = found + len(_SET_BEGINS) - 1
         members = _MEMBERS.match(values, start)
         yield values[done:start]
-        if members is None:  # never in what orjson writes
+        if members is None:  # never in what we write
             done = start
             break
         yield from sorted(_MEMBER.findall(members.group()))

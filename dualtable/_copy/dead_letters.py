@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
-import orjson
 
 from dualtable._control.letters import DeadLetter
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.objects import SCHEME, Folder
 from dualtable._events.folder import named_after
 from dualtable._transforms.migration import Migration
+from dualtable._wire.json import NotJsonError, from_json, to_json
 from dualtable.errors import DualTableError, InvalidSettingError
 
 _DRY = "dry-run"
@@ -170,7 +170,7 @@ class DeadLetterFile:
 
 def _lines(letters: Iterable[DeadLetter], run: str) -> bytes:
     fields = (attrs.asdict(letter) | {"run": run} for letter in letters)
-    return b"".join(orjson.dumps(line) + b"\n" for line in fields)
+    return b"".join(to_json(line) + b"\n" for line in fields)
 
 
 async def read_keys(
@@ -221,8 +221,8 @@ def _run_of(path: Path) -> str | None:
 def _line(text: bytes) -> dict[str, Any]:
     """Return what a line says; nothing where it is torn, or none of ours."""
     try:
-        line = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        line = from_json(text)
+    except NotJsonError:
         return {}
     ours = isinstance(line, dict) and isinstance(line.get("key"), dict)
     return line if ours else {}

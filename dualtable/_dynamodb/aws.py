@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-import orjson
-
 from dualtable._dynamodb.client import Client, open_client
 from dualtable._dynamodb.gateway import (
     BILLED,
@@ -45,6 +43,7 @@ from dualtable._dynamodb.partiql import insert_statement
 from dualtable._dynamodb.refusals import insert_of
 from dualtable._expressions.texts import Condition, Update
 from dualtable._tasks import run_all
+from dualtable._wire.json import raw_json
 from dualtable._wire.packed import PackedItem, batch_write_units
 from dualtable._wire.sizes import item_bytes, write_units
 from dualtable._wire.types import Definition, Description, WireItem, WireKey
@@ -300,7 +299,7 @@ class AwsGateway:
         units = 0.0
         if batched:
             requests = [
-                {"Statement": statements[n], "Parameters": orjson.Fragment(items[n].values)}
+                {"Statement": statements[n], "Parameters": raw_json(items[n].values)}
                 for n in batched
             ]
             try:

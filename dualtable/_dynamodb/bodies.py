@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import gc
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
-import orjson
+
+from dualtable._wire.json import NotJsonError, from_json, page_from_json, to_json
 
 _CHECKSUM = "x-amz-crc32"
+_PAGES = frozenset({"BatchGetItem", "Scan"})  # whose items are many, and seldom looked at whole
 ANSWER = "DualtableAnswer"
 """Where a response of the SDK's client carries what DynamoDB itself has said."""
 
@@ -34,18 +36,16 @@ class Answer:
     Args:
         status: Of HTTP.
         headers: By their names in lower case.
-        content: The JSON that the body is; empty where it is none.
-        has_content: Whether it is.
+        body: As it came.
     """
 
     status: int
     headers: Mapping[str, str]
-    content: dict[str, Any]
-    has_content: bool
+    body: bytes = attrs.field(repr=False)
 
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Read a body.
+        """Take a body, and see that it is whole.
 
         Raises:
             NoAnswer: It is not what the server has sent.
@@ -53,8 +53,23 @@ class Answer:
         checksum = headers.get(_CHECKSUM)
         if checksum is not None and checksum != str(zlib.crc32(body)):
             raise NoAnswer("the answer was damaged on its way (x-amz-crc32)", "ChecksumError")
-        content = _decoded(body)
-        return cls(status, headers, content or {}, content is not None)
+        return cls(status, headers, body)
+
+    def result(self, operation: str) -> dict[str, Any]:
+        """Return what an operation has answered; the items of whole pages are raw.
+
+        Raises:
+            NoAnswer: It is none of DynamoDB's, but of something in between.
+        """
+        content = _decoded(self.body, page_from_json if operation in _PAGES else from_json)
+        if content is None:
+            raise NoAnswer("the answer is not DynamoDB's JSON", "ResponseParserError")
+        return content
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What is said of an error; empty where that is no JSON."""
+        return _decoded(self.body, from_json) or {}
 
     def code(self) -> str:
         """Return the code of an error, HTTP's status where the server says none."""
@@ -68,20 +83,20 @@ class Answer:
 
 def encoded(parameters: dict[str, Any]) -> bytes:
     """Return the body of a request."""
-    return orjson.dumps(parameters)
+    return to_json(parameters)
 
 
-def _decoded(body: bytes) -> dict[str, Any] | None:
+def _decoded(body: bytes, read: Callable[[bytes], Any]) -> dict[str, Any] | None:
     """Decode JSON with the garbage collector at rest; None for a page of whatever is in between.
 
-    A page of a scan is some hundred thousand objects and has no cycles; that the collector walks
-    through all of them time and again would cost as much as the decoding.
+    A page of a query is up to some hundred thousand objects and has no cycles; that the collector
+    walks through all of them time and again would cost as much as the decoding.
     """
     at_work = gc.isenabled()
     gc.disable()
     try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        content = read(body)
+    except NotJsonError:
         return None
     finally:
         if at_work:

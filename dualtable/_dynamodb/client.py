@@ -30,7 +30,7 @@ from botocore import xform_name
 from botocore.config import Config
 
 from dualtable._clock import SystemClock
-from dualtable._dynamodb.bodies import ANSWER, Answer, NoAnswer, encoded
+from dualtable._dynamodb.bodies import ANSWER, Answer, encoded
 from dualtable._dynamodb.fence import check_fence
 from dualtable._dynamodb.lean import Credentials, LeanWay, Route, Shown
 from dualtable._dynamodb.refusals import refusal, translated
@@ -167,11 +167,9 @@ class Client:
         what = f"{operation} on {table}" if table else operation
         with translated(what):
             answer = await self._answer(operation, parameters)
-            if answer.status < 300 and not answer.has_content:
-                raise NoAnswer("the answer is not DynamoDB's JSON", "ResponseParserError")
-        if answer.status >= 300:
-            raise refusal(what, answer)
-        return answer.content
+            if answer.status < 300:
+                return answer.result(operation)
+        raise refusal(what, answer)
 
     async def _answer(self, operation: str, parameters: dict[str, Any]) -> Answer:
         # A table that is called by its ARN may have another endpoint than all others.

@@ -21,9 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from dualtable._events.interval import Interval, widened
+from dualtable._wire.json import to_json
 
 _log = logging.getLogger("dualtable.events")
 
@@ -103,7 +102,7 @@ def _wider(seconds: float) -> float:
 
 def _put(path: Path, lines: Sequence[Mapping[str, Any]], *, anew: bool) -> None:
     """Append the lines, or put them in place of all that is there."""
-    data = b"".join(orjson.dumps(line) + b"\n" for line in lines)
+    data = b"".join(to_json(line) + b"\n" for line in lines)
     if not anew:
         with path.open("ab") as file:
             file.write(data)

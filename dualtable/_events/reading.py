@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import orjson
 
 from dualtable._events.file import SCHEMA_VERSION
 from dualtable._events.interval import Interval
+from dualtable._wire.json import NotJsonError, from_json
 from dualtable.errors import InvalidSettingError
 
 
@@ -82,7 +82,7 @@ def _read(path: Path) -> ToldRun:
 
 def _line(line: bytes) -> dict[str, Any] | None:
     try:
-        found = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        found = from_json(line)
+    except NotJsonError:
         return None
     return found if isinstance(found, dict) else None

@@ -13,8 +13,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-import orjson
-
+from dualtable._wire.json import from_json, to_json, to_sorted_json
 from dualtable._wire.keys import key_of
 from dualtable._wire.layouts import KeySchema
 from dualtable._wire.types import WireKey
@@ -34,7 +33,7 @@ def digest(question: object) -> Digest:
     """Return what tells a short text that is equal for equal questions, which are plain data."""
 
     def told() -> str:
-        asked = orjson.dumps(question, option=orjson.OPT_SORT_KEYS)
+        asked = to_sorted_json(question)
         return hashlib.sha256(asked).hexdigest()[:16]
 
     return told
@@ -42,7 +41,7 @@ def digest(question: object) -> Digest:
 
 def to_token(position: Position, question: Digest) -> str:
     """Return the token for a position in the answer to the question with that digest."""
-    content = orjson.dumps([_VERSION, question(), position])
+    content = to_json([_VERSION, question(), position])
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
@@ -54,7 +53,7 @@ def from_token(token: str, question: Digest) -> Position:
     """
     try:
         content = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        version, asked, position = orjson.loads(content)
+        version, asked, position = from_json(content)
     except (TypeError, ValueError, binascii.Error) as error:
         raise damaged() from error
     if type(version) is not int or not isinstance(asked, str) or not isinstance(position, dict):

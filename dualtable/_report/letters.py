@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import orjson
+
+from dualtable._wire.json import NotJsonError, from_json, to_sorted_json
 
 _MOST_EXAMPLES = 20
 
@@ -54,8 +55,8 @@ def read_letters(path: Path) -> Letters:
 
 def _letter(line: bytes) -> tuple[str, Mapping[str, Any]] | None:
     try:
-        found = orjson.loads(line)
-        key = orjson.dumps(found["key"], option=orjson.OPT_SORT_KEYS).decode()
+        found = from_json(line)
+        key = to_sorted_json(found["key"]).decode()
         return key, {"error": str(found["error"]), "reason": str(found["reason"])}
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+    except (NotJsonError, KeyError, TypeError):
         return None

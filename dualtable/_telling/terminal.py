@@ -11,7 +11,7 @@ import re
 import textwrap
 from typing import Any
 
-import orjson
+from dualtable._wire.json import to_json
 
 _COMMAND = re.compile(r"dualtable [a-z-]+(?: \S+:\S+)?(?: --\S+)*")
 _GLUE = "\0"  # in place of a blank at which nothing is broken; no line that is shown has one
@@ -46,7 +46,7 @@ def fitted(line: str, columns: int) -> list[str]:
 
 def json_line(data: dict[str, Any]) -> str:
     """Return one JSON object in one line; JSON has its own way to write such characters."""
-    text = orjson.dumps(data).decode()
+    text = to_json(data).decode()
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _as_json_writes_it(c) for c in text)

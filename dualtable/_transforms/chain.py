@@ -107,11 +107,11 @@ class Chain:
     def forward_wire(self, item: WireItem) -> list[WireItem]:
         """Return the new items in wire form."""
         if self._own_steps is not None:
-            draft = dict(item)
+            draft = item.copy()
             for own in self._own_steps:
                 own.change(draft)
             return [draft]
-        drafts = [dict(item)]
+        drafts = [item.copy()]
         for step in self.steps:
             if isinstance(step, Step) and quick_way(step) is Step.forward_wire:
                 for draft in drafts:  # one copy serves them all
@@ -129,7 +129,7 @@ class Chain:
         """
         if self._own_steps is None:
             return None
-        draft = dict(item)
+        draft = item.copy()
         repeats = [step.change(draft) for step in self._own_steps]
         return [draft], all(repeat is None or repeat() for repeat in repeats)
 

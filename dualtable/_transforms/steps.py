@@ -77,13 +77,13 @@ class Step:
 
     def forward_wire(self, item: WireItem) -> list[WireItem]:
         """Return the new item in wire form."""
-        draft = dict(item)
+        draft = item.copy()
         self.change(draft)
         return [draft]
 
     def backward_wire(self, item: WireItem) -> WireItem:
         """Return the old item in wire form."""
-        draft = dict(item)
+        draft = item.copy()
         self.undo(draft)
         return draft
 

@@ -6,6 +6,7 @@ In reading order:
 
 - `types`: the shapes that pass between all rooms
 - `codec`: plain Python values to the wire form and back, exactly
+- `json`: JSON, and items of which most stays the JSON that it came as
 - `values`: which values DynamoDB takes, and which are equal
 - `paths`: where in an item something is, by names and positions
 - `layouts`: the keys of a table and of its indexes

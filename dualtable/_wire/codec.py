@@ -70,7 +70,7 @@ def encode(item: Mapping[str, Any]) -> WireItem:
     if not isinstance(item, Mapping):
         raise InvalidItemError(f"an item must be a dict, not {type(item).__name__}")
     kept = item.wire_members(0) if isinstance(item, KeepsWire) else None
-    return encode_members(item, 0) if kept is None else dict(kept)
+    return encode_members(item, 0) if kept is None else kept.copy()
 
 
 def encode_value(value: Any) -> WireValue:

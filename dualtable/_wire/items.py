@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import orjson
-
 from dualtable._wire import codec
+from dualtable._wire.json import to_json
 from dualtable._wire.keys import check_index_keys, key_of
 from dualtable._wire.layouts import Layout
 from dualtable._wire.sizes import MAX_ITEM_BYTES, item_bytes
@@ -23,7 +22,7 @@ from dualtable.errors import InvalidItemError
 def check_item(item: Mapping[str, WireValue], layout: Layout) -> WireKey:
     """Check what a table refuses about an item: key, index keys, size. Return its key."""
     key = check_keys(item, layout)
-    check_size(item, key, len(orjson.dumps(item)))
+    check_size(item, key, len(to_json(item)))
     return key
 
 

@@ -20,7 +20,7 @@ from itertools import repeat
 from operator import is_
 from typing import Any, NoReturn, TypeVar
 
-from dualtable._wire import codec
+from dualtable._wire import codec, json
 from dualtable._wire.codec import KeepsWire
 from dualtable._wire.types import Item, WireItem, WireValue
 
@@ -65,12 +65,25 @@ def encode(output: Item, given: SettledDict) -> WireItem:
     if type(output) not in (dict, SettledDict) or not {str}.issuperset(map(type, output)):
         return codec.encode(output)  # which knows of what is still waiting, and of other names
     wire, decoded = given.wire, given.decoded
-    others = {n: v for n, v in output.items() if decoded.get(n, _TO_COME) is not v}
-    encoded = {**wire}  # most of it stays; to copy all at one go is the quickest
-    for name in [name for name in wire if name not in output]:
+    others = {
+        n: v
+        for n, v in output.items()
+        if decoded.get(n, _TO_COME) is not v and not _is_as_it_came(v, wire, n)
+    }
+    encoded = wire.copy()
+    for name in [name for name in json.kept(wire) if name not in output]:
         del encoded[name]
     encoded.update(codec.encode_members(others, 0))
     return encoded
+
+
+def _is_as_it_came(value: Any, wire: WireItem, name: str) -> bool:
+    """Tell whether a value is a map or list that has that place, and nobody has touched it."""
+    if type(value) is LazyList:
+        return value.wire is not None and value.wire is wire.get(name, _TO_COME).get("L")
+    if type(value) is LazyDict:
+        return value.waits_whole() and value.wire is wire.get(name, _TO_COME).get("M")
+    return False
 
 
 def _settling(base: type, *names: str) -> Callable[[_C], _C]:
@@ -144,9 +157,9 @@ class SettledDict(dict[str, Any], KeepsWire):
         if not decoded:
             return _map(wire, depth)
         twin = _empty(SettledDict, wire, depth)
-        _dict_update(twin, wire)  # all names, in their order
+        _dict_update(twin, json.kept(wire))  # all names, in their order
         _dict_update(twin, decoded)
-        for name in [name for name in wire if name not in decoded]:
+        for name in [name for name in json.kept(wire) if name not in decoded]:
             _dict_setitem(twin, name, _value(wire[name], depth + 1))
         twin.decoded = decoded
         return twin
@@ -192,18 +205,25 @@ class LazyDict(SettledDict):
         # judged, and an inner map that has become an item must be judged as one.
         if depth > self.depth + 1 or (depth == 0 and self.depth != _OUTERMOST):
             return None
-        values = _dict_values(self)
-        if len(self) == len(self.wire) and all(map(is_, values, repeat(PENDING))):
+        if self.waits_whole():
             return self.wire
         # A value that waits under a name of somebody's own got past the methods, and is refused.
+        names = json.kept(self.wire)
         touched = {
             name: value
             for name, value in _dict_items(self)
-            if value is not PENDING or name not in self.wire
+            if value is not PENDING or name not in names
         }
-        members = {name: self.wire.get(name, _TO_COME) for name in self if type(name) is str}
+        members = self.wire.copy()  # most of it stays; to copy all at one go is the quickest
+        for name in [name for name in names if name not in self]:
+            del members[name]
         members.update(codec.encode_members(touched, depth))
         return members
+
+    def waits_whole(self) -> bool:
+        """Tell whether nothing of it has been looked at, set or taken away."""
+        values = _dict_values(self)
+        return len(self) == len(self.wire) and all(map(is_, values, repeat(PENDING)))
 
     def _decode(self, name: str) -> Any:
         value = _value(self.wire[name], self.depth + 1)
@@ -212,7 +232,7 @@ class LazyDict(SettledDict):
 
     def settle(self) -> None:
         """Decode what is not decoded yet."""
-        wire, depth = self.wire, self.depth + 1
+        wire, depth = json.decoded(self.wire), self.depth + 1
         decoded = {
             name: value["S"] if "S" in (value := wire[name]) else _value(value, depth)
             for name, waits in _dict_items(self)
@@ -300,7 +320,7 @@ def _empty(kind: type[_D], wire: WireItem, depth: int) -> _D:
 
 def _map(wire: WireItem, depth: int) -> LazyDict:
     lazy = _empty(LazyDict, wire, depth)
-    dict.__init__(lazy, dict.fromkeys(wire, PENDING))
+    dict.__init__(lazy, dict.fromkeys(json.kept(wire), PENDING))
     return lazy
 
 

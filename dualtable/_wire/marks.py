@@ -62,9 +62,9 @@ class Marks:
         token = self.token_of(item)
         return not self.is_tombstone(item) and (token is None or token.startswith(_COPIED))
 
-    def strip(self, item: Mapping[str, WireValue]) -> WireItem:
+    def strip(self, item: WireItem) -> WireItem:
         """Return a copy of the item without the library's attributes."""
-        stripped = dict(item)
+        stripped = item.copy()
         stripped.pop(self.tombstone, None)
         stripped.pop(self.token, None)
         return stripped

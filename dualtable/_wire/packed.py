@@ -12,8 +12,8 @@ from operator import itemgetter
 from typing import Any
 
 import attrs
-import orjson
 
+from dualtable._wire.json import from_json, kept, to_json
 from dualtable._wire.sizes import item_bytes, write_units
 from dualtable._wire.types import WireItem
 
@@ -27,12 +27,12 @@ class Shape:
     Args:
         names: In order.
         joined: The same as one text, in UTF-8.
-        values_of: Returns an item's values, in the order of the names.
+        values_of: Returns an item's values as it keeps them, in the order of the names.
     """
 
     names: tuple[str, ...]
     joined: bytes
-    values_of: Callable[[WireItem], Sequence[Any]] = attrs.field(eq=False)
+    values_of: Callable[[dict[str, Any]], Sequence[Any]] = attrs.field(eq=False)
 
 
 @functools.lru_cache(_SHAPES)
@@ -46,9 +46,10 @@ def _shape(unordered: tuple[str, ...]) -> Shape:
 
 @attrs.frozen
 class PackedItem:
-    """An item by its names, sorted, and the JSON list of their values, whose names are sorted, too.
+    """An item by its names, sorted, and the JSON list of their values.
 
-    Sorted, because DynamoDB gives the names of an item in any order.
+    Sorted, because DynamoDB gives the names of an item in any order, and one statement is for all
+    items with the same names. What is inside of a value comes in the order that it came in.
     """
 
     shape: Shape
@@ -62,12 +63,13 @@ class PackedItem:
     @classmethod
     def of(cls, item: WireItem) -> PackedItem:
         """Pack an item."""
-        shape = _shape(tuple(item))
-        return cls(shape, orjson.dumps(shape.values_of(item), option=orjson.OPT_SORT_KEYS))
+        values = kept(item)
+        shape = _shape(tuple(values))
+        return cls(shape, to_json(shape.values_of(values)))
 
     def item(self) -> WireItem:
         """Unpack the item."""
-        return dict(zip(self.names, orjson.loads(self.values), strict=True))
+        return dict(zip(self.names, from_json(self.values), strict=True))
 
     def size(self) -> int:
         """Return the item's size as DynamoDB counts it; it must be unpacked for that."""

@@ -34,7 +34,12 @@ TARGETS = {
 OWN_TARGETS = {"dualtable_callable": 1.25, "dualtable_copying": None, "dualtable_verify": None}
 WHOLE_TARGET = 1.3  # of a whole process, as a multiple of that of `FLOOR`
 FLOOR = "floor_no_gc"
-_NEEDS = {"aiodynamo_puts": "aiodynamo", "pydynox_puts": "pydynox", "floor_raw": "msgspec"}
+_NEEDS = {
+    "aiodynamo_puts": "aiodynamo",
+    "pydynox_puts": "pydynox",
+    "floor": "orjson",
+    FLOOR: "orjson",
+}
 CONTENDERS = (*TARGETS, OURS, *OWN_TARGETS)
 
 

@@ -7,7 +7,7 @@ import datetime
 import email.utils
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -617,4 +617,6 @@ async def told(attempt: Awaitable[Any]) -> str:
 
 
 def _fields(value: Any) -> Any:
+    if isinstance(value, Mapping):  # a raw item
+        return dict(value)
     return attrs.asdict(value, recurse=False) if attrs.has(type(value)) else str(value)

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import msgspec
 import orders
-import orjson
 
 from dualtable import DualTableRepository, Migration, Migrator, Verifier
 from dualtable._dynamodb.connect import connect
@@ -171,7 +171,7 @@ async def _audit(server: str, plan: Migration, fleet: Fleet) -> dict[str, Logica
 def lines_of(path: Path) -> Iterator[list[Any]]:
     """Yield the lines of a worker's log."""
     for line in path.read_bytes().splitlines():
-        yield orjson.loads(line)
+        yield msgspec.json.decode(line)
 
 
 def judge(

@@ -6,8 +6,8 @@ import base64
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
 import orders
-import orjson
 import pytest
 from boto3.dynamodb.conditions import Key
 from hypothesis import given
@@ -75,12 +75,12 @@ async def token_of(shop: Shop, ask: Ask) -> str:
 
 
 def opened(token: str) -> list[Any]:
-    content: list[Any] = orjson.loads(base64.urlsafe_b64decode(token + "==="))
+    content: list[Any] = msgspec.json.decode(base64.urlsafe_b64decode(token + "==="))
     return content
 
 
 def sealed(content: object) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(msgspec.json.encode(content)).decode().rstrip("=")
 
 
 def refused(shop: Shop, ask: Ask, token: Any) -> str:

@@ -11,8 +11,8 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, Union
 from zoneinfo import ZoneInfo
 
 import attrs
+import msgspec
 import orders
-import orjson
 import pytest
 from attrs import validators
 
@@ -27,7 +27,7 @@ SECRET = "4711-secret"
 
 
 def over_the_wire(item: dict[str, Any]) -> dict[str, Any]:
-    return codec.decode(orjson.loads(orjson.dumps(codec.encode(item))))
+    return codec.decode(msgspec.json.decode(msgspec.json.encode(codec.encode(item))))
 
 
 def read_back(model: Any, instance: Any) -> Any:

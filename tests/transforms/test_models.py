@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
+import msgspec
 import orders
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,7 +81,7 @@ class Everything:
 
 
 def over_the_wire(item: dict[str, Any]) -> dict[str, Any]:
-    return codec.decode(orjson.loads(orjson.dumps(codec.encode(item))))
+    return codec.decode(msgspec.json.decode(msgspec.json.encode(codec.encode(item))))
 
 
 for each in (Line, Everything):

@@ -1,0 +1,188 @@
+"""JSON, and items whose values are still the JSON that they came as; owns `msgspec`.
+
+The rule: what nobody looks at stays the bytes that it came as, and goes out as they are. A value is
+decoded when it is asked for, each time anew, and whoever sets one sets it in wire form; so what was
+looked at and not set is still what came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any, TypeAlias, cast
+
+import msgspec
+
+from dualtable._wire.types import WireItem, WireValue
+
+_Kept: TypeAlias = dict[str, Any]  # by name: a value in wire form, or the JSON of one
+
+
+class NotJsonError(ValueError):
+    """A text is no JSON, or not of the shape that was asked for."""
+
+
+class RawItem(MutableMapping[str, WireValue]):
+    """An item in wire form, to whoever uses it.
+
+    Args:
+        kept: Its values, each as JSON until it is set.
+        seen: Those that have been looked at, as they came. Nobody changes one in its place.
+    """
+
+    __slots__ = ("kept", "seen")
+
+    def __init__(self, kept: _Kept, seen: WireItem) -> None:
+        self.kept = kept
+        self.seen = seen
+
+    def __getitem__(self, name: str) -> WireValue:
+        value = self.kept[name]
+        return self._seen(name, value) if type(value) is msgspec.Raw else value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        value = self.kept.get(name, default)
+        return self._seen(name, value) if type(value) is msgspec.Raw else value
+
+    def _seen(self, name: str, value: msgspec.Raw) -> WireValue:
+        seen = self.seen.get(name)
+        if seen is None:
+            seen = self.seen[name] = _decoded(value)
+        return seen
+
+    def __setitem__(self, name: str, value: WireValue) -> None:
+        self.kept[name] = value
+        self.seen.pop(name, None)
+
+    def __delitem__(self, name: str) -> None:
+        del self.kept[name]
+        self.seen.pop(name, None)
+
+    def update(self, *others: Any, **named: Any) -> None:
+        changes: WireItem = dict(*others, **named)
+        self.kept.update(changes)
+        for name in changes:
+            self.seen.pop(name, None)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, RawItem):
+            return self.kept == other.kept or self.decoded() == other.decoded()
+        return self.decoded() == other
+
+    __hash__ = None  # type: ignore[assignment] # as of any mapping that changes
+
+    def __repr__(self) -> str:
+        return repr(self.decoded())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.kept
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.kept)
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def keys(self) -> Any:
+        return self.kept.keys()
+
+    def items(self) -> Any:
+        return self.decoded().items()
+
+    def values(self) -> Any:
+        return self.decoded().values()
+
+    def decoded(self) -> WireItem:
+        """Return the item with all of its values decoded at one go, for who only reads it."""
+        if len(self.seen) < len(self.kept):
+            self.seen = {**_decoded(_ENCODER.encode(self.kept)), **self.seen}
+        return self.seen
+
+    def copy(self) -> RawItem:
+        """Return an item of its own that shares the values."""
+        return RawItem(self.kept.copy(), self.seen.copy())
+
+    def __copy__(self) -> RawItem:
+        return self.copy()
+
+
+def decoded(item: WireItem | RawItem) -> WireItem:
+    """Return an item whose values have been decoded, for whoever looks at all of them."""
+    return item.decoded() if isinstance(item, RawItem) else item
+
+
+def kept(item: WireItem | RawItem) -> _Kept:
+    """Return an item's values by name, as it has them: those that came as JSON are still that."""
+    return item.kept if isinstance(item, RawItem) else item
+
+
+def to_json(value: Any) -> bytes:
+    """Return plain data as JSON; raw items in it go as they came."""
+    return _ENCODER.encode(value)
+
+
+def to_sorted_json(value: Any) -> bytes:
+    """Return plain data as JSON, each object's names in order."""
+    return _SORTING.encode(value)
+
+
+def raw_json(text: bytes) -> Any:
+    """Return what `to_json` writes as just this text."""
+    return msgspec.Raw(text)
+
+
+def from_json(text: bytes | str) -> Any:
+    """Return what a text says.
+
+    Raises:
+        NotJsonError: It is no JSON.
+    """
+    return _read(_DECODER, text)
+
+
+def page_from_json(text: bytes) -> dict[str, Any]:
+    """Return the answer to a scan, or to a batch read, with its items raw.
+
+    Raises:
+        NotJsonError: It is no such answer.
+    """
+    page: _Page = _read(_PAGES, text)
+    answer: dict[str, Any] = {"ConsumedCapacity": page.ConsumedCapacity}
+    if page.Items is not None:
+        answer |= {"Items": _raw(page.Items), "LastEvaluatedKey": page.LastEvaluatedKey}
+    if page.Responses is not None:
+        answer["Responses"] = {table: _raw(items) for table, items in page.Responses.items()}
+        answer["UnprocessedKeys"] = page.UnprocessedKeys
+    return answer
+
+
+class _Page(msgspec.Struct):
+    ConsumedCapacity: Any = None
+    Items: list[dict[str, msgspec.Raw]] | None = None
+    LastEvaluatedKey: dict[str, Any] | None = None
+    Responses: dict[str, list[dict[str, msgspec.Raw]]] | None = None
+    UnprocessedKeys: dict[str, Any] = {}
+
+
+def _raw(items: list[dict[str, msgspec.Raw]]) -> list[WireItem]:
+    # To whoever reads and changes one it is what its type says.
+    return cast("list[WireItem]", [RawItem(item, {}) for item in items])
+
+
+def _read(decoder: msgspec.json.Decoder[Any], text: bytes | str) -> Any:
+    try:
+        return decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise NotJsonError("the text is no JSON, or not of the shape that it should be") from error
+
+
+def _inside(value: Any) -> Any:
+    if type(value) is RawItem:
+        return value.kept
+    raise TypeError(f"{type(value).__name__} is no plain data")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_inside)
+_SORTING = msgspec.json.Encoder(enc_hook=_inside, order="sorted")
+_DECODER = msgspec.json.Decoder()
+_PAGES = msgspec.json.Decoder(_Page)
+_decoded = _DECODER.decode
