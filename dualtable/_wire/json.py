@@ -1,8 +1,8 @@
 """JSON, and items whose values are still the JSON that they came as; owns `msgspec`.
 
 The rule: what nobody looks at stays the bytes that it came as, and goes out as they are. A value is
-decoded when it is asked for, each time anew, and whoever sets one sets it in wire form; so what was
-looked at and not set is still what came.
+decoded when it is asked for, and whoever sets one sets it in wire form; so what was looked at and
+not set still is what came.
 """
 
 from __future__ import annotations
@@ -151,7 +151,9 @@ def page_from_json(text: bytes) -> dict[str, Any]:
         answer |= {"Items": _raw(page.Items), "LastEvaluatedKey": page.LastEvaluatedKey}
     if page.Responses is not None:
         answer["Responses"] = {table: _raw(items) for table, items in page.Responses.items()}
-        answer["UnprocessedKeys"] = page.UnprocessedKeys
+        answer["UnprocessedKeys"] = page.UnprocessedKeys or {}
+    if len(answer) == 1:
+        raise NotJsonError("the text has neither items nor responses")
     return answer
 
 
@@ -160,7 +162,7 @@ class _Page(msgspec.Struct):
     Items: list[dict[str, msgspec.Raw]] | None = None
     LastEvaluatedKey: dict[str, Any] | None = None
     Responses: dict[str, list[dict[str, msgspec.Raw]]] | None = None
-    UnprocessedKeys: dict[str, Any] = {}
+    UnprocessedKeys: dict[str, Any] | None = None
 
 
 def _raw(items: list[dict[str, msgspec.Raw]]) -> list[WireItem]:

@@ -201,10 +201,12 @@ def test_an_answer_to_a_batch_read_is_raw() -> None:
     assert found["UnprocessedKeys"] == {"orders": [key]}
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"Items": 7}', b"\xff", b"[" * 99_999])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[1]", b'{"Items": 7}', b"{}", b"\xff", b"[" * 99_999]
+)
 def test_what_is_no_answer_is_none(body: bytes) -> None:
     """A proxy's page, or something that is damaged, is tried again and never taken for a table."""
     for operation in ("Scan", "GetItem"):
-        if operation == "Scan" or b"Items" not in body:
+        if operation == "Scan" or not body.startswith(b"{"):
             with pytest.raises(NoAnswer):
                 Answer.of(200, {}, body).result(operation)
