@@ -1,6 +1,7 @@
 """Every way to run this project; `nox --list` says what each session does."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import nox
@@ -108,10 +109,12 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def engines(session: nox.Session) -> None:
-    """Run one migration on each engine, beside production, with one worker killed."""
+    """Run one migration on each engine, one worker of which is killed; and one it cannot import."""
     install_wheel(session, "ray>=2.40", "pyspark>=3.5", extra="dask,local")
+    outside = {"TMPDIR": tempfile.gettempdir()}  # Ray's workers do not begin where nox has its own
     for engine in session.posargs or ("on_processes", "on_dask", "on_ray", "on_spark"):
-        session.run("python", f"examples/engines/{engine}.py")
+        session.run("python", f"examples/engines/{engine}.py", env=outside)
+        session.run("python", "tests/distributed/elsewhere.py", engine, env=outside)
 
 
 @nox.session

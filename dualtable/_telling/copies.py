@@ -5,6 +5,7 @@ The rule: pure; it ends with what to do next. A machine gets the report's fields
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import attrs
@@ -64,7 +65,7 @@ def _after_migration(report: MigrationReport, request: MigrateRequest) -> list[s
     if report.dead_letters:
         then = "run again." if request.dry_run else f"then: dualtable retry {request.reference}"
         lines.append(
-            f"Next: read keys and reasons in {request.dead_letters}, mend the transform, and {then}"
+            f"Next: read keys and reasons {_where(report, request)}, mend the transform, and {then}"
         )
     if not report.complete:
         lines.append(f"Next: {_how_to_resume(request)}")
@@ -73,6 +74,14 @@ def _after_migration(report: MigrationReport, request: MigrateRequest) -> list[s
     elif not report.dead_letters:
         lines.append(f"Next: dualtable verify {request.reference}")
     return lines
+
+
+def _where(report: MigrationReport, request: MigrateRequest) -> str:
+    """Say where dead letters are to be read: a file has none of other runs and other machines."""
+    all_here = report.failed == report.dead_letters and request.dead_letters != os.devnull
+    if request.dry_run or all_here:
+        return f"in {request.dead_letters}"
+    return f"by dualtable retry {request.reference} --list"
 
 
 def _how_to_resume(request: MigrateRequest) -> str:

@@ -676,6 +676,8 @@ def test_dead_letters(shop: Shop) -> None:
         assert SECRET not in text
         assert os.environ["AWS_SECRET_ACCESS_KEY"] not in ended.err.split()
     assert shop.run("migrate", "--json").code == 1
+    elsewhere = shop.run("migrate", "--dead-letters", os.devnull).out
+    assert f"read keys and reasons by dualtable retry {shop.reference} --list" in elsewhere
 
 
 def test_dead_letters_alone_are_no_complete_copy(shop: Shop) -> None:

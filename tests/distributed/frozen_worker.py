@@ -14,7 +14,7 @@ async def main(name: str, endpoint_url: str, dead_letters: str) -> None:
     report = await Migrator(
         orders.migration(name),
         endpoint_url=endpoint_url,
-        total_segments=12,
+        total_segments=2,
         concurrency=1,
         page_items=5,
         max_write_units=60,

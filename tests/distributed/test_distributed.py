@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import subprocess
 import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from importlib.machinery import ModuleSpec
@@ -200,6 +201,16 @@ def test_a_worker_that_cannot_import_says_so_by_name(shop: dict[str, Any]) -> No
     assert (word.number, word.ended) == (3, True)
     assert "not_here" in word.error
     assert str(pickle.loads(pickle.dumps(failed))) == str(failed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["on_processes", "on_pool", "on_dask"])
+def test_an_engine_passes_on_what_a_worker_cannot_import(engine: str) -> None:
+    """The run ends with it; `nox -s engines` asks Ray and Spark too."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(FOLDER / "elsewhere.py"), engine]
+    said = subprocess.check_output(command, env=environment, text=True)
+    assert "cannot load only_here:migration: there is no module" in said
 
 
 @pytest.mark.slow

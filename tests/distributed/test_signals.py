@@ -15,12 +15,14 @@ from pathlib import Path
 import orders
 import pytest
 
-from dualtable import Verifier, read_status
+from dualtable import Migration, Verifier, read_status
+from dualtable._control.control_table import Control
 from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import ONE_OFF
 
 WORKER = Path(__file__).with_name("frozen_worker.py")
 ITEMS = 300
+LEASE_SECONDS = 1  # of both workers
 
 
 @contextmanager
@@ -39,9 +41,23 @@ def worker(name: str, endpoint: str, folder: Path) -> Iterator[tuple[subprocess.
         process.communicate()
 
 
+def is_holding(process: int, plan: Migration, endpoint: str) -> bool:
+    """Tell whether a segment is in the hands of a process."""
+
+    async def owners() -> list[str]:
+        async with connect({"endpoint_url": endpoint}, ONE_OFF) as gateway:
+            control = Control(gateway, plan.control_table, plan.name)
+            run = await control.run()
+            assert run is not None
+            segments = await control.of(run).segments()
+        return [segment.lease.owner for segment in segments if segment.lease]
+
+    return any(f":{process}:" in owner for owner in asyncio.run(owners()))
+
+
 @pytest.mark.slow
 def test_stopped_continued_and_killed(endpoint: str, table_name: str, tmp_path: Path) -> None:
-    """One stands still for longer than its lease, goes on, and dies; another does the rest."""
+    """Must show: one takes over from another that stands still, dies, and is taken over itself."""
     plan = orders.migration(table_name)
 
     async def fill() -> None:
@@ -50,16 +66,22 @@ def test_stopped_continued_and_killed(endpoint: str, table_name: str, tmp_path: 
             await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(ITEMS)])
 
     asyncio.run(fill())
-    with worker(table_name, endpoint, tmp_path) as (mortal, _):
-        mortal.send_signal(signal.SIGSTOP)
-        with worker(table_name, endpoint, tmp_path) as (other, first):
-            time.sleep(2)  # the lease of the one that is frozen is of one
-            mortal.send_signal(signal.SIGCONT)
+    with worker(table_name, endpoint, tmp_path) as (frozen, first):  # it holds all there is
+        frozen.send_signal(signal.SIGSTOP)
+        with worker(table_name, endpoint, tmp_path) as (mortal, _):
+            while is_holding(frozen.pid, plan, endpoint):
+                time.sleep(0.1)
+            frozen.send_signal(signal.SIGCONT)
             time.sleep(0.5)
+            assert is_holding(mortal.pid, plan, endpoint)
             mortal.kill()
-            assert other.stdout is not None
-            said = first + other.stdout.read()
-            assert other.wait(timeout=30) == 0
+            killed = time.monotonic()
+            while is_holding(mortal.pid, plan, endpoint):
+                time.sleep(0.1)
+            assert time.monotonic() - killed < LEASE_SECONDS + 5
+        assert frozen.stdout is not None
+        said = first + frozen.stdout.read()
+        assert frozen.wait(timeout=30) == 0
     assert said.endswith("complete=True\n")
     status = asyncio.run(read_status(plan, endpoint_url=endpoint))
     assert status.scanned == ITEMS  # each page settled once, whoever had it in hand
