@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
+from threading import Thread
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -28,7 +29,7 @@ class Processes(Executor):
     """
 
     def __init__(self) -> None:
-        self._pools: list[ProcessPoolExecutor] = []
+        self._calls: list[tuple[Future[Any], Thread]] = []
         self._shut = False
 
     def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
@@ -40,13 +41,22 @@ class Processes(Executor):
         if self._shut:
             raise RuntimeError("these processes have been shut down")
         pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-        self._pools.append(pool)
         future = pool.submit(fn, *args, **kwargs)
-        future.add_done_callback(lambda _: pool.shutdown(wait=False))
+        closing = Thread(target=_close, args=(pool, future))
+        closing.start()
+        self._calls.append((future, closing))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no further call; wait for the processes to end."""
         self._shut = True
-        for pool in self._pools:
-            pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        for future, _ in self._calls if cancel_futures else ():
+            future.cancel()
+        for _, closing in self._calls if wait else ():
+            closing.join()
+
+
+def _close(pool: ProcessPoolExecutor, future: Future[Any]) -> None:
+    """Let a process end once its call has; a pool waits for it in its first shutdown alone."""
+    wait([future])
+    pool.shutdown()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +44,9 @@ asked: list[int] = []
 def never() -> None:
     """A throttle that lets everybody go on."""
     asked.append(1)
+
+
+def lingers() -> int:
+    """Return which process this is, and let it live for a second longer."""
+    threading.Thread(target=time.sleep, args=(1,)).start()
+    return os.getpid()

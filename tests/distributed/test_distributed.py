@@ -167,6 +167,20 @@ def test_the_others_go_on_where_a_process_is_killed(shop: dict[str, Any], tmp_pa
 
 
 @pytest.mark.slow
+def test_processes_have_ended_where_their_executor_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks at what they took, or begins others, finds none of them at work."""
+    monkeypatch.syspath_prepend(FOLDER)
+    from shop_migration import lingers
+
+    with Processes() as processes:
+        calls = [processes.submit(lingers) for _ in range(2)]
+        calls[0].result()
+    for call in calls:
+        with pytest.raises(ProcessLookupError):
+            os.kill(call.result(), 0)
+
+
+@pytest.mark.slow
 def test_a_pool_that_breaks_says_so_and_the_same_call_goes_on(
     shop: dict[str, Any], tmp_path: Path
 ) -> None:
