@@ -22,6 +22,7 @@ from dualtable._control.phases import Route
 from dualtable._dynamodb.gateway import Gateway
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.differences import differing_paths
+from dualtable._wire.json import decoded
 from dualtable._wire.keys import plain
 from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import equal_items
@@ -113,7 +114,7 @@ class Shadow:
         elif self._closed or len(self._waiting) >= MOST_WAITING:
             self._counts[Kind.DROPPED] += 1
         else:
-            self._waiting.append((key, item))
+            self._waiting.append((key, decoded(item)))  # a raw one would keep all of its page
             if self._working is None or self._working.done():
                 self._working = asyncio.create_task(self._work())
 

@@ -121,7 +121,7 @@ def to_json(value: Any) -> bytes:
 
 
 def to_sorted_json(value: Any) -> bytes:
-    """Return plain data as JSON, each object's names in order."""
+    """Return plain data as JSON, each object's names in order; raw items in it, too."""
     return _SORTING.encode(value)
 
 
@@ -146,6 +146,8 @@ def page_from_json(text: bytes) -> dict[str, Any]:
         NotJsonError: It is no such answer.
     """
     page: _Page = _read(_PAGES, text)
+    if not text.isascii():
+        _check_utf8(text)
     answer: dict[str, Any] = {"ConsumedCapacity": page.ConsumedCapacity}
     if page.Items is not None:
         answer |= {"Items": _raw(page.Items), "LastEvaluatedKey": page.LastEvaluatedKey}
@@ -170,6 +172,14 @@ def _raw(items: list[dict[str, msgspec.Raw]]) -> list[WireItem]:
     return cast("list[WireItem]", [RawItem(item, {}) for item in items])
 
 
+def _check_utf8(text: bytes) -> None:
+    # Who keeps a value raw has seen that it is JSON, but not that its texts are.
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        raise NotJsonError("the text is no UTF-8") from error
+
+
 def _read(decoder: msgspec.json.Decoder[Any], text: bytes | str) -> Any:
     try:
         return decoder.decode(text)
@@ -178,13 +188,24 @@ def _read(decoder: msgspec.json.Decoder[Any], text: bytes | str) -> Any:
 
 
 def _inside(value: Any) -> Any:
-    if type(value) is RawItem:
-        return value.kept
+    return value.kept if type(value) is RawItem else _plain(value)
+
+
+def _decoded_inside(value: Any) -> Any:
+    return value.decoded() if type(value) is RawItem else _plain(value)
+
+
+def _plain(value: Any) -> str | int:
+    """Return text, or an integer, of a class of somebody's own as what it is."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
     raise TypeError(f"{type(value).__name__} is no plain data")
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_inside)
-_SORTING = msgspec.json.Encoder(enc_hook=_inside, order="sorted")
+_SORTING = msgspec.json.Encoder(enc_hook=_decoded_inside, order="sorted")
 _DECODER = msgspec.json.Decoder()
 _PAGES = msgspec.json.Decoder(_Page)
 _decoded = _DECODER.decode
