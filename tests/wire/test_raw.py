@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Callable
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -19,11 +20,14 @@ from wire.test_lazy_items import Runner, plain, programs, stored
 
 from dualtable import Chain
 from dualtable._control.digests import digest_of
+from dualtable._control.phases import ROUTES, Phase
 from dualtable._dynamodb.bodies import Answer, NoAnswer
+from dualtable._production.shadow import Shadow
 from dualtable._transforms.applying import forward_wire, forward_wire_alike
 from dualtable._transforms.transform import Function
 from dualtable._wire import codec, lazy
 from dualtable._wire.json import RawItem, kept, page_from_json, to_json, to_sorted_json
+from dualtable._wire.marks import Marks
 from dualtable._wire.packed import PackedItem
 from dualtable._wire.types import WireItem
 from dualtable._wire.values import equal_items
@@ -255,3 +259,15 @@ def test_what_is_no_answer_is_none(body: bytes) -> None:
         if operation == "Scan" or not body.startswith(b"{"):
             with pytest.raises(NoAnswer):
                 Answer.of(200, {}, body).result(operation)
+
+
+async def test_a_hit_that_waits_for_its_shadow_read_keeps_no_page() -> None:
+    """It waits in a queue, and all of an answer stays in memory as long as one raw item of it."""
+    lineage = SimpleNamespace(
+        marks=Marks("dead", "token"), old=SimpleNamespace(identity="old"), old_key=lambda _: None
+    )
+    shadow = Shadow(None, lineage, share=1.0)  # type: ignore[arg-type] # asked for nothing here
+    shadow.offer({"id": {"S": "o-1"}}, raw({"id": {"S": "o-1"}}), ROUTES[Phase.MIGRATED])
+    ((_, item),) = shadow._waiting
+    assert type(item) is dict
+    await shadow.close()
