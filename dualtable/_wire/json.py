@@ -7,6 +7,7 @@ not set still is what came.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, MutableMapping
 from typing import Any, TypeAlias, cast
 
@@ -14,6 +15,7 @@ import msgspec
 
 from dualtable._wire.types import WireItem, WireValue
 
+_COMPACT = re.compile(rb'\{"\w+":\S')
 _Kept: TypeAlias = dict[str, Any]  # by name: a value in wire form, or the JSON of one
 
 
@@ -64,7 +66,7 @@ class RawItem(MutableMapping[str, WireValue]):
             self.seen.pop(name, None)
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, RawItem):
+        if type(other) is RawItem:
             return self.kept == other.kept or self.decoded() == other.decoded()
         return self.decoded() == other
 
@@ -105,14 +107,14 @@ class RawItem(MutableMapping[str, WireValue]):
         return self.copy()
 
 
-def decoded(item: WireItem | RawItem) -> WireItem:
+def decoded(item: Any) -> WireItem:
     """Return an item whose values have been decoded, for whoever looks at all of them."""
-    return item.decoded() if isinstance(item, RawItem) else item
+    return item.decoded() if type(item) is RawItem else item
 
 
-def kept(item: WireItem | RawItem) -> _Kept:
+def kept(item: Any) -> _Kept:
     """Return an item's values by name, as it has them: those that came as JSON are still that."""
-    return item.kept if isinstance(item, RawItem) else item
+    return item.kept if type(item) is RawItem else item
 
 
 def to_json(value: Any) -> bytes:
@@ -142,17 +144,21 @@ def from_json(text: bytes | str) -> Any:
 def page_from_json(text: bytes) -> dict[str, Any]:
     """Return the answer to a scan, or to a batch read, with its items raw.
 
+    Of a server that writes spaces, as DynamoDB does not, they are decoded: what is equal shall be
+    spelled alike but for the order of names, and escapes.
+
     Raises:
         NotJsonError: It is no such answer.
     """
     page: _Page = _read(_PAGES, text)
     if not text.isascii():
         _check_utf8(text)
+    items_of = _raw if _COMPACT.match(text) else _decoded_items
     answer: dict[str, Any] = {"ConsumedCapacity": page.ConsumedCapacity}
     if page.Items is not None:
-        answer |= {"Items": _raw(page.Items), "LastEvaluatedKey": page.LastEvaluatedKey}
+        answer |= {"Items": items_of(page.Items), "LastEvaluatedKey": page.LastEvaluatedKey}
     if page.Responses is not None:
-        answer["Responses"] = {table: _raw(items) for table, items in page.Responses.items()}
+        answer["Responses"] = {table: items_of(items) for table, items in page.Responses.items()}
         answer["UnprocessedKeys"] = page.UnprocessedKeys or {}
     if len(answer) == 1:
         raise NotJsonError("the text has neither items nor responses")
@@ -170,6 +176,10 @@ class _Page(msgspec.Struct):
 def _raw(items: list[dict[str, msgspec.Raw]]) -> list[WireItem]:
     # To whoever reads and changes one it is what its type says.
     return cast("list[WireItem]", [RawItem(item, {}) for item in items])
+
+
+def _decoded_items(items: list[dict[str, msgspec.Raw]]) -> list[WireItem]:
+    return [RawItem(item, {}).decoded() for item in items]
 
 
 def _check_utf8(text: bytes) -> None:
