@@ -28,6 +28,7 @@ TICK_SECONDS = 0.1
 _LEAST_COPIES = 1 / 256  # one in 25 s
 _AFTER_THROTTLE = 0.8
 _STEP = 1 / 50  # of what a partition takes
+_MOST_TICKS_APART = 100  # of two copies that tell how many a key range is sent
 _MOST_TICKS_HELD_BACK = 9_000  # in a row, without a copy that was taken
 _SLOW_SECONDS = 5.0  # of what is left of a page
 
@@ -63,21 +64,28 @@ class Tally:
 class RangePace:
     """How many copies the key range of one segment is sent in a tick.
 
-    No more than a partition takes; less after each tick in which something was throttled, a little
-    more after each other one.
+    No more than a partition takes. After a tick in which something was throttled, less than it has
+    been sent, which may be far from what it might have been: many migrators share a partition, and
+    each has but a little of it. After each other tick, a little more.
     """
 
     copies: float | None = None  # a tick; None as long as nothing is known
     throttled: bool = False  # in this tick
     taken: bool = False  # in this tick
+    answered: int = 0  # copies, in this tick
+    ticks: int = 0  # since others were answered, at most those of `_MOST_TICKS_APART`
 
     def tick(self, most: float) -> float:
         """End a tick and return how many copies the next one has, given a partition's most."""
+        self.ticks = min(self.ticks + 1, _MOST_TICKS_APART)
         copies = most if self.copies is None else self.copies
         if self.throttled:
-            self.copies = max(_LEAST_COPIES, min(copies, most) * _AFTER_THROTTLE)
+            sent = self.answered / self.ticks
+            self.copies = max(_LEAST_COPIES, min(copies, most, sent) * _AFTER_THROTTLE)
         elif self.taken:
             self.copies = min(most, copies + most * _STEP)
+        if self.answered:
+            self.answered = self.ticks = 0
         self.throttled = self.taken = False
         return most if self.copies is None else self.copies
 
@@ -117,6 +125,7 @@ class Outgoing:
 
     def settle(self, copy: Copy, answer: Insert, write_units: float) -> None:
         """Take note of an outcome; what is to be sent again waits again."""
+        self.pace.answered += 1
         if answer.outcome is Outcome.RETRY:
             self.waiting.append(copy)
             self.pace.throttled = True

@@ -36,17 +36,19 @@ def _crashing() -> fleet.Crowd:
 
 
 def _grown(workers: int) -> Callable[[], fleet.Crowd]:
-    """Return a fleet on a table of 320 units a second for each of its workers."""
-    units, seconds = 320.0 * workers, 40
+    """Return a fleet on a table of 320 units a second for each of its workers.
+
+    Its first minute is that of its beginning, the second one of those that follow.
+    """
+    units, seconds = 320.0 * workers, 120
     return lambda: fleet.crowd(
         workers=workers,
-        items=int(1.3 * units * seconds / 370),  # the end is another question
+        items=int(1.1 * units * seconds / 370),  # the end is another question
         size=380_000,
         segments=10_000,
         units=units,
         seconds=seconds,
         partitions=160,
-        step=10,
     )
 
 
@@ -87,7 +89,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="simulation", description=__doc__)
     parser.add_argument("--no-proofs", dest="proofs", action="store_false", help="only the plot")
-    parser.add_argument("--fleet", action="store_true", help="fleets, too: some ten minutes")
+    parser.add_argument("--fleet", action="store_true", help="fleets, too: some fifteen minutes")
     parser.add_argument("--plot", type=Path, metavar="SVG", help="where the plot goes")
     parser.add_argument("--json", type=Path, help="where the figures go")
     return parser
