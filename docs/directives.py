@@ -29,6 +29,20 @@ class PhaseTable(SphinxDirective):
         return self.parse_text_to_nodes(from_code.phase_table())
 
 
+class CostTable(SphinxDirective):
+    """What an item costs whom."""
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse_text_to_nodes(from_code.cost_table())
+
+
+class CallTable(SphinxDirective):
+    """What a call of the repository costs."""
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse_text_to_nodes(from_code.call_table())
+
+
 class ErrorTree(SphinxDirective):
     """The tree of errors, then each of them."""
 
@@ -84,6 +98,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
     app.connect("missing-reference", resolve_private_name)
     app.add_directive("error-tree", ErrorTree)
+    app.add_directive("cost-table", CostTable)
+    app.add_directive("call-table", CallTable)
     app.add_directive("phase-diagram", PhaseDiagram)
     app.add_directive("phase-table", PhaseTable)
     app.add_directive("command-line", CommandLine)

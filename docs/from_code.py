@@ -110,6 +110,55 @@ def _shown(action: argparse.Action) -> str:
     return " ".join(filter(None, parts))
 
 
+RESULTS = _PROJECT / "tests" / "benchmarks" / "results.json"
+_OURS = "dualtable_steps"
+_WHO = {
+    "boto3_script": "boto3, a page and an item at a time, as in the production report",
+    "aioboto3_puts": "aioboto3, 16 conditional puts at once",
+    "aiodynamo_puts": "aiodynamo, 16 conditional puts at once",
+    "pydynox_puts": "pydynox (Rust), 16 conditional puts at once",
+    "dualtable_copying": "**dualtable**, a plain function that copies the whole item",
+    "dualtable_callable": "**dualtable**, one that touches three attributes and returns the item",
+    _OURS: "**dualtable**, `Move` and `Convert`",
+    "dualtable_verify": "**dualtable**, `verify` of what was copied",
+    "floor": "aiohttp, orjson, a signature and batched inserts, no check, retry or checkpoint",
+    "floor_no_gc": "the same with Python's garbage collector off",
+    "floor_raw": "the same with msgspec, which decodes only the two attributes that change",
+}
+
+
+def cost_table() -> str:
+    """Return what an item of each kind costs whom, on each server, as it was measured."""
+    columns = [
+        (server, kind, found[kind]["rows"])
+        for server, found in json.loads(RESULTS.read_text())["servers"].items()
+        for kind in ("flat", "nested")
+    ]
+    rows = ["| who | " + " | ".join(f"{kind}, {server}" for server, kind, _ in columns) + " |"]
+    rows.append("|---" * (1 + len(columns)) + "|")
+    for name, who in _WHO.items():
+        rows.append(f"| {who} | " + " | ".join(_cost(name, each) for _, _, each in columns) + " |")
+    return "\n".join(rows)
+
+
+def _cost(name: str, rows: dict[str, dict[str, float]]) -> str:
+    """Return what an item costs one contender, and how many times that the steps take."""
+    found = rows[name]
+    times = "" if name == _OURS else f" ({found['ours_as_multiple']:.2f})"
+    return f"{found['microseconds']:.0f} µs{times}"
+
+
+def call_table() -> str:
+    """Return what a call of the repository costs beside the bare one, as it was measured."""
+    servers = json.loads(RESULTS.read_text())["servers"]
+    rows = ["| call | requests | " + " | ".join(servers) + " |", "|---" * (2 + len(servers)) + "|"]
+    first = next(iter(servers.values()))["reads"]
+    for way, found in first.items():
+        shares = [f"{each['reads'][way]['ratio']:.2f}" for each in servers.values()]
+        rows.append(f"| {way} | {found['requests']:g} | " + " | ".join(shares) + " |")
+    return "\n".join(rows)
+
+
 MAP_BEGINS, MAP_ENDS = "<!-- made by: python docs/from_code.py -->", "<!-- end -->"
 _ABOVE_ALL = ("__main__",)
 
