@@ -215,7 +215,7 @@ class Comparison:
             **{kind.value: count for kind, count in counts.items()},
             scanned=len(sources),
             dropped=sum(not s.outputs and not s.failure for s in sources),
-            digests=digests((output.key, output.packed) for output in outputs),
+            digests=digests((output.key, output.packed, output.item) for output in outputs),
             apart=_apart(different),
             in_buckets=in_buckets,
             examples=tuple(examples),
@@ -234,8 +234,8 @@ _BUCKETED = {
 
 def _apart(different: Sequence[_Verdict]) -> Digests:
     """Return by how much the digests of what is there are other than of what should be there."""
-    there = [(v.key, v.instead) for v in different if v.instead is not None]
-    wanted = [(v.key, v.output.packed) for v in different if v.output is not None]
+    there = [(v.key, v.instead, None) for v in different if v.instead is not None]
+    wanted = [(v.key, v.output.packed, v.output.item) for v in different if v.output is not None]
     return digests(there) - digests(wanted) if different else Digests()
 
 

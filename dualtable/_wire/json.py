@@ -94,9 +94,15 @@ class RawItem(MutableMapping[str, WireValue]):
         return self.decoded().values()
 
     def decoded(self) -> WireItem:
-        """Return the item with all of its values decoded at one go, for who only reads it."""
-        if len(self.seen) < len(self.kept):
-            self.seen = {**_decoded(_ENCODER.encode(self.kept)), **self.seen}
+        """Return the item with all of its values decoded, for who only reads it.
+
+        Where few of them have been looked at, all are decoded at one go, which is quicker.
+        """
+        seen, kept = self.seen, self.kept
+        if 2 * len(seen) < len(kept):
+            self.seen = {**_decoded(_ENCODER.encode(kept)), **seen}
+        elif len(seen) < len(kept):
+            self.seen = {name: self[name] for name in kept}
         return self.seen
 
     def copy(self) -> RawItem:

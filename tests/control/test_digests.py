@@ -50,7 +50,8 @@ def test_contents_do(change: dict[str, Any]) -> None:
 
 def test_sums_come_out_equal_however_pages_are_cut() -> None:
     """A resumed copy and a verification have other pages, and come in another order."""
-    copies = [({"id": {"S": f"o-{n}"}}, PackedItem.of({"n": {"N": str(n)}})) for n in range(99)]
+    items = [{"n": {"N": str(n)}} for n in range(99)]
+    copies = [({"id": {"S": f"o-{n}"}}, PackedItem.of(i), i) for n, i in enumerate(items)]
     whole = digests(copies)
     parts = sum((digests([copy]) for copy in reversed(copies)), Digests())
     assert parts == whole == Digests.from_bytes(whole.to_bytes())

@@ -129,7 +129,10 @@ def test_packed_it_is_the_same_item(item: dict[str, Any], seed: int) -> None:
     assert packed.item() == wire
     assert packed.names == PackedItem.of(wire).names
     assert packed.json_bytes() >= packed.size() == PackedItem.of(wire).size()
-    assert digest_of(packed) == digest_of(PackedItem.of(wire))
+    given = raw(wire, seed)
+    for looked in range(len(wire) + 1):
+        assert digest_of(packed, given) == digest_of(packed) == digest_of(PackedItem.of(wire))
+        assert all(given[name] == wire[name] for name in list(wire)[:looked])
 
 
 @given(programs_of_steps, few_names, seeds)
