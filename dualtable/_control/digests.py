@@ -15,9 +15,9 @@ from typing import Self
 
 import attrs
 
-from dualtable._wire.json import decoded, from_json, to_sorted_json
+from dualtable._wire.json import from_json, to_sorted_json
 from dualtable._wire.packed import PackedItem
-from dualtable._wire.types import WireItem, WireKey
+from dualtable._wire.types import WireKey
 
 BUCKETS = 16
 """Digests of a segment."""
@@ -79,17 +79,17 @@ class Digests:
         return cls(_STORED.unpack(stored) if stored else ())
 
 
-def digests(copies: Iterable[tuple[WireKey, PackedItem, WireItem | None]]) -> Digests:
-    """Return the digests of some new items, each with its key; for the last, see `digest_of`."""
+def digests(copies: Iterable[tuple[WireKey, PackedItem, bytes]]) -> Digests:
+    """Return the digests of some new items, each with its key, and as it is in order."""
     sums = [0] * BUCKETS
-    for key, packed, item in copies:
-        add(sums, key, packed, item)
+    for key, packed, text in copies:
+        sums[bucket_of(key)] += _digest_of(packed, text)
     return Digests(tuple(sums))
 
 
-def add(sums: list[int], key: WireKey, packed: PackedItem, item: WireItem | None = None) -> None:
+def add(sums: list[int], key: WireKey, packed: PackedItem) -> None:
     """Add one new item to the sums."""
-    sums[bucket_of(key)] += digest_of(packed, item)
+    sums[bucket_of(key)] += digest_of(packed)
 
 
 def bucket_of(key: WireKey) -> int:
@@ -98,16 +98,21 @@ def bucket_of(key: WireKey) -> int:
     return zlib.crc32(text.encode()) % BUCKETS
 
 
-def digest_of(packed: PackedItem, item: WireItem | None = None) -> int:
-    """Return a number that is the same however an item is spelled, and its sets are ordered.
+def digest_of(packed: PackedItem) -> int:
+    """Return a number that is the same however an item is spelled, and its sets are ordered."""
+    return _digest_of(packed, in_order(packed))
 
-    Who has looked at much of the item gives it, too, so that it is not decoded once more.
-    """
-    crc = zlib.crc32(packed.shape.joined)
+
+def in_order(packed: PackedItem) -> bytes:
+    """Return an item's values as JSON that is the same however it came, but for sets."""
     values = packed.values
     if any(map(values.__contains__, _OTHERWISE)):
-        plain = from_json(values) if item is None else packed.shape.values_of(decoded(item))
-        values = to_sorted_json(plain)
+        return to_sorted_json(from_json(values))
+    return values
+
+
+def _digest_of(packed: PackedItem, values: bytes) -> int:
+    crc = zlib.crc32(packed.shape.joined)
     if values.find(b"[", 1) < 0:  # nothing but the list of values: quicker to see than a set
         return zlib.crc32(values, crc)
     for part in _in_order(values):

@@ -9,11 +9,11 @@ tables, before it is said; so neither production nor a copy at work makes a fals
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
-from dualtable._control.digests import Digests, bucket_of, digests
+from dualtable._control.digests import Digests, bucket_of, digests, in_order
 from dualtable._proof.findings import BAD, MAX_PATHS, Example, Findings, Kind, Level
 from dualtable._proof.reader import Reader, Spent
 from dualtable._proof.repair import Repairs
@@ -28,11 +28,24 @@ from dualtable.errors import DualTableError
 
 @attrs.frozen
 class _Source:
-    """An old item's key, and what it yields; or why it yields nothing."""
+    """An old item's key, and what it yields; or why it yields nothing.
+
+    The values of what it yields are here as JSON in order, too: to compare two such texts, and to
+    sum one up, takes much less than to hold all that they are made of for a whole page.
+    """
 
     key: WireKey
     outputs: Sequence[Output] = ()
     failure: str = ""
+    texts: Sequence[bytes] = attrs.field(init=False)
+
+    @texts.default
+    def _in_order(self) -> Sequence[bytes]:
+        return [in_order(output.packed) for output in self.outputs]
+
+    def yields(self) -> Iterator[tuple[Output, bytes]]:
+        """Yield each output with its values in order."""
+        return zip(self.outputs, self.texts, strict=True)
 
 
 @attrs.frozen
@@ -104,9 +117,13 @@ class Comparison:
     async def _judged(
         self, sources: Sequence[_Source], spent: Spent, *, consistent_read: bool
     ) -> list[_Verdict]:
-        named = [(identity(out.key), source, out) for source in sources for out in source.outputs]
+        named = [
+            (identity(output.key), source, output, text)
+            for source in sources
+            for output, text in source.yields()
+        ]
         left_out = self._left_out(sources)
-        keys = {name: output.key for name, _, output in named} | left_out
+        keys = {name: output.key for name, _, output, _ in named} | left_out
         found = await self.new.fetch(
             keys,
             spent,
@@ -115,7 +132,7 @@ class Comparison:
         )
         failures = [source for source in sources if source.failure]
         verdicts = [_Verdict(Kind.MISSING, f.key, f.key, reason=f.failure) for f in failures]
-        verdicts += [self._judge(source, out, found.get(name)) for name, source, out in named]
+        verdicts += [self._judge(s, out, text, found.get(name)) for name, s, out, text in named]
         kept = self._copied(found[name] for name in left_out if name in found)
         reason = "the transform leaves its old item out"
         return verdicts + [_Verdict(Kind.EXTRA, key, key, reason=reason) for key in kept.values()]
@@ -129,7 +146,9 @@ class Comparison:
             return {}
         return {identity(s.key): s.key for s in sources if not s.outputs and not s.failure}
 
-    def _judge(self, source: _Source, output: Output, found: WireItem | None) -> _Verdict:
+    def _judge(
+        self, source: _Source, output: Output, text: bytes, found: WireItem | None
+    ) -> _Verdict:
         marks = self.lineage.marks
         if found is None:
             reason = f"not in {self.new.layout.table}"
@@ -140,9 +159,11 @@ class Comparison:
             return _Verdict(Kind.REWRITTEN, output.key, source.key)
         if marks.token in found:
             found = marks.strip(found)
-        if self.level == "content" and not equal_items(output.item, found):
+        if self.level != "content":
+            return _Verdict(Kind.SAME, output.key, source.key)
+        there = PackedItem.of(found)
+        if not _is_alike(there, output.packed, text) and not equal_items(output.item, found):
             paths = differing_paths(output.item, found)[:MAX_PATHS]
-            there = PackedItem.of(found)
             return _Verdict(
                 Kind.DIFFERENT, output.key, source.key, output, paths=paths, instead=there
             )
@@ -210,12 +231,12 @@ class Comparison:
                 in_buckets[f"{word}{bucket_of(verdict.key)}"] += 1
             if verdict.kind is Kind.DIFFERENT:
                 different.append(verdict)
-        outputs = [output for source in sources for output in source.outputs]
+        outputs = [each for source in sources for each in source.yields()]
         return Findings(
             **{kind.value: count for kind, count in counts.items()},
             scanned=len(sources),
             dropped=sum(not s.outputs and not s.failure for s in sources),
-            digests=digests((output.key, output.packed, output.item) for output in outputs),
+            digests=digests((output.key, output.packed, text) for output, text in outputs),
             apart=_apart(different),
             in_buckets=in_buckets,
             examples=tuple(examples),
@@ -234,9 +255,20 @@ _BUCKETED = {
 
 def _apart(different: Sequence[_Verdict]) -> Digests:
     """Return by how much the digests of what is there are other than of what should be there."""
-    there = [(v.key, v.instead, None) for v in different if v.instead is not None]
-    wanted = [(v.key, v.output.packed, v.output.item) for v in different if v.output is not None]
-    return digests(there) - digests(wanted) if different else Digests()
+    there = [(v.key, v.instead) for v in different if v.instead is not None]
+    wanted = [(v.key, v.output.packed) for v in different if v.output is not None]
+    return _summed_up(there) - _summed_up(wanted) if different else Digests()
+
+
+def _summed_up(items: Sequence[tuple[WireKey, PackedItem]]) -> Digests:
+    return digests((key, packed, in_order(packed)) for key, packed in items)
+
+
+def _is_alike(there: PackedItem, wanted: PackedItem, text: bytes) -> bool:
+    """Tell whether an item has the same text, as it came or in order; if not, it may be equal."""
+    if there.names != wanted.names:
+        return False
+    return there.values == wanted.values or in_order(there) == text
 
 
 def _example(verdict: _Verdict) -> Example:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dualtable._control.digests import BUCKETS, Digests, bucket_of, digest_of, digests
+from dualtable._control.digests import BUCKETS, Digests, bucket_of, digest_of, digests, in_order
 from dualtable._wire.packed import PackedItem
 
 KEY = {"id": {"S": "o-1"}}
@@ -51,7 +51,8 @@ def test_contents_do(change: dict[str, Any]) -> None:
 def test_sums_come_out_equal_however_pages_are_cut() -> None:
     """A resumed copy and a verification have other pages, and come in another order."""
     items = [{"n": {"N": str(n)}} for n in range(99)]
-    copies = [({"id": {"S": f"o-{n}"}}, PackedItem.of(i), i) for n, i in enumerate(items)]
+    packed = [PackedItem.of(item) for item in items]
+    copies = [({"id": {"S": f"o-{n}"}}, each, in_order(each)) for n, each in enumerate(packed)]
     whole = digests(copies)
     parts = sum((digests([copy]) for copy in reversed(copies)), Digests())
     assert parts == whole == Digests.from_bytes(whole.to_bytes())
