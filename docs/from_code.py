@@ -143,6 +143,8 @@ def cost_table() -> str:
 
 def _cost(name: str, rows: dict[str, dict[str, float]]) -> str:
     """Return what an item costs one contender, and how many times that the steps take."""
+    if name not in rows:
+        return "not taken"
     found = rows[name]
     times = "" if name == _OURS else f" ({found['ours_as_multiple']:.2f})"
     return f"{found['microseconds']:.0f} µs{times}"

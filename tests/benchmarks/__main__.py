@@ -63,7 +63,7 @@ async def _measured(
     met = True
     async with open_gateway(endpoint_url=url) as gateway:
         if options.rounds:
-            names, missing = cpu.available(options.contender)
+            names, missing = cpu.available([*dict.fromkeys([cpu.OURS, *options.contender])])
             sizes = cpu.Sizes(options.small, options.large, options.whole, options.rounds)
             for kind in options.workload:
                 rounds = await cpu.measure(gateway, url, names, sizes, kind)
