@@ -81,7 +81,7 @@ class Migrator(Connected):
         concurrency: Batches under way to the new table at once. Twice as many segments are worked
             on, and others in place of those whose key range is throttled. Default: 16.
         page_items: Old items read at once, at most; after each page a checkpoint is stored.
-            Default: so many that all pages on their way have 16 MB and are written in five seconds;
+            Default: so many that all pages on their way have 8 MB and are written in five seconds;
             a number of yours sets both bounds aside.
         max_read_units: Ceiling of read units per second on each of the two tables. Default: the
             one in force; where there is none, 97 % of what is provisioned, or what an on-demand

@@ -13,7 +13,7 @@ from dualtable._control.capacity import Paces
 from dualtable._wire.sizes import write_units
 from dualtable._wire.types import Description
 
-_MOST_BYTES = 16 * 2**20  # of old items, on their way together
+_MOST_BYTES = 8 * 2**20  # of old items, on their way together
 _MOST_SECONDS = 5.0
 _MOST_ITEMS = 5_000
 _LIKELY_ITEM_BYTES = 2_000  # where DynamoDB does not know yet

@@ -115,7 +115,7 @@ def test_statements_and_what_has_none() -> None:
     assert insert_statement("t", (longest + "x",)) is None
 
 
-def test_all_pages_together_have_sixteen_megabytes() -> None:
+def test_all_pages_together_have_eight_megabytes() -> None:
     """Also where a table's statistics are missing, or half of them, as some servers have it."""
     told = orders.table("orders")
     paces = Paces.of(told, told, HandClock())
@@ -124,7 +124,7 @@ def test_all_pages_together_have_sixteen_megabytes() -> None:
         size = PageSize(None, average_item_bytes(told | statistics), 32, paces)
         return size.items(empty_pages)
 
-    assert items({"ItemCount": 10, "TableSizeBytes": 10 * 4096}) == 16 * 2**20 / 4096 / 32
-    assert items({"ItemCount": 10, "TableSizeBytes": 10 * 4096}, empty_pages=2) == 128 * 16
-    assert items({}) == items({"ItemCount": 10, "TableSizeBytes": 0}) == 16 * 2**20 // 2000 // 32
+    assert items({"ItemCount": 10, "TableSizeBytes": 10 * 4096}) == 8 * 2**20 / 4096 / 32
+    assert items({"ItemCount": 10, "TableSizeBytes": 10 * 4096}, empty_pages=2) == 64 * 16
+    assert items({}) == items({"ItemCount": 10, "TableSizeBytes": 0}) == 8 * 2**20 // 2000 // 32
     assert PageSize(7, 4096, 32, paces).items(2) == 7
