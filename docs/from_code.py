@@ -13,6 +13,7 @@ import json
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from dualtable import errors
 from dualtable.__main__ import ALL_COMMANDS
@@ -131,7 +132,7 @@ def cost_table() -> str:
     """Return what an item of each kind costs whom, on each server, as it was measured."""
     columns = [
         (server, kind, found[kind]["rows"])
-        for server, found in json.loads(RESULTS.read_text())["servers"].items()
+        for server, found in _measured().items()
         for kind in ("flat", "nested")
     ]
     rows = ["| who | " + " | ".join(f"{kind}, {server}" for server, kind, _ in columns) + " |"]
@@ -139,6 +140,12 @@ def cost_table() -> str:
     for name, who in _WHO.items():
         rows.append(f"| {who} | " + " | ".join(_cost(name, each) for _, _, each in columns) + " |")
     return "\n".join(rows)
+
+
+def _measured() -> dict[str, Any]:
+    """Return the stored results by server."""
+    servers: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))["servers"]
+    return servers
 
 
 def _cost(name: str, rows: dict[str, dict[str, float]]) -> str:
@@ -152,7 +159,7 @@ def _cost(name: str, rows: dict[str, dict[str, float]]) -> str:
 
 def call_table() -> str:
     """Return what a call of the repository costs beside the bare one, as it was measured."""
-    servers = json.loads(RESULTS.read_text())["servers"]
+    servers = _measured()
     rows = ["| call | requests | " + " | ".join(servers) + " |", "|---" * (2 + len(servers)) + "|"]
     first = next(iter(servers.values()))["reads"]
     for way, found in first.items():

@@ -115,12 +115,12 @@ def _digest_of(packed: PackedItem, values: bytes) -> int:
     crc = zlib.crc32(packed.shape.joined)
     if values.find(b"[", 1) < 0:  # nothing but the list of values: quicker to see than a set
         return zlib.crc32(values, crc)
-    for part in _in_order(values):
+    for part in _sets_in_order(values):
         crc = zlib.crc32(part, crc)
     return crc
 
 
-def _in_order(values: bytes) -> Iterator[bytes]:
+def _sets_in_order(values: bytes) -> Iterator[bytes]:
     """Yield JSON in parts, with the members of each set in order."""
     done = 0
     while (found := values.find(_SET_BEGINS, done)) >= 0:

@@ -26,7 +26,7 @@ from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.objects import SCHEME, Folder
 from dualtable._events.folder import named_after
 from dualtable._transforms.migration import Migration
-from dualtable._wire.json import NotJsonError, from_json, to_json
+from dualtable._wire.json import NotJsonError, from_json, to_json_lines
 from dualtable.errors import DualTableError, InvalidSettingError
 
 _DRY = "dry-run"
@@ -169,8 +169,7 @@ class DeadLetterFile:
 
 
 def _lines(letters: Iterable[DeadLetter], run: str) -> bytes:
-    fields = (attrs.asdict(letter) | {"run": run} for letter in letters)
-    return b"".join(to_json(line) + b"\n" for line in fields)
+    return to_json_lines([attrs.asdict(letter) | {"run": run} for letter in letters])
 
 
 async def read_keys(

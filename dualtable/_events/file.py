@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dualtable._events.interval import Interval, widened
-from dualtable._wire.json import to_json
+from dualtable._wire.json import to_json_lines
 
 _log = logging.getLogger("dualtable.events")
 
@@ -102,7 +102,7 @@ def _wider(seconds: float) -> float:
 
 def _put(path: Path, lines: Sequence[Mapping[str, Any]], *, anew: bool) -> None:
     """Append the lines, or put them in place of all that is there."""
-    data = b"".join(to_json(line) + b"\n" for line in lines)
+    data = to_json_lines(lines)
     if not anew:
         with path.open("ab") as file:
             file.write(data)

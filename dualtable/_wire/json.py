@@ -8,7 +8,7 @@ not set still is what came.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -94,15 +94,9 @@ class RawItem(MutableMapping[str, WireValue]):
         return self.decoded().values()
 
     def decoded(self) -> WireItem:
-        """Return the item with all of its values decoded, for who only reads it.
-
-        Where few of them have been looked at, all are decoded at one go, which is quicker.
-        """
-        seen, kept = self.seen, self.kept
-        if 2 * len(seen) < len(kept):
-            self.seen = {**_decoded(_ENCODER.encode(kept)), **seen}
-        elif len(seen) < len(kept):
-            self.seen = {name: self[name] for name in kept}
+        """Return the item with all of its values decoded at one go, for who only reads it."""
+        if len(self.seen) < len(self.kept):
+            self.seen = {**_decoded(_ENCODER.encode(self.kept)), **self.seen}
         return self.seen
 
     def copy(self) -> RawItem:
@@ -131,6 +125,11 @@ def to_json(value: Any) -> bytes:
 def to_sorted_json(value: Any) -> bytes:
     """Return plain data as JSON, each object's names in order; raw items in it, too."""
     return _SORTING.encode(value)
+
+
+def to_json_lines(values: Iterable[Any]) -> bytes:
+    """Return plain data as JSON, each in a line that is ended."""
+    return _ENCODER.encode_lines(values)
 
 
 def raw_json(text: bytes) -> Any:

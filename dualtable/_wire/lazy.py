@@ -70,11 +70,16 @@ def encode(output: Item, given: SettledDict) -> WireItem:
         for n, v in output.items()
         if decoded.get(n, _TO_COME) is not v and not _is_as_it_came(v, wire, n)
     }
-    encoded = wire.copy()
-    for name in [name for name in json.kept(wire) if name not in output]:
-        del encoded[name]
-    encoded.update(codec.encode_members(others, 0))
-    return encoded
+    return _with(wire, output, codec.encode_members(others, 0))
+
+
+def _with(wire: WireItem, names: Item, changed: WireItem) -> WireItem:
+    """Return what came under those names, and what has changed; most of it stays as it is."""
+    members = wire.copy()  # all at one go is the quickest
+    for name in [name for name in json.kept(wire) if name not in names]:
+        del members[name]
+    members.update(changed)
+    return members
 
 
 def _is_as_it_came(value: Any, wire: WireItem, name: str) -> bool:
@@ -214,11 +219,7 @@ class LazyDict(SettledDict):
             for name, value in _dict_items(self)
             if value is not PENDING or name not in names
         }
-        members = self.wire.copy()  # most of it stays; to copy all at one go is the quickest
-        for name in [name for name in names if name not in self]:
-            del members[name]
-        members.update(codec.encode_members(touched, depth))
-        return members
+        return _with(self.wire, self, codec.encode_members(touched, depth))
 
     def waits_whole(self) -> bool:
         """Tell whether nothing of it has been looked at, set or taken away."""
