@@ -25,7 +25,7 @@ BUCKETS = 16
 _MASK = 2**64 - 1
 _STORED = Struct(f">{BUCKETS}Q")
 _LOST = b"?"  # as it is stored
-_OTHERWISE = (b'"M":', b"\\")  # what may be spelled otherwise: maps in order, texts in escapes
+_ESCAPE, _MAP = b"\\", b'"M":'  # what may be spelled otherwise: a text, and a map's order
 _SET_BEGINS = b'S":["'  # a set, or an attribute whose name ends so with a list that nobody writes
 _MEMBERS = re.compile(rb'(?:"(?:[^"\\]|\\.)*",?)+')
 _MEMBER = re.compile(rb'"(?:[^"\\]|\\.)*"')
@@ -94,8 +94,11 @@ def add(sums: list[int], key: WireKey, packed: PackedItem) -> None:
 
 def bucket_of(key: WireKey) -> int:
     """Return the bucket of a key in its canonical form."""
-    text = "".join([content for value in key.values() for content in value.values()])
-    return zlib.crc32(text.encode()) % BUCKETS
+    crc = 0
+    for value in key.values():
+        for content in value.values():
+            crc = zlib.crc32(content.encode(), crc)
+    return crc % BUCKETS
 
 
 def digest_of(packed: PackedItem) -> int:
@@ -106,7 +109,7 @@ def digest_of(packed: PackedItem) -> int:
 def in_order(packed: PackedItem) -> bytes:
     """Return an item's values as JSON that is the same however it came, but for sets."""
     values = packed.values
-    if any(map(values.__contains__, _OTHERWISE)):
+    if _ESCAPE in values or _MAP in values:
         return to_sorted_json(from_json(values))
     return values
 

@@ -21,7 +21,7 @@ def forward_wire(transform: Transform, item: WireItem) -> list[WireItem]:
     """Return the new items of an old one in wire form; the given one stays as it is."""
     on_wire = quick_way(transform)
     if on_wire is not None:
-        return guarded(lambda: on_wire(transform, item), transform)
+        return guarded(on_wire, transform, given=(transform, item))
     return _forward_plain(transform, decode(item))
 
 
@@ -31,7 +31,7 @@ def forward_wire_alike(transform: Transform, item: WireItem) -> tuple[list[WireI
     That call is made, but for what is known to come out again.
     """
     tells = _shortcut(type(transform), "forward_wire_alike", "forward")
-    known = None if tells is None else guarded(lambda: tells(transform, item), transform)
+    known = None if tells is None else guarded(tells, transform, given=(transform, item))
     if known is not None:
         outputs, alike = known
         return outputs, alike
@@ -64,7 +64,7 @@ def backward_wire(transform: Transform, item: WireItem) -> WireItem:
     """
     on_wire = _shortcut(type(transform), "backward_wire", "backward")
     if on_wire is not None:
-        old: WireItem = guarded(lambda: on_wire(transform, item), transform)
+        old: WireItem = guarded(on_wire, transform, given=(transform, item))
         return old
     given = decode(item)
     return encode(_backward_plain(transform, given), given)

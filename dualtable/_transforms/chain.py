@@ -23,6 +23,7 @@ from dualtable._transforms.applying import (
 from dualtable._transforms.steps import Step
 from dualtable._transforms.transform import AnyTransform, Outputs, Transform, as_transform
 from dualtable._wire import codec
+from dualtable._wire.json import draft_of, item_of
 from dualtable._wire.types import Item, Key, WireItem
 
 
@@ -46,11 +47,15 @@ class Chain:
 
     steps: tuple[Transform, ...]
     _own_steps: tuple[Step, ...] | None = attrs.field(eq=False)  # where there are no others
+    _opened: frozenset[str] = attrs.field(eq=False)  # by the own steps
 
     def __init__(self, *steps: AnyTransform) -> None:
         transforms = tuple(as_transform(step) for step in steps)
         own = tuple(step for step in transforms if _is_own(step))
-        self.__attrs_init__(transforms, own if len(own) == len(transforms) else None)
+        opened: frozenset[str] = frozenset()
+        for step in reversed(own):
+            opened = step.opened(opened)
+        self.__attrs_init__(transforms, own if len(own) == len(transforms) else None, opened)
 
     def forward(self, item: Item) -> Outputs:
         """Return the new item, or a list of them, or None."""
@@ -107,10 +112,10 @@ class Chain:
     def forward_wire(self, item: WireItem) -> list[WireItem]:
         """Return the new items in wire form."""
         if self._own_steps is not None:
-            draft = item.copy()
+            draft = draft_of(item, self._opened)
             for own in self._own_steps:
                 own.change(draft)
-            return [draft]
+            return [item_of(draft, item, self._opened)]
         drafts = [item.copy()]
         for step in self.steps:
             if isinstance(step, Step) and quick_way(step) is Step.forward_wire:
@@ -129,9 +134,10 @@ class Chain:
         """
         if self._own_steps is None:
             return None
-        draft = item.copy()
+        draft = draft_of(item, self._opened)
         repeats = [step.change(draft) for step in self._own_steps]
-        return [draft], all(repeat is None or repeat() for repeat in repeats)
+        alike = all([repeat is None or repeat() for repeat in repeats])
+        return [item_of(draft, item, self._opened)], alike
 
     def backward_wire(self, item: WireItem) -> WireItem:
         """Return the old item in wire form."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from dualtable.errors import DualTableError, TransformError
 
@@ -25,16 +25,20 @@ _BETWEEN = ("attr", "attrs", "cattr", "cattrs")  # call the user's code on our b
 
 
 def guarded(
-    call: Callable[[], _T], what: object, said: str = "{!r}", function: object = None
+    call: Callable[..., _T],
+    what: object,
+    said: str = "{!r}",
+    function: object = None,
+    given: Sequence[Any] = (),
 ) -> _T:
-    """Run a user's code, by the name that is made of `what` and `said`.
+    """Run a user's code with what is `given`, by the name that is made of `what` and `said`.
 
     Raises:
         TransformError: It raised. Where no place can be told, since `function` is Python's own or
             another library's, that one is.
     """
     try:
-        return call()
+        return call(*given)
     except DualTableError:
         raise
     except Exception as error:

@@ -164,27 +164,26 @@ def _holder(draft: WireItem, path: Path) -> _Holder:
     holder: _Holder = draft
     for depth, step in enumerate(path[:-1]):
         tag = "M" if isinstance(path[depth + 1], str) else "L"
-        inner = _member(holder, step)
-        if inner is not None and tag not in inner:
+        is_name = isinstance(step, str)
+        inner = holder.get(step) if is_name else _listed(holder, step)
+        if inner is None:
+            if not is_name:
+                raise TransformError(
+                    f"cannot set {path_text(path)}: there is no {path_text(path[: depth + 1])} in"
+                    " this item"
+                )
+            own: _Holder = {} if tag == "M" else []
+        elif tag in inner:
+            own = inner[tag].copy()
+        else:
             raise TransformError(
                 f"cannot set {path_text(path)}: {path_text(path[: depth + 1])} is no"
                 f" {_KINDS[tag]} in this item"
             )
-        if inner is None and not isinstance(step, str):
-            raise TransformError(
-                f"cannot set {path_text(path)}: there is no {path_text(path[: depth + 1])} in this"
-                " item"
-            )
-        new: _Holder = {} if tag == "M" else []
-        holder[step] = {tag: new if inner is None else inner[tag].copy()}
-        holder = holder[step][tag]
+        holder[step] = {tag: own}
+        holder = own
     return holder
 
 
-def _member(holder: _Holder, step: str | int) -> WireValue | None:
-    found: WireValue | None
-    if isinstance(step, str):
-        found = holder.get(step)
-    else:
-        found = holder[step] if step < len(holder) else None
-    return found
+def _listed(members: Sequence[WireValue], position: Any) -> WireValue | None:
+    return members[position] if position < len(members) else None

@@ -8,6 +8,7 @@ taken literally.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -28,6 +29,7 @@ from dualtable._transforms.paths import (
     to_path,
 )
 from dualtable._wire import codec
+from dualtable._wire.json import draft_of, item_of
 from dualtable._wire.paths import get_at
 from dualtable._wire.types import Item, Key, WireItem, WireValue
 from dualtable._wire.values import equal
@@ -73,13 +75,26 @@ class Step:
 
     def keeps_key(self, names: frozenset[str]) -> bool:
         """Tell whether the step leaves key attributes of these names alone."""
-        return names.isdisjoint(self._roots)
+        return names.isdisjoint(path[0] for path in self.paths)
 
     def forward_wire(self, item: WireItem) -> list[WireItem]:
         """Return the new item in wire form."""
-        draft = item.copy()
+        draft = draft_of(item, self._opened)
         self.change(draft)
-        return [draft]
+        return [item_of(draft, item, self._opened)]
+
+    def forward_wire_alike(self, item: WireItem) -> tuple[list[WireItem], bool] | None:
+        """Return the new item, and whether it comes out again; None where that is not known."""
+        if type(self).__module__ != Step.__module__:
+            return None
+        draft = draft_of(item, self._opened)
+        repeat = self.change(draft)
+        alike = repeat is None or repeat()
+        return [item_of(draft, item, self._opened)], alike
+
+    @functools.cached_property
+    def _opened(self) -> frozenset[str]:
+        return self.opened()
 
     def backward_wire(self, item: WireItem) -> WireItem:
         """Return the old item in wire form."""
@@ -88,9 +103,16 @@ class Step:
         return draft
 
     @property
-    def _roots(self) -> tuple[object, ...]:
-        """The attributes at the root that the step reads or writes."""
+    def paths(self) -> tuple[Path, ...]:
+        """All that the step reads or writes."""
         raise NotImplementedError
+
+    def opened(self, later: frozenset[str] = frozenset()) -> frozenset[str]:
+        """Return the attributes that must be in wire form, given those that `later` steps need.
+
+        What is only moved, or left out, need not be.
+        """
+        return later | {str(path[0]) for path in self.paths if len(path) > 1}
 
     def change(self, draft: WireItem) -> Repeat | None:
         """Make a new item of an old one; return what of it is not certain to come out again."""
@@ -167,8 +189,14 @@ class Move(Step):
         move(draft, self.target, self.source, self, make_room=True, prunes=self.prune)
 
     @property
-    def _roots(self) -> tuple[object, ...]:
-        return (self.source[0], self.target[0])
+    def paths(self) -> tuple[Path, ...]:
+        """From where to where."""
+        return self.source, self.target
+
+    def opened(self, later: frozenset[str] = frozenset()) -> frozenset[str]:
+        """Return what it goes into, and what it moves where others do."""
+        opened = super().opened(later)
+        return opened | {str(self.source[0])} if self.target[0] in opened else opened
 
     def __repr__(self) -> str:
         pruning = ", prune=True" if self.prune else ""
@@ -215,8 +243,14 @@ class Rename(Step):
         move(draft, self._target, self.source, self)
 
     @property
-    def _roots(self) -> tuple[object, ...]:
-        return (self.source[0], self._target[0])
+    def paths(self) -> tuple[Path, ...]:
+        """From where to where."""
+        return self.source, self._target
+
+    def opened(self, later: frozenset[str] = frozenset()) -> frozenset[str]:
+        """Return what it goes into, and what it renames where others do."""
+        opened = super().opened(later)
+        return opened | {str(self.source[0])} if self._target[0] in opened else opened
 
     def __repr__(self) -> str:
         return f"Rename({path_text(self.source)}, {self.name!r})"
@@ -281,15 +315,21 @@ class Convert(Step):
         return lambda: equal(converted, self._converted(value, function))
 
     def _converted(self, value: WireValue, function: Callable[[Any], Any]) -> WireValue:
-        result = guarded(lambda: function(codec.decode_value(value)), self, function=function)
+        plain = codec.decode_value(value)
+        result = guarded(function, self, function=function, given=(plain,))
         try:
             return codec.encode_value(result)
         except InvalidItemError as error:
             raise InvalidItemError(f"{self!r}: {error}") from error
 
     @property
-    def _roots(self) -> tuple[object, ...]:
-        return (self.path[0],)
+    def paths(self) -> tuple[Path, ...]:
+        """Where the value is."""
+        return (self.path,)
+
+    def opened(self, later: frozenset[str] = frozenset()) -> frozenset[str]:
+        """Return what the value is in."""
+        return later | {str(self.path[0])}
 
     def __repr__(self) -> str:
         return f"Convert({path_text(self.path)})"
@@ -338,8 +378,9 @@ class Drop(Step):
             raise InvalidItemError(f"{self!r}: {error}") from error
 
     @property
-    def _roots(self) -> tuple[object, ...]:
-        return (self.path[0],)
+    def paths(self) -> tuple[Path, ...]:
+        """Where the attribute is."""
+        return (self.path,)
 
     def __repr__(self) -> str:
         return f"Drop({path_text(self.path)})"
@@ -381,8 +422,9 @@ class Default(Step):
         """Leave the draft as it is."""
 
     @property
-    def _roots(self) -> tuple[object, ...]:
-        return (self.path[0],)
+    def paths(self) -> tuple[Path, ...]:
+        """Where the attribute is."""
+        return (self.path,)
 
     def __repr__(self) -> str:
         return f"Default({path_text(self.path)})"

@@ -39,13 +39,14 @@ class RawItem(MutableMapping[str, WireValue]):
 
     def __getitem__(self, name: str) -> WireValue:
         value = self.kept[name]
-        return self._seen(name, value) if type(value) is msgspec.Raw else value
+        return self.look_at(name, value) if type(value) is msgspec.Raw else value
 
     def get(self, name: str, default: Any = None) -> Any:
         value = self.kept.get(name, default)
-        return self._seen(name, value) if type(value) is msgspec.Raw else value
+        return self.look_at(name, value) if type(value) is msgspec.Raw else value
 
-    def _seen(self, name: str, value: msgspec.Raw) -> WireValue:
+    def look_at(self, name: str, value: msgspec.Raw) -> WireValue:
+        """Return the value of that name, which is this JSON."""
         seen = self.seen.get(name)
         if seen is None:
             seen = self.seen[name] = _decoded(value)
@@ -110,6 +111,35 @@ class RawItem(MutableMapping[str, WireValue]):
 def decoded(item: Any) -> WireItem:
     """Return an item whose values have been decoded, for whoever looks at all of them."""
     return item.decoded() if type(item) is RawItem else item
+
+
+def draft_of(item: Any, opened: Iterable[str]) -> WireItem:
+    """Return a copy of an item to work on, of which some values are opened.
+
+    Of a raw item it is a plain dict, which is quicker to work on: those values are in wire form,
+    and the others may be moved as they came. It becomes an item again by `item_of`.
+    """
+    if type(item) is not RawItem:
+        copy: WireItem = item.copy()
+        return copy
+    draft = item.kept.copy()
+    for name in opened:
+        value = draft.get(name)
+        if type(value) is msgspec.Raw:
+            draft[name] = item.look_at(name, value)
+    return draft
+
+
+def item_of(draft: WireItem, item: Any, opened: Iterable[str]) -> WireItem:
+    """Return what has become of an item; what was opened in vain is as it came."""
+    if type(item) is not RawItem:
+        return draft
+    seen, kept = item.seen, item.kept
+    for name in opened:
+        value = draft.get(name)
+        if value is not None and value is seen.get(name):
+            draft[name] = kept[name]
+    return cast("WireItem", RawItem(draft, {}))
 
 
 def kept(item: Any) -> _Kept:

@@ -19,9 +19,7 @@ from dualtable._wire.types import Key, WireKey, WireValue
 from dualtable._wire.values import normal
 from dualtable.errors import InvalidItemError, InvalidKeyError
 
-_PARTITION_BYTES, _SORT_BYTES = 2048, 1024
-
-
+_NOTHING: WireValue = {}
 _TYPE_NAMES = {"S": "text (S)", "N": "a number (N)", "B": "binary (B)"}
 
 
@@ -43,32 +41,30 @@ def check_key(key: Mapping[str, Any], schema: KeySchema, table: str) -> WireKey:
 def key_of(item: Mapping[str, WireValue], schema: KeySchema, table: str) -> WireKey:
     """Cut the key out of an item in wire form, checked against the table's schema."""
     key: WireKey = {}
-    partitions = len(schema.partitions)
-    for number, attribute in enumerate(schema.attributes):
-        most = _PARTITION_BYTES if number < partitions else _SORT_BYTES
-        value = _part(item, attribute, most, table)
+    for attribute, most in schema.limited:
+        value = item.get(attribute.name, _NOTHING)
+        text = value.get(attribute.type)
+        if not text or len(text) * MAX_CHARACTER_BYTES > most:
+            _check_part(item, attribute, most, table)
         key[attribute.name] = canonical(value) if attribute.type == "N" else value
     return key
 
 
 def check_index_keys(item: Mapping[str, WireValue], index: str, schema: KeySchema) -> None:
     """Check what an item has of an index's key, which it may lack."""
-    partitions = len(schema.partitions)
-    for number, attribute in enumerate(schema.attributes):
+    for attribute, most in schema.limited:
         if attribute.name in item:
-            most = _PARTITION_BYTES if number < partitions else _SORT_BYTES
-            _part(item, attribute, most, f"index {index}")
+            text = item[attribute.name].get(attribute.type)
+            if not text or len(text) * MAX_CHARACTER_BYTES > most:
+                _check_part(item, attribute, most, f"index {index}")
 
 
-def _part(
+def _check_part(
     item: Mapping[str, WireValue], attribute: KeyAttribute, most: int, where: str
-) -> WireValue:
-    value = item.get(attribute.name, {})
-    text = value.get(attribute.type)
-    if not text or len(text) * MAX_CHARACTER_BYTES > most:  # seldom; then it is judged in full
-        value = key_value(item, attribute, f"key of {where}")
-        _check_key_size(value, attribute.name, most, where)
-    return value
+) -> None:
+    """Judge in full what is not plainly right."""
+    value = key_value(item, attribute, f"key of {where}")
+    _check_key_size(value, attribute.name, most, where)
 
 
 def canonical(number: WireValue) -> WireValue:

@@ -77,6 +77,8 @@ def _to_sorts(value: Attribute | list[Attribute] | None) -> tuple[KeyAttribute, 
     return () if value is None else _to_attributes(value)
 
 
+_PARTITION_BYTES, _SORT_BYTES = 2048, 1024
+
 MOST_ATTRIBUTES = 4
 """So many may make up the partition of a global index, and as many its order."""
 
@@ -139,6 +141,14 @@ class KeySchema:
     def names(self) -> tuple[str, ...]:
         """The names of the key attributes, those of the partition first."""
         return tuple(attribute.name for attribute in self.attributes)
+
+    @functools.cached_property
+    def limited(self) -> tuple[tuple[KeyAttribute, int], ...]:
+        """The key attributes, each with the most bytes that it may have."""
+        return (
+            *((attribute, _PARTITION_BYTES) for attribute in self.partitions),
+            *((attribute, _SORT_BYTES) for attribute in self.sorts),
+        )
 
     @property
     def is_single(self) -> bool:

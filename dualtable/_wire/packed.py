@@ -36,7 +36,7 @@ class Shape:
 
 
 @functools.lru_cache(_SHAPES)
-def _shape(unordered: tuple[str, ...]) -> Shape:
+def _shape(unordered: frozenset[str]) -> Shape:
     names = tuple(sorted(unordered))
     joined = "\0".join(names).encode()
     if len(names) > 1:
@@ -64,7 +64,7 @@ class PackedItem:
     def of(cls, item: WireItem) -> PackedItem:
         """Pack an item."""
         values = kept(item)
-        shape = _shape(tuple(values))
+        shape = _shape(frozenset(values))
         return cls(shape, to_json(shape.values_of(values)))
 
     def item(self) -> WireItem:

@@ -44,9 +44,9 @@ def normal(value: WireValue) -> WireValue:
 
 def equal(one: WireValue, other: WireValue) -> bool:
     """Tell whether two values are equal, whatever the spelling of numbers and order of sets."""
-    if one == other or one.keys() != other.keys():
-        return one == other
-    return _comparable(normal(one)) == _comparable(normal(other))
+    if one == other:
+        return True
+    return one.keys() == other.keys() and _comparable(normal(one)) == _comparable(normal(other))
 
 
 def equal_items(one: WireItem, other: WireItem) -> bool:

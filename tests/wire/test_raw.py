@@ -148,10 +148,16 @@ def test_steps_make_the_same_of_it(chain: list[Any], item: dict[str, Any], seed:
         return
     outputs, alike = forward_wire_alike(transform, raw(wire, seed))
     assert alike
+    touched = {path[0] for step in chain for path in step.paths}
     for output, other in zip(outputs, expected, strict=True):
         assert digest_of(PackedItem.of(output)) == digest_of(PackedItem.of(other))
-        assert raw_values(output).items() <= before.items()
+        assert {*raw_values(output).values()} <= {*before.values()}  # also what was moved
+        assert apart_from(touched, raw_values(output)) == apart_from(touched, before)
         assert all(text in PackedItem.of(output).values for text in raw_values(output).values())
+
+
+def apart_from(names: set[str], values: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: value for name, value in values.items() if name not in names}
 
 
 def outcome(transform: Any, item: WireItem) -> Any:
