@@ -187,6 +187,43 @@ def test_public_names_are_listed_sorted_and_there(name: str) -> None:
     assert _made_public(tree, face=name != "dualtable.errors") <= set(module.__all__)
 
 
+def test_what_a_checker_is_told_is_what_there_is() -> None:
+    """The face says three times what there is: to type checkers, to readers, and to Python."""
+    face = ast.parse(Path(dualtable.__file__).read_text(encoding="utf-8"))
+    told = {
+        alias.name: node.module
+        for block in face.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert told == dualtable._HOMES
+    assert (
+        sorted([*told, "DualTableError"])
+        == sorted(dualtable.__all__)
+        == sorted(name for name in dir(dualtable) if name in dualtable.__all__)
+    )
+    with pytest.raises(AttributeError, match="'dualtable' has no attribute 'Migrater'"):
+        _ = dualtable.Migrater
+
+
+@pytest.mark.parametrize(
+    ("names", "left_out"),
+    [
+        ("DualTableRepository, Migration, Move", "copy operations planning proof report standing"),
+        ("Chain, Convert, Migration, Migrator, Move", "planning production proof report standing"),
+    ],
+)
+def test_a_process_starts_with_what_it_needs(names: str, left_out: str) -> None:
+    """Neither production nor the copy waits for planner, verifier and report to be loaded."""
+    program = f"from dualtable import {names}; import dualtable, sys; print(*sys.modules)"
+    command = [sys.executable, "-c", program]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert "dualtable.errors" in loaded
+    assert {f"dualtable._{room}" for room in left_out.split()}.isdisjoint(loaded)
+
+
 def test_public_modules_stay_few() -> None:
     """Every other module may be moved at any time."""
     public = {path.stem for path in PACKAGE.glob("[!_]*") if path.name != "py.typed"}
@@ -195,6 +232,10 @@ def test_public_modules_stay_few() -> None:
 
 def _order(name: str) -> tuple[bool, str]:
     return name.upper() != name, name  # constants first, as Ruff sorts them
+
+
+def _is_ours(node: ast.ImportFrom) -> bool:
+    return (node.module or "").partition(".")[0] == "dualtable"
 
 
 def _made_public(tree: ast.Module, *, face: bool) -> set[str]:
@@ -207,7 +248,7 @@ def _made_public(tree: ast.Module, *, face: bool) -> set[str]:
     brought = {
         alias.asname or alias.name
         for node in tree.body
-        if face and isinstance(node, ast.ImportFrom)
+        if face and isinstance(node, ast.ImportFrom) and _is_ours(node)
         for alias in node.names
     }
     return {name for name in defined | brought if not name.startswith("_")} - {"annotations"}

@@ -136,7 +136,7 @@ class Chain:
             return None
         draft = draft_of(item, self._opened)
         repeats = [step.change(draft) for step in self._own_steps]
-        alike = all([repeat is None or repeat() for repeat in repeats])
+        alike = all(repeat is None or repeat() for repeat in repeats)
         return [item_of(draft, item, self._opened)], alike
 
     def backward_wire(self, item: WireItem) -> WireItem:
