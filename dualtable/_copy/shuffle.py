@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -42,8 +42,12 @@ class Copy:
     item: PackedItem
 
     @property
-    def target(self) -> tuple[str, ...]:
+    def target(self) -> Hashable:
         """What two copies with the same key have in common."""
+        if len(self.key) == 1:  # most keys by far
+            (value,) = self.key.values()
+            (only,) = value.values()
+            return str(only)
         return tuple([content for value in self.key.values() for content in value.values()])
 
 
@@ -222,12 +226,12 @@ class Shuffle:
     def draw(self, most: int) -> Batch:
         """Take a batch out, one copy of each page in turn; no two copies have the same key."""
         batch: list[tuple[Outgoing, Copy]] = []
-        targets: set[tuple[str, ...]] = set()
+        targets: set[Hashable] = set()
         later: list[Outgoing] = []
         while self._turns and len(batch) < most:
             page = self._turns.popleft()
-            page.queued = False
             if not page.is_ready:
+                page.queued = False
                 continue
             target = page.waiting[-1].target
             if target in targets:
@@ -236,9 +240,11 @@ class Shuffle:
             targets.add(target)
             batch.append((page, page.waiting.pop()))
             page.credit -= 1
-            self._queue(page)
-        for page in later:
-            self._queue(page)
+            if page.waiting and page.credit >= 1:
+                self._turns.append(page)
+            else:
+                page.queued = False
+        self._turns.extend(later)
         if not self._turns:
             self._filled.clear()
         return batch
