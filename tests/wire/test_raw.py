@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from transforms.test_transforms import few_names, steps
 from wire.test_lazy_items import Runner, plain, programs, stored
 
-from dualtable import Chain
+from dualtable import Chain, Convert, Default, Drop, Move, Rename
 from dualtable._control.digests import digest_of, in_order
 from dualtable._control.phases import ROUTES, Phase
 from dualtable._dynamodb.bodies import Answer, NoAnswer
@@ -139,7 +139,7 @@ def test_steps_make_the_same_of_it(chain: list[Any], item: dict[str, Any], seed:
     wire = codec.encode(item)
     given = raw(wire, seed)
     before = raw_values(given)
-    transform = Chain(*chain)
+    transform = chain[0] if len(chain) == 1 else Chain(*chain)
     found, expected = outcome(transform, given), outcome(transform, wire)
     assert found == expected
     assert given == wire
@@ -154,6 +154,30 @@ def test_steps_make_the_same_of_it(chain: list[Any], item: dict[str, Any], seed:
         assert {*raw_values(output).values()} <= {*before.values()}  # also what was moved
         assert apart_from(touched, raw_values(output)) == apart_from(touched, before)
         assert all(text in PackedItem.of(output).values for text in raw_values(output).values())
+
+
+@pytest.mark.parametrize(
+    ("chain", "decoded"),
+    [
+        ([Move("a", "b")], ""),
+        ([Rename("a", "b")], ""),
+        ([Drop("a"), Default("b", 1)], "b"),
+        ([Move("a", "b"), Rename("b", "c")], ""),
+        ([Move("a", "b"), Move("b.x", "c")], "bc"),
+        ([Rename("a", "b"), Rename("b", "c"), Convert("c", str)], "c"),
+        ([Move("a", "b.x"), Drop("b.x.y")], "b"),
+        ([Convert("a", str), Move("a", "b")], "b"),
+    ],
+)
+def test_what_a_step_does_not_go_into_is_moved_as_it_came(chain: list[Any], decoded: str) -> None:
+    """Whatever a later step goes into is decoded, under whichever name it was before."""
+    wire = codec.encode({"id": "o-1", "a": {"x": {"y": "z"}}, "n": [1, {"m": {}}]})
+    for transform in (Chain(*chain), *(chain if len(chain) == 1 else ())):
+        (expected,) = forward_wire(transform, wire)
+        (output,), alike = forward_wire_alike(transform, raw(wire, 0))
+        assert alike
+        assert output == expected
+        assert raw_values(output).keys() == expected.keys() - set(decoded)
 
 
 def apart_from(names: set[str], values: dict[str, bytes]) -> dict[str, bytes]:
