@@ -30,7 +30,7 @@ from dualtable._control.run_records import Run as RunRecord
 from dualtable._copy.agreement import Agreement
 from dualtable._copy.dead_letters import dead_letters_at, default_dead_letters
 from dualtable._copy.lately import Lately
-from dualtable._copy.page_size import PageSize, average_item_bytes
+from dualtable._copy.page_size import PageSize, told_item_bytes
 from dualtable._copy.report import MigrationReport, Observer
 from dualtable._copy.run import ROOMS_EACH, Run
 from dualtable._copy.segment_copy import Destination
@@ -355,7 +355,7 @@ class Migrator(Connected):
             reads=PaidReads(reads.bucket, MOST_SCAN_UNITS, reads),
             page_size=PageSize(
                 self._page_items,
-                average_item_bytes(tables.old),
+                told_item_bytes(tables.old),
                 min(ROOMS_EACH * self._concurrency, board.total_segments),
                 tables.paces,
             ),

@@ -121,7 +121,9 @@ class Run:
                 await self._store(held)
                 await held.give_back()
                 return
-            page = self._transformed(segment, await self._scan(held), room)
+            found = await self._scan(held)
+            self.page_size.note(len(found.items), found.read_units)
+            page = self._transformed(segment, found, room)
             progress, letters = await segment.copy(page)
             await self._fail(held, letters)
             held.note(progress, page.last_key)

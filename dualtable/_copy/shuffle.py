@@ -214,15 +214,6 @@ class Shuffle:
         """Return when there is something to be sent."""
         await self._filled.wait()
 
-    def fills(self, most: int) -> bool:
-        """Tell whether so many copies may be sent now."""
-        ready = 0
-        for page in self._turns:
-            ready += min(len(page.waiting), int(page.credit)) if page.is_ready else 0
-            if ready >= most:
-                return True
-        return False
-
     def draw(self, most: int) -> Batch:
         """Take a batch out, one copy of each page in turn; no two copies have the same key."""
         batch: list[tuple[Outgoing, Copy]] = []

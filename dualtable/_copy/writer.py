@@ -33,8 +33,6 @@ from dualtable._wire.packed import batch_write_units
 PARTITION_WRITE_UNITS = 1_000.0
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"""
 
-_FEW_BATCHES = 2  # under way: while there are no more, each goes at once, however small
-
 _LEARNING = 0.1  # weight of the last batch in what a copy is expected to cost
 
 
@@ -56,9 +54,6 @@ class Writer:
     _shuffle: Shuffle = attrs.field(init=False, factory=Shuffle)
     _units_each: float = attrs.field(init=False, default=1.0)
     _dearer: float = attrs.field(init=False)  # what is billed, as a multiple of what it seems
-    _under_way: int = attrs.field(init=False, default=0)  # batches
-    _due: bool = attrs.field(init=False, default=False)  # is a batch, full or not
-    _news: asyncio.Event = attrs.field(init=False, factory=asyncio.Event)
 
     def __attrs_post_init__(self) -> None:
         self.stages = Stages(self.clock)
@@ -70,7 +65,6 @@ class Writer:
             return
         page.tick(self._partition_copies())
         self._shuffle.add(page)
-        self._news.set()
         try:
             await page.settled.wait()
         finally:
@@ -90,7 +84,6 @@ class Writer:
             await slots.acquire()
             self.stages.enter(KEY_RANGES if self._shuffle.holds_back else PAGES)
             await self._shuffle.filled()
-            await self._full_or_due()
             self.stages.enter(UNITS)
             expected = self._most() * self._units_each
             await self.pace.bucket.admit(expected)
@@ -98,29 +91,11 @@ class Writer:
             if batch := self._shuffle.draw(self._most()):
                 seems = sum(1 + (len(copy.item.values) >> 10) for _, copy in batch)
                 self.pace.bucket.spend(seems * self._dearer, expected)
-                self._under_way += 1
                 sending = group.create_task(self._send(batch, seems))
-                sending.add_done_callback(lambda _: self._sent(slots))
+                sending.add_done_callback(lambda _: slots.release())
             else:  # its page was given up
                 self.pace.bucket.spend(0.0, expected)
                 slots.release()
-
-    async def _full_or_due(self) -> None:
-        """Return when a batch is full; or a tick is over, or so few are under way that it may go.
-
-        A request costs this process, and the server, about as much with one copy as with 25.
-        """
-        self._due = False
-        while not self._due and self._under_way > _FEW_BATCHES:
-            if self._shuffle.fills(self._most()):
-                return
-            self._news.clear()
-            await self._news.wait()
-
-    def _sent(self, slots: asyncio.Semaphore) -> None:
-        self._under_way -= 1
-        self._news.set()
-        slots.release()
 
     def _most(self) -> int:
         """Return how many copies a batch may have, so that it is paid for within a second."""
@@ -154,8 +129,6 @@ class Writer:
         while True:
             await self.clock.sleep(TICK_SECONDS)
             self._shuffle.tick(self._partition_copies())
-            self._due = True
-            self._news.set()
 
     def _partition_copies(self) -> float:
         return PARTITION_WRITE_UNITS * TICK_SECONDS / self._units_each

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dualtable._control import segments
 from dualtable._control.capacity import Paces
 from dualtable._control.segments import Checkpoint, Lease, Progress, Segment
-from dualtable._copy.page_size import PageSize, average_item_bytes
+from dualtable._copy.page_size import PageSize, told_item_bytes
 from dualtable._dynamodb.gateway import ConditionFailed
 from dualtable._dynamodb.partiql import MAX_STATEMENT_CHARACTERS, insert_statement
 from dualtable._production.overlay import Overlay
@@ -121,10 +121,24 @@ def test_all_pages_together_have_eight_megabytes() -> None:
     paces = Paces.of(told, told, HandClock())
 
     def items(statistics: dict[str, int], empty_pages: int = 0) -> int:
-        size = PageSize(None, average_item_bytes(told | statistics), 32, paces)
+        size = PageSize(None, told_item_bytes(told | statistics), 32, paces)
         return size.items(empty_pages)
 
     assert items({"ItemCount": 10, "TableSizeBytes": 10 * 4096}) == 8 * 2**20 / 4096 / 32
     assert items({"ItemCount": 10, "TableSizeBytes": 10 * 4096}, empty_pages=2) == 64 * 16
     assert items({}) == items({"ItemCount": 10, "TableSizeBytes": 0}) == 8 * 2**20 // 2000 // 32
     assert PageSize(7, 4096, 32, paces).items(2) == 7
+
+
+def test_how_large_items_are_is_learned_where_nobody_tells() -> None:
+    """By what pages with items are billed, half a unit for each 4 KB."""
+    told = orders.table("orders")
+    paces = Paces.of(told, told, HandClock())
+    size, known = (PageSize(None, told, 32, paces) for told in (None, 2_000))
+    for each in (size, known):
+        each.note(0, 128.0)
+        each.note(99, 25.0)
+        assert each.items(0) == 8 * 2**20 // 2000 // 32
+        each.note(101, 25.0)
+    assert size.items(0) == 8 * 2**20 // 2048 // 32
+    assert known.items(0) == 8 * 2**20 // 2000 // 32

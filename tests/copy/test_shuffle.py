@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dualtable._copy.shuffle import Copy, Outgoing, RangePace, Shuffle
+from dualtable._copy.shuffle import Copy, Outgoing, RangePace
 from dualtable._dynamodb.gateway import Insert, Outcome
 from dualtable._wire.packed import PackedItem
 
@@ -69,18 +69,3 @@ def test_a_long_rest_counts_as_ten_seconds() -> None:
     answer(out, Outcome.RETRY)
     out.tick(PARTITION)
     assert pace.copies == pytest.approx(0.8 / 100)
-
-
-def test_a_batch_is_full_of_what_may_be_sent_now() -> None:
-    """What waits for the credit of its key range fills no batch."""
-    shuffle, quick, slow = Shuffle(), page(RangePace(), 3), page(RangePace(), 3)
-    shuffle.add(quick)
-    shuffle.add(slow)
-    assert not shuffle.fills(3)  # each page has the credit of one copy until its first tick
-    quick.credit, slow.credit = 2.5, 0.5
-    assert shuffle.fills(2)
-    assert not shuffle.fills(3)
-    slow.credit = 1.0
-    assert shuffle.fills(3)
-    quick.pace.throttled = True
-    assert not shuffle.fills(2)
