@@ -128,12 +128,20 @@ _WHO = {
 }
 
 
+_KINDS = ("flat", "nested")
+_LOOPS = {
+    "floor_no_gc": "each further item, of the loop without the garbage collector",
+    "floor_raw": "each further item, of the loop with raw values",
+    "whole": "a process of 30,000 items, of the loop without the garbage collector",
+}
+
+
 def cost_table() -> str:
     """Return what an item of each kind costs whom, on each server, as it was measured."""
     columns = [
         (server, kind, found[kind]["rows"])
         for server, found in _measured().items()
-        for kind in ("flat", "nested")
+        for kind in _KINDS
     ]
     rows = ["| who | " + " | ".join(f"{kind}, {server}" for server, kind, _ in columns) + " |"]
     rows.append("|---" * (1 + len(columns)) + "|")
@@ -155,6 +163,16 @@ def _cost(name: str, rows: dict[str, dict[str, float]]) -> str:
     found = rows[name]
     times = "" if name == _OURS else f" ({found['ours_as_multiple']:.2f})"
     return f"{found['microseconds']:.0f} µs{times}"
+
+
+def busy_table() -> str:
+    """Return how many times the loops' CPU the steps take where the machine is busier."""
+    head = "| of | " + " | ".join(f"{kind}, {s}" for s in _measured() for kind in _KINDS) + " |"
+    rows = [head, "|---" * head.count(" |") + "|"]
+    for name, what in _LOOPS.items():
+        found = [each[kind]["busy"][name] for each in _measured().values() for kind in _KINDS]
+        rows.append(f"| {what} | " + " | ".join(f"{times:.2f}" for times in found) + " |")
+    return "\n".join(rows)
 
 
 def call_table() -> str:
