@@ -6,8 +6,6 @@ where each of them can.
 
 from __future__ import annotations
 
-from typing import TypeGuard
-
 import attrs
 
 from dualtable._transforms.applying import (
@@ -20,7 +18,7 @@ from dualtable._transforms.applying import (
     old_name,
     quick_way,
 )
-from dualtable._transforms.steps import Step
+from dualtable._transforms.steps import Step, is_own
 from dualtable._transforms.transform import AnyTransform, Outputs, Transform, as_transform
 from dualtable._wire import codec
 from dualtable._wire.json import draft_of, item_of
@@ -51,7 +49,7 @@ class Chain:
 
     def __init__(self, *steps: AnyTransform) -> None:
         transforms = tuple(as_transform(step) for step in steps)
-        own = tuple(step for step in transforms if _is_own(step))
+        own = tuple(step for step in transforms if is_own(step))
         opened: frozenset[str] = frozenset()
         for step in reversed(own):
             opened = step.opened(opened)
@@ -147,8 +145,3 @@ class Chain:
 
     def __repr__(self) -> str:
         return f"Chain({', '.join(map(repr, self.steps))})"
-
-
-def _is_own(transform: Transform) -> TypeGuard[Step]:
-    """Tell whether it is a step as this library has it, and nothing that is made of one."""
-    return isinstance(transform, Step) and type(transform).__module__ == Step.__module__

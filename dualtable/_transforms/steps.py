@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import attrs
 
@@ -79,13 +79,17 @@ class Step:
 
     def forward_wire(self, item: WireItem) -> list[WireItem]:
         """Return the new item in wire form."""
+        if not is_own(self):  # it may look at what its paths do not tell
+            draft = item.copy()
+            self.change(draft)
+            return [draft]
         draft = draft_of(item, self._opened)
         self.change(draft)
         return [item_of(draft, item, self._opened)]
 
     def forward_wire_alike(self, item: WireItem) -> tuple[list[WireItem], bool] | None:
         """Return the new item, and whether it comes out again; None where that is not known."""
-        if type(self).__module__ != Step.__module__:
+        if not is_own(self):
             return None
         draft = draft_of(item, self._opened)
         repeat = self.change(draft)
@@ -104,7 +108,7 @@ class Step:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """All that the step reads or writes."""
+        """All that the step reads or writes: where a value is, and where it goes, if anywhere."""
         raise NotImplementedError
 
     def opened(self, later: frozenset[str] = frozenset()) -> frozenset[str]:
@@ -112,7 +116,10 @@ class Step:
 
         What is only moved, or left out, need not be.
         """
-        return later | {str(path[0]) for path in self.paths if len(path) > 1}
+        opened = later | {str(path[0]) for path in self.paths if len(path) > 1}
+        source, *targets = self.paths
+        is_moved_there = any(target[0] in opened for target in targets)
+        return opened | {str(source[0])} if is_moved_there else opened
 
     def change(self, draft: WireItem) -> Repeat | None:
         """Make a new item of an old one; return what of it is not certain to come out again."""
@@ -121,6 +128,11 @@ class Step:
     def undo(self, draft: WireItem) -> None:
         """Make an old item of a new one."""
         raise NotImplementedError
+
+
+def is_own(transform: object) -> TypeGuard[Step]:
+    """Tell whether it is a step as this library has it, and nothing that is made of one."""
+    return isinstance(transform, Step) and type(transform).__module__ == Step.__module__
 
 
 def _check_flag(_step: object, attribute: Any, value: object) -> None:
@@ -193,11 +205,6 @@ class Move(Step):
         """From where to where."""
         return self.source, self.target
 
-    def opened(self, later: frozenset[str] = frozenset()) -> frozenset[str]:
-        """Return what it goes into, and what it moves where others do."""
-        opened = super().opened(later)
-        return opened | {str(self.source[0])} if self.target[0] in opened else opened
-
     def __repr__(self) -> str:
         pruning = ", prune=True" if self.prune else ""
         return f"Move({path_text(self.source)}, {path_text(self.target)}{pruning})"
@@ -246,11 +253,6 @@ class Rename(Step):
     def paths(self) -> tuple[Path, ...]:
         """From where to where."""
         return self.source, self._target
-
-    def opened(self, later: frozenset[str] = frozenset()) -> frozenset[str]:
-        """Return what it goes into, and what it renames where others do."""
-        opened = super().opened(later)
-        return opened | {str(self.source[0])} if self._target[0] in opened else opened
 
     def __repr__(self) -> str:
         return f"Rename({path_text(self.source)}, {self.name!r})"

@@ -180,6 +180,20 @@ def test_what_a_step_does_not_go_into_is_moved_as_it_came(chain: list[Any], deco
         assert raw_values(output).keys() == expected.keys() - set(decoded)
 
 
+def test_a_step_of_somebodys_own_may_look_at_anything() -> None:
+    """What is made of one of ours is given an item in wire form, whatever its paths say."""
+
+    class Copied(Move):
+        def change(self, draft: WireItem) -> None:
+            super().change(draft)
+            draft["b"] = {"S": draft["a"]["S"]}
+
+    wire = codec.encode({"id": "o-1", "a": "x", "c": "y"})
+    for transform in (Copied("c", "d"), Chain(Copied("c", "d"))):
+        (output,) = forward_wire_alike(transform, raw(wire, 0))[0]
+        assert codec.decode(output) == {"id": "o-1", "a": "x", "b": "x", "d": "y"}
+
+
 def apart_from(names: set[str], values: dict[str, bytes]) -> dict[str, bytes]:
     return {name: value for name, value in values.items() if name not in names}
 
