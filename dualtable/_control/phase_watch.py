@@ -83,7 +83,7 @@ class PhaseWatch:
 
     async def look(self) -> Sighting:
         """Return what is known of the phase; when it is time, one task reads it anew for all."""
-        if self.age_seconds < self._times.refresh_seconds:  # nearly always
+        if self._age(self._latest) < self._times.refresh_seconds:  # nearly always
             return self._latest
         if self._begin_if_due():
             await self._refreshed(_MOMENT_SECONDS)

@@ -15,7 +15,8 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.htm
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import attrs
@@ -107,31 +108,37 @@ class Placeholders:
         return defined[token]
 
 
+@lru_cache  # a program writes few of them, and sends them again and again
+def _words(text: str) -> Sequence[str]:
+    if len(_utf8(text, "an expression")) > _MAX_BYTES:
+        raise refused(f"an expression is longer than {_MAX_BYTES} bytes")
+    whole = text.rstrip()
+    words, at = [], 0
+    while at < len(whole):
+        match = _TOKEN.match(whole, at)
+        if match is None:
+            raise _invalid(text, f"syntax error at {whole[at:].lstrip()[:10]!r}")
+        words.append(match[1])
+        at = match.end()
+    return (*words, "")
+
+
+def _invalid(text: str, problem: str) -> RequestRefusedError:
+    return refused(f"invalid expression {text!r}: {problem}")
+
+
 class Words:
     """The words of one expression, read from left to right; ``""`` is the word at the end."""
 
     def __init__(self, text: str, placeholders: Placeholders) -> None:
         self._text = text
         self._placeholders = placeholders
-        self._words = [*self._split(text), ""]
+        if not isinstance(text, str):
+            raise refused(f"an expression is a text, not of type {type(text).__name__}")
+        self._words = _words(text)
         self._at = 0
         self._operators = 0
         self._last_group = (0, 0)  # where the last parentheses that were closed begin and end
-
-    def _split(self, text: str) -> list[str]:
-        if not isinstance(text, str):
-            raise refused(f"an expression is a text, not of type {type(text).__name__}")
-        if len(_utf8(text, "an expression")) > _MAX_BYTES:
-            raise refused(f"an expression is longer than {_MAX_BYTES} bytes")
-        text = text.rstrip()
-        words, at = [], 0
-        while at < len(text):
-            match = _TOKEN.match(text, at)
-            if match is None:
-                raise self.error(f"syntax error at {text[at:].lstrip()[:10]!r}")
-            words.append(match[1])
-            at = match.end()
-        return words
 
     def peek(self) -> str:
         """Return the next word and leave it there."""
@@ -222,7 +229,7 @@ class Words:
 
     def error(self, problem: str) -> RequestRefusedError:
         """Return the error that says what is wrong with this expression."""
-        return refused(f"invalid expression {self._text!r}: {problem}")
+        return _invalid(self._text, problem)
 
     def misplaced(self, wanted: str) -> RequestRefusedError:
         """Return the error that says what should be here instead."""

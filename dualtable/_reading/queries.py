@@ -57,12 +57,13 @@ class QueryReader:
 
     async def next(self) -> WireItem | None:
         """Return the next item; None at the end."""
-        while not self._merged.is_ended:
+        while True:
             if not self._merged.is_known:
                 await self._read()
+            elif self._merged.is_ended:
+                return None
             elif (item := await self._merged.take()) is not None:
                 return item
-        return None
 
     async def _read(self) -> None:
         tables = await self._sight.tables.current()

@@ -126,8 +126,8 @@ class Merged:
 
     @property
     def is_ended(self) -> bool:
-        """Whether it is known that there are no more."""
-        return self.is_known and self.new.next is None and self.old.next is None
+        """Whether there are no more, once it is known."""
+        return self.new.next is None and self.old.next is None
 
     async def read(self) -> None:
         """Read another page where the next member is not known.
