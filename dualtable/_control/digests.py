@@ -93,10 +93,10 @@ def add(sums: list[int], key: WireKey, packed: PackedItem) -> None:
 
 
 def bucket_of(key: WireKey) -> int:
-    """Return the bucket of a key in its canonical form."""
+    """Return the bucket of a key in its canonical form, in whatever order its names come."""
     crc = 0
-    for value in key.values():
-        for content in value.values():
+    for name in sorted(key):
+        for content in key[name].values():
             crc = zlib.crc32(content.encode(), crc)
     return crc % BUCKETS
 

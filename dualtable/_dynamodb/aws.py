@@ -40,7 +40,7 @@ from dualtable._dynamodb.parameters import (
     updating,
 )
 from dualtable._dynamodb.partiql import insert_statement
-from dualtable._dynamodb.refusals import insert_of
+from dualtable._dynamodb.refusals import NOT_PERMITTED, insert_of
 from dualtable._expressions.texts import Condition, Update
 from dualtable._tasks import run_all
 from dualtable._wire.json import raw_json
@@ -210,7 +210,7 @@ class AwsGateway:
         response = await self._client.call(
             "BatchWriteItem", None, {"RequestItems": {table: requests}}
         )
-        left = response.get("UnprocessedItems", {}).get(table, [])
+        left = _only(response.get("UnprocessedItems", {}), [])
         return [request["PutRequest"]["Item"] for request in left]
 
     async def delete(
@@ -306,6 +306,8 @@ class AwsGateway:
                 answers, units = await self._insert_statements(table, requests)
                 outcomes.update(_accepted(zip(batched, answers, strict=True)))
             except AccessError as error:
+                if error.code not in NOT_PERMITTED:
+                    raise
                 self._give_up_partiql(error)
             except RequestRefusedError:
                 pass  # one member spoils the batch: each goes by itself, and the bad one fails

@@ -1,12 +1,13 @@
 """DynamoDB's JSON, as it goes out and comes in.
 
 The rule: a body is written or read here and nowhere else, and what was damaged on its way is never
-taken for an answer.
+taken for an answer. What has kept an answer away is told without the passwords of its URLs.
 """
 
 from __future__ import annotations
 
 import gc
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +20,25 @@ _CHECKSUM = "x-amz-crc32"
 _PAGES = frozenset({"BatchGetItem", "Scan"})  # whose items are many, and seldom looked at whole
 ANSWER = "DualtableAnswer"
 """Where a response of the SDK's client carries what DynamoDB itself has said."""
+
+
+_WHO = re.compile(r"(?<=://)\S*@")
+
+
+def said_by(error: BaseException) -> tuple[str, BaseException | None]:
+    """Return what an error of another library says, and what may be shown as the cause of ours.
+
+    A URL in it, of a proxy say, may tell who is let in and by what password. That is left out, and
+    then the error is no cause to be shown.
+    """
+    told = str(error) or type(error).__name__
+    harmless = without_passwords(told)
+    return harmless, error if harmless == told else None
+
+
+def without_passwords(text: str) -> str:
+    """Return a text whose URLs do not tell who is let in any more."""
+    return _WHO.sub("", text)
 
 
 class NoAnswer(Exception):  # noqa: N818 - as `refusals` knows it, one of many

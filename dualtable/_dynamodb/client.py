@@ -25,15 +25,16 @@ from urllib.parse import urlsplit
 
 import aioboto3
 import aiobotocore.session
+from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from botocore import xform_name
 from botocore.config import Config
 
 from dualtable._clock import SystemClock
-from dualtable._dynamodb.bodies import ANSWER, Answer, encoded
+from dualtable._dynamodb.bodies import ANSWER, Answer, encoded, without_passwords
 from dualtable._dynamodb.fence import check_fence
 from dualtable._dynamodb.lean import Credentials, LeanWay, Route, Shown
-from dualtable._dynamodb.refusals import refusal, translated
+from dualtable._dynamodb.refusals import of_credentials, refusal, translated
 from dualtable._wire.layouts import is_arn
 from dualtable.errors import RequestRefusedError
 
@@ -95,7 +96,7 @@ def _check_endpoint(url: str) -> None:
         leads_somewhere = False
     if not leads_somewhere:
         raise RequestRefusedError(
-            f"endpoint_url={url!r} is no endpoint; give scheme and host, as in"
+            f"endpoint_url={without_passwords(url)!r} is no endpoint; give scheme and host, as in"
             " http://localhost:8000"
         )
 
@@ -125,10 +126,13 @@ async def open_client(
     Raises:
         AccessError: No region is set, or a profile does not exist.
     """
-    settings = _CONFIG.merge(config or Config()).merge(_KEPT)
+    settings = _merged(config)
     async with AsyncExitStack() as stack:
-        with translated(f"cannot open a client for {endpoint_url or 'DynamoDB'}"):
+        where = without_passwords(endpoint_url or "DynamoDB")
+        with translated(f"cannot open a client for {where}"):
             session = session or aioboto3.Session(profile_name=profile_name)
+            with of_credentials():
+                await session.get_credentials()  # which it keeps, and the client asks for
             sdk = await stack.enter_async_context(
                 session.client(
                     "dynamodb", endpoint_url=endpoint_url, region_name=region_name, config=settings
@@ -136,6 +140,15 @@ async def open_client(
             )
         _speak_json(sdk.meta.events)
         yield Client(sdk, session)
+
+
+def _merged(config: Config | None) -> Config:
+    """Return a caller's config with what is ours; an `AioConfig` keeps what only it has."""
+    merged: Config = _CONFIG.merge(config or Config()).merge(_KEPT)
+    if isinstance(config, AioConfig):
+        merged = AioConfig(config.connector_args).merge(merged)
+        merged.http_session_cls = config.http_session_cls  # which it leaves out
+    return merged
 
 
 @asynccontextmanager
@@ -172,9 +185,9 @@ class Client:
         raise refusal(what, answer)
 
     async def _answer(self, operation: str, parameters: dict[str, Any]) -> Answer:
+        model = await self.lean.model(operation)
         # A table that is called by its ARN may have another endpoint than all others.
-        model = None if _names_arn(parameters) else await self.lean.model(operation)
-        if model is not None:
+        if model is not None and not _names_arn(parameters):
             return await self.lean.send(model, encoded(parameters))
         response = await getattr(self.sdk, xform_name(operation))(**parameters)
         return response[ANSWER]  # type: ignore[no-any-return]
@@ -254,12 +267,13 @@ class _Shows:
         self._has_asked = False
 
     async def credentials(self) -> Credentials | None:
-        if not self._has_asked:
-            self._provider = await self._session.get_credentials()
-            self._has_asked = True
-        if self._provider is None:
-            return None
-        return await self._provider.get_frozen_credentials()  # type: ignore[no-any-return]
+        with of_credentials():
+            if not self._has_asked:
+                self._provider = await self._session.get_credentials()
+                self._has_asked = True
+            if self._provider is None:
+                return None
+            return await self._provider.get_frozen_credentials()  # type: ignore[no-any-return]
 
     def is_plain(self, operation: str) -> bool:
         if not _OTHERWISE.isdisjoint(os.environ):
@@ -341,7 +355,8 @@ def _called(params: dict[str, Any]) -> dict[str, Any]:
     if "TransactItems" in params:
         called = [{k: {"TableName": t}} for k, t in _called_by(params["TransactItems"])]
         return {"TransactItems": called if by_arn else []}
-    return {"TableName": params["TableName"]} if by_arn else {}
+    name = "ResourceArn" if "ResourceArn" in params else "TableName"
+    return {name: params[name]} if by_arn else {}
 
 
 def _names_arn(params: dict[str, Any]) -> bool:
@@ -350,7 +365,7 @@ def _names_arn(params: dict[str, Any]) -> bool:
         return any(map(is_arn, params["RequestItems"]))
     if "TransactItems" in params:
         return any(is_arn(table) for _, table in _called_by(params["TransactItems"]))
-    return is_arn(params.get("TableName", ""))
+    return "ResourceArn" in params or is_arn(params.get("TableName", ""))
 
 
 def _called_by(members: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:

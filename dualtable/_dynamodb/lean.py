@@ -19,7 +19,7 @@ import attrs
 from aiohttp.abc import AbstractStreamWriter
 
 from dualtable._clock import Clock
-from dualtable._dynamodb.bodies import Answer, NoAnswer
+from dualtable._dynamodb.bodies import Answer, NoAnswer, said_by
 from dualtable._dynamodb.fence import check_fence, is_fenced
 from dualtable._dynamodb.signature import Signer, scope_of, timestamp
 from dualtable.errors import DualTableError
@@ -182,14 +182,14 @@ class LeanWay:
         Raises:
             NoAnswer: None came; its code is the SDK's name for that.
         """
-        began = self._clock.monotonic()
-        answer = await self._send_once(model, body)
-        if answer.status >= 400 and self._learns_the_time(answer, began):
-            return await self._send_once(model, body)
+        began, ahead = self._clock.monotonic(), self._ahead_seconds
+        answer = await self._send_once(model, body, ahead)
+        if answer.status >= 400 and self._learns_the_time(answer, began, ahead):
+            return await self._send_once(model, body, self._ahead_seconds)
         return answer
 
-    async def _send_once(self, model: Model, body: bytes) -> Answer:
-        moment = timestamp(self._clock.now() + self._ahead_seconds)
+    async def _send_once(self, model: Model, body: bytes, ahead_seconds: float) -> Answer:
+        moment = timestamp(self._clock.now() + ahead_seconds)
         signed = {
             **model.headers,
             "X-Amz-Date": moment,
@@ -209,16 +209,19 @@ class LeanWay:
         except _ANY_FAILURE as error:
             if isinstance(sent, _Fenced) and sent.refused is not None:
                 raise sent.refused from None
-            raise _unanswered(model.url, error) from error
+            code = next(code for kinds, code in _FAILURES if isinstance(error, kinds))
+            said, cause = said_by(error)
+            raise NoAnswer(f"no answer from {model.url}: {said}", code) from cause
         headers = {
             n.decode("latin-1").lower(): v.decode("latin-1") for n, v in response.raw_headers
         }
         return Answer.of(response.status, headers, content)
 
-    def _learns_the_time(self, answer: Answer, began: float) -> bool:
+    def _learns_the_time(self, answer: Answer, began: float, signed_ahead: float) -> bool:
         """Tell whether the clock was what the server refused, and go by the server's from now on.
 
-        A signature dies as before, some minutes after it was made: the server's clock says when.
+        Another may have learned it meanwhile; what counts is what this request was signed by. A
+        signature dies as before, some minutes after it was made: the server's clock says when.
         """
         server = _moment(answer.headers.get("date", ""))
         if answer.code() not in _OF_TIME or server is None:
@@ -226,7 +229,7 @@ class LeanWay:
         if self._clock.monotonic() - began > _QUICK_SECONDS:
             return False
         ahead = server - self._clock.now()
-        if abs(ahead - self._ahead_seconds) < _TRIFLING_SECONDS:
+        if abs(ahead - signed_ahead) < _TRIFLING_SECONDS:
             return False
         self._ahead_seconds = ahead
         return True
@@ -250,8 +253,3 @@ def _moment(date: str) -> float | None:
         return parsedate_to_datetime(date).timestamp()
     except ValueError:
         return None
-
-
-def _unanswered(url: str, error: Exception) -> NoAnswer:
-    code = next(code for kinds, code in _FAILURES if isinstance(error, kinds))
-    return NoAnswer(f"no answer from {url}: {str(error) or type(error).__name__}", code)

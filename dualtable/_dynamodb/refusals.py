@@ -12,7 +12,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from dualtable._dynamodb.bodies import ANSWER, Answer, NoAnswer
+from dualtable._dynamodb.bodies import ANSWER, Answer, NoAnswer, said_by
 from dualtable._dynamodb.gateway import (
     ConditionFailed,
     Insert,
@@ -68,6 +68,10 @@ _ERRORS: dict[str, type[GatewayError]] = {
 }
 
 
+NOT_PERMITTED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
+"""Codes of who is known, and may not do what is asked."""
+
+
 # HTTP status -> class, where the code says nothing: an error page of whatever is in between.
 _STATUSES: dict[int, type[GatewayError]] = {401: AccessError, 403: AccessError, 429: ThrottledError}
 
@@ -92,6 +96,15 @@ _SAID: dict[type[Exception], str] = {
     json.JSONDecodeError: "what should be credentials is no JSON",
     EOFError: "the profile needs a code (MFA), and nobody is there to enter one",
 }
+
+
+# Of Python's own, what the SDK raises where there are no credentials to be had.
+_KNOWN: tuple[type[Exception], ...] = (
+    json.JSONDecodeError,  # of what a credential_process says
+    FileNotFoundError,  # a web identity token, a credential_process
+    PermissionError,
+    EOFError,  # a code for MFA is asked for, and nobody is there
+)
 
 
 _WRITTEN = Insert(Outcome.WRITTEN)
@@ -144,10 +157,7 @@ def translated(what: str) -> Iterator[None]:
         botocore.exceptions.InvalidConfigError,
         botocore.exceptions.MissingDependencyException,
         botocore.exceptions.ParamValidationError,  # of a role: our own requests are not looked at
-        json.JSONDecodeError,  # of what a credential_process says
-        FileNotFoundError,  # a web identity token, a credential_process
-        PermissionError,
-        EOFError,  # a code for MFA is asked for, and nobody is there
+        *_KNOWN,
     ) as error:
         raise _unanswered(what, error) from error
     except botocore.exceptions.NoRegionError as error:
@@ -158,9 +168,28 @@ def translated(what: str) -> Iterator[None]:
         botocore.exceptions.HTTPClientError,
         botocore.exceptions.ConnectionError,
     ) as error:
-        raise UnavailableError(f"{what}: {error}", code=type(error).__name__) from error
+        said, cause = said_by(error)
+        raise UnavailableError(f"{what}: {said}", code=type(error).__name__) from cause
     except (botocore.exceptions.BotoCoreError, ValueError) as error:  # one of a bad endpoint
-        raise RequestRefusedError(f"{what}: {error}", code=type(error).__name__) from error
+        said, cause = said_by(error)
+        raise RequestRefusedError(f"{what}: {said}", code=type(error).__name__) from cause
+
+
+@contextmanager
+def of_credentials() -> Iterator[None]:
+    """Raise an error of the SDK's for whatever it lets through while it looks for credentials.
+
+    What a process of somebody's own prints, or a file has, may be anything; it is not quoted.
+    """
+    try:
+        yield
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, *_KNOWN):
+        raise
+    except Exception as error:
+        said = str(error) if isinstance(error, RuntimeError | OSError) else type(error).__name__
+        raise botocore.exceptions.CredentialRetrievalError(
+            provider="what the session names", error_msg=said
+        ) from error
 
 
 def _unanswered(what: str, error: Exception, code: str = "") -> AccessError:

@@ -204,9 +204,13 @@ class Observatory:
         )
 
     async def _expiries(self, state: State, old: Description | None) -> Expiries:
-        """Ask both tables; what was noted of the old one counts where it cannot be asked now."""
+        """Ask both tables; what was noted of the old one counts where TTL does not show any more.
+
+        It is to be off there while items are copied, and the table may be gone.
+        """
         noted = TimeToLive(state.ttl_attribute) if state.ttl_known else None
-        ttl = noted if old is None else await self._ttl(self.migration.old) or noted
+        now = None if old is None else await self._ttl(self.migration.old)
+        ttl = now if now is not None and now.attribute else noted or now
         present = await self._ttl(self.migration.new)
         found = Expiries(
             old=ttl.attribute if ttl else None,

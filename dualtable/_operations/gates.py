@@ -338,7 +338,7 @@ def _expiry(need: Requirement, facts: Facts) -> GateCondition:
     data = {**attrs.asdict(known), "wanted": wanted and wanted.attribute, "decided": bool(wanted)}
     if wanted is None:
         words = (
-            f"TTL is on in {old} by {known.old!r}, and nothing shows what that is called in"
+            f"items of {old} expire by {known.old!r}, and nothing shows what that is called in"
             f" {new}; say it, or that items shall not expire"
             if known.old
             else f"nobody could read whether items expire in {old}; say by which attribute they"

@@ -20,6 +20,7 @@ from dualtable._transforms.reversal import reverse
 from dualtable._transforms.transform import Transform, as_transform
 from dualtable._wire.layouts import Index, KeySchema, check_key_schema, is_arn, short_name
 from dualtable._wire.marks import Marks
+from dualtable._wire.paths import as_name
 from dualtable.errors import InvalidSettingError, TableMismatchError, TransformError
 
 DEFAULT_CONTROL_TABLE = "dualtable-control"
@@ -147,9 +148,9 @@ class Migration:
         'dualtable-control'
     """
 
-    name: str = attrs.field(validator=_check_name)
-    old: str = attrs.field(validator=_check_name_or_arn)
-    new: str = attrs.field(validator=_check_table_name)
+    name: str = attrs.field(converter=as_name, validator=_check_name)
+    old: str = attrs.field(converter=as_name, validator=_check_name_or_arn)
+    new: str = attrs.field(converter=as_name, validator=_check_table_name)
     transform: Transform = attrs.field(converter=as_transform)
     key: KeySchema | None = attrs.field(
         default=None, kw_only=True, validator=attrs.validators.optional(check_key_schema)
@@ -163,13 +164,16 @@ class Migration:
         default=900.0, kw_only=True, validator=_check_settle_seconds
     )
     control_table: str = attrs.field(
-        default=DEFAULT_CONTROL_TABLE, kw_only=True, validator=_check_table_name
+        default=DEFAULT_CONTROL_TABLE,
+        kw_only=True,
+        converter=as_name,
+        validator=_check_table_name,
     )
     tombstone_attribute: str = attrs.field(
-        default="_dualtable_deleted", kw_only=True, validator=_check_mark
+        default="_dualtable_deleted", kw_only=True, converter=as_name, validator=_check_mark
     )
     token_attribute: str = attrs.field(
-        default="_dualtable_token", kw_only=True, validator=_check_mark
+        default="_dualtable_token", kw_only=True, converter=as_name, validator=_check_mark
     )
 
     def __attrs_post_init__(self) -> None:

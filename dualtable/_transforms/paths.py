@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from dualtable._wire.paths import Path as DocumentPath
-from dualtable._wire.paths import document_path, get_at
+from dualtable._wire.paths import as_name, document_path, get_at
 from dualtable._wire.types import WireItem, WireValue
 from dualtable.errors import TransformError
 
@@ -31,7 +31,8 @@ def to_path(value: str | Sequence[str | int]) -> Path:
         found = document_path(value)
         path: Path = () if found is None else found.steps
     else:
-        path = tuple(value) if isinstance(value, Iterable) else ()
+        steps = value if isinstance(value, Iterable) else ()
+        path = tuple(as_name(step) if isinstance(step, str) else step for step in steps)
     if not path or not isinstance(path[0], str) or not all(map(_is_step, path)):
         raise TransformError(
             f"{value!r} is no path; write 'customer.region' or 'lines[0].sku', or a tuple such as"

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import attrs
 
+from dualtable._wire.paths import as_name
 from dualtable._wire.types import Definition, Description
 from dualtable.errors import TableMismatchError
 
@@ -38,7 +39,7 @@ class KeyAttribute:
         'N'
     """
 
-    name: str
+    name: str = attrs.field(converter=as_name)
     type: KeyType = "S"
 
     def __attrs_post_init__(self) -> None:
@@ -197,7 +198,7 @@ class Index:
         ('region', 'total')
     """
 
-    name: str
+    name: str = attrs.field(converter=as_name)
     key: KeySchema = attrs.field(validator=check_key_schema)
     projection: Projection = "ALL"
     local: bool = attrs.field(default=False, kw_only=True)

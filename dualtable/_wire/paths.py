@@ -39,6 +39,11 @@ class Path:
         return get_at(item, self.steps)
 
 
+def as_name(value: str) -> str:
+    """Return a text as one of Python's own class; a member of an enum is formatted otherwise."""
+    return str.__str__(value) if isinstance(value, str) else value
+
+
 def document_path(text: str) -> Path | None:
     """Return the path that a text such as ``lines[0].sku`` stands for, None where it is none."""
     if not _WHOLE.fullmatch(text):

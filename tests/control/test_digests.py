@@ -59,3 +59,9 @@ def test_sums_come_out_equal_however_pages_are_cut() -> None:
     assert whole.differing(digests(copies[1:])) == {bucket_of(copies[0][0])}
     assert whole.differing(Digests()) == set()
     assert len(whole.sums) == BUCKETS
+
+
+def test_a_bucket_hangs_on_no_order_of_names() -> None:
+    """DynamoDB gives the members of a map, as a stored example's key is one, in any order."""
+    key = {"id": {"S": "o-1"}, "day": {"N": "7"}}
+    assert bucket_of(key) == bucket_of(dict(reversed(key.items())))

@@ -326,6 +326,8 @@ async def test_a_table_by_arn_is_called_so_in_each_request(
     [
         ("GetItem", {"TableName": "orders"}, "111111111111"),
         ("GetItem", {"TableName": ARN}, "123456789012"),
+        ("PutResourcePolicy", {"ResourceArn": ARN, "Policy": "{}"}, "123456789012"),
+        ("ListTagsOfResource", {"ResourceArn": ARN}, "123456789012"),
         ("BatchGetItem", {"RequestItems": {"orders": {}}}, "111111111111"),
         ("BatchGetItem", {"RequestItems": {ARN: {}}}, "123456789012"),
         ("TransactGetItems", {"TransactItems": [{"Get": {"TableName": ARN}}]}, "123456789012"),
@@ -369,6 +371,10 @@ async def test_what_is_left_of_a_table_by_arn_is_sent_again(
         server.answers("BatchGetItem", answer({"Responses": {}, "UnprocessedKeys": left}))
         found = await gateway.batch_get(ARN, [KEY], consistent_read=True)
         assert (found.items, found.unprocessed) == ([], [KEY])
+        server.answers(
+            "BatchWriteItem", answer({"UnprocessedItems": {name: [{"PutRequest": {"Item": KEY}}]}})
+        )
+        assert await gateway.batch_put(ARN, [KEY]) == [KEY]
 
 
 # -- batched inserts -----------------------------------------------------------------------------
@@ -450,6 +456,20 @@ async def test_without_the_permission_items_go_one_by_one(
     )
     (said,) = caplog.records
     assert "dynamodb:PartiQLInsert" in said.getMessage()
+
+
+@pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException"])
+async def test_what_is_no_matter_of_permission_gives_nothing_up(
+    server: Server, gateway: Gateway, code: str
+) -> None:
+    """It is told, and the next batch is one again."""
+    good = answer({"Responses": [statement()] * len(ITEMS)})
+    server.answers("BatchExecuteStatement", error(code), good)
+    with pytest.raises(AccessError):
+        await gateway.insert("orders", orders.packed(ITEMS), key_name="id")
+    await gateway.insert("orders", orders.packed(ITEMS), key_name="id")
+    assert len(server.asked("BatchExecuteStatement")) == 2
+    assert server.asked("PutItem") == []
 
 
 async def test_single_puts_are_paid_for_with_their_indexes(

@@ -6,6 +6,7 @@ asks them, reads the files and starts the processes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -120,10 +121,10 @@ def _use_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-async def _ask(**settings: Any) -> DualTableError:
+async def _ask(table: str = "orders", **settings: Any) -> DualTableError:
     with pytest.raises(DualTableError) as caught:
         async with connect({"endpoint_url": NOWHERE, **settings}, ONCE) as gateway:
-            await gateway.get("orders", {"id": {"S": "o-1"}}, consistent_read=False)
+            await gateway.get(table, {"id": {"S": "o-1"}}, consistent_read=False)
     return caught.value
 
 
@@ -174,6 +175,51 @@ async def test_a_profile_that_gives_no_credentials(sts: Sts, profile: str, said:
     assert said in str(error)
     assert "set credentials" in str(error)
     assert "secret\n" not in str(error)
+
+
+def _printed(expiration: str) -> str:
+    key = {"AccessKeyId": "me", "SecretAccessKey": "top-secret", "SessionToken": "top-secret"}
+    return json.dumps({"Version": 1, **key, "Expiration": expiration})
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("null", "set credentials"),
+        ('["top-secret"]', "set credentials"),
+        ("{}", "set credentials"),
+        (_printed("2020-01-01T00:00:00Z"), "still expired"),
+        (_printed("top-secret"), "set credentials"),
+    ],
+)
+@pytest.mark.parametrize("table", ["orders", "arn:aws:dynamodb:eu-west-1:123456789012:table/old"])
+async def test_what_a_process_prints_may_be_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, said: str, table: str
+) -> None:
+    """It is asked for credentials, and what is none is told and not quoted."""
+    _use_profiles(tmp_path, monkeypatch)
+    (tmp_path / "printed").write_text(printed)
+    with (tmp_path / "config").open("a") as config:
+        config.write(f"[profile printing]\ncredential_process = cat {tmp_path / 'printed'}\n")
+    error = await _ask(table, profile_name="printing")
+    assert type(error) is AccessError
+    assert said in str(error)
+    assert "top-secret" not in str(error)
+
+
+async def test_a_process_that_is_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no first line that says what runs it."""
+    _use_profiles(tmp_path, monkeypatch)
+    script = tmp_path / "script"
+    script.write_text("echo secret")
+    script.chmod(0o755)
+    with (tmp_path / "config").open("a") as config:
+        config.write(f"[profile script]\ncredential_process = {script}\n")
+    error = await _ask(profile_name="script")
+    assert type(error) is AccessError
+    assert "Exec format error" in str(error)
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

@@ -6,7 +6,9 @@ import asyncio
 import datetime
 import email.utils
 import json
+import secrets
 import ssl
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +36,7 @@ from orders import packed, table
 
 from dualtable._dynamodb.aws import AwsGateway, open_gateway
 from dualtable._dynamodb.client import Client, open_client
+from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.fence import fenced
 from dualtable._dynamodb.gateway import (
     ConditionFailed,
@@ -43,6 +46,7 @@ from dualtable._dynamodb.gateway import (
     TransactPut,
 )
 from dualtable._dynamodb.lean import LeanWay, Shown
+from dualtable._dynamodb.retry import RetryPolicy
 from dualtable._dynamodb.signature import Signer
 from dualtable._expressions.texts import Condition, Update
 from dualtable.errors import AccessError, DualTableError, StalePhaseError, UnavailableError
@@ -402,6 +406,66 @@ async def test_a_proxy_that_is_not_there(
     assert server.requests == []
 
 
+@pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "502 Bad Gateway"])
+async def test_a_proxy_that_lets_nobody_through(
+    made: Callable[..., aioboto3.Session], status: str
+) -> None:
+    """Its URL is in the error of the library below, and in whatever prints that as the cause."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        config = Config(proxies={"https": f"http://me:password@127.0.0.1:{port}"})
+        url = "https://127.0.0.1:1"
+        async with open_gateway(endpoint_url=url, session=made(), config=config) as gateway:
+            with pytest.raises(UnavailableError) as caught:
+                await ask(gateway)
+    assert caught.value.code == "ProxyConnectionError"
+    assert "password" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("proxy_url", ["http://me:password@proxy:port", "http://me:password@"])
+async def test_a_malformed_proxy(made: Callable[..., aioboto3.Session], proxy_url: str) -> None:
+    """Whatever takes its URL apart quotes it."""
+    config = Config(proxies={"http": proxy_url})
+    url = "http://127.0.0.1:9"
+    with pytest.raises(DualTableError) as caught:
+        async with open_gateway(endpoint_url=url, session=made(), config=config) as gateway:
+            await ask(gateway)
+    assert "password" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("host", [":0", "127.0.0.1:9"])
+async def test_an_endpoint_with_a_password(host: str) -> None:
+    """Be it malformed, or nobody there."""
+    secret = secrets.token_hex()
+    with pytest.raises(DualTableError) as caught:
+        async with connect(
+            {"endpoint_url": f"http://me:{secret}@{host}"}, RetryPolicy(tries=1)
+        ) as gateway:
+            await ask(gateway)
+    assert secret not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_what_only_an_aio_config_has_is_kept(server: Server) -> None:
+    """How connections are made, and by whom."""
+
+    class Own(AIOHTTPSession):
+        pass
+
+    config = AioConfig({"force_close": True}, http_session_cls=Own, read_timeout=7)
+    async with open_client(endpoint_url=server.url, config=config) as client:
+        assert type(client.sdk._endpoint.http_session) is Own
+        assert client.sdk.meta.config.connector_args["force_close"]
+        assert client.sdk.meta.config.read_timeout == 7
+        assert client.sdk.meta.config.retries["total_max_attempts"] == 1
+
+
 def tls() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(HERE / "localhost.pem")
@@ -477,6 +541,23 @@ async def test_a_clock_that_is_off_is_set_right(server: Server, code: str, ahead
         for _ in range(3):
             assert await ask(gateway) == KEY
     assert len(server.requests) == 4
+
+
+async def test_a_clock_that_is_off_is_set_right_for_all_under_way(server: Server) -> None:
+    """One learns the server's time; the others were signed by the wrong one like it."""
+    clock, all_signed = HandClock(), asyncio.Event()
+    judge = strict(3_600, clock, "InvalidSignatureException")
+
+    async def together(request: web.Request) -> web.StreamResponse:
+        if len(server.requests) >= 5:
+            all_signed.set()
+        await all_signed.wait()
+        return await judge(request)
+
+    server.answers("GetItem", together)
+    async with with_clock(server, clock) as gateway:
+        assert await asyncio.gather(*(ask(gateway) for _ in range(5))) == [KEY] * 5
+    assert len(server.requests) == 10
 
 
 async def test_a_server_that_is_never_content(server: Server) -> None:

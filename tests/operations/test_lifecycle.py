@@ -501,6 +501,16 @@ async def test_items_expire_as_before_once_nobody_believes_the_old_table() -> No
     assert await here.lifecycle.advance(to=Phase.MIGRATED) is Phase.MIGRATED
 
 
+async def test_what_is_switched_off_for_the_copy_is_switched_on_after_it() -> None:
+    """Nothing may expire in the old table while it is copied; `create` has noted by what it did."""
+    here = await expiring()
+    gateway = here.connection["gateway"]
+    assert isinstance(gateway, MemoryGateway)
+    gateway._table(here.plan.old).ttl_attribute = None
+    assert await here.lifecycle.advance(wait=True) is Phase.MIGRATED
+    assert await ttl_of(here) == "expires"
+
+
 async def test_who_waits_has_it_all_done() -> None:
     """One call that may wait leaves nothing to be remembered."""
     here = await expiring()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import enum
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,8 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualtable import Chain, Convert, Default, Drop, Migration, Move, Rename, Transform
+from dualtable import Chain, Convert, Default, Drop, Index, Migration, Move, Rename, Transform
+from dualtable._dynamodb.partiql import insert_statement
 from dualtable._expressions.grammar import Placeholders
 from dualtable._expressions.parser import parse_update
 from dualtable._expressions.projections import projection_of
@@ -28,6 +30,7 @@ from dualtable._transforms.transform import as_transform
 from dualtable._wire import codec
 from dualtable._wire.layouts import KeySchema, Layout
 from dualtable._wire.marks import Marks
+from dualtable._wire.packed import PackedItem
 from dualtable.errors import DualTableError, InvalidItemError, TransformError
 
 SECRET = "tell nobody"
@@ -718,3 +721,33 @@ def test_convert_can_be_undone(path: tuple[str, ...], item: dict[str, Any]) -> N
     new = step.forward(item)
     assert (new != item) == there(item, path)
     assert step.backward(new) == item
+
+
+class Name(str, enum.Enum):  # noqa: UP042 - formatted, it is not its text
+    OLD = "region"
+    NEW = "area"
+    TABLE = "orders-v2"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Move("customer.region", (Name.NEW,)),
+        Move(("customer", Name.OLD), Name.NEW),
+        Chain(Move("customer.region", "x"), Rename("x", (Name.NEW,))),
+        Chain(Move("customer.region", "x"), Default((Name.NEW,), "eu")),
+    ],
+)
+def test_a_name_may_be_a_member_of_an_enum(step: Transform) -> None:
+    """It is stored, and said in statements, as the text that it is."""
+    (item,) = forward_wire(step, codec.encode({"id": "o-1", "customer": {"region": "eu"}}))
+    assert {type(name) for name in item} == {str}
+    assert "'area': ?" in str(insert_statement("orders-v2", PackedItem.of(item).names))
+
+
+def test_a_table_may_be_named_by_a_member_of_an_enum() -> None:
+    """It is part of statements, too, and its index's name of a request."""
+    index = Index(Name.OLD, KeySchema((Name.NEW, "N")))
+    plan = Migration(Name.OLD, Name.OLD, Name.TABLE, Move("a", "b"), indexes=[index])
+    texts = (plan.name, plan.old, plan.new, *(index.name, *index.key.names))
+    assert [f"{text}" for text in texts] == ["region", "region", "orders-v2", "region", "area"]
