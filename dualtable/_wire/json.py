@@ -142,6 +142,15 @@ def item_of(draft: WireItem, item: Any, opened: Iterable[str]) -> WireItem:
     return cast("WireItem", RawItem(draft, {}))
 
 
+def remade(item: Any, members: _Kept) -> WireItem:
+    """Return what was made of an item by setting and leaving out members as `kept` gives them."""
+    if type(item) is not RawItem:
+        return members
+    came = item.kept
+    seen = {n: value for n, value in item.seen.items() if members.get(n) is came[n]}
+    return cast("WireItem", RawItem(members, seen))
+
+
 def kept(item: Any) -> _Kept:
     """Return an item's values by name, as it has them: those that came as JSON are still that."""
     return item.kept if type(item) is RawItem else item

@@ -62,6 +62,8 @@ def encode(output: Item, given: SettledDict) -> WireItem:
 
     A value that nobody can have changed and that is still in its place goes back as it came.
     """
+    if type(output) is LazyDict and (kept := output.wire_members(0)) is not None:
+        return kept.copy() if kept is output.wire else kept
     if type(output) not in (dict, SettledDict) or not {str}.issuperset(map(type, output)):
         return codec.encode(output)  # which knows of what is still waiting, and of other names
     wire, decoded = given.wire, given.decoded
@@ -75,11 +77,11 @@ def encode(output: Item, given: SettledDict) -> WireItem:
 
 def _with(wire: WireItem, names: Item, changed: WireItem) -> WireItem:
     """Return what came under those names, and what has changed; most of it stays as it is."""
-    members = wire.copy()  # all at one go is the quickest
-    for name in [name for name in json.kept(wire) if name not in names]:
+    members = json.kept(wire).copy()  # all at one go is the quickest
+    for name in members.keys() - _dict_keys(names):
         del members[name]
     members.update(changed)
-    return members
+    return json.remade(wire, members)
 
 
 def _is_as_it_came(value: Any, wire: WireItem, name: str) -> bool:
@@ -210,8 +212,6 @@ class LazyDict(SettledDict):
         # judged, and an inner map that has become an item must be judged as one.
         if depth > self.depth + 1 or (depth == 0 and self.depth != _OUTERMOST):
             return None
-        if self.waits_whole():
-            return self.wire
         # A value that waits under a name of somebody's own got past the methods, and is refused.
         names = json.kept(self.wire)
         touched = {
@@ -219,7 +219,10 @@ class LazyDict(SettledDict):
             for name, value in _dict_items(self)
             if value is not PENDING or name not in names
         }
-        return _with(self.wire, self, codec.encode_members(touched, depth))
+        if not touched and len(self) == len(names):
+            return self.wire
+        changed = codec.encode_members(touched, depth) if touched else touched
+        return _with(self.wire, self, changed)
 
     def waits_whole(self) -> bool:
         """Tell whether nothing of it has been looked at, set or taken away."""

@@ -509,3 +509,33 @@ def test_a_nameless_attribute_may_be_nested_but_not_become_the_items() -> None:
     assert codec.encode(item)
     with pytest.raises(InvalidItemError, match="name is empty"):
         codec.encode(item["map"])
+
+
+class Odd(str, enum.Enum):  # noqa: UP042 - equal to its text, and of another hash
+    REGION = "region"
+    AREA = "area"
+
+
+def _spread(item: dict[str, Any]) -> dict[str, Any]:
+    del item["region"]
+    return {**item, Odd.AREA: "x"}
+
+
+def _in_place(item: dict[str, Any]) -> dict[str, Any]:
+    del item["region"]
+    item[Odd.AREA] = "x"
+    return item
+
+
+@pytest.mark.parametrize("change", [_spread, _in_place])
+def test_a_name_of_an_enum_is_its_text(change: Callable[[Any], Any]) -> None:
+    """Also where it takes the place of what is left out."""
+    given = decode(codec.encode({"id": "o-1", "region": "eu", "n": 1}))
+    assert encode(change(given), given) == codec.encode({"id": "o-1", "n": 1, "area": "x"})
+
+
+def test_a_name_of_an_enum_takes_the_place_of_its_text() -> None:
+    given = decode(codec.encode({"id": "o-1", "region": "eu"}))
+    del given["region"]
+    given[Odd.REGION] = "us"
+    assert encode(given, given) == codec.encode({"id": "o-1", "region": "us"})
