@@ -36,11 +36,11 @@ class CostTable(SphinxDirective):
         return self.parse_text_to_nodes(from_code.cost_table())
 
 
-class BusyTable(SphinxDirective):
-    """What an item costs beside the loops on a busy machine."""
+class WholeTable(SphinxDirective):
+    """What a whole process costs."""
 
     def run(self) -> list[nodes.Node]:
-        return self.parse_text_to_nodes(from_code.busy_table())
+        return self.parse_text_to_nodes(from_code.whole_table())
 
 
 class CallTable(SphinxDirective):
@@ -106,7 +106,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("missing-reference", resolve_private_name)
     app.add_directive("error-tree", ErrorTree)
     app.add_directive("cost-table", CostTable)
-    app.add_directive("busy-table", BusyTable)
+    app.add_directive("whole-table", WholeTable)
     app.add_directive("call-table", CallTable)
     app.add_directive("phase-diagram", PhaseDiagram)
     app.add_directive("phase-table", PhaseTable)

@@ -129,24 +129,28 @@ _WHO = {
 
 
 _KINDS = ("flat", "nested")
-_LOOPS = {
-    "floor_no_gc": "each further item, of the loop without the garbage collector",
-    "floor_raw": "each further item, of the loop with raw values",
-    "whole": "a process of 30,000 items, of the loop without the garbage collector",
-}
 
 
 def cost_table() -> str:
     """Return what an item of each kind costs whom, on each server, as it was measured."""
-    columns = [
-        (server, kind, found[kind]["rows"])
-        for server, found in _measured().items()
-        for kind in _KINDS
-    ]
-    rows = ["| who | " + " | ".join(f"{kind}, {server}" for server, kind, _ in columns) + " |"]
+    return _by_kind("rows", _WHO, _cost)
+
+
+def whole_table() -> str:
+    """Return what a whole process costs, its start included, as it was measured."""
+    who = {_OURS: _WHO[_OURS], "floor_no_gc": "the loop with the garbage collector off"}
+    return _by_kind("whole", who, _seconds)
+
+
+def _by_kind(what: str, who: dict[str, str], shown: Callable[[str, dict[str, Any]], str]) -> str:
+    """Return a table with a row for each of who did it, by server and kind of items."""
+    servers = _measured()
+    columns = [(server, kind) for server in servers for kind in _KINDS]
+    rows = ["| who | " + " | ".join(f"{kind}, {server}" for server, kind in columns) + " |"]
     rows.append("|---" * (1 + len(columns)) + "|")
-    for name, who in _WHO.items():
-        rows.append(f"| {who} | " + " | ".join(_cost(name, each) for _, _, each in columns) + " |")
+    for name, said in who.items():
+        cells = [shown(name, servers[server][kind][what]) for server, kind in columns]
+        rows.append(f"| {said} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
 
 
@@ -165,14 +169,10 @@ def _cost(name: str, rows: dict[str, dict[str, float]]) -> str:
     return f"{found['microseconds']:.0f} µs{times}"
 
 
-def busy_table() -> str:
-    """Return how many times the loops' CPU the steps take where the machine is busier."""
-    head = "| of | " + " | ".join(f"{kind}, {s}" for s in _measured() for kind in _KINDS) + " |"
-    rows = [head, "|---" * head.count(" |") + "|"]
-    for name, what in _LOOPS.items():
-        found = [each[kind]["busy"][name] for each in _measured().values() for kind in _KINDS]
-        rows.append(f"| {what} | " + " | ".join(f"{times:.2f}" for times in found) + " |")
-    return "\n".join(rows)
+def _seconds(name: str, whole: dict[str, Any]) -> str:
+    """Return what one contender's process took, and how many times that ours takes."""
+    times = "" if name == _OURS else f" ({whole['ours_as_multiple']:.2f})"
+    return f"{whole['seconds'][name]:.1f} s{times}"
 
 
 def call_table() -> str:

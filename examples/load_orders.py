@@ -3,6 +3,8 @@
 It refuses to touch a table that exists. AWS_ENDPOINT_URL_DYNAMODB says which server to use.
 """
 
+import sys
+
 import boto3
 
 ORDERS = 500
@@ -10,12 +12,19 @@ REGIONS = ("ap", "eu", "us")
 
 
 def main() -> None:
-    table = boto3.resource("dynamodb").create_table(
-        TableName="orders",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    dynamodb = boto3.resource("dynamodb")
+    try:
+        table = dynamodb.create_table(
+            TableName="orders",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    except dynamodb.meta.client.exceptions.ResourceInUseException:
+        sys.exit(
+            "There is a table 'orders' already. Begin with an empty server: stop the one of the"
+            " tutorial with Ctrl-C, which forgets everything, and start it again."
+        )
     table.wait_until_exists()
     with table.batch_writer() as batch:
         for number in range(ORDERS):

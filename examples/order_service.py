@@ -1,9 +1,10 @@
 """An order service as it was written for one table: every item call that there is.
 
-python order_service.py           on the migrated table, through the drop-in
-python order_service.py orders    on a plain table of that name, as before
+python order_service.py          on the migrated table, through the drop-in
+python order_service.py plain    on a table of that name with an index `by-region`, as before
 
-Only the line that makes the table differs. AWS_ENDPOINT_URL_DYNAMODB says which server to use.
+It writes, so never give it the old table of a migration. Only the line that makes the table
+differs. AWS_ENDPOINT_URL_DYNAMODB says which server to use.
 """
 
 import asyncio

@@ -47,6 +47,9 @@ def run(server: str, tmp_path: Path) -> Run:
 def test_a_migration_with_the_job_before_between_and_after(run: Run, server: str) -> None:
     """Whoever follows the examples ends with a verified table and an index that answers."""
     assert run("load_orders.py") == "500 orders loaded\n"
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        run("load_orders.py")
+    assert caught.value.returncode == 1
     assert run("migrate_orders.py", "create") == "orders-v2: created\n"
     assert run("hourly_job.py") == "3 shipped, 1 added, 1 cancelled\n"
     assert run("migrate_orders.py", "copy") == (

@@ -20,7 +20,8 @@ def _demo(options: Namespace) -> Answer:
         if (error.name or "").startswith("dualtable"):
             raise
         raise DualTableError(
-            f"the demo needs {error.name}; install it with: pip install 'dualtable[demo]'"
+            f"the demo needs {error.name}; in a clone of dualtable, install it with:"
+            " pip install '.[demo]'"
         ) from error
     report = run_demo(options.say, live=not options.quiet)
     return Answer(WELL if report.ok else NOT_WELL, report)

@@ -1,8 +1,9 @@
 """What production imports: one table to look at, two underneath.
 
 The rule: every read asks `new` first and believes `old` only after a strongly consistent read has
-confirmed that `new` does not have the key (I1). Every write goes to `new` with a fresh token, every
-delete leaves a tombstone there (I3), and `old` is never written (I5).
+confirmed that `new` does not have the key (I1). From `WRITING_NEW` on every write goes to `new`
+with a fresh token, `old` is never written (I5), and until `FINISHED` a delete leaves a tombstone
+(I3).
 """
 
 from __future__ import annotations
@@ -70,8 +71,9 @@ class DualTableRepository(Opened[Model]):
         clock: Where time comes from; for tests.
         **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
-    The phase of the migration is read from the control table on entering the context, and again by
-    the first operation after every 30 seconds, which also leaves a heartbeat there. That takes
+    The phase of the migration is read from the control table on entering the context, and again
+    about every 30 seconds, also while the repository rests; each look leaves a heartbeat there. It
+    takes
     ``GetItem``, ``PutItem`` and ``DeleteItem`` on the control table; without the latter two the
     repository works, and the cut-over cannot see it.
 
@@ -84,8 +86,8 @@ class DualTableRepository(Opened[Model]):
             (from every method that returns one); the message has the path to each misfit.
         TransformError: The transform fails on an item of the old table (from every method that
             falls back to it).
-        StalePhaseError: The phase could not be read for 5 minutes, so the old table cannot be
-            believed any more (from every method that falls back to it).
+        StalePhaseError: The phase could not be read for 5 minutes, so nothing that needs the old
+            table is done any more; in `ROLLING_OUT` and `READING_BOTH` that is every write.
 
     Example:
         >>> import asyncio

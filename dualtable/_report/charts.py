@@ -132,7 +132,7 @@ def _pygal() -> Any:
         import pygal.style
     except ImportError as error:
         raise DualTableError(
-            "a report needs the extra `report`: pip install dualtable[report]"
+            "a report needs the extra `report`: pip install '.[report]' in a clone of dualtable"
         ) from error
     # It puts a finder of an outdated form into everybody's imports, for plugins that nobody needs.
     sys.meta_path[:] = [f for f in sys.meta_path if type(f).__module__.partition(".")[0] != "pygal"]

@@ -91,7 +91,7 @@ class Lineage:
         except Exception as error:
             raise TransformError(
                 f"old_key of {self.transform!r} cannot map a partition of {self.new.table} back to"
-                f" one of {self.old.table} ({_reason(error)}), so it can only be queried once"
+                f" one of {self.old.table} ({_reason(error)}), so it can only be queried after"
                 " the cut-over; get items by their keys, or scan",
                 key=plain(partition),
             ) from error

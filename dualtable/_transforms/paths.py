@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
+from dualtable._wire.codec import check_nesting
+from dualtable._wire.json import opened
 from dualtable._wire.paths import Path as DocumentPath
 from dualtable._wire.paths import as_name, document_path, get_at
 from dualtable._wire.types import WireItem, WireValue
@@ -88,7 +90,10 @@ def put_at(draft: WireItem, path: Path, value: WireValue, *, make_room: bool = F
 
     Raises:
         TransformError: Something on the way is no map or list, or a list would get a gap.
+        InvalidItemError: It would be nested deeper there than DynamoDB allows.
     """
+    if len(path) > 1:
+        check_nesting(opened(value), len(path) - 1)
     holder, last = _holder(draft, path), path[-1]
     if isinstance(last, str):
         holder[last] = value

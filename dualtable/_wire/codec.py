@@ -242,6 +242,17 @@ def _check_depth(depth: int) -> None:
         raise InvalidItemError(f"lists and maps are nested deeper than {MAX_DEPTH} levels")
 
 
+def check_nesting(value: WireValue, depth: int) -> None:
+    """Raise `InvalidItemError` where a value in wire form may not stand that deep in an item."""
+    if depth > MAX_DEPTH:
+        _check_depth(depth)
+    ((tag, content),) = value.items()
+    if tag in ("M", "L"):
+        _check_depth(depth)
+        for member in content.values() if tag == "M" else content:
+            check_nesting(member, depth + 1)
+
+
 def _within(step: str, error: InvalidItemError) -> InvalidItemError:
     """Put one more step before the path in the error's message."""
     path, separator, reason = str(error).rpartition(": ")

@@ -142,6 +142,12 @@ def item_of(draft: WireItem, item: Any, opened: Iterable[str]) -> WireItem:
     return cast("WireItem", RawItem(draft, {}))
 
 
+def opened(value: Any) -> WireValue:
+    """Return a value of a draft in wire form, also where it is as it came."""
+    found: WireValue = _decoded(value) if type(value) is msgspec.Raw else value
+    return found
+
+
 def remade(item: Any, members: _Kept) -> WireItem:
     """Return what was made of an item by setting and leaving out members as `kept` gives them."""
     if type(item) is not RawItem:

@@ -54,7 +54,7 @@ def local_dynamodb() -> Iterator[str]:
     """
     if importlib.util.find_spec("ministack") is None:
         raise ServerNotStartedError(
-            'the embedded server is not installed; pip install "dualtable[local]"'
+            "the embedded server is not installed; pip install '.[local]' in a clone of dualtable"
         )
     port = _free_port()
     with tempfile.TemporaryFile() as log, _process(port, log) as process:

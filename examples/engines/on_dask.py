@@ -1,6 +1,6 @@
 """One migration on Dask, one of whose workers is killed: Dask gives its part to another.
 
-pip install 'dualtable[dask]'
+pip install '.[dask,local]'    in a clone
 """
 
 from distributed import Client, LocalCluster

@@ -1,6 +1,6 @@
 """One migration on Ray, one of whose workers is killed: Ray makes its call again.
 
-pip install 'dualtable[ray]'
+pip install '.[ray,local]'    in a clone
 """
 
 import ray

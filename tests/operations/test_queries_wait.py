@@ -91,7 +91,7 @@ async def test_many_partitions_that_become_one() -> None:
     assert report.ok
     assert report.queries_wait is not None
     assert f"KeyError at test_queries_wait.py:{line}" in report.queries_wait
-    assert "only be queried once the cut-over" in report.queries_wait
+    assert "only be queried after the cut-over" in report.queries_wait
     assert any(report.queries_wait in line for line in creation_text(report, plan, "m:m"))
 
 

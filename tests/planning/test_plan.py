@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import statistics
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -140,8 +141,8 @@ async def test_what_changes_nothing_is_said(transform: Any, number: int, said: b
 def test_the_cpu_that_a_plan_reckons_with_is_the_measured_one() -> None:
     """One number: the planner's is that of the benchmarks, which the performance page shows."""
     stored = json.loads((Path(__file__).parents[1] / "benchmarks" / "results.json").read_text())
-    rows = stored["servers"]["dynoxide"]["flat"]["rows"]
-    measured = rows["dualtable_copying"]["microseconds"] / 1e6
+    rows = [found["flat"]["rows"] for found in stored["servers"].values()]
+    measured = statistics.mean(each["dualtable_callable"]["microseconds"] for each in rows) / 1e6
     assert measured == pytest.approx(LEAST_CPU_SECONDS, rel=0.2)
 
 

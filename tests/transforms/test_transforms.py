@@ -27,7 +27,7 @@ from dualtable._transforms.applying import (
 )
 from dualtable._transforms.lineage import Lineage
 from dualtable._transforms.transform import as_transform
-from dualtable._wire import codec
+from dualtable._wire import codec, json
 from dualtable._wire.layouts import KeySchema, Layout
 from dualtable._wire.marks import Marks
 from dualtable._wire.packed import PackedItem
@@ -751,3 +751,37 @@ def test_a_table_may_be_named_by_a_member_of_an_enum() -> None:
     plan = Migration(Name.OLD, Name.OLD, Name.TABLE, Move("a", "b"), indexes=[index])
     texts = (plan.name, plan.old, plan.new, *(index.name, *index.key.names))
     assert [f"{text}" for text in texts] == ["region", "region", "orders-v2", "region", "area"]
+
+
+def _nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = {"x": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("step", "item"),
+    [
+        (Move("a", "p.q.r"), {"a": _nested(30)}),
+        (Chain(Move("a", "p.q.r"), Drop("b")), {"a": _nested(30), "b": 1}),
+        (Move("a", ("x",) * 33), {"a": 1}),
+        (Convert("p.q", lambda value: _nested(31)), {"p": {"q": 1}}),
+        (Default("p.q", _nested(31)), {"p": {}}),
+    ],
+)
+def test_what_a_step_nests_too_deeply_is_told(step: Transform, item: dict[str, Any]) -> None:
+    """DynamoDB would refuse it, so a dry run that calls it well would be wrong."""
+    for old in (codec.encode({"id": "o-1", **item}), raw({"id": "o-1", **item})):
+        with pytest.raises(InvalidItemError, match="nested deeper"):
+            forward_wire(step, old)
+    at_most = Move("a", "p.q.r")
+    (moved,) = forward_wire(at_most, raw({"id": "o-1", "a": _nested(29)}))
+    assert codec.decode(json.decoded(moved))["p"]["q"]["r"] == _nested(29)
+
+
+def raw(item: dict[str, Any]) -> Any:
+    """Return an item as a scan brings it."""
+    body = json.to_json({"Items": [codec.encode(item)], "Count": 1, "ScannedCount": 1})
+    (found,) = json.page_from_json(body)["Items"]
+    return found
