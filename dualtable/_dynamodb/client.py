@@ -132,14 +132,14 @@ async def open_client(
         with translated(f"cannot open a client for {where}"):
             session = session or aioboto3.Session(profile_name=profile_name)
             with of_credentials():
-                await session.get_credentials()  # which it keeps, and the client asks for
+                credentials = await session.get_credentials()
             sdk = await stack.enter_async_context(
                 session.client(
                     "dynamodb", endpoint_url=endpoint_url, region_name=region_name, config=settings
                 )
             )
         _speak_json(sdk.meta.events)
-        yield Client(sdk, session)
+        yield Client(sdk, credentials)
 
 
 def _merged(config: Config | None) -> Config:
@@ -167,9 +167,9 @@ async def open_s3(
 class Client:
     """Sends requests, each by the shorter of two ways that is open to it."""
 
-    def __init__(self, sdk: Any, session: aioboto3.Session) -> None:
+    def __init__(self, sdk: Any, credentials: Any) -> None:
         self.sdk = sdk
-        self.lean = LeanWay(_Shows(sdk, session), SystemClock())
+        self.lean = LeanWay(_Shows(sdk, credentials), SystemClock())
 
     async def call(
         self, operation: str, table: str | None, parameters: dict[str, Any]
@@ -260,20 +260,15 @@ class _Shows:
     what it was, there is no lean way.
     """
 
-    def __init__(self, client: Any, session: aioboto3.Session) -> None:
+    def __init__(self, client: Any, credentials: Any) -> None:
         self._client = client
-        self._session = session
-        self._provider: Any = None
-        self._has_asked = False
+        self._credentials = credentials  # the session's, which renew themselves; None without
 
     async def credentials(self) -> Credentials | None:
+        if self._credentials is None:
+            return None
         with of_credentials():
-            if not self._has_asked:
-                self._provider = await self._session.get_credentials()
-                self._has_asked = True
-            if self._provider is None:
-                return None
-            return await self._provider.get_frozen_credentials()  # type: ignore[no-any-return]
+            return await self._credentials.get_frozen_credentials()  # type: ignore[no-any-return]
 
     def is_plain(self, operation: str) -> bool:
         if not _OTHERWISE.isdisjoint(os.environ):

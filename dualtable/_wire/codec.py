@@ -244,8 +244,7 @@ def _check_depth(depth: int) -> None:
 
 def check_nesting(value: WireValue, depth: int) -> None:
     """Raise `InvalidItemError` where a value in wire form may not stand that deep in an item."""
-    if depth > MAX_DEPTH:
-        _check_depth(depth)
+    _check_depth(depth - 1)  # what is around it
     ((tag, content),) = value.items()
     if tag in ("M", "L"):
         _check_depth(depth)
