@@ -158,6 +158,7 @@ class Metrics:
     def __init__(self, migration: str, instruments: Mapping[str, Callable[..., None]]) -> None:
         self._common = {MIGRATION: migration}
         self._instruments = instruments
+        self._made: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
 
     @classmethod
     def of(cls, migration: str) -> Metrics | None:
@@ -173,10 +174,14 @@ class Metrics:
         """Do the same by attributes that were made before."""
         self._instruments[name](value, attributes)
 
-    def attributes(self, **attributes: str) -> dict[str, str]:
-        """Return attributes for many measurements."""
-        named = {name.replace("error_type", "error.type"): v for name, v in attributes.items()}
-        return {**self._common, **named}
+    def attributes(self, **attributes: str) -> Mapping[str, str]:
+        """Return attributes for many measurements, those that are empty left out; made once."""
+        path = tuple(attributes.items())
+        made = self._made.get(path)
+        if made is None:
+            named = {name.replace("error_type", "error.type"): v for name, v in path if v}
+            made = self._made[path] = {**self._common, **named}
+        return made
 
 
 @cache

@@ -97,11 +97,15 @@ class PhaseWatch:
         Raises:
             DualTableError: The repository is closed: nobody would take back what is said here.
         """
-        if self._closed:
-            raise DualTableError("the repository is closed, and what was opened by it with it")
+        self.check_open()
         step = (await self.look()).step
         self._under_way[step] += 1
         return step
+
+    def check_open(self) -> None:
+        """Raise `DualTableError` where the repository is closed."""
+        if self._closed:
+            raise DualTableError("the repository is closed, and what was opened by it with it")
 
     def end(self, step: int) -> None:
         """Count it no more."""

@@ -4,9 +4,10 @@ In reading order:
 
 - `gateway`: the port, its answers and errors; each method is one request
 - `tables`: how a new table is made after an old one, and how two differ
-- `partiql`: the text of a batched put-if-absent
-- `parameters`: from the port's words to the API's parameters, and from its answers back
+- `parameters`: from the port's words to the API's parameters and statements, and from its answers
+  back
 - `bodies`: DynamoDB's JSON, as it goes out and comes in
+- `endpoints`: where requests go, by URL, and how a URL is told
 - `refusals`: from what AWS and its SDK refuse to errors of ours, in one table
 - `fence`: a last look before a request leaves
 - `signature`: the signature of a request where most of it stays the same

@@ -32,6 +32,7 @@ from dualtable._dynamodb.parameters import (
     attributes_of,
     conditional,
     consumed_units,
+    insert_statement,
     page_of,
     placeholders,
     projecting,
@@ -39,7 +40,6 @@ from dualtable._dynamodb.parameters import (
     transact_item,
     updating,
 )
-from dualtable._dynamodb.partiql import insert_statement
 from dualtable._dynamodb.refusals import NOT_PERMITTED, insert_of
 from dualtable._expressions.texts import Condition, Update
 from dualtable._tasks import run_all

@@ -7,7 +7,6 @@ taken for an answer. What has kept an answer away is told without the passwords 
 from __future__ import annotations
 
 import gc
-import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,27 +17,19 @@ from dualtable._wire.json import NotJsonError, from_json, page_from_json, to_jso
 
 _CHECKSUM = "x-amz-crc32"
 _PAGES = frozenset({"BatchGetItem", "Scan"})  # whose items are many, and seldom looked at whole
+# What an answer has in any case; most operations may answer nothing.
+_MEMBER = {
+    "BatchExecuteStatement": "Responses",
+    "BatchGetItem": "Responses",
+    "DescribeTable": "Table",
+    "DescribeTimeToLive": "TimeToLiveDescription",
+    "GetResourcePolicy": "Policy",
+    "Query": "Items",
+    "Scan": "Items",
+    "TransactGetItems": "Responses",
+}
 ANSWER = "DualtableAnswer"
 """Where a response of the SDK's client carries what DynamoDB itself has said."""
-
-
-_WHO = re.compile(r"(?<=://)\S*@")
-
-
-def said_by(error: BaseException) -> tuple[str, BaseException | None]:
-    """Return what an error of another library says, and what may be shown as the cause of ours.
-
-    A URL in it, of a proxy say, may tell who is let in and by what password. That is left out, and
-    then the error is no cause to be shown.
-    """
-    told = str(error) or type(error).__name__
-    harmless = without_passwords(told)
-    return harmless, error if harmless == told else None
-
-
-def without_passwords(text: str) -> str:
-    """Return a text whose URLs do not tell who is let in any more."""
-    return _WHO.sub("", text)
 
 
 class NoAnswer(Exception):  # noqa: N818 - as `refusals` knows it, one of many
@@ -82,7 +73,8 @@ class Answer:
             NoAnswer: It is none of DynamoDB's, but of something in between.
         """
         content = _decoded(self.body, page_from_json if operation in _PAGES else from_json)
-        if content is None:
+        wanted = _MEMBER.get(operation)
+        if content is None or (wanted is not None and wanted not in content):
             raise NoAnswer("the answer is not DynamoDB's JSON", "ResponseParserError")
         return content
 

@@ -21,7 +21,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from types import FunctionType
 from typing import Any
-from urllib.parse import urlsplit
 
 import aioboto3
 import aiobotocore.session
@@ -31,7 +30,8 @@ from botocore import xform_name
 from botocore.config import Config
 
 from dualtable._clock import SystemClock
-from dualtable._dynamodb.bodies import ANSWER, Answer, encoded, without_passwords
+from dualtable._dynamodb.bodies import ANSWER, Answer, encoded
+from dualtable._dynamodb.endpoints import check_endpoint, without_passwords
 from dualtable._dynamodb.fence import check_fence
 from dualtable._dynamodb.lean import Credentials, LeanWay, Route, Shown
 from dualtable._dynamodb.refusals import of_credentials, refusal, translated
@@ -85,20 +85,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         if value is not None and not isinstance(value, kind):
             raise RequestRefusedError(f"{name} must be {wanted}, not {shown_type(value)}")
     if settings.get("endpoint_url") is not None:
-        _check_endpoint(settings["endpoint_url"])
-
-
-def _check_endpoint(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        leads_somewhere = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number, half an IPv6 address
-        leads_somewhere = False
-    if not leads_somewhere:
-        raise RequestRefusedError(
-            f"endpoint_url={without_passwords(url)!r} is no endpoint; give scheme and host, as in"
-            " http://localhost:8000"
-        )
+        check_endpoint(settings["endpoint_url"])
 
 
 def shown_type(value: object) -> str:
@@ -138,6 +125,7 @@ async def open_client(
                     "dynamodb", endpoint_url=endpoint_url, region_name=region_name, config=settings
                 )
             )
+        check_endpoint(sdk.meta.endpoint_url)  # also one of the environment, or of a profile
         _speak_json(sdk.meta.events)
         yield Client(sdk, credentials)
 
@@ -145,6 +133,8 @@ async def open_client(
 def _merged(config: Config | None) -> Config:
     """Return a caller's config with what is ours; an `AioConfig` keeps what only it has."""
     merged: Config = _CONFIG.merge(config or Config()).merge(_KEPT)
+    if merged.max_pool_connections < 1:
+        raise RequestRefusedError("max_pool_connections of the config must be 1 or more")
     if isinstance(config, AioConfig):
         merged = AioConfig(config.connector_args).merge(merged)
         merged.http_session_cls = config.http_session_cls  # which it leaves out
@@ -306,6 +296,11 @@ class _Shows:
             return Route(await http._get_session(proxy), proxy, proxy_headers)
         except AttributeError:
             return None
+        except OSError as error:
+            raise RequestRefusedError(
+                "the certificates of the connection cannot be used (ca_bundle or AWS_CA_BUNDLE,"
+                f" Config(client_cert=…)): {error}"
+            ) from error
 
 
 def _text(value: str | bytes) -> str:

@@ -19,7 +19,8 @@ import attrs
 from aiohttp.abc import AbstractStreamWriter
 
 from dualtable._clock import Clock
-from dualtable._dynamodb.bodies import Answer, NoAnswer, said_by
+from dualtable._dynamodb.bodies import Answer, NoAnswer
+from dualtable._dynamodb.endpoints import said_by
 from dualtable._dynamodb.fence import check_fence, is_fenced
 from dualtable._dynamodb.signature import Signer, scope_of, timestamp
 from dualtable.errors import DualTableError
@@ -204,6 +205,7 @@ class LeanWay:
                 headers=signed,
                 proxy=model.route.proxy,
                 proxy_headers=model.route.proxy_headers,
+                allow_redirects=False,  # it would take items, and who we are, somewhere else
             ) as response:
                 content = await response.read()
         except _ANY_FAILURE as error:
@@ -212,10 +214,7 @@ class LeanWay:
             code = next(code for kinds, code in _FAILURES if isinstance(error, kinds))
             said, cause = said_by(error)
             raise NoAnswer(f"no answer from {model.url}: {said}", code) from cause
-        headers = {
-            n.decode("latin-1").lower(): v.decode("latin-1") for n, v in response.raw_headers
-        }
-        return Answer.of(response.status, headers, content)
+        return Answer.of(response.status, response.headers, content)
 
     def _learns_the_time(self, answer: Answer, began: float, signed_ahead: float) -> bool:
         """Tell whether the clock was what the server refused, and go by the server's from now on.

@@ -1,11 +1,13 @@
 """From the port's words to the parameters of DynamoDB's API, and from its answers back.
 
 The rule: what is empty is left out, since DynamoDB refuses it; and what the server did not say is
-nothing, never a guess.
+nothing, never a guess. Items with the same attribute names share one statement of PartiQL; an item
+whose statement DynamoDB might not take has none, and goes by a conditional ``PutItem``.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +19,11 @@ from dualtable._dynamodb.gateway import (
     TransactUpdate,
 )
 from dualtable._expressions.texts import Condition, Update, apart, names_and_values
+from dualtable._wire.layouts import is_arn
 from dualtable._wire.types import WireItem
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementRequest.html
+MAX_STATEMENT_CHARACTERS = 8192
 
 
 def placeholders(*expressions: Condition | Update | None) -> dict[str, Any]:
@@ -96,3 +102,22 @@ def consumed_units(response: dict[str, Any]) -> float:
     capacity = response.get("ConsumedCapacity") or []
     tables = capacity if isinstance(capacity, list) else [capacity]
     return float(sum(table.get("CapacityUnits", 0) for table in tables))
+
+
+@functools.lru_cache(maxsize=4096)
+def insert_statement(table: str, names: tuple[str, ...]) -> str | None:
+    """Return the statement for items with these names; None where it cannot be one.
+
+    A table that is given by its ARN has none, since PartiQL knows no ARNs. Names with a quote have
+    none: servers differ in how they read a doubled one. Nor have those that begin as placeholders
+    do: as the partition key, DynamoDB Local takes them for one.
+    """
+    if is_arn(table) or '"' in table or any(map(_is_misread, names)):
+        return None
+    members = ", ".join(f"'{name}': ?" for name in names)
+    statement = f'INSERT INTO "{table}" VALUE {{{members}}}'
+    return statement if len(statement) <= MAX_STATEMENT_CHARACTERS else None
+
+
+def _is_misread(name: str) -> bool:
+    return name.startswith(("#", ":")) or "'" in name or '"' in name

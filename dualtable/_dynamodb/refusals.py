@@ -12,7 +12,8 @@ from typing import Any
 
 import botocore.exceptions
 
-from dualtable._dynamodb.bodies import ANSWER, Answer, NoAnswer, said_by
+from dualtable._dynamodb.bodies import ANSWER, Answer, NoAnswer
+from dualtable._dynamodb.endpoints import said_by
 from dualtable._dynamodb.gateway import (
     ConditionFailed,
     Insert,
@@ -33,7 +34,7 @@ from dualtable.errors import (
 
 # Error code -> class; names as in
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html and, for
-# single statements, API_BatchStatementError.html. Any other 5xx passes, anything else is refused.
+# single statements, API_BatchStatementError.html. Any other 5xx passes, any other code is refused.
 _ERRORS: dict[str, type[GatewayError]] = {
     "AccessDenied": AccessError,
     "AccessDeniedException": AccessError,
@@ -47,6 +48,9 @@ _ERRORS: dict[str, type[GatewayError]] = {
     "MissingAuthenticationTokenException": AccessError,
     "NotAuthorized": AccessError,
     "OptInRequired": AccessError,
+    "RequestExpired": AccessError,
+    "RequestInTheFuture": AccessError,
+    "RequestTimeTooSkewed": AccessError,
     "SignatureDoesNotMatch": AccessError,
     "UnrecognizedClientException": AccessError,
     "ResourceNotFound": TableNotFoundError,
@@ -224,9 +228,9 @@ def refusal(what: str, answer: Answer) -> Exception:
         return cancellation([_reason(member) for member in reasons])
     said = (answer.message() or code) if raw else f"HTTP status {status}, and no DynamoDB"
     message = f"{what}: {said}"
-    kind = _ERRORS.get(code) or _STATUSES.get(status, RequestRefusedError)
-    if status >= 500 and code not in _ERRORS:
-        kind = UnavailableError
+    kind = _ERRORS.get(code) or _STATUSES.get(status)
+    if kind is None:  # what DynamoDB has not said is no refusal of it
+        kind = UnavailableError if status >= 500 or code == str(status) else RequestRefusedError
     if kind is ThrottledError:
         throttled = tuple(r.get("reason", "") for r in raw.get("ThrottlingReasons") or ())
         return ThrottledError(message, code=code, reasons=throttled)

@@ -29,22 +29,16 @@ class RequestMeter:
         self._metrics = metrics
         self._user = user
         self._roles = roles(migration)
-        self._attributes: dict[tuple[str, str, str], dict[str, str]] = {}
 
     def __call__(
         self, operation: str, table: str, asked: Mapping[str, Any], seconds: float, outcome: Any
     ) -> None:
-        error = type(outcome).__name__ if isinstance(outcome, Exception) else ""
-        path = operation, table, error
-        attributes = self._attributes.get(path)
-        if attributes is None:
-            attributes = self._attributes[path] = self._made(*path)
-        self._metrics.note_of("dualtable.request.duration", seconds, attributes)
-
-    def _made(self, operation: str, table: str, error: str) -> dict[str, str]:
+        failed = type(outcome).__name__ if isinstance(outcome, Exception) else ""
         role = self._roles.get(table, "several")
-        failed = {"error_type": error} if error else {}
-        return self._metrics.attributes(user=self._user, operation=operation, table=role, **failed)
+        attributes = self._metrics.attributes(
+            user=self._user, operation=operation, table=role, error_type=failed
+        )
+        self._metrics.note_of("dualtable.request.duration", seconds, attributes)
 
 
 def _retries_counted(metrics: Metrics | None, user: str, on_retry: OnRetry) -> OnRetry:

@@ -59,8 +59,8 @@ class Operation:
         trace: TracebackType | None,
     ) -> None:
         metrics, watch = self.meter.metrics, self.meter.watch
-        failed = {"error_type": type(error).__name__} if isinstance(error, Exception) else {}
+        failed = type(error).__name__ if isinstance(error, Exception) else ""
         seconds = self.meter.clock.monotonic() - self.begun
-        attributes = metrics.attributes(operation=self.name, **failed)
+        attributes = metrics.attributes(operation=self.name, error_type=failed)
         metrics.note_of("dualtable.repository.operation.duration", seconds, attributes)
-        metrics.note("dualtable.repository.phase.age", watch.age_seconds)
+        metrics.note_of("dualtable.repository.phase.age", watch.age_seconds, metrics.attributes())

@@ -9,7 +9,7 @@ else writes one, neither a caller nor the library.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from itertools import count
 from typing import Any, TypeVar
 
@@ -54,9 +54,9 @@ def changing(setting: Mapping[str, WireValue], removing: Iterable[str]) -> Updat
 
 def apart(own: _Text, *others: Condition | Update | None) -> _Text:
     """Return an expression whose placeholders stand for nothing else in the others."""
-    taken: dict[str, Any] = {token: meaning for each in others for token, meaning in _defined(each)}
-    defined: dict[str, Any] = dict(_defined(own))
-    clashing = [t for t, meaning in defined.items() if taken.get(t, meaning) != meaning]
+    taken: dict[str, Any] = _defined(*others)
+    defined: dict[str, Any] = _defined(own)
+    clashing = [token for token in defined if taken.get(token, defined[token]) != defined[token]]
     if not clashing:
         return own
     renamed: dict[str, str] = {token: token for token in defined}
@@ -88,7 +88,7 @@ def _free(token: str, taken: Container[str]) -> str:
     return next(each for each in numbered if each not in taken)
 
 
-def _defined(expression: Condition | Update | None) -> Iterator[tuple[str, Any]]:
-    if expression is not None:
-        yield from expression.names.items()
-        yield from expression.values.items()
+def _defined(*expressions: Condition | Update | None) -> dict[str, Any]:
+    """Return what placeholders stand for."""
+    names, values = names_and_values(*expressions)
+    return {**names, **values}

@@ -2,8 +2,9 @@
 
 The rule: filters and projections are applied to logical items, after the overlay; on the server
 they could hide the newer version of an item and let the older one through. What is read for an item
-is read within an operation, for which the acknowledgement of a later phase waits; between two items
-there is none, so an iterator may be left for as long as one likes.
+is read within an operation, for which the acknowledgement of a later phase waits; what is at hand
+already needs none, nor does the time between two items, so an iterator may be left for as long as
+one likes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dualtable._wire.types import Key, WireItem, WireKey
 from dualtable.errors import DualTableError, InvalidItemError
 
 Model = TypeVar("Model")
+_T = TypeVar("_T")
 
 
 Bookmark: TypeAlias = Callable[[], attrs.AttrsInstance]
@@ -30,6 +32,9 @@ Bookmark: TypeAlias = Callable[[], attrs.AttrsInstance]
 
 class Operations(Protocol):
     """Counts what is under way; a phase is acknowledged when what was begun before it has ended."""
+
+    def check_open(self) -> None:
+        """Raise `DualTableError` where nothing may begin any more."""
 
     async def begin(self) -> int:
         """Count an operation until its `end`."""
@@ -40,6 +45,9 @@ class Operations(Protocol):
 
 class Source(Protocol):
     """Logical items in wire form, and where the last one was."""
+
+    def at_hand(self) -> WireItem | None:
+        """Return the next item where nothing is to be read for it; None where `next` must tell."""
 
     async def next(self) -> WireItem | None:
         """Return the next item; None at the end."""
@@ -179,11 +187,7 @@ class ItemIterator(Generic[Model]):
         """Return the next item."""
         self._take_turn()
         try:
-            step = await self._operations.begin()
-            try:
-                return await self._next()
-            finally:
-                self._operations.end(step)
+            return await self._next()
         finally:
             self._is_read = False
 
@@ -219,9 +223,15 @@ class ItemIterator(Generic[Model]):
         self._is_read = True
 
     async def _next(self) -> Model:
+        self._operations.check_open()
         if self._source is None:
-            self._source = await self._open_source(self._failures)
-        while self._goes_on() and (item := await self._source.next()) is not None:
+            self._source = await self._reading(lambda: self._open_source(self._failures))
+        source = self._source
+        while self._goes_on():
+            item = source.at_hand()
+            if item is None and (item := await self._reading(source.next)) is None:
+                self._ended = True
+                break
             self._last = item
             self._read += 1
             self._bound.count(item)
@@ -231,12 +241,18 @@ class ItemIterator(Generic[Model]):
                     shown = (self._show(item),)
             except InvalidItemError as error:
                 await self._failures.meet(error)
-            self._bookmark = self._source.bookmark()
+            self._bookmark = source.bookmark()
             if shown:
                 self._left = None if self._left is None else self._left - 1
                 return shown[0]
-        self._ended = self._ended or self._goes_on()
         raise StopAsyncIteration
+
+    async def _reading(self, read: Callable[[], Awaitable[_T]]) -> _T:
+        step = await self._operations.begin()
+        try:
+            return await read()
+        finally:
+            self._operations.end(step)
 
     def _goes_on(self) -> bool:
         return self._left != 0 and not self._bound.is_reached

@@ -10,10 +10,12 @@ the query is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from dualtable._reading.offers import Failures, Offer
 from dualtable._reading.query_parts import Behind, Parts, Query, QueryPlace, Sight
-from dualtable._reading.streams import Merged
+from dualtable._reading.streams import Merged, Stream
 from dualtable._reading.tables import Tables
 from dualtable._wire.types import WireItem, WireKey
 
@@ -55,6 +57,10 @@ class QueryReader:
         self._sight, self._place, self._merged, self._overlaid = sight, place, merged, overlaid
         self._above = above
 
+    def at_hand(self) -> WireItem | None:
+        """Return the next item where nothing is to be read for it; None where `next` must tell."""
+        return self._merged.take_new()
+
     async def next(self) -> WireItem | None:
         """Return the next item; None at the end."""
         while True:
@@ -92,11 +98,15 @@ class QueryReader:
     def bookmark(self) -> Callable[[], QueryPlace]:
         """Return what tells where the query is now, whenever it is asked: few ask."""
         if not self._overlaid:
-            last = self._merged.came.bookmark()
-            return lambda: QueryPlace(last())
+            came = self._merged.came
+            return partial(_behind, came, came.taken)
         new, old = self._merged.new.bookmark(), self._merged.old.bookmark()
         above = self._above and self._merged.new.taken is None
         return lambda: QueryPlace(new(), old(), overlaid=True, above=above)
+
+
+def _behind(came: Stream[Any], taken: Any) -> QueryPlace:
+    return QueryPlace(came.key_of(taken))
 
 
 async def open_query(

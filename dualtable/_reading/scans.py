@@ -57,6 +57,9 @@ class ScanReader:
         self._pass = self._begun(self._begin)
         self._bookmark: Callable[[], ScanPlace] = lambda: self._begin
 
+    def at_hand(self) -> WireItem | None:
+        """Return None: only `next` can tell."""
+
     async def next(self) -> WireItem | None:
         """Return the next logical item, or what the index has of it; None at the end."""
         index = self._scan.index

@@ -44,13 +44,14 @@ class Stream(Generic[_T]):
     @property
     def last(self) -> WireKey | None:
         """The key of the member that was taken last, or else of where the stream begins."""
-        return self._key_of(self.taken)
+        return self.key_of(self.taken)
 
     def bookmark(self) -> Callable[[], WireKey | None]:
         """Return what tells what `last` is now, whenever it is asked."""
-        return partial(self._key_of, self.taken)
+        return partial(self.key_of, self.taken)
 
-    def _key_of(self, taken: _T | None) -> WireKey | None:
+    def key_of(self, taken: _T | None) -> WireKey | None:
+        """Return what `last` is once this is the member that was taken last."""
         return self._after if taken is None else self.key(taken)
 
     @property
@@ -140,6 +141,12 @@ class Merged:
             self.new.rewind(self.came.last)
             await run_all((self.new.read(), self.old.read()))
 
+    def take_new(self) -> WireItem | None:
+        """Take the next member where `new` has it for sure; return None where it shows nothing."""
+        if self.new.next is None or self.old.next is not None or not self.old.is_known:
+            return None
+        return self._shown(self._take_new(None))
+
     async def take(self) -> WireItem | None:
         """Take the next member, which is known; return None where it shows nothing."""
         newer, older = self.new.next, self.old.next
@@ -149,7 +156,10 @@ class Merged:
             self.came = self.old
         else:
             item = self._take_new(older)
-        return None if item is None or self._marks.is_tombstone(item) else self._marks.strip(item)
+        return None if item is None else self._shown(item)
+
+    def _shown(self, item: WireItem) -> WireItem | None:
+        return None if self._marks.is_tombstone(item) else self._marks.strip(item)
 
     def _take_new(self, older: Offer | None) -> WireItem:
         item = self.new.take()

@@ -23,9 +23,16 @@ from typing import Any, NoReturn, TypeVar
 from dualtable._wire import codec, json
 from dualtable._wire.codec import KeepsWire
 from dualtable._wire.types import Item, WireItem, WireValue
+from dualtable.errors import InvalidItemError
 
 _C = TypeVar("_C", bound=type)
 _D = TypeVar("_D", bound="SettledDict")
+
+
+_PAST_ITS_METHODS = (
+    "something reached past the methods of the dict or list that holds it; give it"
+    " copy.deepcopy(item), which is plain all the way down"
+)
 
 
 class NotDecoded:
@@ -34,10 +41,7 @@ class NotDecoded:
     __slots__ = ()
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise TypeError(
-            "this value is not decoded yet: something reached past the methods of the dict or list"
-            " that holds it; give it copy.deepcopy(item), which is plain all the way down"
-        )
+        raise TypeError(f"this value is not decoded yet: {_PAST_ITS_METHODS}")
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _refuse
     __bool__ = __len__ = __iter__ = __str__ = __format__ = _refuse
@@ -87,7 +91,7 @@ def _with(wire: WireItem, names: Item, changed: WireItem) -> WireItem:
 def _is_as_it_came(value: Any, wire: WireItem, name: str) -> bool:
     """Tell whether a value is a map or list that has that place, and nobody has touched it."""
     if type(value) is LazyList:
-        return value.wire is not None and value.wire is wire.get(name, _TO_COME).get("L")
+        return value.waits_whole() and value.wire is wire.get(name, _TO_COME).get("L")
     if type(value) is LazyDict:
         return value.waits_whole() and value.wire is wire.get(name, _TO_COME).get("M")
     return False
@@ -296,11 +300,24 @@ class LazyList(list[Any], KeepsWire):
         return list, (list(self),)
 
     def wire_members(self, depth: int) -> Sequence[WireValue] | None:
-        return self.wire if depth <= self.depth + 1 else None
+        return self.wire if depth <= self.depth + 1 and self.waits_whole() else None
+
+    def waits_whole(self) -> bool:
+        """Tell whether nothing of it has been looked at.
+
+        Raises:
+            InvalidItemError: Something has changed it past its methods.
+        """
+        if self.wire is None:
+            return False
+        is_whole = _list_len(self) == len(self.wire)
+        if not (is_whole and all(map(is_, _list_iter(self), repeat(PENDING)))):
+            raise InvalidItemError(f"a list was not decoded when changed: {_PAST_ITS_METHODS}")
+        return True
 
     def settle(self) -> None:
-        if self.wire is not None:
-            wire, self.wire = self.wire, None
+        if (wire := self.wire) is not None and self.waits_whole():
+            self.wire = None
             _list_setitem(self, slice(None), [_value(member, self.depth + 1) for member in wire])
 
 
@@ -311,7 +328,7 @@ _dict_get, _dict_getitem, _dict_setitem = dict.get, dict.__getitem__, dict.__set
 _dict_items, _dict_iter, _dict_values = dict.items, dict.__iter__, dict.values
 _dict_keys, _dict_update = dict.keys, dict.update
 _dict_pop, _dict_setdefault = dict.pop, dict.setdefault
-_list_setitem = list.__setitem__
+_list_iter, _list_len, _list_setitem = list.__iter__, list.__len__, list.__setitem__
 
 
 def _empty(kind: type[_D], wire: WireItem, depth: int) -> _D:

@@ -15,7 +15,7 @@ from dualtable._control.capacity import Paces
 from dualtable._control.segments import Checkpoint, Lease, Progress, Segment
 from dualtable._copy.page_size import PageSize, told_item_bytes
 from dualtable._dynamodb.gateway import ConditionFailed
-from dualtable._dynamodb.partiql import MAX_STATEMENT_CHARACTERS, insert_statement
+from dualtable._dynamodb.parameters import MAX_STATEMENT_CHARACTERS, insert_statement
 from dualtable._production.overlay import Overlay
 from dualtable._wire.marks import Marks
 from dualtable.testing import MemoryGateway

@@ -102,7 +102,12 @@ HTML = "<html><body><h1>503 Service Unavailable</h1>" + "x" * 2000 + "</body></h
         (answer(HTML, 503), UnavailableError, "503"),
         (answer(HTML, 502), UnavailableError, "502"),
         (answer("", 500), UnavailableError, "500"),
+        (error("RequestExpired"), AccessError, "RequestExpired"),
+        (error("RequestTimeTooSkewed"), AccessError, "RequestTimeTooSkewed"),
         (answer(HTML, 403), AccessError, "403"),
+        (answer(HTML, 404), UnavailableError, "404"),
+        (answer("", 408), UnavailableError, "408"),
+        (answer({"status": "no"}, 400), UnavailableError, "400"),
         (answer(HTML, 429), ThrottledError, "429"),
         (answer(HTML, 200), UnavailableError, "ResponseParserError"),
         (answer("[]", 200), UnavailableError, "ResponseParserError"),
@@ -192,10 +197,35 @@ async def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("operation", "ask"),
+    [
+        ("BatchExecuteStatement", lambda g: g.insert("t", orders.packed(ITEMS), key_name="id")),
+        ("BatchGetItem", lambda g: g.batch_get("t", [KEY], consistent_read=True)),
+        ("DescribeTable", lambda g: g.describe_table("t")),
+        ("Query", lambda g: g.query("t", Condition("#k = :k"))),
+        ("Scan", lambda g: g.scan("t", segment=0, total_segments=1)),
+        ("TransactGetItems", lambda g: g.transact_get([TransactGet("t", KEY)])),
+    ],
+)
+@pytest.mark.parametrize("said", [{}, {"status": "ok"}])
+async def test_an_answer_of_something_else(
+    server: Server, gateway: Gateway, operation: str, ask: Any, said: Any
+) -> None:
+    """Another service may be where DynamoDB should; its JSON is no page without items."""
+    server.answers(operation, answer(said))
+    with pytest.raises(UnavailableError) as caught:
+        await ask(gateway)
+    assert caught.value.code == "ResponseParserError"
+
+
+@pytest.mark.parametrize(
     ("settings", "kind", "reason"),
     [
         ({"endpoint_url": "localhost:8000"}, RequestRefusedError, "localhost:8000"),
         ({"endpoint_url": "http://"}, RequestRefusedError, "endpoint"),
+        ({"endpoint_url": "http://me:pw@host"}, RequestRefusedError, "as in http://host,"),
+        ({"endpoint_url": "http://host/?token=x"}, RequestRefusedError, "as in http://host,"),
+        ({"config": Config(max_pool_connections=-1)}, RequestRefusedError, "max_pool_connections"),
         ({"region_name": "no region!"}, RequestRefusedError, "no region!"),
         ({"profile_name": "nobody"}, AccessError, "nobody"),
     ],
@@ -205,6 +235,26 @@ async def test_wrong_settings(settings: Any, kind: type[GatewayError], reason: s
     with pytest.raises(kind, match=reason):
         async with open_gateway(**settings):
             pass
+
+
+async def test_an_endpoint_of_the_environment_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that is given; a command would print it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://me:geheim@127.0.0.1:9")
+    with pytest.raises(RequestRefusedError) as caught:
+        async with open_gateway():
+            pass
+    assert "geheim" not in str(caught.value)
+
+
+async def test_what_is_no_dynamodb_refuses_no_item(server: Server, gateway: Gateway) -> None:
+    """A proxy that wants something else would make dead letters of a batch."""
+    server.answers("BatchExecuteStatement", answer(HTML, 407))
+    with pytest.raises(UnavailableError):
+        await gateway.insert("orders", orders.packed(ITEMS), key_name="id")
+    server.answers("BatchExecuteStatement", error("ValidationException"))
+    server.answers("PutItem", answer(HTML, 407))
+    result = await gateway.insert("orders", orders.packed(ITEMS), key_name="id")
+    assert {member.outcome for member in result.outcomes} == {Outcome.RETRY}
 
 
 async def test_an_endpoint_that_is_no_dynamodb(server: Server, gateway: Gateway) -> None:

@@ -49,7 +49,13 @@ from dualtable._dynamodb.lean import LeanWay, Shown
 from dualtable._dynamodb.retry import RetryPolicy
 from dualtable._dynamodb.signature import Signer
 from dualtable._expressions.texts import Condition, Update
-from dualtable.errors import AccessError, DualTableError, StalePhaseError, UnavailableError
+from dualtable.errors import (
+    AccessError,
+    DualTableError,
+    RequestRefusedError,
+    StalePhaseError,
+    UnavailableError,
+)
 
 KEY = {"id": {"S": "o-1"}}
 HERE = Path(__file__).parent
@@ -212,12 +218,9 @@ async def test_a_signer_of_somebodys_own_goes_the_sdks_way(
     assert request.headers["Authorization"].endswith("Signature=" + "0" * 64)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:1/?a=b", "http://me:pw@127.0.0.1:1", "http://127.0.0.1:1/a%20b"]
-)
-async def test_an_odd_endpoint_goes_the_sdks_way(url: str) -> None:
+async def test_an_odd_endpoint_goes_the_sdks_way() -> None:
     """What may be spelled in two ways is left to who has spelled it."""
-    async with open_client(endpoint_url=url) as client:
+    async with open_client(endpoint_url="http://127.0.0.1:1/a%20b") as client:
         assert not await is_lean(client)
 
 
@@ -487,6 +490,36 @@ async def test_a_bundle_of_certificates(
         async with open_gateway(endpoint_url=server.url, session=made()) as gateway:
             assert await ask(gateway) == KEY
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "file"), [("ca", "junk.pem"), ("ca", ""), ("ca", "nowhere"), ("own", "junk.pem")]
+)
+async def test_certificates_that_cannot_be_used(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: str, file: str
+) -> None:
+    """Be the file none of certificates, a folder or not there: the settings are named."""
+    (tmp_path / "junk.pem").write_text("no certificate")
+    path = str(tmp_path / file)
+    if settings == "ca":
+        monkeypatch.setenv("AWS_CA_BUNDLE", path)
+    config = Config(client_cert=path) if settings == "own" else None
+    async with open_gateway(endpoint_url=server.url, config=config) as gateway:
+        with pytest.raises(RequestRefusedError, match="AWS_CA_BUNDLE"):
+            await ask(gateway)
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+async def test_a_redirect_is_not_followed(server: Server, status: int) -> None:
+    """It would hand the items, and the token of the session, to whoever it leads to."""
+    elsewhere = Server()
+    elsewhere.answers("PutItem", answer({}))
+    async with elsewhere.running(), open_gateway(endpoint_url=server.url) as gateway:
+        server.answers("PutItem", answer("", status, Location=elsewhere.url))
+        with pytest.raises(UnavailableError) as caught:
+            await gateway.put("orders", KEY)
+    assert caught.value.code == str(status)
+    assert elsewhere.requests == []
 
 
 # -- damage, time, the fence -----------------------------------------------------------------------

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dualtable._dynamodb.aws import open_gateway
 from dualtable._dynamodb.client import local_settings
 from dualtable._dynamodb.gateway import Outcome
-from dualtable._dynamodb.partiql import insert_statement
+from dualtable._dynamodb.parameters import insert_statement
 from dualtable._wire import codec
 
 ODD_NAMES = (

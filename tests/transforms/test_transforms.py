@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dualtable import Chain, Convert, Default, Drop, Index, Migration, Move, Rename, Transform
-from dualtable._dynamodb.partiql import insert_statement
+from dualtable._dynamodb.parameters import insert_statement
 from dualtable._expressions.grammar import Placeholders
 from dualtable._expressions.parser import parse_update
 from dualtable._expressions.projections import projection_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import enum
 import functools
+import heapq
 import json
 import operator
 import pickle
@@ -476,6 +477,34 @@ def test_whatever_reaches_past_the_methods_fails(reach: Callable[[Any], Any]) ->
     seen = outcome(lambda: reach(item))
     told = "{'id': <not decoded: give copy.deepcopy(item) instead>}"
     assert seen in (told, TypeError, orjson.JSONEncodeError)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda item: heapq.heappush(item["none"], 5),
+        lambda item: heapq.heappop(item["one"]),
+        lambda item: heapq.heapreplace(item["one"], 9),
+        lambda item: list.append(item["one"], 2),
+        lambda item: list.extend(item["none"], [2]),
+        lambda item: list.insert(item["one"], 0, 2),
+        lambda item: list.pop(item["one"]),
+        lambda item: list.clear(item["one"]),
+        lambda item: list.__setitem__(item["one"], 0, 2),
+        lambda item: (list.append(item["none"], 2), item["none"] == [2]),
+        lambda item: item.update(one=(list.append(item["one"], 2), {"in": item["one"]})[1]),
+    ],
+)
+def test_a_change_of_a_list_past_its_methods_is_not_lost(change: Callable[[Any], Any]) -> None:
+    """Whether it is looked at afterwards or not: an item without the change is no answer."""
+
+    def transformed() -> WireItem:
+        item = lazy({"id": "o-1", "none": [], "one": [1]})
+        change(item)
+        return encode(item, item)
+
+    with pytest.raises(InvalidItemError, match=r"copy\.deepcopy\(item\)"):
+        transformed()
 
 
 def test_what_is_not_decoded_cannot_be_stored() -> None:
