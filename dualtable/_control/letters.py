@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from dualtable._control.records import ABSENT, Records
+from dualtable._control.records import ABSENT, Records, brief
 from dualtable._dynamodb.gateway import TransactDelete, TransactPut
 from dualtable._expressions.texts import Condition
 from dualtable._wire import codec
@@ -21,7 +21,8 @@ from dualtable._wire.keys import identity
 from dualtable._wire.types import Item, WireKey
 
 MOST_AT_ONCE = 99
-"""Letters of one transaction: DynamoDB takes 100 actions, and one is the segment's."""
+"""Letters of one transaction: DynamoDB takes 100 actions, and one is the segment's; and 4 MB, which
+so many do not have, as long as a key and what is said of it may be."""
 
 _PRESENT = Condition("attribute_exists(#m)", {"#m": "migration"})
 
@@ -33,7 +34,7 @@ class DeadLetter:
     Attributes:
         key: Its key in the old table, in DynamoDB's own notation, so that no type is lost.
         error: The class of the error.
-        reason: What was wrong, in words; never an item's values.
+        reason: What was wrong, in words; never an item's values. At most 2,000 bytes.
         segment: The segment of the scan that it belongs to.
         where: File and line in the user's code where it happened; empty where it did not happen in
             the transform.
@@ -46,10 +47,10 @@ class DeadLetter:
     """
 
     key: WireKey
-    error: str
-    reason: str
+    error: str = attrs.field(converter=brief)
+    reason: str = attrs.field(converter=brief)
     segment: int
-    where: str = ""
+    where: str = attrs.field(default="", converter=brief)
 
 
 @attrs.frozen

@@ -149,3 +149,16 @@ def number(value: float) -> Decimal:
 def name(item: Item) -> str:
     """Return the name of a record."""
     return str(item["record"])
+
+
+def brief(text: Any, most_bytes: int = 2_000) -> Any:
+    """Return what somebody else has said as a record has room for it, in valid Unicode.
+
+    What is no text is returned as it is: whoever reads a record refuses it by name.
+    """
+    if not isinstance(text, str):
+        return text
+    said = text.encode(errors="replace")
+    if len(said) <= most_bytes:
+        return said.decode()
+    return said[:most_bytes].decode(errors="ignore") + "…"

@@ -19,10 +19,11 @@ import attrs
 
 from dualtable._control import segments
 from dualtable._control.letters import DeadLetter, LetterRecords
-from dualtable._control.records import ABSENT, Records, name, number
+from dualtable._control.records import ABSENT, Records, brief, name, number
 from dualtable._control.segments import Checkpoint, Lease, Progress, Segment
 from dualtable._dynamodb.gateway import (
     ConditionFailed,
+    Reason,
     TransactionCancelled,
     TransactPut,
     Verdict,
@@ -194,10 +195,10 @@ class RunRecords:
             try:
                 await self._records.gateway.transact_write([*stored, self._next(failed)])
             except TransactionCancelled as cancelled:
-                *known, of_segment = [r.verdict is not Verdict.FINE for r in cancelled.reasons]
-                if of_segment:
+                *of_letters, of_segment = cancelled.reasons
+                if of_segment.verdict is Verdict.CONDITION_FAILED:
                     raise self._lost(segment) from None
-                new = [letter for letter, is_known in zip(new, known, strict=True) if not is_known]
+                new = _left(new, of_letters)
             else:
                 return failed
         return segment
@@ -224,8 +225,7 @@ class RunRecords:
             try:
                 await self._records.gateway.transact_write([*out, self._next(delivered)])
             except TransactionCancelled as cancelled:
-                reasons = zip(left, cancelled.reasons[:-1], strict=True)
-                left = [letter for letter, reason in reasons if reason.verdict is Verdict.FINE]
+                left = _left(left, cancelled.reasons[:-1])
             else:
                 return left
         return ()
@@ -259,7 +259,7 @@ class RunRecords:
             "until": number(word.until),
             "number": word.number,
             "parts": [number(round(part, _DIGITS)) for pair in word.parts for part in pair],
-            "paused_by": word.paused_by,
+            "paused_by": brief(word.paused_by),
         }
         if word.doing is not None:
             doing = attrs.asdict(word.doing).items()
@@ -281,6 +281,10 @@ class RunRecords:
         place = int(name(item).rpartition("#")[2])
         if place >= self.run.total_segments:
             raise ValueError(f"the run has {self.run.total_segments} segments")
+        if isinstance(item["revision"], bool) or item["revision"] < 1:
+            raise ValueError("revision must be 1 or more")
+        if not isinstance(last_key, dict | None) or (last_key and item["done"]):
+            raise ValueError("last_key must be a key, and none where the segment is done")
         return Segment(
             number=place,
             lease=lease and Lease(lease["owner"]),
@@ -295,6 +299,12 @@ class RunRecords:
             await _delete_all(self._of(group), self._segment)
         await _delete_all(self._records, self.letters.prefix)
         await _delete_all(self._records, self._migrator)
+
+
+def _left(letters: Sequence[DeadLetter], reasons: Sequence[Reason]) -> list[DeadLetter]:
+    """Return the letters that stood in nobody's way: others may only have been in its company."""
+    pairs = zip(letters, reasons, strict=True)
+    return [letter for letter, reason in pairs if reason.verdict is not Verdict.CONDITION_FAILED]
 
 
 async def _delete_all(records: Records, prefix: str) -> None:

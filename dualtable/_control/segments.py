@@ -79,6 +79,8 @@ class Progress:
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Self:
         """Return what a record holds."""
+        if fields.get("failed", 0) < 0:
+            raise ValueError("nothing can have failed less than never")
         return cls(**{**fields, "digests": Digests.from_bytes(fields.get("digests", b""))})
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 import attrs
 
 from dualtable._control.digests import Digests
+from dualtable._control.records import brief
 from dualtable._control.segments import Progress
 from dualtable._wire.types import Key
 
@@ -25,6 +26,8 @@ MAX_EXAMPLES = 20
 
 MAX_PATHS = 10
 """Paths kept of each example."""
+
+_MOST_OF_REASON, _MOST_OF_PATH = 500, 100  # bytes: a record holds the examples of all kinds
 
 
 class Kind(enum.StrEnum):
@@ -38,6 +41,14 @@ class Kind(enum.StrEnum):
     EXTRA = "extra"
     SAME = "same"
     REPAIRED = "repaired"
+
+
+def _brief_reason(reason: Any) -> Any:
+    return brief(reason, _MOST_OF_REASON)
+
+
+def _brief_paths(paths: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(brief(path, _MOST_OF_PATH) for path in paths)
 
 
 BAD = (Kind.MISSING, Kind.DIFFERENT, Kind.CHANGED_OLD, Kind.EXTRA)
@@ -58,8 +69,8 @@ class Example:
 
     kind: str
     key: Key
-    reason: str = ""
-    paths: tuple[str, ...] = ()
+    reason: str = attrs.field(default="", converter=_brief_reason)
+    paths: tuple[str, ...] = attrs.field(default=(), converter=_brief_paths)
 
 
 @attrs.frozen(kw_only=True)

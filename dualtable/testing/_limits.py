@@ -5,11 +5,15 @@ The rule: what DynamoDB refuses for its size alone is refused before a table is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from dualtable._wire.keys import identity
-from dualtable._wire.types import WireKey
+from dualtable._wire.sizes import item_bytes
+from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import refused
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
 
 
 def check_batch(keys: Sequence[WireKey], most: int) -> None:
@@ -18,6 +22,13 @@ def check_batch(keys: Sequence[WireKey], most: int) -> None:
         raise refused(f"{len(keys)} members in a batch, 1 to {most} are allowed")
     if len({identity(key) for key in keys}) < len(keys):
         raise refused("a batch contains one key twice")
+
+
+def check_size_of_all(items: Iterable[WireItem]) -> None:
+    """Refuse a transaction that puts more than 4 MB."""
+    size = sum(map(item_bytes, items))
+    if size > MAX_TRANSACTION_BYTES:
+        raise refused(f"a transaction of {size:,} bytes, {MAX_TRANSACTION_BYTES:,} are allowed")
 
 
 def check_limit(limit: int | None) -> None:

@@ -42,7 +42,7 @@ from dualtable._wire.types import WireItem, WireKey
 from dualtable._wire.values import copied, refused
 from dualtable.errors import InvalidKeyError, RequestRefusedError
 from dualtable.testing._faults import Faults
-from dualtable.testing._limits import check_batch, check_limit
+from dualtable.testing._limits import check_batch, check_limit, check_size_of_all
 from dualtable.testing._policies import check_permitted
 from dualtable.testing._settings import TableSettings
 from dualtable.testing._stored import Order, Seen, StoredTable, own_name, partition_order
@@ -317,6 +317,7 @@ class MemoryGateway(TableSettings):
                 else found.checked_key(action.key)
             )
             items.add((own_name(action.table), identity(key)))
+        check_size_of_all(action.item for action in actions if isinstance(action, TransactPut))
         if len(items) < len(actions):
             raise refused("a transaction cannot include multiple operations on one item")
 

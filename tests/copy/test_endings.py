@@ -20,7 +20,9 @@ from dualtable import (
     Migrator,
     Verifier,
     create_table,
+    read_dead_letters,
     read_status,
+    retry_dead_letters,
 )
 from dualtable._copy.dead_letters import DeadLetter, DeadLetterFile
 from dualtable.errors import AccessError, InvalidSettingError, TableMismatchError
@@ -68,6 +70,55 @@ async def test_a_full_disk_stops_a_dry_run_too() -> None:
     plan, gateway = await world(fails_on_some)
     with pytest.raises(DualTableError, match="No space left"):
         await Migrator(plan, gateway=gateway, dead_letters="/dev/full", dry_run=True).run()
+
+
+class Large:
+    """A transform whose errors show it whole, as dataclasses do: a table of some MB, say."""
+
+    def __init__(self, shown: str) -> None:
+        self.shown = shown
+
+    def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
+        return fails_on_some(item)
+
+    def __repr__(self) -> str:
+        return self.shown
+
+
+@pytest.mark.parametrize("shown", ["x" * 1_000_000, "\u00e9" * 1_000_000, "R\ud800"])
+async def test_a_long_story_is_cut_short(shown: str) -> None:
+    """A record takes 400 KB, and valid Unicode: one letter must not hold up all others."""
+    plan, gateway = await world(Large(shown))
+    plan = attrs.evolve(plan, version="1")
+    report = await Migrator(plan, gateway=gateway).run()
+    assert (report.complete, report.written, report.dead_letters) == (True, 8, 2)
+    for letter in await read_dead_letters(plan, gateway=gateway):
+        assert len(letter.reason.encode()) <= 2_003
+    again = await retry_dead_letters(plan, gateway=gateway)
+    assert again.dead_letters == 2
+    proof = await Verifier(plan, gateway=gateway).run()
+    assert proof.missing == 2
+    assert all(len(example.reason.encode()) <= 503 for example in proof.examples)
+
+
+async def test_a_page_of_long_stories_fits_into_its_transactions() -> None:
+    """Of which one takes 4 MB."""
+    plan = attrs.evolve(orders.migration("shop", AllFail()), version="1")
+    gateway = MemoryGateway()
+    await orders.create(gateway, plan)
+    long_id = "o" * 2_000
+    items = [{**orders.old_order(n), "id": f"{long_id}{n}"} for n in range(200)]
+    await orders.fill(gateway, plan.old, items)
+    report = await Migrator(plan, gateway=gateway, total_segments=1, page_items=200).run()
+    assert (report.complete, report.dead_letters) == (True, 200)
+
+
+class AllFail(Large):
+    def __init__(self) -> None:
+        super().__init__("\u00e9" * 1_000_000)
+
+    def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
+        raise ValueError
 
 
 async def test_a_torn_line_stays_by_itself(tmp_path: Path) -> None:

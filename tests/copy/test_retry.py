@@ -29,8 +29,10 @@ from dualtable import (
 from dualtable._control.control_table import Control
 from dualtable._control.digests import Digests
 from dualtable._control.phases import Requirement
+from dualtable._control.segments import Progress
 from dualtable._control.state import State
 from dualtable._dynamodb.connect import connect
+from dualtable._dynamodb.gateway import Reason, TransactionCancelled, Verdict, cancellation
 from dualtable._dynamodb.retry import PRODUCTION
 from dualtable._wire import codec
 from dualtable.errors import InvalidKeyError, InvalidSettingError, MigrationMismatchError
@@ -314,6 +316,63 @@ async def test_a_killed_copy_counts_each_letter_once(
     report = await Migrator(plan, clock=clock, gateway=gateway).run()
     assert report.dead_letters == len(BAD)
     assert await open_letters(gateway) == {f"o-{n}" for n in BAD}
+
+
+class Busy(MemoryGateway):
+    """Where a transaction is cancelled, what does not stand in its way is busy besides."""
+
+    def __init__(self, busy: Verdict) -> None:
+        super().__init__()
+        self.busy, self.cancelled = busy, 0
+
+    async def transact_write(self, actions: Any, *, token: str | None = None) -> None:
+        try:
+            await super().transact_write(actions, token=token)
+        except TransactionCancelled as cancelled:
+            self.cancelled += 1
+            fine, busy = Reason(Verdict.FINE), Reason(self.busy)
+            raise cancellation([busy if r == fine else r for r in cancelled.reasons]) from None
+
+
+def fails_on_one(item: dict[str, Any]) -> dict[str, Any]:
+    if item["id"] == "o-3":
+        raise ValueError
+    return item
+
+
+@pytest.mark.parametrize("busy", [Verdict.THROTTLED, Verdict.CONFLICT])
+async def test_a_letter_in_bad_company_is_stored(busy: Verdict) -> None:
+    """A page is copied again: one of its letters is known, and the others are no less so."""
+    gateway, plan = Busy(busy), by(fails_on_some, version="1")
+    await orders.create(gateway, plan)
+    await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(10)])
+    gateway.faults = KilledAt("transact_write", 1, taken=True)
+    with suppress(Killed):
+        await Migrator(by(fails_on_one, version="1"), total_segments=1, gateway=gateway).run()
+    gateway.faults = Faults()
+    clock = HandClock()
+    clock.wall_seconds = time.time() + 60  # leases have run out
+    report = await Migrator(plan, clock=clock, gateway=gateway).run()
+    assert (report.dead_letters, gateway.cancelled) == (len(BAD), 1)
+    assert await open_letters(gateway) == {f"o-{n}" for n in BAD}
+
+
+@pytest.mark.parametrize("busy", [Verdict.THROTTLED, Verdict.CONFLICT])
+async def test_a_letter_in_bad_company_is_taken_out(busy: Verdict) -> None:
+    """Another retry has delivered one of them meanwhile."""
+    gateway, plan = Busy(busy), by(fails_on_some, version="1")
+    await orders.create(gateway, plan)
+    await orders.fill(gateway, plan.old, [orders.old_order(n) for n in range(10)])
+    await Migrator(plan, total_segments=1, gateway=gateway).run()
+    first = await read_dead_letters(plan, gateway=gateway)
+    control = Control(gateway, plan.control_table, plan.name)
+    run = await control.run()
+    assert run is not None
+    records = control.of(run)
+    assert len(await records.deliver(0, first[:1], Progress(written=1))) == 1
+    out = await records.deliver(0, first, Progress(written=2))
+    assert (list(out), gateway.cancelled) == (list(first[1:]), 1)
+    assert await open_letters(gateway) == set()
 
 
 async def test_several_retries_share_the_letters() -> None:
