@@ -100,14 +100,15 @@ def _command(name: str, parser: argparse.ArgumentParser) -> str:
     actions = [action for action in parser._actions if action.dest != "help"]
     positional = [_shown(action) for action in actions if not action.option_strings]
     usage = " ".join(["dualtable", name, *positional, "[OPTION]…"])
-    rows = [f"`{_shown(action)}`\n: {action.help}" for action in actions]
+    rows = [f"`{_shown(action)}`\n: {(action.help or '') % {}}" for action in actions]
     return "\n\n".join([f"## {name}", f"```text\n{usage}\n```", parser.description or "", *rows])
 
 
 def _shown(action: argparse.Action) -> str:
     """Return an argument as it is typed."""
     value = action.metavar or "|".join(action.choices or ()) or action.dest.upper()
-    parts = [", ".join(action.option_strings), "" if action.nargs == 0 else str(value)]
+    forms = {"?": f"[{value}]", "*": f"[{value}]…", "+": f"{value}…", 0: ""}
+    parts = [", ".join(action.option_strings), forms.get(action.nargs, str(value))]
     return " ".join(filter(None, parts))
 
 

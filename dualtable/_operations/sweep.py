@@ -89,7 +89,8 @@ class CleanupReport:
 class CleanupProgress(CleanupReport):
     """How a running cleanup stands; what an observer gets.
 
-    Where no page is settled for a second it gets one all the same, so that a pause can be seen.
+    It has what a `CleanupReport` has, of what is settled so far. Where no page is settled for a
+    second it gets one all the same, so that a pause can be seen.
 
     Attributes:
         held_back_by: What it could not go faster for in the last ten seconds, in a few words such

@@ -193,7 +193,8 @@ class VerificationReport:
 class VerificationProgress(VerificationReport):
     """How a running verification stands; what an observer gets.
 
-    Where no page is settled for a second it gets one all the same, so that a pause can be seen.
+    It has what a `VerificationReport` has, of what is settled so far. Where no page is settled for
+    a second it gets one all the same, so that a pause can be seen.
 
     Attributes:
         held_back_by: What this verifier could not go faster for in the last ten seconds, in a few

@@ -149,7 +149,9 @@ class ItemIterator(Generic[Model]):
 
     @property
     def token(self) -> str | None:
-        """Where to go on, as text that survives a process, JSON and URLs; None at the end.
+        """Where to go on, as text that survives a process, JSON and URLs.
+
+        None at the end; before the first item has come, the token that was given, if any.
 
         Pass it as ``token=`` to the same query or scan. It names the key that came last, and holds
         no other value of an item.
@@ -160,7 +162,9 @@ class ItemIterator(Generic[Model]):
 
     @property
     def last_key(self) -> Key | None:
-        """The key of the item that was read last, as plain values; None at the end.
+        """The key of the item that was read last, as plain values.
+
+        None at the end, and before the first item has come.
 
         It may be of one that a filter has left out. Of an index, it has the keys of both. Pass it
         as ``after=`` to the same query or scan.

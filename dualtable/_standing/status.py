@@ -98,14 +98,14 @@ class MigrationStatus:
         segments_done: Those that are done.
         segments_held: Those that a migrator is working on now.
         workers: The migrators that are at work; one that was killed is missing here as soon as
-            half a minute has passed without a word of it.
+            half of its lease, 15 seconds by default, has passed without a word of it.
         migrators: What is known of each migrator that has not ended in an orderly way.
         verifiers: The same of those who are at work on a verification.
         verified_share: The share of it that is done, by segments; None where none is under way.
         made_anew: Names of the tables that have been made anew since the run began; what was done
             with them counts no more.
         swept: In ``FINISHED``, a cleanup has deleted all tombstones and nobody leaves any more.
-        scanned: Old items settled by all runs; the next five say what became of them.
+        scanned: Old items settled by all runs; the next four say what became of them.
         written: New items put.
         already_present: New items whose key was there.
         dropped: Old items that the transform leaves out.

@@ -34,8 +34,8 @@ def freeze_text(report: FreezeReport) -> list[str]:
     """Return whom the old table's policy denies to write."""
     whom = ["everybody"] if report.frozen else list(report.roles)
     state = f"denies {', '.join(whom)} to write" if whom else "holds no denial of ours"
-    when = "now" if report.changed else "already"
-    return [f"{report.table}: its policy {state}, as of {when}."]
+    when = "as of now" if report.changed else "as before"
+    return [f"{report.table}: its policy {state}, {when}."]
 
 
 def cleanup_text(report: CleanupReport, migration: Migration, reference: str) -> list[str]:

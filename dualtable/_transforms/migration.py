@@ -124,7 +124,8 @@ class Migration:
             process: each step to the next phase waits that long, and no operation goes on for
             longer. Default: 900.
         control_table: The table for phase, checkpoints and leases; several migrations share it.
-            Default: ``dualtable-control``.
+            A repository that finds none goes by ``MIGRATING``, so all processes must name the same
+            one. Default: ``dualtable-control``.
         tombstone_attribute: The attribute that marks a deleted item in the new table. Default:
             ``_dualtable_deleted``.
         token_attribute: The attribute that tells one write of production from the next. Default:
