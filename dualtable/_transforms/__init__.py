@@ -19,5 +19,5 @@ In reading order:
 - `migration`: the one value that production, scripts and the command line share
 - `lineage`: old item to new items and new key to old key, checked (I8), and back (I9)
 
-May know: `_wire`, `errors`.
+May know: `_sources`, `_wire`, `errors`.
 """

@@ -10,61 +10,64 @@ outside of any package takes those beside it for its own.
 
 What does not count, and is for ``Migration(version=…)`` to say: the inside of other packages, of
 Python and of this library; what is looked up by text, such as ``getattr``; what is read while the
-transform runs, such as files or the environment.
+transform runs, such as files or the environment. What a transform fills while it runs counts as it
+is when the fingerprint is asked for first, unless `functools.cache` keeps it.
 """
 
 from __future__ import annotations
 
 import ast
-import datetime
 import enum
-import fractions
 import functools
 import hashlib
-import inspect
-import operator
-import os
-import re
 import sys
 import types
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
-from typing import Any, TypeAlias, get_args, get_origin
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import attrs
 
+from dualtable._sources.classes import (
+    closed_over,
+    closures,
+    field_classes,
+    is_made_by_call,
+    made_of,
+    set_later,
+)
+from dualtable._sources.packages import (
+    imported,
+    is_foreign,
+    is_own,
+    module_of,
+    name_of,
+    package_of,
+    written_in,
+)
+from dualtable._sources.texts import STATE_IT, Source, source_of
+from dualtable._sources.values import BUILTIN, CACHED, PLAIN, TELLING, is_nameless, parts_of
+from dualtable._transforms.guarded import told
 from dualtable.errors import TransformError
 
-_PLAIN = (str, bytes, bool, int, float, complex, Decimal, type(None))
-
-# Types of the standard library whose `repr` says all that there is, on every version.
-_TELLING = (
-    datetime.date,
-    datetime.time,
-    datetime.timedelta,
-    datetime.tzinfo,
-    fractions.Fraction,
-    operator.attrgetter,
-    operator.itemgetter,
-    operator.methodcaller,
-    range,
-    uuid.UUID,
-)
-_CACHED = type(functools.cache(lambda: None))
-_DEFINED = (types.FunctionType, type, _CACHED)
-_BUILTIN = (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType)
-
-_Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+_DEFINED = (types.FunctionType, type, CACHED)
 
 
 def fingerprint(transform: object) -> str:
     """Return 16 hexadecimal digits that differ where the source of a transform differs.
 
     Raises:
-        TransformError: Some source cannot be read; state ``Migration(version=…)`` instead.
+        TransformError: Some source cannot be read, or some value not be looked into; state
+            ``Migration(version=…)`` instead.
     """
-    lines = "\n".join(_describe(transform, _Scope()))
+    try:
+        lines = "\n".join(_describe(transform, _Scope()))
+    except TransformError:
+        raise
+    except Exception as error:
+        raise TransformError(
+            f"the transform cannot be looked into ({told(error)}), so a resumed run could not tell"
+            f" whether it has changed; {STATE_IT}"
+        ) from error
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
@@ -72,27 +75,47 @@ def fingerprint(transform: object) -> str:
 class _Scope:
     """Where a description has come to.
 
-    `described` are functions and classes whose source is there already, `above` what the value is
-    inside of, `home` the package whose classes count by their source; None before there is one.
+    `described` are functions and classes whose source is there already and what they are called,
+    `above` what the value is inside of, `home` the package whose classes count by their source;
+    None before there is one. Functions of another package count by name where they are `named` in a
+    source. Where it does not follow, what a source names is left out.
     """
 
-    described: set[int] = attrs.field(factory=set)
+    described: dict[int, str] = attrs.field(factory=dict)
     above: frozenset[int] = frozenset()
     home: str | None = None
+    named: bool = False
+    follows: bool = True
+    sources: dict[int, Source] = attrs.field(factory=dict)
+
+    def begin(self, value: types.FunctionType | type) -> str | None:
+        """Note a definition; return what it is called where it has been described already."""
+        if id(value) in self.described:
+            return self.described[id(value)]
+        name = value.__qualname__
+        alike = sum(name == called.partition(" ")[0] for called in self.described.values())
+        self.described[id(value)] = f"{name} {alike}" if alike else name
+        return None
+
+    def source_of(self, value: types.CodeType | type) -> Source:
+        """Return the definition of a function or class, which is read once."""
+        if id(value) not in self.sources:
+            self.sources[id(value)] = source_of(value)
+        return self.sources[id(value)]
 
 
 def _describe(value: object, scope: _Scope) -> Iterator[str]:
     """Yield lines of text that stand for the value."""
     if isinstance(value, enum.Enum):
         yield from _members(f"member {type(value).__qualname__}", [value.name, value.value], scope)
-    elif isinstance(value, _PLAIN):
-        yield f"{type(value).__name__} {value!a}"
     elif isinstance(value, types.FunctionType):
         yield from _describe_function(value, scope)
     elif isinstance(value, type):
         yield from _describe_class(value, scope)
     elif id(value) in scope.above:
         yield "again"
+    elif type(value) in PLAIN:
+        yield f"{type(value).__name__} {value!a}"
     else:
         yield from _describe_object(value, _inside(scope, value))
 
@@ -101,44 +124,33 @@ def _inside(scope: _Scope, value: object) -> _Scope:
     return attrs.evolve(scope, above=scope.above | {id(value)})
 
 
+def _at_home(cls: type, scope: _Scope) -> _Scope:
+    return attrs.evolve(scope, home=scope.home or package_of(cls.__module__))
+
+
 def _describe_object(value: Any, scope: _Scope) -> Iterator[str]:
-    for kind, types_, parts in _PARTS:
-        if isinstance(value, types_):
-            yield from _members(kind, parts(value), scope)
-            return
-    if isinstance(value, (set, frozenset)):
+    """Describe what it is of its own package, and what it is as one of Python's values."""
+    own = is_own(type(value), _at_home(type(value), scope).home)
+    if own:
+        scope = _at_home(type(value), scope)
+        yield from _describe_class(type(value), scope)
+        yield from _members("state", _state(value), scope)
+    if (parts := parts_of(value)) is not None:
+        yield from _members(*parts, scope)
+    elif isinstance(value, PLAIN):
+        yield f"{type(value).__name__} {value!a}"
+    elif isinstance(value, (set, frozenset)):
         yield from _unordered("set", ([member] for member in value), scope)
     elif isinstance(value, (dict, types.MappingProxyType)):
         yield from _unordered("dict", value.items(), scope)
-    elif isinstance(value, _BUILTIN):
+    elif isinstance(value, BUILTIN):
         yield from _describe_builtin(value, scope)
-    elif isinstance(value, _TELLING):
+    elif isinstance(value, TELLING):
         yield ascii(value)
     elif isinstance(value, types.ModuleType):
         yield f"module {value.__name__}"
-    elif get_origin(value) is not None:
-        yield from _members("type", _type_parts(value), scope)
-    else:
-        yield from _describe_instance(value, scope)
-
-
-def _type_parts(value: Any) -> list[Any]:
-    """Return what a type such as ``list[Line]`` or ``Meta | Values`` is made of.
-
-    The names of what only marks a type differ between versions.
-    """
-    origin = get_origin(value)
-    marks_only = getattr(origin, "__module__", "typing") in ("types", "typing")
-    return [None if marks_only else origin, *get_args(value)]
-
-
-_PARTS: tuple[tuple[str, Any, Callable[[Any], Any]], ...] = (
-    ("sequence", (list, tuple), lambda value: value),
-    ("partial", functools.partial, lambda value: [value.func, value.args, value.keywords]),
-    ("method", types.MethodType, lambda value: [value.__func__, value.__self__]),
-    ("pattern", re.Pattern, lambda value: [value.pattern, value.flags]),
-    ("cached", _CACHED, lambda value: [value.__wrapped__]),
-)
+    elif not own:
+        yield from _describe_foreign(value, scope)
 
 
 def _members(kind: str, members: Any, scope: _Scope) -> Iterator[str]:
@@ -148,11 +160,22 @@ def _members(kind: str, members: Any, scope: _Scope) -> Iterator[str]:
 
 
 def _unordered(kind: str, groups: Iterable[Iterable[Any]], scope: _Scope) -> Iterator[str]:
-    """Describe what has no order, or one that depends on hashes, in the order of the text."""
+    """Describe what has no order, or one that depends on hashes, in the order of the text.
+
+    What several of them use is described with the first, by an order that is the same everywhere.
+    """
+
+    def text(group: Iterable[Any], scope: _Scope) -> str:
+        return "\n".join(line for member in group for line in _describe(member, scope))
+
+    def text_alone(group: Iterable[Any]) -> str:
+        return text(group, attrs.evolve(scope, described={**scope.described}, follows=False))
+
     yield kind
-    yield from sorted(
-        "\n".join(line for member in group for line in _describe(member, scope)) for group in groups
-    )
+    if scope.follows:
+        yield from sorted(text(group, scope) for group in sorted(groups, key=text_alone))
+    else:
+        yield from sorted(map(text_alone, groups))
 
 
 def _describe_builtin(value: Any, scope: _Scope) -> Iterator[str]:
@@ -166,69 +189,103 @@ def _describe_builtin(value: Any, scope: _Scope) -> Iterator[str]:
 
 
 def _describe_function(function: types.FunctionType, scope: _Scope) -> Iterator[str]:
-    if _is_foreign(str(function.__module__)):
-        yield _name(function)
+    module = module_of(function, scope.home)
+    if is_foreign(module) or (scope.named and not is_own(function, scope.home)):
+        yield name_of(function)
         return
-    if id(function) in scope.described:
-        yield f"again {function.__qualname__}"
+    if (called := scope.begin(function)) is not None:
+        yield f"again {called}"
         return
-    scope.described.add(id(function))
-    scope = attrs.evolve(scope, home=_package(function.__module__))
-    source = _source_of(function.__code__)
-    yield from source.segments()
+    scope = attrs.evolve(scope, home=package_of(module), named=False)
+    if is_foreign(written_in(function)):  # what Python has put around one of the package
+        yield name_of(function)
+        implementations = vars(function).get("registry")  # of a `functools.singledispatch`
+        yield from _members("wrapper", [closed_over(function), implementations], scope)
+        return
+    source = scope.source_of(function.__code__)
+    yield from source.segments
     yield from _members("defaults", [function.__defaults__, function.__kwdefaults__], scope)
-    yield from _members("closure", _closed_over(function), scope)
+    yield from _members("closure", closed_over(function), scope)
     yield from _describe_used(source, function.__globals__, scope)
 
 
 def _describe_class(cls: type, scope: _Scope) -> Iterator[str]:
     """Classes of the own package by their source with that of their bases, others by name."""
-    scope = attrs.evolve(scope, home=scope.home or _package(cls.__module__))
-    if not _is_own(cls, scope):
-        yield _name(cls)
+    scope = _at_home(cls, scope)
+    if not is_own(cls, scope.home):
+        yield name_of(cls)
         return
-    if id(cls) in scope.described:
-        yield f"again {cls.__qualname__}"
+    if (called := scope.begin(cls)) is not None:
+        yield f"again {called}"
         return
-    scope.described.add(id(cls))
     for base in cls.__bases__:
         yield from _describe_class(base, scope)
-    source = _source_of(cls)
-    yield from source.segments()
-    for name in sorted(source.methods() & vars(cls).keys()):
-        if isinstance(function := _bare(vars(cls)[name]), types.FunctionType):
-            yield from _members("closure", _closed_over(function), scope)
-    yield from _describe_used(source, vars(sys.modules[cls.__module__]), scope)
-
-
-def _describe_instance(value: Any, scope: _Scope) -> Iterator[str]:
-    cls = type(value)
-    if cls.__module__.partition(".")[0] == "dualtable":  # each step is an own beginning
-        yield _name(cls)
-        yield from _members("state", _state(value), attrs.evolve(scope, home=None))
+    source = _source_of(cls, scope)
+    if source is None:
+        yield from _members(f"made {cls.__qualname__}", made_of(cls), scope)
         return
-    scope = attrs.evolve(scope, home=scope.home or _package(cls.__module__))
-    if _is_own(cls, scope):
-        yield from _describe_class(cls, scope)
-        yield from _members("state", _state(value), scope)
+    yield from source.segments
+    for member in (vars(cls)[name] for name in sorted(source.methods() & vars(cls).keys())):
+        for closure in closures(member):
+            yield from _members("closure", closure, scope)
+    for name, value in sorted(set_later(cls, source).items()):
+        yield from _members(f"set {name}", [value], scope)
+    yield from _describe_used(source, vars(sys.modules[cls.__module__]), scope)
+    yield from _describe_fields(cls, scope)
+
+
+def _describe_foreign(value: Any, scope: _Scope) -> Iterator[str]:
+    cls = type(value)
+    if _is_ours(cls):  # each step is an own beginning
+        yield name_of(cls)
+        yield from _members("state", _state(value), attrs.evolve(scope, home=None))
     else:
-        yield "an object"
+        yield "an object" if is_nameless(value) else f"an object of {name_of(cls)}"
 
 
-def _describe_used(source: _Source, module: Mapping[str, Any], scope: _Scope) -> Iterator[str]:
+def _describe_used(source: Source, module: Mapping[str, Any], scope: _Scope) -> Iterator[str]:
     """Describe what a source names of its own package."""
+    if not scope.follows:
+        return
+    names = {**module, **imported(source, module, scope.home)}
     used = {
         ast.unparse(node): value
-        for node in source.nodes()
+        for node in source.nodes
         if isinstance(node, (ast.Name, ast.Attribute))
-        for value in _named(node, module, scope)
+        for value in _named(node, names, scope)
     }
     for name, value in sorted(used.items()):
         yield f"name {name}"
-        if not isinstance(value, _DEFINED) or _is_own(value, scope):
-            yield from _describe(value, scope)
+        if isinstance(value, _DEFINED) and not is_own(value, scope.home):
+            yield name_of(value)
         else:
-            yield _name(value)
+            is_bound = isinstance(value, (functools.partial, types.MethodType))
+            yield from _describe(value, attrs.evolve(scope, named=is_bound))
+
+
+def _describe_fields(cls: type, scope: _Scope) -> Iterator[str]:
+    """Describe classes that types of fields lead to and no name does, such as quoted ones."""
+    for found in field_classes(cls) if scope.follows else ():
+        if is_own(found, scope.home) and not _is_shown(found, scope):
+            yield from _describe_class(found, scope)
+
+
+def _is_shown(cls: type, scope: _Scope) -> bool:
+    """Tell whether the source of a class is there already, if only inside that of another."""
+    inside = tuple(f"{called}." for called in scope.described.values())
+    return id(cls) in scope.described or cls.__qualname__.startswith(inside)
+
+
+def _source_of(cls: type, scope: _Scope) -> Source | None:
+    """Return the definition of a class; None where it was made by a call that says all of it."""
+    if is_made_by_call(cls):
+        return None
+    try:
+        return scope.source_of(cls)
+    except TransformError:
+        if made_of(cls):
+            return None
+        raise
 
 
 def _named(node: ast.expr, module: Mapping[str, Any], scope: _Scope) -> list[Any]:
@@ -245,128 +302,22 @@ def _owners(node: ast.expr, module: Mapping[str, Any], scope: _Scope) -> list[ty
     return [
         value
         for value in _named(node, module, scope)
-        if isinstance(value, types.ModuleType) and _package(value.__name__) == scope.home
+        if isinstance(value, types.ModuleType) and package_of(value.__name__) == scope.home
     ]
-
-
-def _closed_over(function: types.FunctionType) -> list[Any]:
-    return [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
-
-
-def _is_filled(cell: types.CellType) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018 - an empty cell raises
-    except ValueError:
-        return False
-    return True
-
-
-def _bare(member: Any) -> Any:
-    """Return the function that a class holds as static, class method or property."""
-    return getattr(member, "__func__", None) or getattr(member, "fget", None) or member
 
 
 def _state(value: Any) -> list[Any]:
     if attrs.has(type(value)):
+        is_step = any(map(_is_ours, type(value).__mro__))
         return [
             part
             for field in attrs.fields(type(value))
-            if field.eq
+            if field.eq or (field.init and not is_step)  # a step derives those from others
             for part in (field.name, getattr(value, field.name))
         ]
     state = value.__getstate__()  # what pickle would keep: attributes and slots
     return list(state) if isinstance(state, tuple) else [state]
 
 
-# -- where things come from ----------------------------------------------------------------------
-
-
-def _name(value: Any) -> str:
-    return f"{str(value.__module__).partition('.')[0]}.{value.__qualname__}"
-
-
-def _is_foreign(module: str) -> bool:
-    package = module.partition(".")[0]
-    return package == "dualtable" or package in sys.stdlib_module_names
-
-
-def _is_own(value: Any, scope: _Scope) -> bool:
-    module = str(value.__module__)
-    return not _is_foreign(module) and _package(module) == scope.home
-
-
-def _package(module: str) -> str:
-    """Return what tells which modules belong together: a package, or the folder of a module."""
-    found = sys.modules.get(module)
-    package = getattr(found, "__package__", None)
-    if package:
-        return str(package).partition(".")[0]
-    file = getattr(found, "__file__", None)
-    return os.path.dirname(os.path.abspath(file)) if file else module
-
-
-# -- source --------------------------------------------------------------------------------------
-
-
-@attrs.frozen
-class _Source:
-    """Definitions of functions or classes in the text of their file."""
-
-    text: str
-    definitions: tuple[_Definition, ...]
-
-    def segments(self) -> Iterator[str]:
-        """Yield the text of each definition after that of its decorators."""
-        for definition in self.definitions:
-            for node in (*_decorators(definition), definition):
-                yield ast.get_source_segment(self.text, node) or ""
-
-    def methods(self) -> set[str]:
-        """Return the names of all functions that are written inside."""
-        return {node.name for node in self.nodes() if isinstance(node, ast.FunctionDef)}
-
-    def nodes(self) -> Iterator[ast.AST]:
-        for definition in self.definitions:
-            yield from ast.walk(definition)
-
-
-def _source_of(value: types.CodeType | type) -> _Source:
-    """Return the definition of a function or class.
-
-    Several lambdas on one line cannot be told apart on every Python: all of them count then.
-    """
-    try:
-        lines, line = inspect.findsource(value)
-    except (OSError, TypeError):
-        raise _unreadable(value) from None
-    text = "".join(lines)
-    first = value.co_firstlineno if isinstance(value, types.CodeType) else line + 1
-    name = value.co_name if isinstance(value, types.CodeType) else value.__name__
-    found = tuple(node for node in _definitions(text) if _begins(node) == (name, first))
-    if not found:  # the file has changed since it was imported
-        raise _unreadable(value)
-    return _Source(text, found)
-
-
-def _unreadable(value: Any) -> TransformError:
-    name = value.co_qualname if isinstance(value, types.CodeType) else value.__qualname__
-    return TransformError(
-        f"the source of {name} cannot be read, so a resumed run could not tell whether it has"
-        " changed; state it by hand: Migration(version=…)"
-    )
-
-
-@functools.lru_cache(maxsize=32)
-def _definitions(text: str) -> tuple[_Definition, ...]:
-    kinds = (ast.Lambda, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return tuple(node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds))
-
-
-def _begins(node: _Definition) -> tuple[str, int]:
-    """Return a definition's name, and the line of its first decorator or of itself."""
-    name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
-    return name, min(part.lineno for part in (node, *_decorators(node)))
-
-
-def _decorators(node: _Definition) -> list[ast.expr]:
-    return [] if isinstance(node, ast.Lambda) else node.decorator_list
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == "dualtable"
