@@ -1,7 +1,8 @@
 """Items as attrs classes, for transforms and for the repository.
 
 The rule: what is written reads back as it was: the same class with equal fields, all the way down,
-or it is an error before it is sent.
+or it is an error before it is sent. The exceptions are equal all the same: a number, of which a
+table has but one kind, and a set that is read as a frozenset.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def _is_plain(value: Any) -> bool:
     return all(map(_is_plain, value)) if kind is list else kind in _PLAIN_TYPES
 
 
-_PLAIN_TYPES = frozenset({str, int, Decimal, bool, type(None), bytes, set, frozenset})
+_PLAIN_TYPES = frozenset({str, int, Decimal, bool, type(None), bytes, set})
 
 
 def from_item(model: Any, item: Mapping[str, Any]) -> Any:
@@ -113,7 +114,8 @@ def name_of(model: Any) -> str:
 def check_model(model: Any) -> None:
     """Raise `InvalidItemError` for what is no attrs class and no union of some, or cannot be used.
 
-    Classes cannot be used where a type is out of reach, or two of a union are not told apart.
+    Classes cannot be used where a type is out of reach or none that an item can hold, or where two
+    of a union are not told apart.
     """
     classes = members_of(model)
     if not all(isinstance(cls, type) and attrs.has(cls) for cls in classes):
@@ -142,8 +144,8 @@ class ModelTransform(Generic[Old, New]):
             migration is to be reversed.
 
     Raises:
-        InvalidItemError: `old` or `new` is no attrs class and no union of them, or two classes of a
-            union cannot be told apart.
+        InvalidItemError: `old` or `new` is no attrs class and no union of them, two classes of a
+            union cannot be told apart, or a field has a type that no item can hold.
 
     Example:
         >>> from attrs import frozen

@@ -14,7 +14,13 @@ from typing import Any, Literal, get_args, get_origin
 
 import attrs
 
-from dualtable._transforms.fields import attribute_name, is_required, stored_fields
+from dualtable._transforms.fields import (
+    attribute_name,
+    bare,
+    is_required,
+    members_of,
+    stored_fields,
+)
 from dualtable.errors import InvalidItemError
 
 
@@ -36,9 +42,9 @@ class Signs:
             frozenset(name for name, field in fields.items() if is_required(field)),
             frozenset(fields),
             {
-                name: tuple(map(plain_literal, get_args(field.type)))
+                name: tuple(map(plain_literal, get_args(bare(field.type))))
                 for name, field in fields.items()
-                if get_origin(field.type) is Literal
+                if is_literal(bare(field.type))
             },
         )
 
@@ -50,6 +56,29 @@ class Signs:
             not any(holds(other.literals[name], value) for value in self.literals[name])
             for name in self.literals.keys() & other.literals.keys()
         )
+
+
+def is_union_of_classes(type_: Any) -> bool:
+    """Tell whether a type is several attrs classes."""
+    members = members_of(type_)
+    return len(members) > 1 and all(map(attrs.has, members))
+
+
+def is_literal(type_: Any) -> bool:
+    """Tell whether it is a Literal type."""
+    return get_origin(type_) is Literal
+
+
+def literal(value: Any, type_: Any) -> Any:
+    """Return the member of a Literal type that an item has.
+
+    Raises:
+        InvalidItemError: It is none of them.
+    """
+    for member in get_args(type_):
+        if holds((plain_literal(member),), value):
+            return member
+    raise InvalidItemError(f"expected one of {', '.join(map(repr, get_args(type_)))}")
 
 
 def plain_literal(member: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import functools
 import importlib
@@ -211,3 +212,75 @@ def calls(function: Any) -> Any:
 def test_what_was_never_raised_has_no_place() -> None:
     """Then the class alone is told."""
     assert told(ValueError(SECRET)) == "ValueError"
+
+
+class Unreadable(dict[str, Any]):
+    """What a user's code returns may have code of its own, which fails when it is looked at."""
+
+    def items(self) -> Any:
+        return json.loads(SECRET)
+
+    def __getitem__(self, name: str) -> Any:
+        return json.loads(SECRET)
+
+
+class Returns:
+    """Every method of it returns what cannot be read."""
+
+    def __init__(self, what: Any) -> None:
+        self.what = what
+
+    def forward(self, item: Any) -> Any:
+        return self.what
+
+    backward = old_key = new_key = forward
+
+
+@pytest.mark.parametrize("way", ["new_items", "old_item", "old_key", "old_partition"])
+def test_what_is_returned_is_the_users_code_too(way: str) -> None:
+    """It is told by name and place as what was raised is."""
+    given = codec.encode({"a": "x"} if way.startswith("old_") and way != "old_item" else ITEM)
+    with pytest.raises(TransformError) as caught:
+        getattr(lineage(Returns(Unreadable(a="x"))), way)(given)
+    method = Unreadable.__getitem__ if way == "old_partition" else Unreadable.items
+    assert f"JSONDecodeError at {here(method)}" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+ITEM = {"id": "o-1", "a": "x"}
+
+
+class Raises:
+    """Every method of it raises."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
+    def forward(self, item: Any) -> Any:
+        raise self.error(SECRET)
+
+    backward = old_key = new_key = forward
+
+
+WAYS = {
+    "new_items": ITEM,
+    "old_item": ITEM,
+    "old_key": {"a": "x"},
+    "old_partition": {"a": "x"},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit])
+def test_a_cancellation_of_the_users_own_is_a_failure(error: type[BaseException], way: str) -> None:
+    """Nobody else has asked for it: it must not end the task that works on the item."""
+    with pytest.raises(TransformError, match=rf"{error.__name__} at {here(Raises.forward)}"):
+        getattr(lineage(Raises(error)), way)(codec.encode(WAYS[way]))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_passes(error: type[BaseException], way: str) -> None:
+    """It is no matter of the item."""
+    with pytest.raises(error):
+        getattr(lineage(Raises(error)), way)(codec.encode(WAYS[way]))
