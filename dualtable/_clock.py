@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from dualtable.errors import InvalidSettingError
 
 _FEW_SECONDS = 120
 
 
+@runtime_checkable
 class Clock(Protocol):
     """What the library asks of time."""
 
@@ -38,6 +41,19 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+def clock_of(given: Clock | None) -> Clock:
+    """Return the clock that is given, or the machine's.
+
+    Raises:
+        InvalidSettingError: It is none.
+    """
+    if given is not None and not isinstance(given, Clock):
+        raise InvalidSettingError(
+            f"clock must have monotonic(), now() and sleep(seconds), as {given!r} has not"
+        )
+    return given or SystemClock()
 
 
 def cpu_seconds(clock: Clock) -> float:

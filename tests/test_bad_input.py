@@ -6,7 +6,9 @@ On the embedded server, through what a user imports. Exit codes are the command 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -30,6 +32,7 @@ from dualtable import (
     create_table,
     freeze,
     read_status,
+    retry_dead_letters,
 )
 from dualtable._control.control_table import Control
 from dualtable._control.state import State
@@ -250,6 +253,86 @@ def test_no_ceiling_is_none_and_not_infinity(worker: Any) -> None:
     """What no record can hold must be refused before anything is begun."""
     with pytest.raises(InvalidSettingError, match="max_read_units=inf"):
         worker(orders.migration("shop"), max_read_units=float("inf"))
+
+
+async def hears(_: object) -> None:
+    """An observer that nobody would await."""
+
+
+class Hears:
+    async def __call__(self, _: object) -> None:
+        await hears(_)
+
+
+@pytest.mark.parametrize(
+    ("begin", "setting", "says"),
+    [
+        *((Migrator, {"dead_letters": bad}, "must be a path") for bad in (b"x", 5, 0, [])),
+        *((Migrator, {"events": bad}, "must be a path") for bad in (5, b"x", True)),
+        (Migrator, {"events": "a\0b"}, "null"),
+        (Verifier, {"events": 5}, "must be a path"),
+        (clean_up, {"events": 5}, "must be a path"),
+        *(
+            (begin, {"observer": bad}, says)
+            for begin in (Migrator, Verifier, clean_up)
+            for bad, says in (
+                (5, "must be a callable"),
+                (hears, "asynchronous"),
+                (Hears(), "asynchronous"),
+                (functools.partial(hears), "asynchronous"),
+            )
+        ),
+        *(
+            (begin, {name: bad}, "must be a number from 0.001 to 1e+30")
+            for begin, name in (
+                (Migrator, "max_write_units"),
+                (Verifier, "max_read_units"),
+                (clean_up, "max_write_units"),
+                (retry_dead_letters, "max_write_units"),
+            )
+            for bad in (1e200, 10**400)
+        ),
+        (Migrator, {"lease_seconds": None}, "must be a number"),
+        (Verifier, {"lease_seconds": None}, "must be a number"),
+        *((begin, {"clock": 5}, "must have") for begin in (Migrator, Verifier, clean_up)),
+    ],
+)
+async def test_a_setting_of_the_wrong_kind_is_refused_at_once(
+    begin: Any, setting: dict[str, Any], says: str
+) -> None:
+    """By its name, before anything is sent, and not in the middle of a run."""
+
+    async def begun() -> None:
+        await begin(orders.migration("shop"), **setting)  # a class has refused by then
+
+    with pytest.raises(InvalidSettingError) as told:
+        await begun()
+    (name,) = setting
+    assert name in str(told.value)
+    assert says in str(told.value)
+
+
+async def test_an_observer_of_gates_is_a_plain_function() -> None:
+    """As every other."""
+    lifecycle = Lifecycle(orders.migration("shop"), gateway=MemoryGateway())
+    for bad in (5, hears):
+        with pytest.raises(InvalidSettingError, match="observer"):
+            await lifecycle.advance(observer=bad)  # type: ignore[arg-type]
+
+
+async def test_a_dry_run_begins_nothing() -> None:
+    """It writes nothing, so it forgets no run, and there is none for others to share."""
+    plan, gateway = orders.migration("shop"), MemoryGateway()
+    await orders.create(gateway, plan)
+    await Migrator(plan, gateway=gateway, dead_letters=os.devnull).run()
+    before = await orders.everything(gateway, plan.control_table)
+    rehearsal = Migrator(plan, gateway=gateway, dry_run=True, restart=True, dead_letters=os.devnull)
+    with pytest.raises(InvalidSettingError, match="dry_run=True begins no run"):
+        await rehearsal.begin()
+    assert await orders.everything(gateway, plan.control_table) == before
+    for workers in ("3", 0, None, True, 10**6):
+        with pytest.raises(InvalidSettingError, match="workers="):
+            await Migrator(plan, gateway=gateway).begin(workers=workers)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

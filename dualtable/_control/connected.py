@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 
-from dualtable._clock import Clock, SystemClock
+from dualtable._clock import Clock, clock_of
 from dualtable._control.phases import Times
 from dualtable._dynamodb.connect import Connection, Wrap, check_connection, connect
 from dualtable._dynamodb.gateway import Gateway
@@ -28,7 +28,7 @@ class Connected:
             )
         check_connection(connection)
         self._migration = migration
-        self._clock = clock or SystemClock()
+        self._clock = clock_of(clock)
         self._connection = connection
         self._times = Times(migration.settle_seconds)
         self._metrics = Metrics.of(migration.name)

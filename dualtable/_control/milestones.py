@@ -72,6 +72,11 @@ class Verification:
         return moment(self.ended)
 
     @property
+    def verdict(self) -> str:
+        """What it found, in words that follow its name."""
+        return "found nothing wrong" if self.ok else f"found something wrong: {self.faults}"
+
+    @property
     def faults(self) -> str:
         """What it found wrong, in words; the gravest first."""
         kinds = {
@@ -134,7 +139,7 @@ class Milestones(Control):
 
     async def tables(self) -> tuple[str, str] | None:
         """Return both tables as they were noted, by `tables.identity`."""
-        return await self._records.get("tables", lambda item: (item["old"], item["new"]))
+        return await self._records.get("tables", _tables)
 
     async def note_tables(self, old: str, new: str) -> None:
         """Store what the tables are by now."""
@@ -214,6 +219,21 @@ def check_noted(migration: Migration, noted: tuple[str, str] | None) -> None:
         )
 
 
+def _tables(item: Item) -> tuple[str, str]:
+    return _text(item["old"]), _text(item["new"])
+
+
+def _text(value: object) -> str:
+    """Return a text.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"a {type(value).__name__} is no text")
+    return value
+
+
 def _verification(item: Item) -> Verification:
     known = {"changed_old": 0, **item}
     fields = {field: known[field] for field in attrs.fields_dict(Verification)}
@@ -230,7 +250,7 @@ def _cleanup(item: Item) -> Cleanup:
 
 def _policy(item: Item) -> str | None:
     text = item["text"]
-    return None if text is None else str(text)
+    return None if text is None else _text(text)
 
 
 def _dead(item: Item) -> Dead:

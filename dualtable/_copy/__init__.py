@@ -8,7 +8,7 @@ In reading order:
 - `run`: what a migrator's workers do with a segment: read pages, settle them
 - `telling`: what a run tells while it goes on
 - `lately`: what the last seconds of a run held
-- `page_size`: how many items are read at once
+- `page_size`: in how many segments a table is scanned, and how many items are read at once
 - `segment_copy`: one page: transform, look first, hand over, count
 - `look_first`: reads instead of writes where most keys exist already
 - `shuffle`: copies of many segments mixed, so that all partitions work

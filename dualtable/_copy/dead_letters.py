@@ -3,18 +3,20 @@
 The rule: a line holds a key and never another value of the item, and it is on disk, or in S3,
 before the page that it belongs to counts as settled. A page that is copied again may repeat its
 lines; a line that was torn by a full disk stays by itself. A file holds the lines of one run, or
-one dry run: where there are those of another, they are moved beside it first. In S3 each run has a
-folder, and each page with dead letters an object.
+one dry run: where there are those of another run alone, they are moved beside it first. Lines of a
+run are never deleted, and no dry run moves them. In S3 each run has a folder, and each page with
+dead letters an object.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import secrets
 import socket
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,11 +27,16 @@ from dualtable._control.letters import DeadLetter
 from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.objects import SCHEME, Folder
 from dualtable._events.folder import named_after
-from dualtable._transforms.migration import Migration
+from dualtable._transforms.migration import Migration, check_path
+from dualtable._wire import codec
 from dualtable._wire.json import NotJsonError, from_json, to_json_lines
-from dualtable.errors import DualTableError, InvalidSettingError
+from dualtable._wire.keys import check_key
+from dualtable._wire.layouts import Layout
+from dualtable._wire.types import WireKey
+from dualtable.errors import DualTableError, InvalidKeyError, InvalidSettingError
 
 _DRY = "dry-run"
+_OF_KEYS = ("S", "N", "B")
 
 
 class DeadLetters(Protocol):
@@ -52,6 +59,7 @@ def dead_letters_at(where: str | os.PathLike[str], connection: Connection) -> De
     Raises:
         InvalidSettingError: It is plain already that they cannot be written there.
     """
+    check_path("dead_letters", where)
     folder = _folder(where, connection)
     return DeadLetterFile(where) if folder is None else DeadLetterObjects(folder)
 
@@ -118,27 +126,42 @@ class DeadLetterFile:
     async def begin(self, run: str | None) -> None:
         """Take the lines of a run, or of a dry run; see that no others are among them.
 
-        Lines of an earlier dry run go; those of another run are moved to a file that has its name
+        Lines of earlier dry runs go; those of another run are moved to a file that has its name
         behind this one's.
 
         Raises:
-            DualTableError: They cannot be moved.
+            InvalidSettingError: A dry run is to write where the lines of a run are.
+            DualTableError: They cannot be read, or moved.
         """
         self._run = run or _DRY
         try:
-            await asyncio.to_thread(self._set_apart)
+            runs = await asyncio.to_thread(lambda: list(dict.fromkeys(_runs_in(self.path))))
         except OSError as error:
             raise DualTableError(
+                f"{str(self.path)!r} cannot be read, to see whose dead letters it holds"
+                f" ({error.strerror}); give another path"
+            ) from error
+        real = [each for each in runs if each != _DRY]
+        if real and run is None:
+            raise InvalidSettingError(
+                f"dead_letters={str(self.path)!r} holds those of a run ({real[0]}), which a dry run"
+                " leaves alone; give it another path"
+            )
+        try:
+            await asyncio.to_thread(self._set_apart, real)
+        except (OSError, ValueError) as error:  # such as the name of a run that is none of ours
+            raise DualTableError(
                 f"{str(self.path)!r} holds the dead letters of another run, which cannot be moved"
-                f" out of the way ({error.strerror}); give another path"
+                f" out of the way ({getattr(error, 'strerror', None) or error}); give another path"
             ) from error
 
-    def _set_apart(self) -> None:
-        earlier = _run_of(self.path)
-        if earlier == _DRY:
-            self.path.unlink(missing_ok=True)
-        elif earlier not in (None, self._run):
-            aside = self.path.with_name(f"{self.path.name}.{earlier}")
+    def _set_apart(self, runs: Sequence[str]) -> None:
+        """Make room where the lines of these runs are, and of dry runs."""
+        if not runs:
+            if next(_runs_in(self.path), None) == _DRY:  # still: others may have begun meanwhile
+                self.path.unlink(missing_ok=True)
+        elif self._run not in runs:
+            aside = self.path.with_name(f"{self.path.name}.{runs[0]}")
             if not aside.exists():  # as where another process of this run was quicker
                 self.path.rename(aside)
 
@@ -161,7 +184,7 @@ class DeadLetterFile:
     def _write(self, letters: Sequence[DeadLetter]) -> None:
         lines = _lines(letters, self._run)
         is_file = self.path.is_file() or not self.path.exists()
-        with self.path.open("ab") as file:
+        with open(self.path, "ab", opener=_opened) as file:
             file.write(b"\n" + lines if is_file and _is_torn(self.path) else lines)
             file.flush()
             if is_file:  # and no terminal or pipe, which has no disk
@@ -173,12 +196,13 @@ def _lines(letters: Iterable[DeadLetter], run: str) -> bytes:
 
 
 async def read_keys(
-    path: str | os.PathLike[str], run: str, connection: Connection
-) -> list[dict[str, Any]]:
+    path: str | os.PathLike[str], run: str, old: Layout, connection: Connection
+) -> list[WireKey]:
     """Return the keys in a file or a folder in S3, in wire form, of what a run has written.
 
     Raises:
         InvalidSettingError: It cannot be read, or none of its lines is of this run.
+        InvalidKeyError: A line of this run has none of the old table.
         GatewayError: S3 refuses it, or cannot be reached.
     """
     folder = _folder(path, connection)
@@ -186,10 +210,16 @@ async def read_keys(
         content = await asyncio.to_thread(_content, path)
     else:
         content = b"\n".join(await folder.read(run))
-    read = [line for line in map(_line, content.splitlines()) if line]
-    keys = [line["key"] for line in read if line.get("run") == run]
+    lines = list(map(_line, content.splitlines()))
+    keys = []
+    for number, line in enumerate(lines, 1):
+        if line.get("run") == run:
+            try:
+                keys.append(_key(line["key"], old))
+            except InvalidKeyError as error:
+                raise InvalidKeyError(f"line {number} of {os.fspath(path)!r}: {error}") from error
     if not keys:
-        others = sorted({str(line.get("run")) for line in read})
+        others = sorted({str(line.get("run")) for line in lines if line})
         raise InvalidSettingError(
             f"{os.fspath(path)!r} holds no dead letter of this run ({run}):"
             f" {', '.join(others) if others else 'nothing'}; leave the file out to retry all that"
@@ -208,13 +238,13 @@ def _content(path: str | os.PathLike[str]) -> bytes:
         ) from error
 
 
-def _run_of(path: Path) -> str | None:
-    """Return which run a file's lines are of; None where it has none that say so."""
+def _runs_in(path: Path) -> Iterator[str]:
+    """Yield of each line in a file which run it is of, as far as it says so."""
     if not path.is_file():  # nothing, a pipe, a terminal
-        return None
+        return
     with path.open("rb") as file:
-        runs = (line.get("run") for line in map(_line, file) if line)
-        return next((run for run in runs if isinstance(run, str)), None)
+        runs = (line.get("run") for line in map(_line, file))
+        yield from (run for run in runs if isinstance(run, str))
 
 
 def _line(text: bytes) -> dict[str, Any]:
@@ -223,8 +253,42 @@ def _line(text: bytes) -> dict[str, Any]:
         line = from_json(text)
     except NotJsonError:
         return {}
-    ours = isinstance(line, dict) and isinstance(line.get("key"), dict)
-    return line if ours else {}
+    return line if isinstance(line, dict) and "key" in line else {}
+
+
+def _key(given: object, old: Layout) -> WireKey:
+    """Return a key of the old table that a line gives, as DynamoDB's own API writes it."""
+    if not isinstance(given, dict) or not all(map(_is_of_key, given.values())):
+        raise InvalidKeyError(
+            'a key in such a file is written {"id": {"S": "o-1"}}, with the type of each value;'
+            " one in plain values is for keys, or --key"
+        )
+    try:
+        key = codec.decode(given)
+    except (ArithmeticError, ValueError) as error:
+        raise InvalidKeyError("a value is no number, or no base64, though its type is") from error
+    return check_key(key, old.key, old.table)
+
+
+def _is_of_key(value: object) -> bool:
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    ((tag, content),) = value.items()
+    return tag in _OF_KEYS and isinstance(content, str)
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a file to write to; a pipe that nobody reads would be waited for without end."""
+    if not Path(path).is_fifo():
+        return os.open(path, flags, 0o666)
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.ENXIO, "nobody reads from this pipe") from error
+        raise
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def _refusal(path: Path) -> str:

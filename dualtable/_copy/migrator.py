@@ -30,7 +30,7 @@ from dualtable._control.run_records import Run as RunRecord
 from dualtable._copy.agreement import Agreement
 from dualtable._copy.dead_letters import dead_letters_at, default_dead_letters
 from dualtable._copy.lately import Lately
-from dualtable._copy.page_size import PageSize, told_item_bytes
+from dualtable._copy.page_size import PageSize, default_segments, told_item_bytes
 from dualtable._copy.report import MigrationReport, Observer
 from dualtable._copy.run import ROOMS_EACH, Run
 from dualtable._copy.segment_copy import Destination
@@ -51,18 +51,13 @@ from dualtable._sharing.process import heap_set_aside, stopping_on
 from dualtable._sharing.retries import Retries
 from dualtable._sharing.throttle import Throttle, Throttling, checked
 from dualtable._transforms.lineage import Lineage
-from dualtable._transforms.migration import Migration, check_flags, check_range
+from dualtable._transforms.migration import Migration, check_flags, check_observer, check_range
 from dualtable._wire.layouts import check_usable, identity, layout
 from dualtable._wire.sizes import MOST_SCAN_UNITS
 from dualtable._wire.types import Description
+from dualtable.errors import InvalidSettingError
 
 DEFAULT_CONCURRENCY = 16
-
-_GIGABYTE = 2**30
-_MOST_SEGMENTS = 10_000
-_LEAST_SEGMENTS_EACH = 4  # of `concurrency`
-_HANDY_SEGMENTS_EACH = 64  # of `concurrency`: the last ones of a run are on few partitions
-_HANDY_SEGMENT_BYTES = 4 * 2**20
 
 
 class Migrator(Connected):
@@ -92,9 +87,9 @@ class Migrator(Connected):
         dead_letters: Path of the JSON lines file for items that could not be copied, beside what
             the control table knows of them. Default: ``<name of the migration>.dead-letters.jsonl``
             in the working directory, with ``.dry-run`` before it for a dry run. Lines of another
-            run are moved to a file of that run's name. ``s3://bucket/prefix`` is a folder in S3,
-            by the same session: an object for each page that has dead letters, in a folder of the
-            run.
+            run are moved to a file of that run's name; a dry run leaves them alone and refuses the
+            path. ``s3://bucket/prefix`` is a folder in S3, by the same session: an object for each
+            page that has dead letters, in a folder of the run.
         events: Folder for the events of this run, from which ``dualtable report`` is made: a small
             file of numbers, never of keys or values. Default: ``<name of the migration>.events``
             beside the dead letters, or in the working directory where those are in S3; `os.devnull`
@@ -114,7 +109,8 @@ class Migrator(Connected):
         **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Raises:
-        InvalidSettingError: A number is out of range, or the dead letters cannot be written.
+        InvalidSettingError: A setting is out of range or of another kind, or the dead letters
+            cannot be written.
 
     Example:
         >>> import asyncio
@@ -160,16 +156,17 @@ class Migrator(Connected):
         check_range("page_items", page_items, 1, 1_000_000, whole=True)
         check_range("max_read_units", max_read_units, 0.001)
         check_range("max_write_units", max_write_units, 0.001)
-        check_range("lease_seconds", lease_seconds, 0.001, 3600)
+        check_range("lease_seconds", lease_seconds, 0.001, 3600, optional=False)
         check_flags(dry_run=dry_run, restart=restart)
+        check_observer(observer)
         super().__init__(migration, clock, connection)
         self._total_segments = total_segments
         self._concurrency = concurrency
         self._page_items = page_items
         self._limits = Limits(max_read_units, max_write_units)
-        self._dead_letters = dead_letters_at(
-            dead_letters or default_dead_letters(migration, dry_run=dry_run), connection
-        )
+        if dead_letters in (None, ""):
+            dead_letters = default_dead_letters(migration, dry_run=dry_run)
+        self._dead_letters = dead_letters_at(dead_letters, connection)
         self._events = events_folder(migration, events, beside=self._dead_letters.path)
         self._throttle = checked(throttle)
         self._dry_run, self._restart = dry_run, restart
@@ -223,8 +220,11 @@ class Migrator(Connected):
             The identity of the run.
 
         Raises:
-            DualTableError: As for `run`.
+            DualTableError: As for `run`; or it is a dry run, which fixes nothing.
         """
+        check_range("workers", workers, 1, 10_000, whole=True, optional=False)
+        if self._dry_run:
+            raise InvalidSettingError("dry_run=True begins no run: it writes nothing; call run()")
         self._workers = workers
         async with self._connect(ONE_OFF) as gateway:
             tables = await self._described(gateway, Retries(), Requests({}))
@@ -373,14 +373,6 @@ class Migrator(Connected):
         if self._total_segments is not None:
             return self._total_segments
         return default_segments(old, self._concurrency * self._workers)
-
-
-def default_segments(old: Description, concurrency: int) -> int:
-    """Return in how many segments a table is scanned where nobody says it."""
-    size = int(old.get("TableSizeBytes", 0))
-    handy = min(_HANDY_SEGMENTS_EACH * concurrency, size // _HANDY_SEGMENT_BYTES)
-    wanted = max(_LEAST_SEGMENTS_EACH * concurrency, handy, -(-size // _GIGABYTE))
-    return min(_MOST_SEGMENTS, wanted)
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""How many old items are read at once.
+"""In how many segments the old table is scanned, and how many items are read of one at once.
 
 The rule: what all pages on their way hold together is bounded twice. By memory; and by time, since
 a page takes as long as its writes: too long for a stop, a lease or a checkpoint to be worth
@@ -21,6 +21,20 @@ _MOST_ITEMS = 5_000
 _LIKELY_ITEM_BYTES = 2_000  # where DynamoDB does not know yet
 _TELLING_ITEMS = 100
 _READ_UNIT_BYTES = 8_192  # of an eventually consistent scan
+
+_GIGABYTE = 2**30
+_MOST_SEGMENTS = 10_000
+_LEAST_SEGMENTS_EACH = 4  # of `concurrency`
+_HANDY_SEGMENTS_EACH = 64  # of `concurrency`: the last ones of a run are on few partitions
+_HANDY_SEGMENT_BYTES = 4 * 2**20
+
+
+def default_segments(old: Description, concurrency: int) -> int:
+    """Return in how many segments a table is scanned where nobody says it."""
+    size = int(old.get("TableSizeBytes", 0))
+    handy = min(_HANDY_SEGMENTS_EACH * concurrency, size // _HANDY_SEGMENT_BYTES)
+    wanted = max(_LEAST_SEGMENTS_EACH * concurrency, handy, -(-size // _GIGABYTE))
+    return min(_MOST_SEGMENTS, wanted)
 
 
 @attrs.define

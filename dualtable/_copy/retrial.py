@@ -30,7 +30,7 @@ from dualtable._dynamodb.connect import Connection
 from dualtable._dynamodb.gateway import ConditionFailed, Gateway, Page, batches
 from dualtable._sharing.costs import PaidReads
 from dualtable._sharing.membership import Membership
-from dualtable._tasks import run_all
+from dualtable._tasks import leaving, run_all
 from dualtable._transforms.lineage import Lineage
 from dualtable._wire.keys import check_key, identity, key_of
 from dualtable._wire.layouts import Layout
@@ -93,7 +93,8 @@ class Retrial:
     async def _in_turn(self, number: int, letters: Sequence[DeadLetter]) -> None:
         async with self._slots:
             if not self.is_stopped():
-                await self._again(number, letters)
+                with leaving():
+                    await self._again(number, letters)
 
     async def _again(self, number: int, letters: Sequence[DeadLetter]) -> None:
         items, read_units = await self._old_items([letter.key for letter in letters])
@@ -188,14 +189,12 @@ class Chosen:
         """Return what somebody has chosen.
 
         Raises:
-            InvalidKeyError: One is no key of the old table.
+            InvalidKeyError: One is no key of the old table; of a file, with the line.
             InvalidSettingError: A file cannot be read, or holds nothing of this run.
         """
-        read = [key for file in files for key in await read_keys(file, run, connection)]
-        return cls(
-            [check_key(key, old.key, old.table) for key in keys],
-            [key_of(key, old.key, old.table) for key in read],
-        )
+        given = [check_key(key, old.key, old.table) for key in keys]
+        filed = [key for file in files for key in await read_keys(file, run, old, connection)]
+        return cls(given, filed)
 
     async def letters(self, letters: LetterRecords) -> AsyncGenerator[list[DeadLetter], None]:
         """Yield those that are open, some at a time."""

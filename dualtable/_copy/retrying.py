@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterable, Sequence
-from typing import Unpack
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar, Unpack
 
 import attrs
 
@@ -37,12 +37,14 @@ from dualtable._sharing.process import stopping_on
 from dualtable._sharing.retries import Retries
 from dualtable._tasks import beside
 from dualtable._transforms.lineage import Lineage
-from dualtable._transforms.migration import Migration, check_range
+from dualtable._transforms.migration import Migration, check_path, check_range
 from dualtable._wire.layouts import identity, layout
 from dualtable._wire.sizes import MOST_BATCH_GET_UNITS
 from dualtable._wire.types import Description, Key
+from dualtable.errors import InvalidSettingError
 
 LEASE_SECONDS = 30.0
+_T = TypeVar("_T")
 
 
 async def retry_dead_letters(
@@ -85,9 +87,9 @@ async def retry_dead_letters(
         MigrationMismatchError: Nothing was copied yet; the phase allows no copy; the transform has
             changed, and nobody has confirmed just this one, or migrators are at work with the one
             before.
-        InvalidKeyError: One is no key of the old table.
-        InvalidSettingError: A file cannot be read or holds nothing of this run, or a number is out
-            of range.
+        InvalidKeyError: One is no key of the old table, given as one or in a line of a file.
+        InvalidSettingError: A file cannot be read or holds nothing of this run, a number is out of
+            range, or one key or path is given where several are meant.
         TableNotFoundError: One of the tables does not exist.
         GatewayError: DynamoDB refused a request or stayed out of reach; what is copied stays.
 
@@ -122,9 +124,19 @@ async def retry_dead_letters(
     check_range("concurrency", concurrency, 1, 1_000, whole=True, optional=False)
     check_range("max_read_units", max_read_units, 0.001)
     check_range("max_write_units", max_write_units, 0.001)
+    wanted = _several("keys", keys), _several("files", files)
+    for file in wanted[1]:
+        check_path("files", file)
     limits = Limits(max_read_units, max_write_units)
     retry = _Retry(migration, clock, connection, concurrency, limits)
-    return await retry.run((list(keys), list(files)), fingerprint, stop_on)
+    return await retry.run(wanted, fingerprint, stop_on)
+
+
+def _several(name: str, given: Iterable[_T]) -> list[_T]:
+    """Return what is given of a kind; one alone, a text or a key, would be taken to pieces."""
+    if not isinstance(given, Iterable) or isinstance(given, (str, bytes, Mapping)):
+        raise InvalidSettingError(f"{name} must be several, such as [{given!r}]")
+    return list(given)
 
 
 class _Retry(Connected):

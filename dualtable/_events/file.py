@@ -78,9 +78,9 @@ class EventFile:
         begun = self._written
         try:
             await asyncio.to_thread(_put, self.path, lines[begun:], anew=not begun)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the latter where it is no path for this system
             self._written = 0  # whatever is there, all of it is written again
-            self._warn(error.strerror or str(error))
+            self._warn(getattr(error, "strerror", None) or str(error))
         else:
             self._written = len(lines)
 

@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dualtable._transforms.migration import Migration
+from dualtable._transforms.migration import Migration, check_path
 
 _LONGEST_NAME_BYTES = 200  # of a file; file systems take 255
 
@@ -38,8 +38,12 @@ def events_folder(
         migration: The migration.
         given: What the caller asks for; `os.devnull` for nowhere, None for the default.
         beside: The file of the dead letters.
+
+    Raises:
+        InvalidSettingError: What is given is no path.
     """
     if given is not None:
+        check_path("events", given)
         return None if os.fspath(given) == os.devnull else Path(given)
     if beside is not None and beside.exists() and not beside.is_file():
         return None  # no file that stays: a device, a pipe

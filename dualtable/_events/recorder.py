@@ -17,6 +17,8 @@ import attrs
 from dualtable._clock import Clock
 from dualtable._events.file import FIRST_SECONDS, EventFile
 from dualtable._events.interval import Interval
+from dualtable._transforms.guarded import told
+from dualtable.errors import DualTableError
 
 _log = logging.getLogger("dualtable.events")
 
@@ -103,11 +105,16 @@ class Recorder:
     def _last(self, error: BaseException | None) -> dict[str, Any]:
         last: dict[str, Any] = {"ended": self.clock.now()}
         if error is not None:
-            reason = f"{type(error).__name__}: {error}"[:_MOST_REASON]
-            return {**last, "outcome": "failed", "reason": reason}
+            return {**last, "outcome": "failed", "reason": _reason(error)[:_MOST_REASON]}
         complete = self.report is not None and self.report.get("complete", False)
         return {
             **last,
             "outcome": "complete" if complete else "stopped",
             "report": self.report or {},
         }
+
+
+def _reason(error: BaseException) -> str:
+    """Say what went wrong; the words of an error that is none of ours may quote values."""
+    ours = isinstance(error, DualTableError)
+    return f"{type(error).__name__}: {error}" if ours else told(error)

@@ -12,7 +12,7 @@ from typing import Any
 from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
 from boto3.exceptions import DynamoDBNeedsKeyConditionError
 
-from dualtable._expressions.grammar import Placeholders, check_names
+from dualtable._expressions.grammar import Placeholders, check_names, check_values
 from dualtable._expressions.texts import Condition
 from dualtable._wire import codec
 from dualtable._wire.types import WireValue
@@ -31,8 +31,9 @@ def condition_of(
             values and no text, as where a condition was forgotten.
         InvalidItemError: DynamoDB cannot store one of its values.
     """
+    check_names(names)
+    check_values(values)
     if isinstance(condition, str):
-        check_names(names)
         return Condition(condition, dict(names), codec.encode(values))
     if names or values:
         raise RequestRefusedError(

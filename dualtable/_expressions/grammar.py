@@ -1,8 +1,8 @@
 """What all of DynamoDB's expressions are made of: words, placeholders, names and paths.
 
 The rule: as strict as DynamoDB. A reserved word or an unknown placeholder is refused, and so is a
-name or value that no expression of the request uses, and what is too long, too deep or too much.
-An error quotes what its caller has written, and nothing else.
+name or value that no expression of the request uses, a path into a key attribute, and what is too
+long, too deep or too much. An error quotes what its caller has written, and nothing else.
 
     path := name ('.' name | '[' position ']')*
     name := word | #placeholder
@@ -15,9 +15,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.htm
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -33,10 +33,12 @@ _T = TypeVar("_T")
 
 _MAX_BYTES = 4096  # of one expression
 _MAX_OPERATORS = 300  # and functions, of one expression
+_MAX_POSITION = 2**31 - 1  # in a list
 _OPERATORS = ("AND", "OR", "NOT", "+", "-")  # BETWEEN is known by its AND
-_COMPARATORS = ("=", "<>", "<", "<=", ">", ">=")
+COMPARATORS = ("=", "<>", "<", "<=", ">", ">=")
+_SPACE = " \t\r\n"  # and no other white space
 _TOKEN = re.compile(
-    r"\s*(<>|<=|>=|[-+=<>(),.\[\]]|[#:][A-Za-z0-9_]+|[A-Za-z]\w*|0|[1-9]\d*)", re.ASCII
+    rf"[{_SPACE}]*(<>|<=|>=|[-+=<>(),.\[\]]|[#:][A-Za-z0-9_]+|[A-Za-z]\w*|0|[1-9]\d*)", re.ASCII
 )
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
@@ -51,6 +53,12 @@ def check_names(names: Mapping[str, str]) -> None:
         if not name:
             raise refused(f"{token} stands for an empty name")
         _utf8(name, token)
+
+
+def check_values(values: Mapping[str, Any]) -> None:
+    """Raise `RequestRefusedError` where there are no placeholders with what they stand for."""
+    if not isinstance(values, Mapping):
+        raise refused(f"values must be a dict such as {{':v': 1}}, not {type(values).__name__}")
 
 
 def _utf8(text: str, what: str) -> bytes:
@@ -69,6 +77,8 @@ class Placeholders:
 
     names: Mapping[str, str]
     values: Mapping[str, WireValue]
+    keys: Collection[str] = ()
+    """The attributes of the table's key and of those of its indexes; nothing is inside of them."""
     roots: set[str] = attrs.field(factory=set, init=False)
     """The names of all attributes that the expressions are about."""
     _used: set[str] = attrs.field(factory=set, init=False)
@@ -87,6 +97,14 @@ class Placeholders:
     def value(self, token: str) -> Literal:
         """Return the value that a ``:value`` stands for."""
         return Literal(self._take(token, self.values))
+
+    def path(self, steps: Sequence[str | int]) -> Path:
+        """Return the path of some steps, of which the first is the name of an attribute."""
+        root = str(steps[0])
+        if len(steps) > 1 and root in self.keys:
+            raise refused(f"{root!r} is a key attribute, and nothing is inside of one")
+        self.roots.add(root)
+        return checked_path(Path(tuple(steps)))
 
     def cut_out(self, text: str) -> Condition:
         """Return one of several expressions, with the names and values that are its own."""
@@ -112,12 +130,12 @@ class Placeholders:
 def _words(text: str) -> Sequence[str]:
     if len(_utf8(text, "an expression")) > _MAX_BYTES:
         raise refused(f"an expression is longer than {_MAX_BYTES} bytes")
-    whole = text.rstrip()
+    whole = text.rstrip(_SPACE)
     words, at = [], 0
     while at < len(whole):
         match = _TOKEN.match(whole, at)
         if match is None:
-            raise _invalid(text, f"syntax error at {whole[at:].lstrip()[:10]!r}")
+            raise _invalid(text, f"syntax error at {whole[at:].lstrip(_SPACE)[:10]!r}")
         words.append(match[1])
         at = match.end()
     return (*words, "")
@@ -176,7 +194,7 @@ class Words:
 
     def comparator(self) -> str:
         """Read a comparator."""
-        if self.peek() not in _COMPARATORS:
+        if self.peek() not in COMPARATORS:
             raise self.misplaced("a comparator")
         self._operators += 1
         return self.next()
@@ -205,6 +223,15 @@ class Words:
         self._last_group = (first - 1, self._at)
         return found
 
+    def behind_group(self) -> str:
+        """Return the word behind the parentheses that begin here, ``""`` where they do not end."""
+        depth = 0
+        for at in range(self._at, len(self._words) - 1):
+            depth += (self._words[at] == "(") - (self._words[at] == ")")
+            if depth == 0:
+                return self._words[at + 1]
+        return ""
+
     def listed(self, read: Callable[[], _T]) -> list[_T]:
         """Read one or more things that are divided by commas."""
         found = [read()]
@@ -214,12 +241,10 @@ class Words:
 
     def path(self) -> Path:
         """Read a path."""
-        root = self._name()
-        self._placeholders.roots.add(root)
-        steps: list[str | int] = [root]
+        steps: list[str | int] = [self._name()]
         while self.peek() in (".", "["):
             steps.append(self._name() if self.takes(".") else self._position())
-        return checked_path(Path(tuple(steps)))
+        return self._placeholders.path(steps)
 
     def literal(self) -> Literal | None:
         """Read a ``:value`` where there is one."""
@@ -242,6 +267,8 @@ class Words:
         if not self.peek().isdecimal():
             raise self.misplaced("a position")
         position = int(self.next())
+        if position > _MAX_POSITION:
+            raise self.error(f"a list has no more than {_MAX_POSITION} as a position")
         self.expect("]")
         return position
 

@@ -8,7 +8,7 @@ parentheses, too.
     negation    := NOT negation | '(' condition ')' | predicate
     predicate   := function '(' operand, … ')' | operand comparator operand
                  | operand BETWEEN operand AND operand | operand IN '(' operand, … ')'
-    operand     := path | :value | size '(' path ')' | size '(' :value ')'
+    operand     := path | :value | size '(' operand ')' | '(' operand ')'
 
     update      := clause+, each of them once
     clause      := SET assignment, … | REMOVE path, … | ADD path :value, … | DELETE path :value, …
@@ -18,8 +18,6 @@ parentheses, too.
     argument    := path | :value | if_not_exists '(' path, argument ')'
 
     projection  := path, …
-
-An operand of a condition in parentheses is refused, as some servers do.
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ from dualtable._expressions.conditions import (
     Or,
     Size,
 )
-from dualtable._expressions.grammar import Placeholders, Words
+from dualtable._expressions.grammar import COMPARATORS, Placeholders, Words
 from dualtable._expressions.projections import Projection
 from dualtable._expressions.updates import (
     Action,
@@ -125,9 +123,14 @@ class _Conditions:
     def _negation(self) -> ConditionTree:
         if self._words.takes("NOT"):
             return Not(self._negation())
-        if self._words.peek() == "(":
+        if self._words.peek() == "(" and not self._is_operand():
             return self._words.group(self.condition)
         return self._predicate()
+
+    def _is_operand(self) -> bool:
+        """Tell whether the parentheses that begin here are around an operand."""
+        behind = self._words.behind_group()
+        return behind in COMPARATORS or behind.upper() in ("BETWEEN", "IN")
 
     def _predicate(self) -> ConditionTree:
         if self._words.called() not in ("", "size"):
@@ -149,6 +152,8 @@ class _Conditions:
         return make(*_arguments(self._words, name, self._operand, needed))
 
     def _operand(self) -> Operand:
+        if self._words.peek() == "(":
+            return self._words.group(self._operand)
         if self._words.called() == "size":
             name = self._words.next()
             (sized,) = _arguments(self._words, name, self._operand, ((Path, Literal),))

@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from dualtable._expressions.conditions import checked_path
 from dualtable._expressions.grammar import Placeholders
 from dualtable._wire.paths import Path, document_path
 from dualtable._wire.types import WireItem, WireValue
@@ -63,9 +62,7 @@ def _path(text: str, given: Placeholders) -> Path:
     path = document_path(text) if isinstance(text, str) else None
     if path is None:
         raise RequestRefusedError(f"{text!r} is no path; write 'customer.region' or 'lines[0]'")
-    if not given.names:
-        return checked_path(path)
-    return checked_path(Path(tuple(_named(step, given) for step in path.steps)))
+    return given.path([_named(step, given) for step in path.steps] if given.names else path.steps)
 
 
 def _named(step: str | int, given: Placeholders) -> str | int:

@@ -125,13 +125,13 @@ def has_room(expression: Condition | Update) -> bool:
     return True
 
 
-def judged(condition: Condition, marks: Marks) -> Judged:
-    """Check a caller's condition.
+def judged(condition: Condition, marks: Marks, keys: Collection[str]) -> Judged:
+    """Check a caller's condition; `keys` are as for `Placeholders`.
 
     Raises:
         RequestRefusedError: It is malformed, or names an attribute that the library owns.
     """
-    placeholders = Placeholders(condition.names, condition.values)
+    placeholders = Placeholders(condition.names, condition.values, keys)
     tree = parse_condition(condition.expression, placeholders)
     placeholders.check_all_used()
     _check_free(placeholders, marks)
@@ -139,15 +139,26 @@ def judged(condition: Condition, marks: Marks) -> Judged:
 
 
 def changes(
-    update: Update, condition: str | None, marks: Marks, key_names: Collection[str]
+    update: Update,
+    condition: str | None,
+    marks: Marks,
+    kept: Collection[str],
+    keys: Collection[str],
 ) -> tuple[Changes, Judged | None]:
     """Check a caller's update, and the condition that shares its names and values.
+
+    Args:
+        update: What is asked.
+        condition: Under which condition.
+        marks: The attributes that the library owns.
+        kept: The attributes that no update may write to.
+        keys: As for `Placeholders`.
 
     Raises:
         RequestRefusedError: One is malformed, or names an attribute that the library owns, or the
             update writes to a key attribute.
     """
-    placeholders = Placeholders(update.names, update.values)
+    placeholders = Placeholders(update.names, update.values, keys)
     tree = UpdateTree(())  # of no expression, which DynamoDB takes
     if update.expression:
         tree = parse_update(update.expression, placeholders)
@@ -158,7 +169,7 @@ def changes(
     placeholders.check_all_used()
     _check_free(placeholders, marks)
     for path in tree.paths:
-        if path.steps[0] in key_names:
+        if path.steps[0] in kept:
             raise RequestRefusedError(
                 f"the update writes to the key attribute {path.steps[0]!r}; an item keeps its key,"
                 " so put a new one and delete this"

@@ -18,7 +18,7 @@ from typing import Unpack
 
 import attrs
 
-from dualtable._clock import Clock, SystemClock
+from dualtable._clock import Clock, clock_of
 from dualtable._control.capacity import Paces
 from dualtable._control.connected import begun
 from dualtable._control.control_table import Limits
@@ -41,7 +41,7 @@ from dualtable._operations.sweep import (
     report_of,
 )
 from dualtable._sharing.retries import Retries
-from dualtable._transforms.migration import Migration, check_flags, check_range
+from dualtable._transforms.migration import Migration, check_flags, check_observer, check_range
 from dualtable._wire.layouts import identity
 from dualtable._wire.types import Description
 from dualtable.errors import MigrationMismatchError
@@ -81,6 +81,7 @@ async def clean_up(
         **connection: How to reach DynamoDB, as boto3 takes it; see `Connection`.
 
     Raises:
+        InvalidSettingError: A setting is out of range, or of another kind.
         MigrationMismatchError: The migration is not in `FINISHED`; or `tokens` is asked for, and a
             repository is open; or the table was made anew meanwhile.
         TableNotFoundError: The new table does not exist.
@@ -117,7 +118,9 @@ async def clean_up(
     check_range("max_read_units", max_read_units, 0.001)
     check_range("max_write_units", max_write_units, 0.001)
     check_flags(tokens=tokens)
-    clock = clock or SystemClock()
+    check_observer(observer)
+    folder = events_folder(migration, events)
+    clock = clock_of(clock)
     retries, requests = Retries(), Requests(roles(migration))
     heard = metered(None, "cleanup", migration, clock, besides=requests, on_retry=retries.note)
     async with connect(connection, ONE_OFF, *heard) as gateway:
@@ -143,7 +146,7 @@ async def clean_up(
             retries=retries,
             clock=clock,
             observer=observer or (lambda _: None),
-            folder=events_folder(migration, events),
+            folder=folder,
         )
         with begun():
             return await sweep.run()

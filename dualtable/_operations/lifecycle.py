@@ -7,7 +7,8 @@ next: a crash in between leaves nothing that the same command does not complete.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Unpack
 
 import attrs
@@ -21,11 +22,12 @@ from dualtable._dynamodb.gateway import TimeToLive
 from dualtable._dynamodb.retry import ONE_OFF
 from dualtable._operations.facts import BETWEEN_LOOKS_SECONDS, Facts, Observatory, Word
 from dualtable._operations.gates import Gate, judge, wanted_expiry
-from dualtable._transforms.migration import Migration, check_flags
+from dualtable._transforms.migration import Migration, check_flags, check_observer
 from dualtable.errors import (
     DualTableError,
     GateClosedError,
     InvalidSettingError,
+    MigrationMismatchError,
     RequestRefusedError,
 )
 
@@ -132,7 +134,7 @@ class Lifecycle(Connected):
         Raises:
             GateClosedError: A condition is not met, and without `wait` or by itself will not be.
             MigrationMismatchError: `to` cannot be reached from here, somebody else has moved the
-                phase meanwhile, or no phase is recorded.
+                phase elsewhere meanwhile, or no phase is recorded.
             TableNotFoundError: The new table does not exist.
             GatewayError: DynamoDB refused a request or stayed out of reach.
             InvalidSettingError: An argument is of another type than it should be.
@@ -161,6 +163,7 @@ class Lifecycle(Connected):
         """
         word = _word(to, old_code_is_gone, ttl_attribute)
         check_flags(wait=wait)
+        check_observer(observer)
         async with self._connect(ONE_OFF) as gateway:
             way = _Way(
                 Observatory(gateway, self._migration),
@@ -214,24 +217,33 @@ class _Way:
     async def walk(self, to: Phase | None) -> Phase:
         """Go from gate to gate until the phase is reached."""
         await self.observatory.new_table()
-        first = (await self.observatory.state()).phase
-        to = to or next_phase(first) or first
-        self._check_reach(first, to)
-        while (step := _step((await self.observatory.state()).phase, to)) is not None:
-            await self._pass(step)
+        phase = (await self.observatory.state()).phase
+        to = to or next_phase(phase) or phase
+        self._check_reach(phase, _steps(phase, to))
+        while steps := _steps(phase, to):
+            phase = await self._entered(steps)
         await self._complete()
         return to
 
-    def _check_reach(self, phase: Phase, to: Phase) -> None:
-        at, steps = phase, 0
-        while (step := _step(at, to)) is not None:
-            requirements(at, step)
-            at, steps = step, steps + 1
-        if steps > 1 and self.pause_seconds is None:
+    def _check_reach(self, phase: Phase, steps: Sequence[Phase]) -> None:
+        for before, step in pairwise((phase, *steps)):
+            requirements(before, step)
+        if len(steps) > 1 and self.pause_seconds is None:
             raise DualTableError(
-                f"{to} is {steps} steps from {phase}, and each gate opens some time after the one"
-                " before: take one step at a time, or wait"
+                f"{steps[-1]} is {len(steps)} steps from {phase}, and each gate opens some time"
+                " after the one before: take one step at a time, or wait"
             )
+
+    async def _entered(self, steps: Sequence[Phase]) -> Phase:
+        """Enter the first of some phases; or return the one that somebody else has entered."""
+        try:
+            await self._pass(steps[0])
+        except MigrationMismatchError:
+            present = (await self.observatory.state()).phase
+            if present not in steps:
+                raise
+            return present
+        return steps[0]
 
     async def _pass(self, step: Phase) -> None:
         facts, gate = await self._look(step)
@@ -297,12 +309,11 @@ class _Way:
                 raise
 
 
-def _step(phase: Phase, to: Phase) -> Phase | None:
-    """Return the next step on the way to a phase; None where it is reached."""
-    if phase is to:
-        return None
+def _steps(phase: Phase, to: Phase) -> list[Phase]:
+    """Return the phases that are entered on the way to one; none where it is reached."""
     order = list(Phase)
-    return next_phase(phase) if order.index(phase) < order.index(to) else to
+    at, end = order.index(phase), order.index(to)
+    return order[at + 1 : end + 1] if at <= end else [to]
 
 
 def _owed_ttl(facts: Facts) -> str | None:

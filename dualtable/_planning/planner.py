@@ -172,20 +172,20 @@ class Planner(Connected):
 
     def _extrapolation(self, old: Description, taken: SampleTaken, survey: Survey) -> Extrapolation:
         items = int(old.get("ItemCount", 0))
-        if not taken.whole and items < taken.items:
-            raise InvalidSettingError(
-                f"DynamoDB counts {items:,} items in {old['TableName']}, and the sample alone has"
-                f" {taken.items:,}: it counts every six hours or so. Plan again later, or say how"
-                " many there are with items"
-            )
-        if not taken.whole and not taken.items:
-            raise InvalidSettingError(
-                f"DynamoDB counts {items:,} items in {old['TableName']}, and the sample has found"
-                " none: they may have been deleted since. Plan again later, or say how many there"
-                " are with items"
-            )
+        if not taken.whole and not 0 < taken.items <= items:
+            raise InvalidSettingError(self._miscounted(old["TableName"], items, taken.items))
         size = int(old.get("TableSizeBytes", 0)) if self._items is None else 0
         return Extrapolation(survey.tallies, taken.whole, float(items), size or None)
+
+    def _miscounted(self, table: str, items: int, in_sample: int) -> str:
+        found = f"the sample alone has {in_sample:,}" if in_sample else "the sample has found none"
+        if self._items is not None:
+            return f"items={items} cannot be so for {table}: {found}; leave it out, or mend it"
+        why = "it counts every six hours or so" if in_sample else "they may have been deleted since"
+        return (
+            f"DynamoDB counts {items:,} items in {table}, and {found}: {why}. Plan again later, or"
+            " say how many there are with items"
+        )
 
 
 @attrs.frozen

@@ -12,8 +12,7 @@ import attrs
 
 from dualtable._clock import Clock
 from dualtable._control.capacity import Paces
-from dualtable._copy.migrator import default_segments
-from dualtable._copy.page_size import PageSize, average_item_bytes
+from dualtable._copy.page_size import PageSize, average_item_bytes, default_segments
 from dualtable._copy.run import ROOMS_EACH
 from dualtable._planning.extrapolation import Estimate, Extrapolation
 from dualtable._proof.shared import parts_of_new

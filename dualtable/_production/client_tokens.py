@@ -1,8 +1,9 @@
 """A caller's token for a transaction, by which it is known again.
 
-The rule: the write tokens of a transaction are made of it, one half of the client token and the
-place, the other of all that is asked. So an item that still has one tells that the same has been
-done, or another thing under the same name.
+The rule: the write token of a transaction is made of it, one half of the client token, the other of
+all that is asked. So an item that still has it tells that the same has been done, or another thing
+under the same name. Only the items that a transaction names are asked: one under the same client
+token that names none of the first one's is another.
 """
 
 from __future__ import annotations
@@ -24,14 +25,19 @@ _HALF = 16
 def write_tokens(
     marks: Marks, steps: Sequence[Step | TransactAction], client_token: str | None
 ) -> list[str]:
-    """Return a write token for each step: of the client token and the place, and of all that it is.
+    """Return a write token for each step; with a client token, of that and of all that is asked.
 
-    So the same transaction is known again, and another one under its client token, too.
+    Raises:
+        RequestRefusedError: The client token is no text.
     """
     if client_token is None:
         return [new_token() for _ in steps]
-    asked = _digest([_plain_step(marks, step) for step in steps])
-    return [_digest([number, client_token]) + asked for number in range(len(steps))]
+    if not isinstance(client_token, str):
+        raise RequestRefusedError(
+            f"a client token is a text, not of type {type(client_token).__name__}"
+        )
+    asked = [_plain_step(marks, step) for step in steps]
+    return [_digest([client_token]) + _digest(asked)] * len(steps)
 
 
 def _plain_step(marks: Marks, step: Step | TransactAction) -> object:

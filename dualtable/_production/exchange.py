@@ -6,8 +6,8 @@ anything is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
-from typing import Any, Generic, TypeGuard, cast
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeGuard, TypeVar, cast
 
 import attrs
 
@@ -35,7 +35,7 @@ from dualtable._expressions.boto3_conditions import (
     filter_of,
     key_condition_of,
 )
-from dualtable._expressions.grammar import Placeholders
+from dualtable._expressions.grammar import Placeholders, check_values
 from dualtable._expressions.key_conditions import KeyCondition
 from dualtable._expressions.parser import parse_projection
 from dualtable._expressions.projections import Projection, projection_of
@@ -60,7 +60,14 @@ from dualtable._wire.keys import check_key, key_of, plain
 from dualtable._wire.layouts import Index, KeySchema, Layout
 from dualtable._wire.marks import Marks, new_token
 from dualtable._wire.types import Key, WireItem, WireKey
-from dualtable.errors import InvalidItemError, RequestRefusedError, UnknownIndexError
+from dualtable.errors import (
+    InvalidItemError,
+    InvalidSettingError,
+    RequestRefusedError,
+    UnknownIndexError,
+)
+
+_T = TypeVar("_T")
 
 
 @attrs.frozen
@@ -128,10 +135,19 @@ class Exchange(Generic[Model]):
         self, names: Mapping[str, str] | None, values: Mapping[str, Any] | None
     ) -> Placeholders:
         """Return the names and plain values that the expressions of one question share."""
-        return Placeholders(names or {}, codec.encode(values or {}))
+        return _placeholders(names, values, self.new.key_attributes)
 
     def step(self, action: Action) -> Step | TransactAction:
-        """Return an action of a transaction as a step, one of another table as it is sent."""
+        """Return an action of a transaction as a step, one of another table as it is sent.
+
+        Raises:
+            RequestRefusedError: It is none.
+        """
+        if not isinstance(action, Put | Update | Delete | ConditionCheck):
+            raise RequestRefusedError(
+                f"{type(action).__name__} is no action; write a Put, Update, Delete or"
+                " ConditionCheck"
+            )
         if self.is_elsewhere(action.table):
             return self._elsewhere(action, action.table)
         if isinstance(action, Put):
@@ -140,21 +156,27 @@ class Exchange(Generic[Model]):
             return self.update_step(action)
         if isinstance(action, Delete):
             return self.delete_step(action)
-        condition = self._judged(action)
+        condition = self._judged(action, self.new.key_attributes)
         if condition is None:
             raise _unconditional()
         return CheckStep(self.key(action.key), condition)
 
     def is_elsewhere(self, table: str | None) -> TypeGuard[str]:
-        """Tell whether a table is another one than the migrated."""
+        """Tell whether a table is another one than the migrated.
+
+        Raises:
+            RequestRefusedError: It is no name of a table.
+        """
+        if table is not None and not isinstance(table, str):
+            raise RequestRefusedError(f"table must be a name, not of type {type(table).__name__}")
         return table is not None and table not in self.names
 
     def _elsewhere(self, action: Action, table: str) -> TransactAction:
         if isinstance(action, Update):
-            changed, judgement = self.changes(action, ())
+            changed, judgement = self.changes(action, (), ())
             condition = None if judgement is None else judgement.sent
             return TransactUpdate(table, codec.encode(action.key), changed.sent, condition)
-        judgement = self._judged(action)
+        judgement = self._judged(action, ())
         condition = None if judgement is None else judgement.sent
         if isinstance(action, Put):
             return TransactPut(table, codec.encode(action.item), condition)
@@ -166,34 +188,39 @@ class Exchange(Generic[Model]):
 
     def put_step(self, action: Put) -> PutStep:
         key, stamped = self.stamped(action.item)
-        return PutStep(key, self._judged(action), stamped)
+        return PutStep(key, self._judged(action, self.new.key_attributes), stamped)
 
     def update_step(self, action: Update) -> UpdateStep:
-        changed, condition = self.changes(action, self.new.key.names)
+        changed, condition = self.changes(action, self.new.key.names, self.new.key_attributes)
         return UpdateStep(self.key(action.key), condition, changed)
 
-    def changes(self, action: Update, key_names: Collection[str]) -> tuple[Changes, Judged | None]:
-        """Return what an update asks, checked; it may write to none of the key names.
+    def changes(
+        self, action: Update, kept: Collection[str], keys: Collection[str]
+    ) -> tuple[Changes, Judged | None]:
+        """Return what an update asks, checked; it may write to nothing that is kept.
 
         Raises:
-            RequestRefusedError: An expression is malformed, or writes to one.
+            RequestRefusedError: An expression is malformed, or goes into one of the keys.
         """
-        if action.expression == "":
+        if action.expression is not None and not action.expression:
             raise RequestRefusedError("the update expression is empty; None updates nothing")
+        check_values(action.values)
         sent = texts.Update(action.expression or "", action.names, codec.encode(action.values))
         given = action.condition
         text = given if isinstance(given, str) else None
-        changed, condition = parsed_changes(sent, text, self.marks, key_names)
+        changed, condition = parsed_changes(sent, text, self.marks, kept, keys)
         if text is None and (built := condition_of(given, {}, {})) is not None:
-            condition = judged(built, self.marks)
+            condition = judged(built, self.marks, keys)
         return changed, condition
 
     def delete_step(self, action: Delete) -> DeleteStep:
-        return DeleteStep(self.key(action.key), self._judged(action))
+        return DeleteStep(self.key(action.key), self._judged(action, self.new.key_attributes))
 
-    def _judged(self, action: Put | Delete | ConditionCheck) -> Judged | None:
+    def _judged(
+        self, action: Put | Delete | ConditionCheck, keys: Collection[str]
+    ) -> Judged | None:
         condition = condition_of(action.condition, action.names, action.values)
-        return None if condition is None else judged(condition, self.marks)
+        return None if condition is None else judged(condition, self.marks, keys)
 
     def wanted(self, get: Get) -> tuple[WireKey | TransactGet, Callable[[WireItem | None], Any]]:
         """Return where one of several reads goes, and what makes of an item what is wanted of it.
@@ -204,7 +231,7 @@ class Exchange(Generic[Model]):
         """
         if not self.is_elsewhere(get.table):
             return self.key(get.key), self.shown(get.projection, get.names)
-        given = self.placeholders(get.names, None)
+        given = _placeholders(get.names, None, ())
         wanted = None if get.projection is None else _parsed(get.projection, given)
         given.check_all_used()
         cut = (lambda item: item) if wanted is None else wanted.apply
@@ -222,7 +249,7 @@ class Exchange(Generic[Model]):
         """
         if name is None:
             return None
-        if name not in self.new.indexes:
+        if not isinstance(name, str) or name not in self.new.indexes:
             raise UnknownIndexError(f"{self.new.table} has no index {name!r}")
         index = self.new.indexes[name]
         if consistent_read and not index.local:
@@ -271,7 +298,7 @@ class Exchange(Generic[Model]):
         """
         if condition is None:
             return _everything
-        wanted = judged(filter_of(condition, given), self.marks)
+        wanted = judged(filter_of(condition, given), self.marks, self.new.key_attributes)
         check_projects(index, wanted.roots, self.new.key, "the filter")
         for name in () if key is None else key.names:
             if name in wanted.roots:
@@ -289,7 +316,7 @@ class Exchange(Generic[Model]):
         Raises:
             RequestRefusedError: As for `projection`; a name is not used.
         """
-        if paths is None and not names:
+        if paths is None and (names is None or names == {}):
             return self.loaded
         given = self.placeholders(names, None)
         show = self.projection(paths, given, None)
@@ -324,9 +351,42 @@ class Exchange(Generic[Model]):
         return all(index.projects(root, self.new.key) for root in roots)
 
 
+def defined(given: Mapping[str, _T] | None) -> Mapping[str, _T]:
+    """Return names or values, of which None says that there are none."""
+    return {} if given is None else given
+
+
+def listed(many: Iterable[_T], what: str) -> list[_T]:
+    """Return what comes in any number.
+
+    Raises:
+        InvalidSettingError: It does not.
+    """
+    if not isinstance(many, Iterable):
+        raise InvalidSettingError(f"{what} must come as a list, not as {type(many).__name__}")
+    return list(many)
+
+
+def check_function(name: str, given: object) -> None:
+    """Raise `InvalidSettingError` where something cannot be called."""
+    if not callable(given):
+        raise InvalidSettingError(f"{name} must be a function, not of type {type(given).__name__}")
+
+
+def _placeholders(
+    names: Mapping[str, str] | None, values: Mapping[str, Any] | None, keys: Collection[str]
+) -> Placeholders:
+    check_values(defined(values))
+    return Placeholders(defined(names), codec.encode(defined(values)), keys)
+
+
 def _parsed(paths: Projected, given: Placeholders) -> Projection:
     if isinstance(paths, str):
         return parse_projection(paths, given)
+    if not isinstance(paths, Iterable):
+        raise RequestRefusedError(
+            f"a projection is a list of paths or an expression, not of type {type(paths).__name__}"
+        )
     return projection_of(paths, given)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from dualtable._expressions.actions import Projected
 from dualtable._expressions.grammar import Placeholders
-from dualtable._production.exchange import Exchange
+from dualtable._production.exchange import Exchange, check_function
 from dualtable._reading.iteration import Bound, ItemIterator, Operations, Source
 from dualtable._reading.offers import Failures, OnError
 from dualtable._reading.tokens import Digest
@@ -38,12 +38,14 @@ def iterator(
     """Return the iterator over a source's items; see `DualTableRepository.query`.
 
     Raises:
-        InvalidSettingError: A bound is no whole number from 1.
+        InvalidSettingError: A bound is no whole number from 1, or `on_error` no function.
         RequestRefusedError: The projection is malformed; a name or value is not used.
     """
     check_range("limit", limit, 1, whole=True)
     check_range("max_read_items", max_read_items, 1, whole=True)
     check_range("max_read_bytes", max_read_bytes, 1, whole=True)
+    if on_error is not None:
+        check_function("on_error", on_error)
     show = exchange.projection(projection, given, index)
     given.check_all_used()
     return ItemIterator(

@@ -24,6 +24,7 @@ from dualtable._dynamodb.gateway import (
 from dualtable._expressions.actions import Action, Delete, Get, Projected, Put, Update
 from dualtable._expressions.boto3_conditions import ConditionBase
 from dualtable._production import judged_writes, transactions
+from dualtable._production.exchange import check_function, defined, listed
 from dualtable._production.iterators import iterator
 from dualtable._production.judged_writes import Change
 from dualtable._production.opened import Opened, operation
@@ -203,7 +204,7 @@ class DualTableRepository(Opened[Model]):
             consistent_read: As for `get`.
         """
         tables, show = await self._tables(), self._exchange.shown(projection, names)
-        wire = [self._exchange.key(key) for key in keys]
+        wire = [self._exchange.key(key) for key in listed(keys, "keys")]
         unique = {identity(key): key for key in wire}
         found = await tables.batch_get(unique, consistent_read=consistent_read)
         return [show(found.get(identity(key))) for key in wire]
@@ -243,7 +244,7 @@ class DualTableRepository(Opened[Model]):
                 `return_old`; nothing was written.
         """
         tables = await self._tables()
-        asked = Put(item, condition, names=names or {}, values=values or {})
+        asked = Put(item, condition, names=defined(names), values=defined(values))
         step = self._exchange.put_step(asked)
         if not if_absent:
             return await judged_writes.put(tables, self._exchange, step, return_old=return_old)
@@ -265,7 +266,7 @@ class DualTableRepository(Opened[Model]):
                 all of them again.
         """
         tables = await self._tables()
-        stamped = [self._exchange.stamped(item) for item in items]
+        stamped = [self._exchange.stamped(item) for item in listed(items, "items")]
         last = {identity(key): (key, item) for key, item in stamped}
         tables.check(item for _, item in last.values())
         for number, batch in enumerate(batches(last.values(), MAX_BATCH_WRITE)):
@@ -286,7 +287,7 @@ class DualTableRepository(Opened[Model]):
                 each of 10 tries, as `delete` may be.
         """
         tables = await self._tables()
-        unique = {identity(key): key for key in map(self._exchange.key, keys)}
+        unique = {identity(key): key for key in map(self._exchange.key, listed(keys, "keys"))}
         for number, batch in enumerate(batches(unique.values(), MAX_BATCH_WRITE)):
             with _counted(number, len(unique), "deleted", "delete"):
                 await judged_writes.batch_delete(tables, self._exchange, batch)
@@ -310,6 +311,7 @@ class DualTableRepository(Opened[Model]):
             ConcurrentUpdateError: Overtaken on each of 10 tries; nothing was written.
             InvalidItemError: `change` returned what DynamoDB would refuse, or another key.
         """
+        check_function("change", change)
         return await judged_writes.modify(self._tables, self._exchange, key, change, create=create)
 
     @operation
@@ -352,8 +354,8 @@ class DualTableRepository(Opened[Model]):
             key,
             UpdateExpression,
             ConditionExpression,
-            names=ExpressionAttributeNames or {},
-            values=ExpressionAttributeValues or {},
+            names=defined(ExpressionAttributeNames),
+            values=defined(ExpressionAttributeValues),
         )
         check_return_values(ReturnValues)
         found = await judged_writes.update(tables, self._exchange.update_step(asked), ReturnValues)
@@ -395,7 +397,7 @@ class DualTableRepository(Opened[Model]):
                 deleted.
         """
         tables = await self._tables()
-        asked = Delete(key, condition, names=names or {}, values=values or {})
+        asked = Delete(key, condition, names=defined(names), values=defined(values))
         return await judged_writes.delete(
             tables, self._exchange, self._exchange.delete_step(asked), return_old=return_old
         )
@@ -609,7 +611,8 @@ class DualTableRepository(Opened[Model]):
             client_token: A text of your own for this transaction: another call with it does
                 nothing, as long as one item of the migrated table is still as the first has put or
                 updated it. All items are looked at for that. One that does neither there is not
-                known again; one of other tables alone is for ten minutes, by DynamoDB.
+                known again; one of other tables alone is for ten minutes, by DynamoDB. Another
+                transaction with it is refused where it names such an item, and else it is done.
 
         Raises:
             ConditionFailedError: The condition of an action does not hold; nothing was written. Its
@@ -618,10 +621,11 @@ class DualTableRepository(Opened[Model]):
             InvalidItemError: DynamoDB would refuse one of the items; nothing is sent.
             InvalidKeyError: A key does not fit, comes twice, or there are no or too many actions.
             RequestRefusedError: An expression is malformed or does not fit the item; or the client
-                token was given to another transaction.
+                token was given to another transaction, as far as that is known.
+            InvalidSettingError: `actions` is no list.
         """
         tables = await self._tables()
-        steps = [self._exchange.step(action) for action in actions]
+        steps = [self._exchange.step(action) for action in listed(actions, "actions")]
         await transactions.write(tables, steps, client_token)
 
     @overload
@@ -663,7 +667,8 @@ class DualTableRepository(Opened[Model]):
         """
         tables = await self._tables()
         gets = [
-            key if isinstance(key, Get) else Get(key, projection, names=names or {}) for key in keys
+            key if isinstance(key, Get) else Get(key, projection, names=defined(names))
+            for key in listed(keys, "keys")
         ]
         wanted = [self._exchange.wanted(get) for get in gets]
         found = await transactions.read(tables, [where for where, _ in wanted])

@@ -19,7 +19,7 @@ from dualtable._control.control_table import Control
 from dualtable._proof.comparison import Comparison
 from dualtable._proof.findings import Example, Findings, Level
 from dualtable._proof.reader import Spent
-from dualtable._tasks import run_all
+from dualtable._tasks import leaving, run_all
 
 _log = logging.getLogger("dualtable.proof")
 
@@ -160,7 +160,8 @@ async def drawn(
             page = await comparison.old.scan(
                 segment, total_segments, None, spent, limit=min(_PAGE_ITEMS, items)
             )
-            found = await comparison.old_page(page.items, spent)
+            with leaving():
+                found = await comparison.old_page(page.items, spent)
             findings += found
 
     await run_all(work() for _ in range(concurrency))

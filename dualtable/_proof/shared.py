@@ -2,7 +2,7 @@
 
 The rule: a verification that has not ended is gone on with by whoever would do just the same, and
 by nobody else; one that has ended is begun anew. How the copy stood is noted when it begins, since
-that is what it is worth to a gate.
+that is what it is worth to a gate. Once deletes leave no trace, nothing can be proved any more.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import attrs
 
 from dualtable._clock import Clock
 from dualtable._control.milestones import Milestones
+from dualtable._control.phases import ROUTES
 from dualtable._control.run_records import Run, Word
 from dualtable._control.segments import Segment, complete, total
 from dualtable._dynamodb.gateway import Gateway
@@ -73,10 +74,23 @@ class Proofs(Milestones):
     """How the copy stood when a verification that repairs began to work; None for any other."""
 
     async def check_phase(self) -> None:
-        """Raise `MigrationMismatchError` where something is to be copied and nothing may be."""
+        """Raise `MigrationMismatchError` where nothing can be proved, or copied as it should be."""
+        await self._check_provable()
         if self.copied is not None:
             await self.check_copying()
             self.copied.check_present(await self.copying.run(), self._migration)
+
+    async def _check_provable(self) -> None:
+        phase = (await self.state()).phase
+        if ROUTES[phase].buries:
+            return
+        last = await self.verification()
+        said = "none was recorded" if last is None else f"the last one, {last.when}, {last.verdict}"
+        raise MigrationMismatchError(
+            f"{self._migration} is in phase {phase}, in which a delete leaves no trace, so nobody"
+            " can tell what is missing from what production has deleted: a verification belongs"
+            f" before it; {said}. What is in doubt can be looked up in both tables by its key"
+        )
 
     @property
     def copying(self) -> Milestones:

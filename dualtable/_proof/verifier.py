@@ -45,7 +45,7 @@ from dualtable._sharing.membership import Membership, check_tables
 from dualtable._sharing.process import heap_set_aside, stopping_on
 from dualtable._sharing.retries import Retries
 from dualtable._tasks import beside
-from dualtable._transforms.migration import Migration, check_flags, check_range
+from dualtable._transforms.migration import Migration, check_flags, check_observer, check_range
 from dualtable._wire.keys import check_key
 from dualtable._wire.types import Key
 from dualtable.errors import AccessError, InvalidSettingError
@@ -57,9 +57,9 @@ class Verifier(Connected):
     """Proves that the new table holds what the old one yields.
 
     It may run beside production and, with what is not copied yet counted as missing, beside the
-    migrator: whatever looks bad is read again before it is said. It may be stopped or killed at any
-    point and started again; a second one beside a running one shares its segments. A verifier runs
-    once; make another to go on.
+    migrator: whatever looks bad is read again before it is said. It refuses in `FINISHED`, where a
+    delete leaves no trace. It may be stopped or killed at any point and started again; a second one
+    beside a running one shares its segments. A verifier runs once; make another to go on.
 
     Args:
         migration: What was migrated.
@@ -129,8 +129,9 @@ class Verifier(Connected):
         check_range("concurrency", concurrency, 1, 1_000, whole=True, optional=False)
         check_range("total_segments", total_segments, 1, 499_999, whole=True)
         check_range("max_read_units", max_read_units, 0.001)
-        check_range("lease_seconds", lease_seconds, 0.001, 3600)
+        check_range("lease_seconds", lease_seconds, 0.001, 3600, optional=False)
         check_flags(repair=repair, restart=restart)
+        check_observer(observer)
         super().__init__(migration, clock, connection)
         self._level: Level = level
         self._concurrency = concurrency
@@ -159,9 +160,10 @@ class Verifier(Connected):
 
         Raises:
             TableNotFoundError: One of the tables does not exist.
-            MigrationMismatchError: One of them was made anew while it was read; others are at work
-                on a verification that is another one; or something is to be copied in a phase in
-                which nothing may be, or by another transform than that of the copy.
+            MigrationMismatchError: The migration is in `FINISHED`; one of the tables was made anew
+                while it was read; others are at work on a verification that is another one; or
+                something is to be copied in a phase in which nothing may be, or by another
+                transform than that of the copy.
             GatewayError: DynamoDB refused a request or stayed out of reach; what is settled stays.
         """
         retries, requests = Retries(), Requests(roles(self._migration))
@@ -188,7 +190,12 @@ class Verifier(Connected):
     async def _described(
         self, gateway: Gateway, retries: Retries | None = None, requests: Requests | None = None
     ) -> Tables:
+        await gateway.describe_table(self._migration.new)  # it shows within seconds what is wrong
+        await self._proofs(gateway).check_phase()
         return await Tables.described(gateway, self._migration, self._clock, retries, requests)
+
+    def _proofs(self, gateway: Gateway) -> Proofs:
+        return Proofs(gateway, self._migration.control_table, self._migration.name)
 
     async def sample(self, items: int = 5_000) -> SampleReport:
         """Look at some old items that are drawn at random, and say what follows for all.
@@ -204,6 +211,7 @@ class Verifier(Connected):
 
         Raises:
             InvalidSettingError: `items` is out of range.
+            MigrationMismatchError: As for `run`.
             TableNotFoundError: One of the tables does not exist.
             GatewayError: DynamoDB refused a request or stayed out of reach.
         """
@@ -213,7 +221,7 @@ class Verifier(Connected):
             tables = await self._described(gateway, retries)
             copied = await Copied.look(gateway, self._migration)
             copied.check_tables(tables.old, tables.new)
-            control = Milestones(gateway, self._migration.control_table, self._migration.name)
+            control = self._proofs(gateway)
             ceiling = Ceiling(control, tables.paces, self._clock, self._max_read_units)
             await ceiling.look()
             drawing = drawn(
@@ -223,7 +231,9 @@ class Verifier(Connected):
                 concurrency=self._concurrency,
             )
             with begun():
-                return await beside(drawing, ceiling.follow())
+                report = await beside(drawing, ceiling.follow())
+                await control.check_phase()  # a delete may have left no trace meanwhile
+            return report
 
     async def repair_key(self, key: Key) -> tuple[str, ...]:
         """Copy one old item again, over a copy that differs.
@@ -284,7 +294,7 @@ class Verifier(Connected):
     async def _agreed_upon(self, tables: Tables, only: str = "") -> tuple[Proofs, Copied, ProofRun]:
         """Return the records, how the copy stands, and the verification that is gone on with."""
         migration = self._migration
-        proofs = Proofs(tables.gateway, migration.control_table, migration.name)
+        proofs = self._proofs(tables.gateway)
         copied = await Copied.look(tables.gateway, migration)
         copied.check_tables(tables.old, tables.new)
         if self._repair:
@@ -307,7 +317,7 @@ class Verifier(Connected):
             copied,
             tables.identities,
             level=self._level,
-            segments_old=self._segments_old(copied),
+            segments_old=self._total_segments or copied.total_segments or 4 * self._concurrency,
             items_new=max(copied.items, int(tables.new.get("ItemCount", 0))),
             repairs=self._repair,
             now=self._clock.now(),
@@ -321,6 +331,7 @@ class Verifier(Connected):
         async with self._telling(tables, run).of(passes) as recorder:
             await passes.work()
             await check_tables(tables.gateway, self._migration, *tables.identities)
+            await self._proofs(tables.gateway).check_phase()
             passes.check()
             report = passes.report()
             recorder.report = last_word(report)
@@ -337,7 +348,7 @@ class Verifier(Connected):
         passes = self._passes(tables, copied, run, ControlBoard(membership), membership)
         async with self._telling(tables, run, limits).of(passes) as recorder:
             await passes.work(limits.follow())
-            await membership.renew()  # what was found of another table is no proof
+            await membership.renew()  # of another table, or where deletes are real, it is no proof
             passes.check()
             report = passes.report()
             recorder.report = last_word(report)
@@ -347,15 +358,8 @@ class Verifier(Connected):
         return report
 
     def _member(self, gateway: Gateway, control: Control, run: Run) -> Membership:
-        return Membership(
-            gateway,
-            self._migration,
-            control,
-            run,
-            name_of_migrator(),
-            self._clock,
-            self._lease_seconds,
-        )
+        me = name_of_migrator(), self._clock, self._lease_seconds
+        return Membership(gateway, self._migration, control, run, *me)
 
     def _passes(
         self,
@@ -392,6 +396,3 @@ class Verifier(Connected):
     ) -> Telling:
         settings = {"concurrency": self._concurrency, "restart": self._restart}
         return Telling(self._events, tables, run, settings, limits)
-
-    def _segments_old(self, copied: Copied) -> int:
-        return self._total_segments or copied.total_segments or 4 * self._concurrency

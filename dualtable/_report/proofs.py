@@ -42,8 +42,7 @@ def _result(status: MigrationStatus | None) -> str:
     if status.verification is None:
         return "None has ended yet."
     last = status.verification
-    verdict = "found nothing wrong" if last.ok else f"found something wrong: {last.faults}"
-    return f"The last one, of level {last.level}, ended {last.when} and {verdict}."
+    return f"The last one, of level {last.level}, ended {last.when} and {last.verdict}."
 
 
 def _findings(status: MigrationStatus | None) -> Table:

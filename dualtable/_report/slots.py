@@ -59,7 +59,8 @@ def slots(runs: Sequence[ToldRun]) -> list[Slot]:
         return []
     start = min(each.at for each in intervals)
     end = max(each.at + each.seconds for each in intervals)
-    width = next((w for w in _WIDTHS if (end - start) / w <= _MOST_SLOTS), _WIDTHS[-1])
+    widest = max(_WIDTHS[-1], (end - start) / _MOST_SLOTS)
+    width = next((w for w in _WIDTHS if (end - start) / w <= _MOST_SLOTS), widest)
     number = max(1, math.ceil((end - start) / width - 0.2))  # no slot for a last moment
     within: list[list[list[Interval]]] = [[] for _ in range(number)]
     for run in runs:

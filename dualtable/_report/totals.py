@@ -22,6 +22,11 @@ from dualtable._telling.words import count, duration
 from dualtable.errors import InvalidSettingError
 
 _HOUR, _MILLION = 3_600.0, 1e6
+_NO_PLAN = (
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+    *(OSError, RecursionError, StopIteration),
+)
+"""What comes of reading something else as one."""
 
 
 @attrs.frozen(kw_only=True)
@@ -71,7 +76,7 @@ def read_plan(path: str | os.PathLike[str]) -> Mapping[str, Any]:
         with open(path, encoding="utf-8") as file:
             plan: Mapping[str, Any] = json.load(file)
         against_plan(Totals(done=Interval(at=0.0), seconds=0.0, dollars=0.0), plan)
-    except (OSError, ValueError, LookupError, TypeError, StopIteration) as error:
+    except _NO_PLAN as error:
         raise InvalidSettingError(
             f"{os.fspath(path)} holds no plan ({type(error).__name__}: {error}); make one with"
             " dualtable plan --json"

@@ -18,7 +18,7 @@ import attrs
 from dualtable._clock import Clock
 from dualtable._sharing.board import Board
 from dualtable._sharing.held import Held
-from dualtable._tasks import first_error
+from dualtable._tasks import first_error, leaving
 from dualtable.errors import (
     DualTableError,
     LeaseLostError,
@@ -81,7 +81,7 @@ class Crew:
     store_seconds: float
     rooms: int
     most_open: int
-    _failure: DualTableError | None = attrs.field(init=False, default=None)
+    _failure: Exception | None = attrs.field(init=False, default=None)
     _rooms: asyncio.Semaphore = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -119,10 +119,11 @@ class Crew:
         Not where it must not touch them any more, nor where it hardly could.
         """
         try:
-            yield
+            with leaving():
+                yield
         except (MigrationMismatchError, RetryableError):
             raise
-        except DualTableError as error:
+        except Exception as error:  # noqa: BLE001 - also of an observer, and raised by `check`
             self._failure = self._failure or error
             self.stopping.set()
 
@@ -157,7 +158,7 @@ class Crew:
         with self._stopped_by_failures():
             await self._work_held(held, room, pages)
         if self._failure is not None:
-            with suppress(DualTableError):
+            with suppress(Exception):
                 await held.give_back()
 
     async def _work_held(self, held: Held, room: Room, pages: Pages) -> None:

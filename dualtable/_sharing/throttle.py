@@ -1,7 +1,7 @@
 """A callable of the user's that lets a migrator stand still: gh-ost calls it throttle control.
 
-The rule: it goes on only where the callable has said so lately. An error of it, an answer that is
-none, or no answer pauses as well, and the reason says which.
+The rule: it goes on only where the callable has said so lately. An error of it, whatever its kind,
+an answer that is none, or no answer pauses as well, and the reason says which; it is asked again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import attrs
 
 from dualtable._clock import Clock
 from dualtable._control.capacity import Paces
-from dualtable._transforms.guarded import told
+from dualtable._transforms.guarded import is_async, told
 from dualtable.errors import InvalidSettingError
 
 _log = logging.getLogger("dualtable.sharing")
@@ -92,15 +92,17 @@ class Throttling:
         if not done:
             return f"its throttle has not answered for {self.patience_seconds:g} s"
         asked, self._asking = self._asking, None
-        return asked.result()
+        return _raised(asyncio.CancelledError()) if asked.cancelled() else asked.result()
 
 
 async def _reason(hook: Throttle) -> str:
     """Call the hook; whatever it does but to say that all is well is a reason."""
     try:
-        answer = await (_called(hook) if _is_async(hook) else _in_thread(hook))
-    except Exception as error:  # noqa: BLE001 - it is the user's code
-        return f"its throttle raised {told(error)}"
+        answer = await (_called(hook) if is_async(hook) else _in_thread(hook))
+    except (asyncio.CancelledError, KeyboardInterrupt):  # of this task; its end is looked at
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is the user's code
+        return _raised(error)
     if isinstance(answer, bool | None):
         return "its throttle says so" if answer else ""
     if isinstance(answer, str):
@@ -108,8 +110,8 @@ async def _reason(hook: Throttle) -> str:
     return f"its throttle returned a {type(answer).__name__}, not True, False, None or a reason"
 
 
-def _is_async(hook: Throttle) -> bool:
-    return any(map(inspect.iscoroutinefunction, (hook, getattr(type(hook), "__call__", None))))  # noqa: B004
+def _raised(error: BaseException) -> str:
+    return f"its throttle raised {told(error)}"
 
 
 async def _called(hook: Throttle) -> object:
@@ -122,18 +124,18 @@ async def _in_thread(hook: Throttle) -> object:
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[object] = loop.create_future()
 
-    def settle(answer: object, error: Exception | None) -> None:
+    def settle(answer: object) -> None:
         if not answered.done():
-            answered.set_result(answer) if error is None else answered.set_exception(error)
+            answered.set_result(answer)
 
     def work() -> None:
-        answer, error = None, None
+        answer: object
         try:
             answer = hook()
-        except Exception as raised:  # noqa: BLE001 - handed on
-            error = raised
+        except BaseException as error:  # noqa: BLE001 - a future does not take just any
+            answer = _raised(error)
         with suppress(RuntimeError):  # the loop may have gone
-            loop.call_soon_threadsafe(settle, answer, error)
+            loop.call_soon_threadsafe(settle, answer)
 
     threading.Thread(target=work, name="dualtable throttle", daemon=True).start()
     answer = await answered

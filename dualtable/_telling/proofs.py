@@ -78,7 +78,8 @@ def _after_verification(report: VerificationReport, reference: str) -> list[str]
         lines.append(
             f"Next: if dualtable status {reference} says that the copy is not complete, migrate"
             " first; else look into the dead letters, or copy what is missing with"
-            f" dualtable verify {reference} --repair."
+            f" dualtable verify {reference} --repair. After MIGRATING that is refused: put it by"
+            " DualTableRepository.put(…, if_absent=True)."
         )
     if report.different or report.extra:
         lines.append(

@@ -11,7 +11,7 @@ from typing import Any
 
 from dualtable._transforms.guarded import guarded
 from dualtable._transforms.transform import Outputs, Transform
-from dualtable._wire.lazy import SettledDict, decode, encode
+from dualtable._wire.lazy import Encoded, SettledDict, decode, encode, encoded, is_so
 from dualtable._wire.types import Item, Key, WireItem
 from dualtable._wire.values import equal_items
 from dualtable.errors import TransformError
@@ -35,23 +35,31 @@ def forward_wire_alike(transform: Transform, item: WireItem) -> tuple[list[WireI
     if known is not None:
         outputs, alike = known
         return outputs, alike
-    one, other = _forward_twice(transform, item)
-    return one, _same(one, other)
+    return _forward_twice(transform, item)
 
 
-def _forward_twice(transform: Transform, item: WireItem) -> tuple[list[WireItem], list[WireItem]]:
-    """Return the results of two calls; what is decoded for one serves both."""
+def _forward_twice(transform: Transform, item: WireItem) -> tuple[list[WireItem], bool]:
+    """Return the outputs of one call, and whether another has the same.
+
+    What is decoded for one serves both; and of the other's no more is encoded than tells.
+    """
     on_wire = quick_way(transform)
     if on_wire is not None:
-        return guarded(lambda: (on_wire(transform, item), on_wire(transform, item)), transform)
+        one, other = guarded(
+            lambda: (on_wire(transform, item), on_wire(transform, item)), transform
+        )
+        return one, len(one) == len(other) and all(map(equal_items, one, other))
     given = decode(item)
-    return _forward_plain(transform, given), _forward_plain(transform, given.again())
 
+    def again(outputs: Sequence[Encoded]) -> bool:
+        once_more = given.again()
+        others = _as_list(transform.forward(once_more), transform)
+        pairs = zip(others, outputs, strict=False)
+        return len(others) == len(outputs) and all(is_so(once_more, *pair) for pair in pairs)
 
-def _same(outputs: Sequence[WireItem], others: Sequence[WireItem]) -> bool:
-    return outputs == others or (
-        len(outputs) == len(others) and all(map(equal_items, outputs, others))
-    )
+    outputs = guarded(_encoded, transform, given=(transform, given))
+    alike = guarded(again, transform, given=(outputs,))
+    return [output.item for output in outputs], alike
 
 
 def backward_wire(transform: Transform, item: WireItem) -> WireItem:
@@ -66,8 +74,7 @@ def backward_wire(transform: Transform, item: WireItem) -> WireItem:
     if on_wire is not None:
         old: WireItem = guarded(on_wire, transform, given=(transform, item))
         return old
-    given = decode(item)
-    return encode(_backward_plain(transform, given), given)
+    return guarded(_backward_plain, transform, given=(transform, decode(item)))
 
 
 def no_way_back(transform: Transform) -> str | None:
@@ -135,20 +142,24 @@ def _shortcut(kind: type, name: str, long_way: str) -> Callable[..., Any] | None
 
 
 def _forward_plain(transform: Transform, given: SettledDict) -> list[WireItem]:
-    outputs = guarded(lambda: _as_list(transform.forward(given), transform), transform)
-    return [encode(output, given) for output in outputs]
+    return [output.item for output in guarded(_encoded, transform, given=(transform, given))]
 
 
-def _backward_plain(transform: Transform, given: SettledDict) -> Item:
+def _encoded(transform: Transform, given: SettledDict) -> list[Encoded]:
+    """Call a transform; what it returns may have code of its own."""
+    return [encoded(output, given) for output in _as_list(transform.forward(given), transform)]
+
+
+def _backward_plain(transform: Transform, given: SettledDict) -> WireItem:
     reason = no_way_back(transform)
     if reason is not None:
         raise TransformError(f"{transform!r} cannot be undone: {reason}")
-    output = guarded(lambda: transform.backward(given), transform)  # type: ignore[attr-defined] # it has one
+    output = transform.backward(given)  # type: ignore[attr-defined] # it has one
     if not isinstance(output, dict):
         raise TransformError(
             f"{transform!r} turned an item back into a {type(output).__name__}; return a dict"
         )
-    return output
+    return encode(output, given)
 
 
 def _as_list(result: Outputs, name: object) -> list[Item]:

@@ -1,11 +1,14 @@
 """A user's code, run so that whatever it raises is told by name and place.
 
 The rule: the place is where the user's own code was, never inside Python, this library or another
-that the code called; and the message is never passed on, since it may quote values.
+that the code called; and the message is never passed on, since it may quote values. Whatever a
+user's code raises is a failure of its own, a cancellation too, which nobody can have asked for in
+the middle of a plain call; only what ends the process passes.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,14 +42,20 @@ def guarded(
     """
     try:
         return call(*given)
-    except DualTableError:
+    except (DualTableError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:
+    except BaseException as error:
         place = place_of(error)
         within = "" if function is None or place else f" in {_name(function)}"
         raised = TransformError(f"{said.format(what)} raised {told(error)}{within}")
         raised.where = _shown(place) if place else getattr(what, "written_at", "")
         raise raised from error
+
+
+def is_async(function: object) -> bool:
+    """Tell whether a callable of the user's has to be awaited."""
+    calls = (function, getattr(type(function), "__call__", None))  # noqa: B004
+    return any(map(inspect.iscoroutinefunction, calls))
 
 
 def written_at() -> str:

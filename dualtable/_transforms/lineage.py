@@ -88,7 +88,9 @@ class Lineage:
             if key is None:
                 return None
             return key_of(codec.encode({name: key[name]}), *self._old_partition)[name]
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
             raise TransformError(
                 f"old_key of {self.transform!r} cannot map a partition of {self.new.table} back to"
                 f" one of {self.old.table} ({_reason(error)}), so it can only be queried after"
@@ -108,11 +110,9 @@ class Lineage:
         if self.keeps_keys:
             return new_key
         shown = plain(new_key)
-        key = self._call_old_key(shown)
-        if key is None:
-            return None
         try:
-            return key_of(codec.encode(key), self.old.key, self.old.table)
+            key = self._call_old_key(shown)
+            return None if key is None else key_of(key, self.old.key, self.old.table)
         except (InvalidItemError, InvalidKeyError) as error:
             raise TransformError(
                 f"old_key of {self.transform!r} does not lead to a key of {self.old.table}"
@@ -120,11 +120,13 @@ class Lineage:
                 key=shown,
             ) from error
 
-    def _call_old_key(self, new_key: dict[str, object]) -> dict[str, object] | None:
+    def _call_old_key(self, new_key: dict[str, object]) -> WireKey | None:
+        def old_key() -> WireKey | None:
+            key = self.transform.old_key(dict(new_key))
+            return None if key is None else codec.encode(key)
+
         try:
-            return guarded(
-                lambda: self.transform.old_key(dict(new_key)), self.transform, "old_key of {!r}"
-            )
+            return guarded(old_key, self.transform, "old_key of {!r}")
         except DualTableError as error:
             error.key = new_key
             raise
@@ -210,10 +212,14 @@ class Lineage:
         """Check that the old key leads to this new one alone, where the transform can tell."""
         if self.keeps_keys or no_new_key(self.transform) is not None:
             return
-        said = guarded(
-            lambda: new_key(self.transform, plain(source)), self.transform, "new_key of {!r}"
-        )
-        wire = None if said is None else key_of(codec.encode(said), self.new.key, self.new.table)
+
+        def said() -> WireKey | None:
+            found = new_key(self.transform, plain(source))
+            return None if found is None else codec.encode(found)
+
+        wire = guarded(said, self.transform, "new_key of {!r}")
+        if wire is not None:
+            wire = key_of(wire, self.new.key, self.new.table)
         if wire is None or identity(wire) != identity(key):
             raise TransformError(
                 "its old key is that of another new item, which it would take the place of"
@@ -334,7 +340,7 @@ class _PartitionKey(dict[str, Any]):
         return super().get(name, default) if name in self else default
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     return str(error) if isinstance(error, DualTableError) else told(error)
 
 

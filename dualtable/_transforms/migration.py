@@ -6,7 +6,7 @@ transform, and no connection.
 
 from __future__ import annotations
 
-import math
+import os
 import re
 from collections.abc import Iterable
 from functools import cached_property
@@ -16,6 +16,7 @@ import attrs
 
 from dualtable._transforms.applying import no_way_back
 from dualtable._transforms.fingerprint import fingerprint
+from dualtable._transforms.guarded import is_async
 from dualtable._transforms.reversal import reverse
 from dualtable._transforms.transform import Transform, as_transform
 from dualtable._wire.layouts import Index, KeySchema, check_key_schema, is_arn, short_name
@@ -25,6 +26,7 @@ from dualtable.errors import InvalidSettingError, TableMismatchError, TransformE
 
 DEFAULT_CONTROL_TABLE = "dualtable-control"
 _STATED = "version:"
+_MOST = 1e30  # of any number; DynamoDB keeps 38 digits
 _NAME_BYTES = 1_500  # it is a part of a key of 2,048 bytes
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
@@ -285,7 +287,7 @@ def check_range(
     name: str,
     value: float | None,
     least: float,
-    most: float = math.inf,
+    most: float = _MOST,
     *,
     whole: bool = False,
     optional: bool = True,
@@ -294,12 +296,31 @@ def check_range(
     if value is None and optional:
         return
     kinds = (int,) if whole else (int, float)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, kinds)
-        or not least <= value <= most
-        or value == math.inf
-    ):
+    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+        is_vast = isinstance(value, (int, float)) and abs(value) > _MOST
+        # Python itself shows no number of 5,000 digits.
+        shown = "…" if is_vast and isinstance(value, int) else repr(value)
         kind = "a whole number" if whole else "a number"
-        bounds = f"from {least:g}" + ("" if most == math.inf else f" to {most:g}")
-        raise InvalidSettingError(f"{name}={value!r} must be {kind} {bounds}")
+        bounds = f"from {least:g}" + (f" to {most:g}" if is_vast or most < _MOST else "")
+        raise InvalidSettingError(f"{name}={shown} must be {kind} {bounds}")
+
+
+def check_path(name: str, value: object) -> None:
+    """Raise `InvalidSettingError` where a setting is no path."""
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else value
+    if not isinstance(path, str):
+        raise InvalidSettingError(f"{name}={value!r} must be a path: a text, or a pathlib.Path")
+    if "\0" in path:
+        raise InvalidSettingError(f"{name}={path!r} cannot be written or read: it has a null in it")
+
+
+def check_observer(observer: object) -> None:
+    """Raise `InvalidSettingError` where an observer cannot be called, or nobody would await it."""
+    if observer is not None and not callable(observer):
+        raise InvalidSettingError(
+            f"observer must be a callable that takes one argument, not a {type(observer).__name__}"
+        )
+    if is_async(observer):
+        raise InvalidSettingError(
+            "observer is asynchronous, and nobody would await it; give a plain function"
+        )

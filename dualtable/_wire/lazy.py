@@ -18,11 +18,12 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import repeat
 from operator import is_
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from dualtable._wire import codec, json
 from dualtable._wire.codec import KeepsWire
 from dualtable._wire.types import Item, WireItem, WireValue
+from dualtable._wire.values import equal_items
 from dualtable.errors import InvalidItemError
 
 _C = TypeVar("_C", bound=type)
@@ -66,25 +67,57 @@ def encode(output: Item, given: SettledDict) -> WireItem:
 
     A value that nobody can have changed and that is still in its place goes back as it came.
     """
-    if type(output) is LazyDict and (kept := output.wire_members(0)) is not None:
-        return kept.copy() if kept is output.wire else kept
+    return encoded(output, given).item
+
+
+class Encoded(NamedTuple):
+    """The wire form of an output, and what of it did not come so; None where nobody knows."""
+
+    item: WireItem
+    changed: WireItem | None
+
+
+def encoded(output: Item, given: SettledDict) -> Encoded:
+    """Return what `encode` returns, so that `is_so` can compare another output with it."""
+    changed = _changed(output, given)
+    if changed is None:
+        return Encoded(codec.encode(output), None)
+    return Encoded(_with(given.wire, output, changed), changed)
+
+
+def is_so(given: SettledDict, output: Item, before: Encoded) -> bool:
+    """Tell whether an output has the wire form of another, which was made of the same item."""
+    alike = before.changed is not None and json.kept(before.item).keys() == _dict_keys(output)
+    if alike and _changed(output, given) == before.changed:
+        return True
+    return equal_items(encode(output, given), before.item)
+
+
+def _changed(output: Item, given: SettledDict) -> WireItem | None:
+    """Return what an output has that did not come so; None where all of it must be encoded."""
+    if type(output) is LazyDict and output.wire is given.wire:
+        touched = {name: value for name, value in _dict_items(output) if value is not PENDING}
+        return codec.encode_members(touched, 0)
     if type(output) not in (dict, SettledDict) or not {str}.issuperset(map(type, output)):
-        return codec.encode(output)  # which knows of what is still waiting, and of other names
+        return None  # the codec knows of what is still waiting, and of other names
     wire, decoded = given.wire, given.decoded
     others = {
         n: v
         for n, v in output.items()
         if decoded.get(n, _TO_COME) is not v and not _is_as_it_came(v, wire, n)
     }
-    return _with(wire, output, codec.encode_members(others, 0))
+    return codec.encode_members(others, 0)
 
 
 def _with(wire: WireItem, names: Item, changed: WireItem) -> WireItem:
     """Return what came under those names, and what has changed; most of it stays as it is."""
     members = json.kept(wire).copy()  # all at one go is the quickest
-    for name in members.keys() - _dict_keys(names):
-        del members[name]
     members.update(changed)
+    if members.keys() != _dict_keys(names):
+        for name in members.keys() - _dict_keys(names):
+            del members[name]
+        # A value that waits under a name of somebody's own got past the methods, and is refused.
+        codec.encode_members(dict.fromkeys(_dict_keys(names) - members.keys(), PENDING), 0)
     return json.remade(wire, members)
 
 
@@ -216,14 +249,8 @@ class LazyDict(SettledDict):
         # judged, and an inner map that has become an item must be judged as one.
         if depth > self.depth + 1 or (depth == 0 and self.depth != _OUTERMOST):
             return None
-        # A value that waits under a name of somebody's own got past the methods, and is refused.
-        names = json.kept(self.wire)
-        touched = {
-            name: value
-            for name, value in _dict_items(self)
-            if value is not PENDING or name not in names
-        }
-        if not touched and len(self) == len(names):
+        touched = {name: v for name, v in _dict_items(self) if v is not PENDING}
+        if not touched and _dict_keys(self) == self.wire.keys():
             return self.wire
         changed = codec.encode_members(touched, depth) if touched else touched
         return _with(self.wire, self, changed)

@@ -36,17 +36,18 @@ from dualtable._operations.sweep import CleanupProgress, CleanupReport
 from dualtable._proof.findings import VerificationProgress, VerificationReport
 from dualtable._proof.verifier import Verifier
 from dualtable._sharing.process import stopping_on
-from dualtable._transforms.migration import Migration, check_range
+from dualtable._transforms.migration import Migration, check_observer, check_path, check_range
 from dualtable.distributed._processes import Processes
 from dualtable.distributed._reports import standing_of
 from dualtable.distributed._spec import Task, WorkSpec, check_task, loaded, told_apart, travelling
-from dualtable.distributed._work import Report, work
+from dualtable.distributed._work import Report, waited_for, work
 from dualtable.errors import DualTableError, InvalidSettingError, WorkerError
 
 _log = logging.getLogger("dualtable.distributed")
 
 _LOOK_SECONDS = 1.0
 _BY_HAND = ("dry_run", "clock", "gateway")
+_PATHS = ("dead_letters", "events")
 _CEILINGS = ("max_read_units", "max_write_units")
 _DONE_HERE = ("restart", "dry_run", *_CEILINGS)
 
@@ -75,7 +76,7 @@ def specs(
         ...     far = ray.remote(work)
         ...     return ray.get([far.remote(spec) for spec in specs("shop:migration", 8)])
     """
-    return asyncio.run(_specs(reference, workers, task, settings))
+    return waited_for(_specs(reference, workers, task, settings))
 
 
 @overload
@@ -129,6 +130,9 @@ def run(
 ) -> Report:
     """Migrate, verify or clean up with several workers on an executor.
 
+    Where an event loop runs already, as in a notebook, all of it goes on in a thread of its own, in
+    which the observer is called, too: leave `stop_on` out there, an interrupt stops the workers.
+
     Args:
         reference: The migration, as ``MODULE:ATTRIBUTE``; importable here and where the workers
             are.
@@ -163,7 +167,7 @@ def run(
     working = running(
         reference, executor, workers, task=task, observer=observer, stop_on=stop_on, **settings
     )
-    return asyncio.run(working)
+    return waited_for(working)
 
 
 async def _specs(
@@ -173,6 +177,9 @@ async def _specs(
     check_task(task)
     if given := [name for name in _BY_HAND if settings.get(name)]:
         raise InvalidSettingError(f"{given[0]} is nothing that several workers can share")
+    for name in _PATHS:
+        if settings.get(name) is not None:
+            check_path(name, settings[name])
     of_work, connection = told_apart(settings)
     migration = load_migration(reference)
     first = WorkSpec(
@@ -238,6 +245,12 @@ async def running(
     **settings: Any,
 ) -> Report:
     """Do what `run` does, on an event loop that runs already."""
+    check_observer(observer)
+    if not isinstance(executor, Executor):
+        raise InvalidSettingError(
+            "executor must be a concurrent.futures.Executor, such as Processes() or Dask's"
+            f" client.get_executor(), not a {type(executor).__name__}"
+        )
     planned = [
         attrs.evolve(spec, stop_on=handled_by_workers(executor))
         for spec in await _specs(reference, workers, task, settings)

@@ -7,6 +7,7 @@ environment, and imports the migration for itself.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias, get_args
@@ -21,6 +22,14 @@ Task: TypeAlias = Literal["migrate", "verify", "cleanup"]
 _PLAIN = (str, int, float, bool, type(None))
 _OF_CONNECTION = ("endpoint_url", "region_name", "profile_name")
 _NOT_PLAIN = ("session", "config", "gateway")
+
+
+def _check_signals(_spec: object, attribute: Any, names: object) -> None:
+    known = signal.Signals.__members__
+    if not isinstance(names, (tuple, list)) or not all(name in known for name in names):
+        raise InvalidSettingError(
+            f"{attribute.name}={names!r} must be names of signals, such as ('SIGINT', 'SIGTERM')"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -67,7 +76,7 @@ class WorkSpec:
     run: str = ""
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     connection: Mapping[str, str | None] = attrs.field(factory=dict)
-    stop_on: tuple[str, ...] = ()
+    stop_on: tuple[str, ...] = attrs.field(default=(), validator=_check_signals)
 
 
 def check_task(task: str) -> None:

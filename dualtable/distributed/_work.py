@@ -13,8 +13,9 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -35,6 +36,7 @@ from dualtable.distributed._spec import WorkSpec, loaded
 from dualtable.errors import DualTableError, WorkerError
 
 Report: TypeAlias = MigrationReport | VerificationReport | CleanupReport
+_T = TypeVar("_T")
 
 _log = logging.getLogger("dualtable.distributed")
 
@@ -62,7 +64,34 @@ def work(spec: WorkSpec) -> Report:
         >>> def on_a_machine_of_the_engine(spec: WorkSpec) -> int:
         ...     return work(spec).read_units
     """
-    return asyncio.run(_work(spec))
+    return waited_for(_work(spec))
+
+
+def waited_for(call: Coroutine[Any, Any, _T]) -> _T:
+    """Run a call to its end on an event loop of its own.
+
+    Where one runs in this thread, as in a notebook, that is in another thread; who interrupts the
+    waiting cancels the call.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(call)
+    begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+
+    async def cancellable() -> _T:
+        begun.append((asyncio.get_running_loop(), asyncio.current_task()))  # type: ignore[arg-type]
+        return await call
+
+    with ThreadPoolExecutor(1, thread_name_prefix="dualtable") as thread:
+        result = thread.submit(lambda: asyncio.run(cancellable()))
+        try:
+            return result.result()
+        except BaseException:
+            for loop, task in begun:
+                with suppress(RuntimeError):  # it has ended by itself
+                    loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 async def _work(spec: WorkSpec) -> Report:

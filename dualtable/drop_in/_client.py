@@ -28,7 +28,7 @@ from dualtable.drop_in._errors import (
 )
 from dualtable.drop_in._others import Others
 from dualtable.drop_in._paginators import PAGINATED, paginator
-from dualtable.drop_in._parameters import check
+from dualtable.drop_in._parameters import check, check_kind
 from dualtable.drop_in._repository import Repository
 from dualtable.drop_in._values import metadata, shown
 from dualtable.errors import RequestRefusedError
@@ -126,10 +126,8 @@ class Client(Bounded):
         if own is None:
             return await self._others.call("batch_get_item", parameters)
         name, asked = own
-        if not isinstance(asked, Mapping):
-            raise wrong_parameter("Invalid type for a member of RequestItems, valid types: dict")
         check(_parameters.GETS, asked)
-        more = [each.get("Keys", ()) for each in others.values()]
+        more = list(map(_keys_of, others.values()))
         _check_number("BatchGetItem", "Keys", asked["Keys"], MAX_BATCH_GET, beside=more)
         with answered("BatchGetItem", parameters):
             keys = list(map(self._repository.identity_of, asked["Keys"]))
@@ -174,12 +172,17 @@ class Client(Bounded):
         return _response(UnprocessedItems=answer.get("UnprocessedItems", {}))
 
     async def transact_write_items(self, **parameters: Any) -> dict[str, Any]:
-        """Write up to 100 items, all of them or none.
+        """Write up to 100 items, all of them or none; fewer in some phases.
 
         Args:
             **parameters: ``TransactItems``, and ``ClientRequestToken``: with the same one, another
                 call does nothing, as long as one item of the migrated table is still as the first
-                has put or updated it.
+                has put or updated it. Another transaction with it is refused where it names such
+                an item, and else it is done.
+
+        Raises:
+            ClientError: A ``ValidationException`` also where the phase leaves no room for so many
+                actions: in ``READING_BOTH`` and ``WRITING_NEW`` one may take two of the 100.
         """
         check(_parameters.TRANSACT_WRITE, parameters)
         asked = self._in_transaction("TransactWriteItems", parameters["TransactItems"])
@@ -196,10 +199,14 @@ class Client(Bounded):
         return _response()
 
     async def transact_get_items(self, **parameters: Any) -> dict[str, Any]:
-        """Return ``Responses``: up to 100 items as they are at one moment.
+        """Return ``Responses``: up to 100 items as they are at one moment; fewer in some phases.
 
         Args:
             **parameters: ``TransactItems``.
+
+        Raises:
+            ClientError: A ``ValidationException`` also where the phase leaves no room for so many
+                items: in ``READING_BOTH`` and ``WRITING_NEW`` each takes two of the 100.
         """
         check(_parameters.TRANSACT_GET, parameters)
         asked = self._in_transaction("TransactGetItems", parameters["TransactItems"])
@@ -231,6 +238,7 @@ class Client(Bounded):
     async def _of_table(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
         if "TableName" not in parameters:
             raise wrong_parameter('Missing required parameter in input: "TableName"')
+        check_kind("TableName", parameters["TableName"])
         if not self._repository.is_called(parameters["TableName"]):
             return await self._others.call(method, parameters)
         given = {name: value for name, value in parameters.items() if name != "TableName"}
@@ -257,19 +265,17 @@ class Client(Bounded):
         return not any(self._repository.is_called(each["TableName"]) for _, each in asked)
 
     def _in_transaction(
-        self, operation: str, actions: Sequence[Any]
+        self, operation: str, actions: Sequence[Mapping[str, Any]]
     ) -> list[tuple[str, Mapping[str, Any]]]:
         _check_number(operation, "TransactItems", actions, MAX_TRANSACTION)
-        asked = []
-        for action in actions:
-            if not isinstance(action, Mapping) or len(action) != 1:
-                raise not_valid("an action of a transaction is one thing", operation)
-            ((kind, each),) = action.items()
+        asked = [pair for action in actions for pair in action.items()]
+        for kind, each in asked:
             taken = _parameters.IN_TRANSACTION.get(kind)
             if taken is None or taken.operation != operation:
                 raise wrong_parameter(f'Unknown parameter in TransactItems: "{kind}"')
             check(taken, each)
-            asked.append((kind, each))
+        if any(len(action) != 1 for action in actions):
+            raise not_valid("an action of a transaction is one thing", operation)
         return asked
 
 
@@ -288,28 +294,35 @@ def _check_different(operation: str, identities: Collection[Hashable]) -> None:
 def _check_number(
     operation: str, name: str, members: Any, most: int, beside: Iterable[Any] = ()
 ) -> None:
-    if not isinstance(members, list | tuple):
+    counted = [members, *beside]
+    if not all(isinstance(some, list | tuple) for some in counted):
         raise wrong_parameter(f"Invalid type for parameter {name}, valid types: list, tuple")
     if not members:
         raise wrong_parameter(f"Invalid length for parameter {name}, value: 0, valid min length: 1")
-    number = len(members) + sum(map(len, beside))
+    number = sum(map(len, counted))
     if number > most:
         raise not_valid(f"{name} has {number} members; DynamoDB takes {most}", operation)
+
+
+def _keys_of(asked: Any) -> Any:
+    if not isinstance(asked, Mapping):
+        raise wrong_parameter(f"Invalid type for a member of RequestItems, valid types: {dict}")
+    return asked.get("Keys", ())
 
 
 def _puts_and_deletes(requests: Iterable[Any]) -> tuple[list[Any], list[Any]]:
     """Return the items of the puts, and the keys of the deletes."""
     puts, deletes = [], []
     for request in requests:
-        if not isinstance(request, Mapping) or request.keys() - {"PutRequest", "DeleteRequest"}:
+        if not isinstance(request, Mapping) or request.keys() - _parameters.IN_BATCH.keys():
             raise wrong_parameter("a request is a PutRequest or a DeleteRequest")
+        for kind, each in request.items():
+            check(_parameters.IN_BATCH[kind], each)
         if len(request) != 1:
             raise not_valid("a request is one of PutRequest and DeleteRequest", "BatchWriteItem")
         if "PutRequest" in request:
-            check(_parameters.PUT_REQUEST, request["PutRequest"])
             puts.append(request["PutRequest"]["Item"])
         else:
-            check(_parameters.DELETE_REQUEST, request["DeleteRequest"])
             deletes.append(request["DeleteRequest"]["Key"])
     return puts, deletes
 

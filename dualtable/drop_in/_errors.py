@@ -14,7 +14,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from dualtable.drop_in._values import check_as_boto3, metadata, typed
+from dualtable.drop_in._values import (
+    check_as_boto3,
+    check_numbers,
+    metadata,
+    names_in,
+    typed,
+)
 from dualtable.errors import (
     AccessError,
     ActionReason,
@@ -157,13 +163,24 @@ def wrong_parameter(report: str) -> Exception:
 def answered(
     operation: str, parameters: Mapping[str, Any], *, actions: int | None = None
 ) -> Iterator[None]:
-    """Raise botocore's errors for those of the repository, of a transaction of so many actions."""
+    """Raise botocore's errors for those of the repository, of a transaction of so many actions.
+
+    What boto3 would not have sent fails as it does there, before the repository is asked.
+    """
+    check_numbers(parameters)
     try:
         yield
     except DualTableError as error:
         if isinstance(error, InvalidItemError | InvalidKeyError | InvalidTokenError):
             check_as_boto3(parameters)
+            _check_names(parameters)
         raise _translated(error, operation, parameters, actions) from error
+
+
+def _check_names(parameters: Mapping[str, Any]) -> None:
+    for name in names_in(parameters):
+        if not isinstance(name, str):
+            raise wrong_parameter(f"Invalid type for a name, valid types: {str}")
 
 
 def _translated(

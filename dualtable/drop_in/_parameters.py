@@ -47,10 +47,13 @@ _KINDS: Mapping[str, Any] = {
     "IndexName": str,
     "Item": Mapping,
     "Key": Mapping,
+    "Keys": (list, tuple),
     "KeyConditionExpression": _EXPRESSION,
     "Limit": int,
     "ProjectionExpression": str,
     "RequestItems": Mapping,
+    "ReturnConsumedCapacity": str,
+    "ReturnItemCollectionMetrics": str,
     "ReturnValues": str,
     "ReturnValuesOnConditionCheckFailure": str,
     "ScanIndexForward": bool,
@@ -62,6 +65,7 @@ _KINDS: Mapping[str, Any] = {
     "ClientRequestToken": str,
     "TableName": str,
 }
+_OF_DICTS = ("Keys", "TransactItems")
 _LEAST = {"Limit": 1, "Segment": 0, "TotalSegments": 1}
 _SHORTEST = {"IndexName": 3, "ClientRequestToken": 1}
 _LONGEST = {"IndexName": 255, "ClientRequestToken": 36}
@@ -104,8 +108,10 @@ BATCH_WRITE = Taken("BatchWriteItem", ("RequestItems",), ())
 TRANSACT_GET = Taken("TransactGetItems", ("TransactItems",), ())
 TRANSACT_WRITE = Taken("TransactWriteItems", ("TransactItems",), ("ClientRequestToken",))
 
-PUT_REQUEST = Taken("BatchWriteItem", ("Item",), ())
-DELETE_REQUEST = Taken("BatchWriteItem", ("Key",), ())
+IN_BATCH: Mapping[str, Taken] = {
+    "PutRequest": Taken("BatchWriteItem", ("Item",), ()),
+    "DeleteRequest": Taken("BatchWriteItem", ("Key",), ()),
+}
 GETS = Taken("BatchGetItem", ("Keys",), (*_PROJECTION, "ConsistentRead"))
 IN_TRANSACTION: Mapping[str, Taken] = {
     "Put": Taken("TransactWriteItems", ("Item", "TableName"), _CONDITION),
@@ -126,6 +132,8 @@ def check(taken: Taken, parameters: Mapping[str, Any]) -> None:
         RequestRefusedError: One is not done here; the message has its name.
         ClientError: One is empty.
     """
+    if not isinstance(parameters, Mapping):
+        raise wrong_parameter(f"Invalid type, type: {type(parameters)}, valid types: {dict}")
     for name, value in parameters.items():
         _check_name(taken, name, value)
     for name in taken.needed:
@@ -143,15 +151,15 @@ def check(taken: Taken, parameters: Mapping[str, Any]) -> None:
 
 def _check_name(taken: Taken, name: str, value: Any) -> None:
     known = (*taken.needed, *taken.optional)
-    if name in known:
-        _check_kind(name, value)
-    elif name in _WORDS and value not in _WORDS[name]:
+    if name in known or name in _WORDS:
+        check_kind(name, value)
+    if name in _WORDS and value not in _WORDS[name]:
         raise not_valid(f"{name}={value!r} must be one of {_WORDS[name]}", taken.operation)
-    elif name not in REFUSED:
+    if name not in known and name not in REFUSED:
         raise wrong_parameter(
             f'Unknown parameter in input: "{name}", must be one of: {", ".join(known)}'
         )
-    elif name not in _WORDS or value != "NONE":
+    if name in REFUSED and (name not in _WORDS or value != "NONE"):
         raise RequestRefusedError(f"{taken.operation}: {name} {REFUSED[name]}")
 
 
@@ -164,14 +172,19 @@ def _check_return(taken: Taken, parameters: Mapping[str, Any]) -> None:
         )
 
 
-def _check_kind(name: str, value: Any) -> None:
+def check_kind(name: str, value: Any) -> None:
+    """Raise ``ParamValidationError`` where a parameter has no value that botocore would send."""
     kind = _KINDS.get(name, object)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise wrong_parameter(
             f"Invalid type for parameter {name}, type: {type(value)}, valid types: {kind}"
         )
-    if name == "ExpressionAttributeNames" and not all(isinstance(n, str) for n in value.values()):
-        raise wrong_parameter(f"Invalid type for a value of {name}, valid types: {str}")
+    if name in _OF_DICTS and not all(isinstance(member, Mapping) for member in value):
+        raise wrong_parameter(f"Invalid type for a member of {name}, valid types: {dict}")
+    if name == "ExpressionAttributeNames" and not all(
+        isinstance(text, str) for pair in value.items() for text in pair
+    ):
+        raise wrong_parameter(f"Invalid type for a member of {name}, valid types: {str}")
     if name in _SHORTEST and len(value) < _SHORTEST[name]:
         raise wrong_parameter(
             f"Invalid length for parameter {name}, value: {len(value)}, valid min length:"

@@ -5,17 +5,41 @@ The rule: what is asked here is about tables and keys, never about what becomes 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
+from typing import Any, Self
 
+import attrs
+
+from dualtable._dynamodb.gateway import MAX_BATCH_GET
 from dualtable._expressions.actions import Action, Get, Put, Update
 from dualtable._expressions.texts import PLACEHOLDER
 from dualtable._production.repository import DualTableRepository
+from dualtable._reading import indexes
+from dualtable._reading.iteration import ItemIterator
 from dualtable._wire import codec
 from dualtable._wire.keys import identity, key_of
 from dualtable._wire.layouts import Index
-from dualtable._wire.types import Item, Key
+from dualtable._wire.sizes import item_bytes
+from dualtable._wire.types import Item, Key, WireItem
 from dualtable.errors import DualTableError, InvalidKeyError, RequestRefusedError
+
+PAGE_BYTES = 1 << 20  # what DynamoDB reads for one page of a query or scan
+_SURE_TO_FIT = 3  # items, of the 400 KB that one may have, into a page
+
+
+@attrs.frozen
+class Place:
+    """How far an iterator of items has come."""
+
+    read: int
+    last_key: Key | None
+    token: str | None
+
+    @classmethod
+    def of(cls, items: ItemIterator[Any]) -> Self:
+        """Return where it is now."""
+        return cls(items.read, items.last_key, items.token)
 
 
 class Repository(DualTableRepository[Item]):
@@ -85,7 +109,7 @@ class Repository(DualTableRepository[Item]):
         if not isinstance(action, Update):
             return False
         try:
-            self._exchange.changes(action, ())
+            self._exchange.changes(action, (), self._exchange.new.key_attributes)
         except DualTableError:
             return False
         return True
@@ -113,17 +137,59 @@ class Repository(DualTableRepository[Item]):
         names = parameters.get("ExpressionAttributeNames")
         return wanted is not None and not self._exchange.projects(index, wanted, names)
 
-    async def whole(self, entries: Iterable[Item], parameters: Mapping[str, Any]) -> list[Item]:
-        """Return what is wanted of the items that a local index has found, while they are there."""
-        keys = [{name: entry[name] for name in self._exchange.new.key.names} for entry in entries]
-        wanted = parameters.get("ProjectionExpression")
-        found = await self.batch_get(
-            keys,
-            projection=wanted,
-            names=None if wanted is None else names_in(parameters, wanted),
-            consistent_read=parameters.get("ConsistentRead", False),
+    async def whole(
+        self, entries: ItemIterator[Item], parameters: Mapping[str, Any]
+    ) -> tuple[list[Item], Place]:
+        """Return a page of the items whose entries a local index has, and where it has ended.
+
+        An item may have changed since its entry was read, so what is asked of it is asked again.
+        """
+        is_asked, show = self._asked(parameters)
+        found: list[Item] = []
+        spent, number = 0, 0
+        while True:
+            fit = (PAGE_BYTES - spent) * number // spent if spent else _SURE_TO_FIT
+            some = await _next(entries, max(1, min(fit, MAX_BATCH_GET)))
+            if not some:
+                return found, Place.of(entries)
+            items = await self.batch_get(
+                [{name: entry[name] for name in self._exchange.new.key.names} for entry, _ in some],
+                consistent_read=parameters.get("ConsistentRead", False),
+            )
+            number += len(some)
+            for item, (_, place) in zip(items, some, strict=True):
+                if item is None:
+                    continue
+                wire = codec.encode(item)
+                spent += item_bytes(wire)
+                if is_asked(wire):
+                    found.append(show(wire))
+                if spent >= PAGE_BYTES:
+                    return found, place
+
+    def _asked(
+        self, parameters: Mapping[str, Any]
+    ) -> tuple[Callable[[WireItem], bool], Callable[[WireItem], Item]]:
+        """Return what tells whether an item is asked for, and what makes what is wanted of it."""
+        exchange, wanted = self._exchange, parameters.get("KeyConditionExpression")
+        index = exchange.new.indexes[parameters["IndexName"]]
+        given = exchange.placeholders(
+            parameters.get("ExpressionAttributeNames"), parameters.get("ExpressionAttributeValues")
         )
-        return [item for item in found if item is not None]
+        is_there: Callable[[WireItem], bool] = partial(indexes.holds, index)
+        if wanted is not None:
+            is_there = exchange.key_condition(wanted, index, given).holds
+        keep = exchange.filter(parameters.get("FilterExpression"), given, index)
+        show = exchange.projection(parameters.get("ProjectionExpression"), given, None)
+        return lambda item: is_there(item) and keep(item), show
+
+
+async def _next(entries: ItemIterator[Item], number: int) -> list[tuple[Item, Place]]:
+    """Return so many entries at most, each with the place behind it."""
+    some: list[tuple[Item, Place]] = []
+    while len(some) < number and (entry := await anext(entries, None)) is not None:
+        some.append((entry, Place.of(entries)))
+    return some
 
 
 def names_in(parameters: Mapping[str, Any], *texts: Any) -> dict[str, str]:

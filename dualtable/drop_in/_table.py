@@ -20,11 +20,10 @@ from dualtable.drop_in._client import Client, Meta
 from dualtable.drop_in._errors import answered, not_valid
 from dualtable.drop_in._others import Others
 from dualtable.drop_in._parameters import check, counts_only, returns_old
-from dualtable.drop_in._repository import Repository, without_projection
+from dualtable.drop_in._repository import PAGE_BYTES, Place, Repository, without_projection
 from dualtable.drop_in._values import BatchWriter, metadata, shown
 from dualtable.errors import RequestRefusedError
 
-_PAGE_BYTES = 1 << 20  # what DynamoDB reads for one page of a query or scan
 _REMEMBERED = 1000  # starting keys of scans
 
 
@@ -198,7 +197,8 @@ class Table(Described):
                 after=parameters.get("ExclusiveStartKey"),
                 **self._page(parameters),
             )
-            return await self._answer(items, parameters, only_counts)
+            answer, _ = await self._answer(items, parameters, only_counts)
+        return answer
 
     async def scan(self, **parameters: Any) -> dict[str, Any]:
         """Return a page of all items, as `query` does.
@@ -228,9 +228,9 @@ class Table(Described):
                 after=start if token is None else None,
                 **self._page(parameters),
             )
-            answer = await self._answer(items, parameters, only_counts)
-        if items.last_key is not None:
-            self._remember(_named(scan, items.last_key), items.token)
+            answer, place = await self._answer(items, parameters, only_counts)
+        if place.last_key is not None:
+            self._remember(_named(scan, place.last_key), place.token)
         return answer
 
     def batch_writer(
@@ -281,28 +281,33 @@ class Table(Described):
             "names": parameters.get("ExpressionAttributeNames"),
             "values": parameters.get("ExpressionAttributeValues"),
             "max_read_items": parameters.get("Limit"),
-            "max_read_bytes": _PAGE_BYTES,
+            "max_read_bytes": PAGE_BYTES,
             "consistent_read": parameters.get("ConsistentRead", False),
         }
 
     async def _answer(
         self, items: ItemIterator[Item], parameters: dict[str, Any], only_counts: bool
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], Place]:
+        """Return the answer of a query or scan, and the place where the next one goes on."""
         found: list[Item] = []
-        if only_counts:
-            count = await items.count()
-        else:
-            found = [item async for item in items]
+        if self._repository.asks_beyond(parameters):
+            found, place = await self._repository.whole(items, parameters)
             count = len(found)
-        if found and self._repository.asks_beyond(parameters):
-            found = await self._repository.whole(found, parameters)
-        return {
+        else:
+            if only_counts:
+                count = await items.count()
+            else:
+                found = [item async for item in items]
+                count = len(found)
+            place = Place.of(items)
+        answer = {
             **({} if only_counts else {"Items": [shown(item) for item in found]}),
             "Count": count,
-            "ScannedCount": items.read,
-            **({} if items.last_key is None else {"LastEvaluatedKey": shown(items.last_key)}),
+            "ScannedCount": place.read,
+            **({} if place.last_key is None else {"LastEvaluatedKey": shown(place.last_key)}),
             **_response(),
         }
+        return answer, place
 
     def _remember(self, name: str, token: str | None) -> None:
         self._starting[name] = token

@@ -1,20 +1,22 @@
 """Values, clients and batch writers as boto3 gives them; the only module here that knows `boto3`.
 
 The rule: what goes in is checked by the repository; what comes out is what boto3 would have made of
-the same item. What boto3 itself refuses to send fails with boto3's own error.
+the same item. What boto3 itself refuses to send fails with boto3's own error, also where the
+repository would have taken it.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import aioboto3
 import aioboto3.dynamodb.table
 import boto3.dynamodb.table
 from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
-from boto3.dynamodb.types import Binary, TypeSerializer
+from boto3.dynamodb.types import DYNAMODB_CONTEXT, Binary, TypeSerializer
 
 BatchWriter = aioboto3.dynamodb.table.BatchWriter
 BlockingBatchWriter = boto3.dynamodb.table.BatchWriter
@@ -54,6 +56,36 @@ def metadata(status: int = 200) -> dict[str, Any]:
 def typed(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item with the type of each value beside it, as errors of boto3 have it."""
     return TypeSerializer().serialize(item)["M"]  # type: ignore[no-any-return]
+
+
+def check_numbers(value: Any) -> None:
+    """Raise what boto3 raises where a number of a request has to be rounded to be sent."""
+    if isinstance(value, int | Decimal):
+        DYNAMODB_CONTEXT.create_decimal(value)
+    elif isinstance(value, Mapping):
+        for member in value.values():
+            check_numbers(member)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for member in value:
+            check_numbers(member)
+    elif isinstance(value, ConditionBase):
+        check_numbers(value.get_expression()["values"])
+
+
+def names_in(parameters: Any) -> Iterator[Any]:
+    """Yield the names of attributes and in maps that the plain values of a request have."""
+    for each in _plain_in(parameters):
+        yield from _names(each)
+
+
+def _names(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        yield from value
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return
+    for member in value:
+        yield from _names(member)
 
 
 def check_as_boto3(parameters: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import threading
 from pathlib import Path
@@ -277,3 +278,147 @@ async def test_marks_of_an_earlier_migration_are_no_items() -> None:
         with pytest.raises(TableMismatchError, match="'_dualtable_deleted' and the token"):
             await work()
     assert (await Migrator(same, gateway=gateway, dry_run=True).run()).complete
+
+
+class Tells(dict[str, Any]):
+    """An item of a class of somebody's own, which cannot be read."""
+
+    def items(self) -> Any:
+        raise LookupError("tell nobody")
+
+
+def returns_what_cannot_be_read(item: dict[str, Any]) -> dict[str, Any]:
+    return Tells(item) if item["id"] in ("o-3", "o-7") else item
+
+
+def cancels(item: dict[str, Any]) -> dict[str, Any]:
+    if item["id"] in ("o-3", "o-7"):
+        raise asyncio.CancelledError
+    return item
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(
+    ("transform", "error"),
+    [(returns_what_cannot_be_read, "LookupError"), (cancels, "CancelledError")],
+)
+async def test_what_users_code_does_to_one_item_is_a_dead_letter(
+    transform: Any, error: str, dry_run: bool
+) -> None:
+    """Neither ends a worker of the run, nor the run."""
+    plan, gateway = await world(transform)
+    given: dict[str, Any] = {"gateway": gateway, "dead_letters": "letters", "dry_run": dry_run}
+    report = await Migrator(plan, **given).run()
+    assert (report.complete, report.written, report.failed) == (True, 8, 2)
+    said = Path("letters").read_text()
+    assert said.count(f"raised {error} at test_endings.py") == 2
+    assert "tell nobody" not in said
+
+
+@pytest.mark.parametrize("where", ["transform", "observer", "verify", "sample", "retry"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+async def test_what_ends_the_process_comes_out_of_the_run(
+    error: type[BaseException], where: str
+) -> None:
+    """As itself, to whoever awaits it; the events say so."""
+
+    def leave(_: Any) -> Any:
+        raise error
+
+    plan, gateway = await world(fails_on_some)
+    plan = attrs.evolve(plan, version="1")
+    leaving = attrs.evolve(plan, transform=leave)
+    await Migrator(plan, gateway=gateway, dead_letters="letters").run()
+    given: dict[str, Any] = {"gateway": gateway, "restart": True, "events": "e"}
+    works: dict[str, Any] = {
+        "transform": Migrator(leaving, **given).run,
+        "observer": Migrator(plan, observer=leave, **given).run,
+        "verify": Verifier(leaving, **given).run,
+        "sample": Verifier(leaving, gateway=gateway).sample,
+        "retry": lambda: retry_dead_letters(leaving, gateway=gateway),
+    }
+    with pytest.raises(error):
+        await works[where]()
+    for file in Path("e").glob("*"):
+        assert json.loads(file.read_text().splitlines()[-1])["reason"].startswith(error.__name__)
+
+
+async def test_an_observer_that_fails_leaves_no_lease() -> None:
+    """Its error is raised; the segments are free for the next run at once."""
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    plan, gateway = await world()
+    with pytest.raises(ZeroDivisionError):
+        await Migrator(plan, gateway=gateway, total_segments=10, observer=fail).run()
+    status = await read_status(plan, gateway=gateway)
+    assert (status.segments_held, status.workers) == (0, ())
+    with pytest.raises(ZeroDivisionError):
+        await Verifier(plan, gateway=gateway, observer=fail).run()
+    assert (await read_status(plan, gateway=gateway)).segments_held == 0
+    assert (await Migrator(plan, gateway=gateway).run()).ok
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+async def test_a_pipe_that_nobody_reads_is_not_waited_for() -> None:
+    """The run ends and says so; with a reader, the letters go there."""
+    os.mkfifo("pipe")
+    plan, gateway = await world(fails_on_some)
+    with pytest.raises(DualTableError, match="'pipe': nobody reads from this pipe"):
+        await Migrator(plan, gateway=gateway, dead_letters="pipe").run()
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        report = await Migrator(plan, gateway=gateway, dead_letters="pipe").run()
+        lines = os.read(reader, 10_000).splitlines()
+    finally:
+        os.close(reader)
+    assert (report.complete, report.dead_letters) == (True, 2)
+    assert sorted(json.loads(line)["key"]["id"]["S"] for line in lines) == ["o-3", "o-7"]
+
+
+def line_of(run: str, number: int = 1) -> str:
+    return json.dumps({"key": {"id": {"S": f"o-{number}"}}, "run": run}) + "\n"
+
+
+@pytest.mark.parametrize("before", [line_of("r-1"), line_of("dry-run") + line_of("r-1")])
+async def test_a_dry_run_leaves_the_letters_of_a_run_alone(before: str) -> None:
+    """A run may be under way and write to this very file."""
+    Path("letters").write_text(before)
+    plan, gateway = await world(fails_on_some)
+    with pytest.raises(InvalidSettingError, match=r"those of a run \(r-1\).*another path"):
+        await Migrator(plan, gateway=gateway, dead_letters="letters", dry_run=True).run()
+    assert {path.name: path.read_text() for path in Path().glob("letters*")} == {"letters": before}
+
+
+async def test_a_file_that_lines_of_this_run_are_in_stays() -> None:
+    """Whoever else has written to it in between, and before."""
+    before = line_of("dry-run") + line_of("r-0") + line_of("r-1")
+    Path("letters").write_text(before)
+    await DeadLetterFile("letters").begin("r-1")
+    assert Path("letters").read_text() == before
+    await DeadLetterFile("letters").begin("r-2")
+    assert Path("letters.r-0").read_text() == before
+    assert not Path("letters").exists()
+
+
+@pytest.mark.parametrize("run", ["a/b", "\0", "x" * 300])
+async def test_a_run_that_names_no_file_is_told(run: str) -> None:
+    """A file made by hand, or damaged: its lines stay, and it is said what to do."""
+    Path("letters").write_text(line_of(run))
+    plan, gateway = await world()
+    with pytest.raises(DualTableError, match=r"cannot be moved out of the way .*another path"):
+        await Migrator(plan, gateway=gateway, dead_letters="letters").run()
+    assert Path("letters").read_text() == line_of(run)
+
+
+async def test_a_file_that_cannot_be_read_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows whose dead letters it holds."""
+    Path("letters").write_text(line_of("r-1"))
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(DualTableError, match=r"cannot be read, .*\(Permission denied\)"):
+        await DeadLetterFile("letters").begin("r-2")

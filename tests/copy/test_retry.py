@@ -254,7 +254,7 @@ async def test_an_item_that_is_gone_is_no_letter_any_more() -> None:
     assert (report.gone, report.written, report.dead_letters) == (1, 2, 0)
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """Nothing that this process sends arrives any more, as after a SIGKILL."""
 
 
@@ -457,6 +457,60 @@ async def test_a_file_holds_the_letters_of_one_run() -> None:
     assert files[1].name == f"mine.jsonl.{runs[1].pop()}"
     with pytest.raises(InvalidSettingError, match="no dead letter of this run"):
         await retry(gateway, files=[files[1]])
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ({"id": "o-3"}, "with the type of each value"),
+        ("o-3", "with the type of each value"),
+        (None, "with the type of each value"),
+        ([1], "with the type of each value"),
+        ({"id": None}, "with the type of each value"),
+        ({"id": {}}, "with the type of each value"),
+        ({"id": {"S": 5}}, "with the type of each value"),
+        ({"id": {"S": None}}, "with the type of each value"),
+        ({"id": {"S": ["x"]}}, "with the type of each value"),
+        ({"id": {"S": "o-3", "N": "1"}}, "with the type of each value"),
+        ({"id": {"L": "o-3"}}, "with the type of each value"),
+        ({"id": {"N": "three"}}, "no number"),
+        ({"id": {"B": "\u00e9"}}, "no base64"),
+        ({"id": {"N": "NaN"}}, "not DynamoDB numbers"),
+        ({"id": {"N": "3"}}, "'id' must be text"),
+        ({"id": {"S": ""}}, "'id' is empty"),
+        ({}, "'id' is missing"),
+        ({"order": {"S": "o-3"}}, "'order' is no key attribute"),
+    ],
+)
+async def test_a_line_that_is_wrong_is_told_by_its_place(key: Any, says: str) -> None:
+    """Somebody has written it by hand, or the file is damaged; nothing is tried before."""
+    gateway = await copied()
+    lines = Path("shop.dead-letters.jsonl").read_text().splitlines()
+    wrong = json.dumps({**json.loads(lines[0]), "key": key})
+    Path("mine.jsonl").write_text("\n".join([lines[0], "{torn", wrong]))
+    with pytest.raises(InvalidKeyError, match=r"^line 3 of 'mine.jsonl': ") as told:
+        await retry(gateway, files=["mine.jsonl"])
+    assert says in str(told.value)
+    assert len(await open_letters(gateway)) == len(BAD)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ({"files": [5]}, "files=5 must be a path"),
+        ({"files": [None]}, "files=None must be a path"),
+        ({"files": [b"x"]}, "files=b'x' must be a path"),
+        ({"files": 5}, r"files must be several, such as \[5\]"),
+        ({"files": "dl"}, r"files must be several, such as \['dl'\]"),
+        ({"files": Path("dl")}, "files must be several"),
+        ({"keys": 5}, r"keys must be several, such as \[5\]"),
+        ({"keys": {"id": "o-3"}}, r"keys must be several, such as \[\{'id': 'o-3'\}\]"),
+    ],
+)
+async def test_one_is_not_taken_for_several(wanted: dict[str, Any], says: str) -> None:
+    """A text is no list of paths, and a key no list of keys; said before anything is sent."""
+    with pytest.raises(InvalidSettingError, match=says):
+        await retry(MemoryGateway(), **wanted)
 
 
 async def test_what_cannot_be_retried_is_refused_before_anything() -> None:

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -30,6 +31,7 @@ from dualtable._operations.sweep import CleanupReport
 from dualtable.distributed import Processes, WorkSpec, run, specs, work
 from dualtable.distributed._run import _Watch, handled_by_workers
 from dualtable.distributed._spec import travelling
+from dualtable.distributed._work import waited_for
 from dualtable.errors import InvalidSettingError, WorkerError
 from dualtable.testing import MemoryGateway
 
@@ -94,6 +96,17 @@ def pool(processes: int) -> ProcessPoolExecutor:
         ({"workers": 0}, "workers"),
         ({"reference": "shop_migration"}, "MODULE:ATTRIBUTE"),
         ({"reference": "nowhere:migration"}, "no module 'nowhere'"),
+        ({"reference": 5}, "a int is none"),
+        ({"reference": None}, "a NoneType is none"),
+        ({"reference": orders.migration("shop")}, "a Migration is none"),
+        ({"dead_letters": 5}, "dead_letters=5 must be a path"),
+        ({"dead_letters": True, "task": "cleanup"}, "dead_letters=True must be a path"),
+        ({"events": 5, "task": "verify"}, "events=5 must be a path"),
+        ({"observer": 5}, "observer must be a callable"),
+        ({"observer": made}, "observer is asynchronous"),
+        ({"max_write_units": 1e200}, "max_write_units=1e\\+200 must be a number"),
+        ({"executor": None}, "executor must be .* not a NoneType"),
+        ({"executor": Processes}, "executor must be"),
     ],
 )
 def test_what_cannot_travel_is_refused_before_anything_is_sent(
@@ -101,10 +114,8 @@ def test_what_cannot_travel_is_refused_before_anything_is_sent(
 ) -> None:
     """No server is needed to say so, and no worker is begun."""
     monkeypatch.syspath_prepend(FOLDER)
-    given = {"reference": REFERENCE, "workers": 2, **settings}
-    reference, workers = given.pop("reference"), given.pop("workers")
     with ThreadPoolExecutor(1) as threads, pytest.raises(DualTableError, match=word):
-        run(reference, threads, workers, **given)
+        run(**{"reference": REFERENCE, "executor": threads, "workers": 2, **settings})
 
 
 def test_a_module_that_was_run_by_name_travels_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,6 +144,61 @@ def test_a_spec_is_plain_data() -> None:
 
 
 # -- workers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [("SIGFOO",), "SIGINT", ("SIGINT", 2), 5])
+def test_a_signal_that_there_is_not_is_refused(names: Any) -> None:
+    """Where the spec is made, and not by a worker far away."""
+    with pytest.raises(InvalidSettingError, match=r"stop_on=.* must be names of signals"):
+        attrs.evolve(SWEEP, stop_on=names)
+
+
+class AtOnce(Executor):
+    """Makes each call there and then, as an engine does that is to be debugged."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except DualTableError as error:
+            future.set_exception(error)
+        return future
+
+
+def test_it_works_where_an_event_loop_runs(shop: dict[str, Any]) -> None:
+    """In a notebook, where those sit who use engines; an error comes out as it is."""
+
+    async def cell() -> None:
+        (spec,) = specs(REFERENCE, 1, **SETTINGS, **shop)
+        assert work(spec).complete  # type: ignore[union-attr]
+        assert run(REFERENCE, AtOnce(), 1, task="verify", **shop).ok
+        with pytest.raises(InvalidSettingError, match="workers"):
+            specs(REFERENCE, 0, **shop)
+
+    asyncio.run(cell())
+
+
+def test_who_interrupts_a_notebook_is_waited_for_no_longer_than_it_takes() -> None:
+    """What goes on in the other thread is cancelled, and has its say."""
+    ended: list[bool] = []
+
+    async def long() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)  # reaches the thread that waits
+            await asyncio.sleep(60)
+        finally:
+            ended.append(True)
+
+    async def cell() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            waited_for(long())
+
+    loop = asyncio.new_event_loop()  # no signal handler of its own, as in a notebook
+    try:
+        loop.run_until_complete(cell())
+    finally:
+        loop.close()
+    assert ended
 
 
 @pytest.mark.slow

@@ -7,7 +7,9 @@ import inspect
 import json
 import pickle
 import re
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orders
@@ -24,6 +26,7 @@ from dualtable import (
     Index,
     KeySchema,
     Migration,
+    Phase,
     Put,
     Rename,
     Update,
@@ -31,9 +34,10 @@ from dualtable import (
     drop_in,
     sync,
 )
+from dualtable._control.control_table import Control
 from dualtable._wire import codec
 from dualtable.errors import RequestRefusedError
-from dualtable.testing import MemoryGateway
+from dualtable.testing import Faults, MemoryGateway
 
 GUIDE = pages.ROOT / "docs" / "guides" / "drop-in.md"
 ROW = re.compile(r"^\| `((?:table|client|listed).+?)` \| `(.+?)` \|$", re.MULTILINE)
@@ -141,6 +145,26 @@ async def test_a_client_token_is_known_again() -> None:
                 TransactItems=[{"Update": add}], ClientRequestToken=token
             )
         assert (await table.get_item(Key={"id": "o-1"}))["Item"]["visits"] == 2
+
+
+async def test_a_client_token_of_another_transaction() -> None:
+    """What is not asked again cannot be known again; the guide says so."""
+    gateway, plan = await opened()
+    async with drop_in.Table(plan, gateway=gateway) as table:
+
+        async def put(*numbers: int, name: str = "first") -> None:
+            items = [{"id": f"o-{number}", "name": name} for number in numbers]
+            puts = [{"Put": {"TableName": plan.new, "Item": item}} for item in items]
+            client = table.meta.client
+            await client.transact_write_items(TransactItems=puts, ClientRequestToken="a")
+
+        await put(1, 2)
+        for numbers in ((1, 2), (2, 1), (3, 1)):
+            with pytest.raises(table.meta.client.exceptions.IdempotentParameterMismatchException):
+                await put(*numbers, name="second")
+        assert (await table.get_item(Key={"id": "o-3"}))["Item"]["name"] == "old"
+        await put(3, name="second")
+        assert (await table.get_item(Key={"id": "o-3"}))["Item"]["name"] == "second"
 
 
 @pytest.mark.parametrize(
@@ -311,3 +335,117 @@ async def test_pages_are_cut_at_a_megabyte() -> None:
             page = await table.scan(ExclusiveStartKey=start)
             found, start = found + page["Count"], page.get("LastEvaluatedKey")
     assert found == 20
+
+
+class Between(Faults):
+    """Does something once, before the items are fetched whose entries an index had."""
+
+    def __init__(self) -> None:
+        self.done: Callable[[], Awaitable[object]] | None = None
+
+    async def before(self, operation: str, table: str) -> None:
+        done = self.done
+        if done is not None and operation == "batch_get":
+            self.done = None
+            await done()
+
+
+BY_NAME = Index("by-name", KeySchema("customer", "name"), "KEYS_ONLY", local=True)
+BEYOND: list[Any] = [
+    lambda t, **more: t.query(KeyConditionExpression=Key("customer").eq("c-1"), **more),
+    lambda t, **more: t.query(
+        KeyConditionExpression=Key("customer").eq("c-1"), ScanIndexForward=False, **more
+    ),
+    lambda t, **more: t.scan(**more),
+]
+WANTED = [{"Select": "ALL_ATTRIBUTES"}, {"ProjectionExpression": "amount"}]
+
+
+def day_of(day: int, **changes: Any) -> dict[str, Any]:
+    return {"customer": "c-1", "day": day, "name": f"n{day:03}", "amount": day, **changes}
+
+
+@asynccontextmanager
+async def with_a_local_index(phase: Phase) -> AsyncIterator[tuple[Any, Between]]:
+    """Yield a drop-in whose local index has nothing but keys, in some phase."""
+    between = Between()
+    gateway = MemoryGateway(between)
+    plan = orders.migration("days", Rename("nme", "name"), indexes=[BY_NAME])
+    await gateway.create_table(orders.table(plan.old, ("customer", "S"), ("day", "N")))
+    assert (await create_table(plan, gateway=gateway)).ok
+    if phase is Phase.MIGRATED:
+        await Control(gateway, plan.control_table, plan.name).advance(phase, time.time())
+    async with drop_in.Table(plan, gateway=gateway) as table:
+        yield table, between
+
+
+async def all_pages(ask: Callable[..., Any], table: Any, **more: Any) -> list[dict[str, Any]]:
+    pages = [await ask(table, IndexName="by-name", **more)]
+    while start := pages[-1].get("LastEvaluatedKey"):
+        pages.append(await ask(table, IndexName="by-name", ExclusiveStartKey=start, **more))
+    return pages
+
+
+@pytest.mark.parametrize("phase", [Phase.MIGRATING, Phase.MIGRATED])
+@pytest.mark.parametrize("wanted", WANTED, ids=str)
+@pytest.mark.parametrize("ask", BEYOND)
+@pytest.mark.parametrize(("size", "each"), [(52_500, 20), (99_000, 11), (390_000, 3)])
+async def test_pages_of_what_an_index_lacks_are_cut_at_a_megabyte(
+    phase: Phase, wanted: dict[str, Any], ask: Callable[..., Any], size: int, each: int
+) -> None:
+    """Of the items that are fetched, as DynamoDB Local cuts them; their entries would all fit."""
+    async with with_a_local_index(phase) as (table, _):
+        for day in range(1, 2 * each + 2):
+            await table.put_item(Item=day_of(day, text="x" * size))
+        found = await all_pages(ask, table, **wanted)
+    assert [page["Count"] for page in found] == [each, each, 1]
+    assert [page["ScannedCount"] for page in found] == [each, each, 1]
+    days = [item["amount"] for page in found for item in page["Items"]]
+    assert sorted(days) == list(range(1, 2 * each + 2))
+    assert days in (sorted(days), sorted(days, reverse=True))
+
+
+@pytest.mark.parametrize("phase", [Phase.MIGRATING, Phase.MIGRATED])
+@pytest.mark.parametrize("wanted", WANTED, ids=str)
+@pytest.mark.parametrize("ask", BEYOND)
+async def test_what_an_index_lacks_is_judged_as_it_comes(
+    phase: Phase, wanted: dict[str, Any], ask: Callable[..., Any]
+) -> None:
+    """An item may be gone, or otherwise, by the time that it is fetched."""
+    async with with_a_local_index(phase) as (table, between):
+        for day in range(1, 6):
+            await table.put_item(Item=day_of(day))
+
+        async def change() -> None:
+            await table.delete_item(Key={"customer": "c-1", "day": 1})
+            await table.put_item(Item=day_of(2, name="other"))
+            await table.update_item(Key=key_of_day(3), UpdateExpression="REMOVE #n", **named)
+            await table.put_item(Item=day_of(4, amount=40))
+
+        named = {"ExpressionAttributeNames": {"#n": "name"}}
+        between.done = change
+        filtered = {"FilterExpression": Attr("name").begins_with("n")} if is_scan(ask) else {}
+        page = await ask(table, IndexName="by-name", **wanted, **filtered)
+    kept = {4: 40, 5: 5} if filtered else {2: 2, 4: 40, 5: 5}
+    assert page["Count"] == len(page["Items"])
+    assert sorted(item["amount"] for item in page["Items"]) == sorted(kept.values())
+    assert page["ScannedCount"] == 5
+
+
+def key_of_day(day: int) -> dict[str, Any]:
+    return {"customer": "c-1", "day": day}
+
+
+def is_scan(ask: Callable[..., Any]) -> bool:
+    return ask is BEYOND[-1]
+
+
+async def test_a_page_of_what_an_index_lacks_leads_on_behind_its_last_item() -> None:
+    """Also where all of its items are gone, and a limit counts what was read."""
+    async with with_a_local_index(Phase.MIGRATING) as (table, between):
+        for day in range(1, 8):
+            await table.put_item(Item=day_of(day))
+        between.done = lambda: table.delete_item(Key=key_of_day(1))
+        found = await all_pages(BEYOND[0], table, Select="ALL_ATTRIBUTES", Limit=3)
+    assert [page["Count"] for page in found] == [2, 3, 1]
+    assert [page["ScannedCount"] for page in found] == [3, 3, 1]

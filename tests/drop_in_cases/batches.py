@@ -11,9 +11,11 @@ from drop_in_cases.words import (
     C7,
     ITEM,
     NAMES,
+    NO_DICTS,
     NOWHERE,
     OTHER_TABLE,
     PARTITION,
+    ROUNDED,
     TABLE,
     K,
     case,
@@ -211,3 +213,19 @@ add(
     KeyConditionExpression="customer = :c",
     ExpressionAttributeValues={":c": PARTITION},
 )
+
+for n, none in NO_DICTS.items():
+    for kind in ("PutRequest", "DeleteRequest"):
+        wrong = {"RequestItems": {TABLE: [put_of(), {kind: none}]}}
+        add(f"{kind} of {n}", "client.batch_write_item", **wrong)
+    add(f"a request of {n}", "client.batch_write_item", RequestItems={TABLE: [none]})
+    add(f"a key of {n}", "client.batch_get_item", RequestItems=get_of([K, none]))
+    add(f"keys of {n}", "client.batch_get_item", RequestItems={TABLE: none})
+    beside = {**get_of([K]), OTHER_TABLE: none}
+    add(f"keys of {n} of another table", "client.batch_get_item", RequestItems=beside)
+for n, number in ROUNDED.items():
+    add(f"rounds {n}", "client.batch_write_item", RequestItems={TABLE: [put_of(amount=number)]})
+    add(f"rounds {n}", "client.batch_get_item", RequestItems=get_of([{**K, "day": number}]))
+add("in key", "client.batch_get_item", RequestItems=get_of([K], ProjectionExpression="customer.x"))
+add("odd names", "client.batch_write_item", RequestItems={TABLE: [put_of(nick={1: 2})]})
+add("costs of None", "client.batch_get_item", RequestItems=get_of([K]), ReturnConsumedCapacity=None)

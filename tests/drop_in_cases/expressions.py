@@ -87,7 +87,13 @@ SOUND_CONDITIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "str lt": ("address.city < :v", {":v": "V"}),
     "hash start": ("#1a = :v", {":v": 3}),
     "key": ("customer = :v", {":v": "c-7"}),
-    "white space": ("  amount\n=\t:v  ", {":v": 3}),
+    "white space": ("  amount\n=\t:v \r ", {":v": 3}),
+    "paren left": ("(amount) = :v", {":v": 3}),
+    "paren both": ("((amount) = (:v)) AND (size(tags)) > (:w)", {":v": 3, ":w": 1}),
+    "paren in": ("(amount) IN ((:v), :w)", {":v": 3, ":w": 1}),
+    "paren between": ("(amount) BETWEEN (:w) AND (:v)", {":v": 3, ":w": 1}),
+    "paren argument": ("attribute_exists((amount)) AND size((tags)) = :v", {":v": 2}),
+    "last position": ("attribute_exists(parts[2147483647])", {}),
 }
 """These hold for an item or do not."""
 
@@ -127,6 +133,18 @@ REFUSED_CONDITIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "literal string": ("address.city = 'Ulm'", {}),
     "reserved nested": ("address.name = :v", {":v": 1}),
     "name in quotes": ('"amount" = :v', {":v": 3}),
+    "double paren left": ("((amount)) = :v", {":v": 3}),
+    "paren alone": ("(amount)", {}),
+    "paren compared": ("(amount = :v) = :v", {":v": 3}),
+    "paren path": ("(address).city = :v", {":v": 3}),
+    "form feed": ("amount\f= :v", {":v": 3}),
+    "vertical tab": ("amount = :v\v", {":v": 3}),
+    "hard space": ("amount = :v\xa0", {":v": 3}),
+    "far position": ("attribute_exists(parts[2147483648])", {}),
+    "in key": ("attribute_not_exists(customer.x)", {}),
+    "in sort key": ("#d[0] = :v OR amount = :v", {":v": 3}),
+    "in index key": ("size(#s.x) = :v", {":v": 3}),
+    "in local index key": (":v = #n[1]", {":v": 3}),
 }
 """These are refused, whatever the item is."""
 
@@ -255,6 +273,14 @@ REFUSED_UPDATES: dict[str, tuple[str, dict[str, Any]]] = {
     "add position": ("ADD parts[0] :v", {":v": 1}),
     "if_not_exists upper": ("SET nick = IF_NOT_EXISTS(nick, :v)", {":v": 1}),
     "set src beyond": ("SET nick = parts[8]", {}),
+    "form feed": ("SET\fnick = :v", {":v": 1}),
+    "vertical tab": ("SET nick = :v\v", {":v": 1}),
+    "far position": ("SET parts[99999999999] = :v", {":v": 1}),
+    "far source": ("SET nick = parts[2147483648]", {}),
+    "in index key": ("SET #s.x = :v", {":v": 1}),
+    "remove in index key": ("REMOVE #n[0]", {}),
+    "default in key": ("SET nick = if_not_exists(customer.x, :v)", {":v": 1}),
+    "default in index key": ("SET nick = if_not_exists(#s.x, :v)", {":v": 1}),
 }
 """These are refused, or do not fit the item."""
 

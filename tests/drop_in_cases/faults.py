@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from drop_in_cases import CASES
 from drop_in_cases.expressions import MISFITS, REFUSED_UPDATES
 from drop_in_cases.words import Case
 from dualtable import Phase
@@ -49,6 +50,8 @@ _OF_BOTH = {
     **_updates(["remove position"], _WHOLE, ["UPDATED_OLD"]),
 }
 
+_REMOVES = ("remove missing nested", "remove nested of scalar")
+
 _OF_DYNAMODB_LOCAL = {
     f"{_READ}wrong key": "it gives no reasons",
     **_updates(
@@ -59,7 +62,8 @@ _OF_DYNAMODB_LOCAL = {
     **_updates(["remove nested"], _WHOLE, ["UPDATED_OLD"]),
     **_updates(["index key num"], _LAX),
     f"{_WRITE}update, index key num": _LAX,
-    **{f"{_WRITE}update, {name}": _REFUSES for name in (*MISFITS, "index key empty")},
+    **{f"{_WRITE}check if in {what}": _LAX for what in ("key", "index key")},
+    **{f"{_WRITE}update, {name}": _REFUSES for name in (*MISFITS, *_REMOVES, "index key empty")},
     f"{_WRITE}an update that does not fit": _REFUSES,
 }
 
@@ -79,7 +83,16 @@ _UNSEEN = (
 )
 """Conditions that dynoxide does not refuse."""
 
+_IN_PARENTHESES = ("paren left", "paren both", "paren in", "paren between", "paren argument")
+
+_UNSEEN_ANYWHERE = re.compile(
+    r"(in (sort |index |local index )?key|form feed|vertical tab|far position)(, [A-Z_]+)?$"
+)
+"""Paths, white space and positions that dynoxide does not refuse."""
+
 _OF_DYNOXIDE = {
+    **{name: _LAX for name, _, _ in CASES if _UNSEEN_ANYWHERE.search(name)},
+    **_conditions(_IN_PARENTHESES, "it takes no operand in parentheses"),
     "put_item: if a wrong wish": _LAX,
     "delete_item: if a wrong wish": _LAX,
     "get_item: empty name": _LAX,
@@ -102,7 +115,7 @@ _OF_DYNOXIDE = {
     **_updates(["set position end", "set position two", "add to position new"], _ENDS),
     **_updates(["remove position two"], _ENDS),
     **_updates(["remove position beyond"], _ENDS, ["UPDATED_NEW", "UPDATED_OLD"]),
-    **_updates(["remove missing nested", "remove nested of scalar", "only spaces"], _LAX),
+    **_updates([*_REMOVES, "only spaces"], _LAX),
     **_updates(["if_not_exists upper"], _LAX),
     **{
         f"query: index by-name {n}": "it does not fetch what the index lacks"
@@ -197,7 +210,8 @@ def _is_wrong_of_nothing(case: Case, server: str) -> bool:
 
 def _update_of(parameters: dict[str, Any]) -> str | None:
     for action in parameters.get("TransactItems", ()):
-        if "Update" in action:
-            return str(action["Update"].get("UpdateExpression", ""))
+        asked = action.get("Update") if isinstance(action, dict) else None
+        if isinstance(asked, dict):
+            return str(asked.get("UpdateExpression", ""))
     found = parameters.get("UpdateExpression")
     return None if found is None else str(found)

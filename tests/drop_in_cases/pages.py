@@ -432,3 +432,22 @@ for n, m in {
     "start key": {"ExclusiveStartKey": {"customer": "c-8", "day": 103}},
 }.items():
     add(f"{n}", "scan", **m)
+for n, path in {"key": "customer.x", "index key": "#s.x"}.items():
+    names = {"ExpressionAttributeNames": {"#s": "state"}} if "#" in path else {}
+    tested = {"FilterExpression": f"attribute_exists({path})", **names}
+    wanted = {"ProjectionExpression": path, **names}
+    for i, idx in {"by-state": SO, "by-name": C7}.items():
+        add(f"index {i} filter in {n}", "query", KeyConditionExpression=idx, IndexName=i, **tested)
+        add(f"index {i} proj in {n}", "scan", IndexName=i, **wanted)
+    add(f"filter in {n}", "query", KeyConditionExpression=C7, **tested)
+    add(f"proj in {n}", "query", KeyConditionExpression=C7, **wanted)
+add("rounds", "query", KeyConditionExpression=Key("customer").eq("c-7") & Key("day").eq(10**40))
+add("rounds", "scan", FilterExpression=Attr("amount").is_in([1, 10**40]))
+add("odd names", "scan", ExclusiveStartKey={1: 2})
+add(
+    "paren",
+    "query",
+    KeyConditionExpression="(customer) = (:c) AND (#d BETWEEN (:d) AND :e)",
+    ExpressionAttributeNames={"#d": "day"},
+    ExpressionAttributeValues={":c": PARTITION, ":d": 2, ":e": 5},
+)

@@ -13,6 +13,7 @@ from drop_in_cases.words import (
     NAMES,
     NOWHERE,
     PARTITION,
+    ROUNDED,
     K,
     case,
     nested,
@@ -530,6 +531,47 @@ MORE_OF_ONE = [
         ConditionExpression=Attr("customer").not_exists(),
         ReturnValues="ALL_OLD",
     ),
+]
+
+for n, number in ROUNDED.items():
+    value = {"ExpressionAttributeValues": {":v": [number]}}
+    MORE_OF_ONE += [
+        case(f"rounds {n}", "put_item", Item={**ITEM, "amount": number}),
+        case(f"rounds {n} nested", "put_item", Item={**ITEM, "parts": [{"x": {number}}]}),
+        case(f"rounds {n}", "update_item", Key=K, UpdateExpression="SET nick = :v", **value),
+        case(f"rounds {n}", "get_item", Key={**K, "day": number}),
+        case(f"rounds {n}", "delete_item", Key=K, ConditionExpression=Attr("amount").lt(number)),
+    ]
+MORE_OF_ONE += [
+    case("odd names", "put_item", Item={**ITEM, "nick": {1: 2}}),
+    case("odd names nested", "put_item", Item={**ITEM, "nick": [{"x": {b"y": 2}}]}),
+    case("odd names", "get_item", Key={1: 2}),
+    case(
+        "odd names",
+        "update_item",
+        Key=K,
+        UpdateExpression="SET nick = :v",
+        ExpressionAttributeValues={1: 2, ":v": 1},
+    ),
+    case(
+        "odd names of names",
+        "get_item",
+        Key=K,
+        ProjectionExpression="#n",
+        ExpressionAttributeNames={1: "name", **NAMES},
+    ),
+    case("costs of None", "get_item", Key=K, ReturnConsumedCapacity=None),
+    case("costs of 5", "put_item", Item=ITEM, ReturnItemCollectionMetrics=5),
+    case("in key", "get_item", Key=K, ProjectionExpression="customer.x"),
+    case(
+        "in index key",
+        "get_item",
+        Key=K,
+        ProjectionExpression="#n[0]",
+        ExpressionAttributeNames=NAMES,
+    ),
+    case("far position", "get_item", Key=K, ProjectionExpression="parts[2147483648]"),
+    case("form feed", "get_item", Key=K, ProjectionExpression="amount,\fparts"),
 ]
 
 SINGLE = [*GET, *PUT, *UPDATE, *DELETE, *MORE_OF_ONE]

@@ -11,9 +11,11 @@ from drop_in_cases.single import CONDITIONS, UPDATES
 from drop_in_cases.words import (
     ITEM,
     NAMES,
+    NO_DICTS,
     NOWHERE,
     OTHER_TABLE,
     PARTITION,
+    ROUNDED,
     TABLE,
     TOKEN,
     K,
@@ -439,3 +441,23 @@ og(
 )
 og("only other", of(OTHER_TABLE, "Get", Key={"id": "a"}))
 og("other wrong key", of(OTHER_TABLE, "Get", Key={"ix": "a"}), of(TABLE, "Get", Key=K))
+
+for n, none in NO_DICTS.items():
+    for kind in ("Put", "Update", "Delete", "ConditionCheck"):
+        wrong = {"TransactItems": [*actions(("Put", {"Item": OTHER})), {kind: none}]}
+        add(f"{kind} of {n}", "client.transact_write_items", **wrong)
+    add(f"Get of {n}", "client.transact_get_items", TransactItems=[{"Get": none}])
+    add(f"an action of {n}", "client.transact_write_items", TransactItems=[none])
+    add(f"an action of {n}", "client.transact_get_items", TransactItems=[none])
+for n, number in ROUNDED.items():
+    tw(f"rounds {n}", ("Put", {"Item": {**ITEM, "tags": {number}}}))
+for n, path in {"key": "customer.x", "index key": "#n[0]"}.items():
+    names = {"ExpressionAttributeNames": NAMES} if "#" in path else {}
+    asked = {"ConditionExpression": f"attribute_not_exists({path})", **names}
+    tw(f"put if in {n}", ("Put", {"Item": ITEM, **asked}))
+    tw(f"delete if in {n}", ("Delete", {"Key": K, **asked}))
+    tw(f"check if in {n}", ("ConditionCheck", {"Key": K, **asked}), ("Put", {"Item": OTHER}))
+    wanted = {"ProjectionExpression": path, **names}
+    add(
+        f"in {n}", "client.transact_get_items", TransactItems=actions(("Get", {"Key": K, **wanted}))
+    )

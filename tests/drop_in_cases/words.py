@@ -21,6 +21,13 @@ Case: TypeAlias = tuple[str, str, dict[str, Any]]
 NAMES = {"#n": "name"}
 
 
+NO_DICTS: dict[str, Any] = {"None": None, "1": 1, "x": "x", "[]": []}
+"""What boto3 does not send where a dict belongs."""
+
+ROUNDED = {"zeros": 10**40, "point": Decimal("1" * 38 + ".0"), "no number": Decimal("0E+500")}
+"""Numbers that boto3 would have to round, although DynamoDB holds their values."""
+
+
 def case(name: str, operation: str, **parameters: Any) -> Case:
     return f"{operation}: {name}", operation, parameters
 

@@ -124,6 +124,21 @@ async def test_a_run_that_fails_says_so_at_the_end() -> None:
     assert end["reason"] == "DualTableError: the observer is unwell"
 
 
+async def test_the_words_of_others_are_no_event() -> None:
+    """An error that is none of the library's may quote an item: its class and place are told."""
+    plan, gateway = await world(5)
+
+    def fail(_: object) -> None:
+        raise LookupError("a secret value")
+
+    with pytest.raises(LookupError):
+        await Migrator(plan, gateway=gateway, observer=fail).run()
+    line = fail.__code__.co_firstlineno + 1
+    assert lines()[-1]["reason"] == f"LookupError at test_events.py:{line}"
+    (file,) = Path("shop.events").iterdir()
+    assert "secret" not in file.read_text()
+
+
 async def test_where_the_events_go(tmp_path: Path) -> None:
     """Beside the dead letters, or where one says; nowhere where those are thrown away."""
     plan, gateway = await world(1)
@@ -148,6 +163,12 @@ async def test_a_failing_disk_stops_no_run(caplog: pytest.LogCaptureFixture) -> 
     assert Path("shop.events").read_text() == "mine"
     told = [record for record in caplog.records if "cannot be written" in record.message]
     assert len(told) == 1
+
+
+async def test_a_path_that_the_system_cannot_take_stops_no_run() -> None:
+    """Such as a text that no file system encodes."""
+    plan, gateway = await world(5)
+    assert (await Migrator(plan, gateway=gateway, events="\ud800").run()).ok
 
 
 async def test_a_disk_that_recovers_gets_everything(tmp_path: Path) -> None:

@@ -176,11 +176,23 @@ def test_a_projection_cuts_an_item_to_its_paths(expression: str, expected: dict[
     assert project(expression, ITEM) == expected
 
 
-@pytest.mark.parametrize("expression", ["", "s,", "s s", "m, m.a", "s, s", "m.a, m[0]", ":v", "1"])
+@pytest.mark.parametrize(
+    "expression",
+    ["", "s,", "s s", "m, m.a", "s, s", "m.a, m[0]", ":v", "1", "s,\fn", "l[2147483648]", "(s)"],
+)
 def test_a_wrong_projection_is_refused(expression: str) -> None:
     """Overlapping paths and malformed lists are refused as the server would."""
     with pytest.raises(RequestRefusedError):
         project(expression, ITEM)
+
+
+@pytest.mark.parametrize("text", ["s.x = :v", "n > :v AND #s[0] = :v", "size(s.x) = :v"])
+def test_nothing_is_inside_of_a_key(text: str) -> None:
+    """Where the key is a part of the item, no condition on what is inside can ever hold."""
+    names = {"#s": "s"} if "#s" in text else {}
+    with pytest.raises(RequestRefusedError, match="'s' is a key attribute"):
+        parse_condition(text, Placeholders(names, {":v": N("1")}, {"s", "t"}))
+    parse_condition(text, Placeholders(names, {":v": N("1")}, {"n"}))
 
 
 def test_expressions_of_one_request_share_placeholders() -> None:

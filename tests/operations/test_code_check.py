@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,6 @@ import pytest
 import dualtable
 from dualtable.__main__ import main
 from dualtable._operations.code_check import check_code
-from dualtable.errors import InvalidSettingError
 
 # Each line with `# here` is a use; whatever else is here is none.
 PLANTED = """
@@ -48,11 +49,12 @@ client.execute_statement(Statement='SELECT * FROM "orders"')  # here
 client.get_item(TableName="customers", Key={"id": {"S": "orders"}})
 client.batch_get_item(RequestItems={"customers": {"Keys": [{"id": "orders"}]}})
 
-customers.query(KeyConditions={})  # here
-customers.scan(AttributesToGet=["id"])  # here
-customers.put_item(Item={}, Expected={})  # here
-customers.update_item(Key={}, ReturnConsumedCapacity="TOTAL")  # here
-customers.update_item(Key={}, ReturnConsumedCapacity="NONE")
+given.query(KeyConditions={})  # here
+given.scan(AttributesToGet=["id"])  # here
+given.put_item(Item={}, Expected={})  # here
+given.update_item(Key={}, ReturnConsumedCapacity="TOTAL")  # here
+given.update_item(Key={}, ReturnConsumedCapacity="NONE")
+customers.update_item(Key={}, ReturnConsumedCapacity="TOTAL")
 customers.query(KeyConditionExpression=Key("id").eq("orders"))
 print("orders", dict(TableName="orders"))
 """
@@ -345,8 +347,145 @@ def test_the_command_says_file_and_line(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["check-code", str(tmp_path / "nowhere"), "--table", "orders"]) == 2
 
 
-def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
-    """A file that is passed over in silence would look like one without a use."""
-    (tmp_path / "old.py").write_text("print 'orders'\n")
-    with pytest.raises(InvalidSettingError, match="no Python source"):
-        check_code([str(tmp_path)], ["orders"])
+def found_in(folder: Path, line: str) -> str:
+    """Return what is said of one line, behind some that it needs."""
+    before = (
+        "TABLE = os.environ['TABLE']",
+        "ops = {'put': c.put_item}",
+        "put = {}",
+        "put['Put'] = {}",
+    )
+    (folder / "app.py").write_text("\n".join([*before, line]))
+    report = check_code([str(folder)], ["prod-orders"])
+    kinds = [kind for kind in ("uses", "unknown") for use in getattr(report, kind) if use.line == 5]
+    return ", ".join(sorted(set(kinds))) or "nothing"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'client.get_item(TableName="{stage}-orders".format(stage="prod"))',
+        'client.get_item(TableName="{1}-{0}".format("orders", "prod"))',
+        'client.get_item(TableName="PROD-ORDERS".lower())',
+        'client.get_item(TableName="prod-orders\\n".strip())',
+        'client.get_item(TableName="prod_orders".replace("_", "-"))',
+        'client.batch_write_item(RequestItems={t: [] for t in ["prod-orders"]})',
+        'client.batch_write_item(RequestItems=dict([("prod-orders", [])]))',
+        'client.batch_write_item(RequestItems=dict((t, []) for t in ("prod-orders",)))',
+        'client.transact_write_items(TransactItems=[dict(Put=dict(TableName="prod-orders"))])',
+        'put["Put"]["TableName"] = "prod-orders"; c.transact_write_items(TransactItems=[put])',
+        'ops["put"](TableName="prod-orders")',
+        'get = partial(client.get_item); get(TableName="prod-orders")',
+        "client.execute_statement(Statement=f'SELECT * FROM \"prod-orders\" WHERE id = {x}')",
+        'Order.Meta.table_name = "prod-orders"',
+        'given.query(TableName="other", Expected={}); given.query(Expected={})',
+    ],
+)
+def test_a_text_is_followed_however_it_is_made(tmp_path: Path, line: str) -> None:
+    """What the eye takes for the table must not pass because of how it is written."""
+    assert found_in(tmp_path, line) == "uses"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "client.batch_write_item(RequestItems={TABLE: []})",
+        "client.batch_get_item(RequestItems=given)",
+        'client.batch_get_item(RequestItems={**given, "other": {}})',
+        "client.batch_get_item(**given)",
+        "client.get_item(**given)",
+        "client.transact_write_items(TransactItems=given)",
+        "client.transact_write_items(TransactItems=[given])",
+        'client.transact_write_items(TransactItems=[{"Put": given}])',
+        "client.execute_statement(Statement=f'SELECT * FROM \"{TABLE}\"')",
+        "client.execute_statement(Statement='SELECT * FROM ' + TABLE + ' WHERE id = 1')",
+        "client.execute_statement(Statement=given)",
+        "client.batch_execute_statement(Statements=[{'Statement': f'DELETE FROM {TABLE}'}])",
+        "client.execute_transaction(TransactStatements=given)",
+        'client.get_item(TableName="{stage}-orders".format(stage=TABLE))',
+        'client.get_item(TableName="{stage}-orders".format(**given))',
+        'client.get_item(TableName="%(stage)s-orders" % given)',
+        "client.get_item(TableName=TABLE.lower())",
+        "class Meta: table_name = TABLE",
+    ],
+)
+def test_a_table_that_is_not_written_down_is_named(tmp_path: Path, line: str) -> None:
+    """Else somebody takes silence for proof."""
+    assert found_in(tmp_path, line) == "unknown"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'client.query(TableName="other", ReturnConsumedCapacity="TOTAL")',
+        'ddb.Table("other").query(Expected={})',
+        'client.scan(TableName="other", ScanFilter={})',
+        'client.batch_get_item(RequestItems={"other": {}}, ReturnConsumedCapacity="TOTAL")',
+        'c.transact_get_items(TransactItems=[{"Get": {"TableName": "other"}}], Expected=1)',
+        'client.get_item(TableName="prod-orders".upper())',
+        'client.batch_get_item(RequestItems=response["UnprocessedKeys"])',
+        'client.batch_write_item(RequestItems=response.get("UnprocessedItems", {}))',
+        "client.execute_statement(Statement=f'SELECT * FROM \"other\" WHERE id = {x}')",
+        "given.get_item(**given)",
+    ],
+)
+def test_what_is_about_another_table_is_not_named(tmp_path: Path, line: str) -> None:
+    """A line too many hides the ones that matter."""
+    assert found_in(tmp_path, line) == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("made", "line", "why"),
+    [
+        (lambda path: path.write_text("x = 1\nprint 'orders'\n"), 2, "no Python source"),
+        (lambda path: path.write_bytes(b"x = \0"), 1, "no Python source"),
+        (lambda path: path.write_text(" + ".join("y" * 20_000)), 1, "nested too deeply"),
+        (lambda path: path.symlink_to("nowhere"), 1, "No such file"),
+        (os.mkfifo, 1, "no file"),
+    ],
+)
+def test_what_cannot_be_read_is_said(
+    tmp_path: Path, made: Callable[[Path], object], line: int, why: str
+) -> None:
+    """A file that is passed over in silence would look like one without a use; others are read."""
+    made(tmp_path / "app.py")
+    (tmp_path / "shop.py").write_text('table = dynamodb.Table("orders")\n')
+    report = check_code([str(tmp_path)], ["orders"])
+    unread, found = report.uses
+    assert (Path(unread.path).name, unread.line) == ("app.py", line)
+    assert unread.what.startswith("could not be read: ")
+    assert why in unread.what
+    assert (report.files, Path(found.path).name) == (1, "shop.py")
+    assert main(["check-code", str(tmp_path), "--table", "others"]) == 1
+
+
+@pytest.mark.parametrize("asked", ["pathlib.Path.read_bytes", "os.scandir"])
+def test_what_may_not_be_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    """Also of a folder, whose files nobody can list."""
+    (tmp_path / "app.py").write_text("x = 1\n")
+
+    def refused(path: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(asked, refused)
+    (unread,) = check_code([str(tmp_path)], ["orders"]).uses
+    assert unread.what == "could not be read: Permission denied"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "y = 1\nx = " + " + ".join(["y"] * 900) + "\ndynamodb.Table(x)\n",
+        "if x: pass\n" + "".join(f"elif x == {n}: pass\n" for n in range(600)),
+        "a0 = 'x'\n" + "".join(f"a{n + 1} = a{n} + 'x'\n" for n in range(999)) + "r.Table(a999)\n",
+        "items = [*items, *items]\nclient.transact_write_items(TransactItems=items)\n",
+    ],
+)
+def test_generated_code_is_read(tmp_path: Path, before: str) -> None:
+    """However deep it is nested, as far as Python itself takes it."""
+    (tmp_path / "d.py").mkdir()
+    (tmp_path / "d.py" / "app.py").write_text(f'{before}t = dynamodb.Table("orders")\n')
+    (found,) = check_code([str(tmp_path)], ["orders"]).uses
+    assert found.line == before.count("\n") + 1

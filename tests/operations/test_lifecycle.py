@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -626,6 +627,51 @@ async def test_waiting_takes_each_gate_in_turn() -> None:
     assert await here.lifecycle.advance(to=Phase.FINISHED, wait=True) is Phase.FINISHED
     assert await here.lifecycle.advance() is Phase.FINISHED
     assert not (await here.lifecycle.gate()).open
+
+
+@pytest.mark.parametrize(
+    ("phase", "to", "wait"),
+    [
+        (Phase.MIGRATED, Phase.FINISHED, False),
+        (Phase.MIGRATED, Phase.FINISHED, True),
+        (Phase.ROLLING_OUT, Phase.MIGRATING, True),
+        (Phase.READING_BOTH, Phase.ROLLING_OUT, False),
+    ],
+)
+async def test_who_finds_himself_there_has_arrived(phase: Phase, to: Phase, wait: bool) -> None:
+    """Of several operators with one aim, each step is taken by one, and all of them are told."""
+    here = await (await shop()).enter(phase)
+    before = (await here.milestones.state()).step
+    here.settle()
+    here.connection["gateway"].faults = Faults()  # type: ignore[union-attr]
+
+    async def operator(late: int) -> Phase:
+        clock = HandClock(here.clock.seconds, here.clock.wall_seconds + late)
+        for _ in range(late):
+            await asyncio.sleep(0)
+        lifecycle = Lifecycle(here.plan, clock=clock, **here.connection)
+        return await lifecycle.advance(to=to, wait=wait, old_code_is_gone=True)
+
+    assert set(await asyncio.gather(*map(operator, (0, 1, 2, 9)))) == {to}
+    state = await here.milestones.state()
+    assert (state.phase, state.step) == (to, before + 1 + 2 * (to is Phase.MIGRATING))
+
+
+async def test_nobody_walks_against_another() -> None:
+    """Who meets a step back while he waits does not undo it."""
+    here = await (await shop()).enter(Phase.READING_BOTH)
+    state = await here.milestones.state()
+
+    class Another(HandClock):
+        async def sleep(self, seconds: float) -> None:
+            self.move(seconds)
+            if (await here.milestones.state()) == state:
+                await here.milestones.move(state, Phase.ROLLING_OUT, self.now())
+
+    here.clock = Another(here.clock.seconds, here.clock.wall_seconds)
+    with pytest.raises(MigrationMismatchError, match="does not follow ROLLING_OUT"):
+        await here.lifecycle.advance(to=Phase.WRITING_NEW, wait=True, old_code_is_gone=True)
+    assert (await here.milestones.state()).phase is Phase.ROLLING_OUT
 
 
 async def test_several_steps_need_patience() -> None:

@@ -508,3 +508,20 @@ def test_a_wrong_setting_is_refused(setting: dict[str, Any]) -> None:
     """When the planner is made, by its name."""
     with pytest.raises(InvalidSettingError, match=next(iter(setting))):
         Planner(orders.migration("plan"), gateway=MemoryGateway(), **setting)
+
+
+def test_a_count_that_no_table_has_is_refused_at_once() -> None:
+    """Before anything is read, however many digits it has."""
+    bad: Any
+    for bad in (10**31, 10**400, 10**5_000, -1, 1.5, True):
+        with pytest.raises(InvalidSettingError, match=r"items=.* must be a whole number from 0"):
+            Planner(orders.migration("shop"), items=bad)
+
+
+async def test_a_count_of_the_callers_is_not_laid_at_dynamodbs_door() -> None:
+    """Who says how many there are hears that it cannot be, and not when DynamoDB counts."""
+    gateway = MemoryGateway()
+    plan = await filled(gateway, "small", flat, 2_000)
+    few = Planner(plan, gateway=gateway, max_sample_units=2, items=3)
+    with pytest.raises(InvalidSettingError, match="items=3 cannot be so for small-old: the sample"):
+        await few.run()

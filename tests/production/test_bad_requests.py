@@ -13,7 +13,7 @@ import orders
 import pytest
 from boto3.dynamodb.conditions import Attr, Key
 
-from dualtable import ConditionCheck, Delete, DualTableError, DualTableRepository, Put, Update
+from dualtable import ConditionCheck, Delete, DualTableError, DualTableRepository, Get, Put, Update
 from dualtable.errors import (
     InvalidItemError,
     InvalidKeyError,
@@ -118,6 +118,91 @@ BAD_QUESTIONS: list[tuple[str, Call, type[DualTableError], str]] = [
     ("limit", lambda s: s.scan(limit=0), InvalidSettingError, "limit=0"),
     ("half a limit", lambda s: s.scan(limit=2.5), InvalidSettingError, "limit=2.5"),
     ("a limit in text", lambda s: s.query(ONE, limit="3"), InvalidSettingError, "limit='3'"),
+    ("an index in a list", lambda s: s.query(ONE, index=["x"]), UnknownIndexError, "['x']"),
+    ("a filter that is none", lambda s: s.scan(filter=5), RequestRefusedError, "int"),
+    ("what hears no errors", lambda s: s.query(ONE, on_error=5), InvalidSettingError, "on_error"),
+    ("a token of no text", lambda s: s.query(ONE, token=5), InvalidTokenError, "page token"),
+    ("a start of no key", lambda s: s.scan(after="x"), InvalidTokenError, "starting key"),
+    ("a projection that is none", lambda s: s.get(KEY, projection=1), RequestRefusedError, "int"),
+    ("names in a list", lambda s: s.get(KEY, names=[]), RequestRefusedError, "names must be"),
+    ("values in a list", lambda s: s.put(KEY, values=[]), RequestRefusedError, "values must be"),
+    ("no keys", lambda s: s.batch_get(None), InvalidSettingError, "keys must come as a list"),
+    ("no items", lambda s: s.batch_put(None), InvalidSettingError, "items must come as a list"),
+    ("one number", lambda s: s.batch_delete(5), InvalidSettingError, "keys must come as a list"),
+    ("no gets", lambda s: s.transact_get(None), InvalidSettingError, "keys must come as a list"),
+    ("no actions", lambda s: s.transact_write(None), InvalidSettingError, "actions must come"),
+    ("no action", lambda s: s.transact_write([None]), RequestRefusedError, "NoneType is no action"),
+    ("a text as one", lambda s: s.transact_write(["x"]), RequestRefusedError, "str is no action"),
+    (
+        "a token that is no text",
+        lambda s: s.transact_write([Put(KEY)], client_token=5),
+        RequestRefusedError,
+        "client token is a text",
+    ),
+    (
+        "a table in a list",
+        lambda s: s.transact_write([Put(KEY, table=["x"])]),
+        RequestRefusedError,
+        "table must be a name",
+    ),
+    (
+        "a table of a read",
+        lambda s: s.transact_get([Get(KEY, table=1)]),
+        RequestRefusedError,
+        "table must be a name",
+    ),
+    ("no change", lambda s: s.update(KEY, None), InvalidSettingError, "change must be a function"),
+    (
+        "an update that is none",
+        lambda s: s.update_item(KEY, UpdateExpression=5),
+        RequestRefusedError,
+        "an expression is a text",
+    ),
+    (
+        "an update in a list",
+        lambda s: s.transact_write([Update(KEY, [])]),
+        RequestRefusedError,
+        "update expression is empty",
+    ),
+    (
+        "values of an update",
+        lambda s: s.update_item(KEY, UpdateExpression="REMOVE a", ExpressionAttributeValues=[1]),
+        RequestRefusedError,
+        "values must be",
+    ),
+    (
+        "a wish that is none",
+        lambda s: s.update_item(KEY, UpdateExpression="REMOVE a", ReturnValues=5),
+        RequestRefusedError,
+        "ReturnValues=5",
+    ),
+    ("inside of a key", lambda s: s.get(KEY, projection=["id.x"]), RequestRefusedError, "'id'"),
+    (
+        "inside of an index key",
+        lambda s: s.scan(projection=["total", "#r[0]"], names={"#r": "region"}),
+        RequestRefusedError,
+        "'region' is a key attribute",
+    ),
+    (
+        "a filter inside of an index key",
+        lambda s: s.query(
+            Key("region").eq("eu"), index="by-region", filter=Attr("region.x").exists()
+        ),
+        RequestRefusedError,
+        "'region' is a key attribute",
+    ),
+    (
+        "a condition inside of a key",
+        lambda s: s.transact_write([ConditionCheck(KEY, Attr("id.x").exists())]),
+        RequestRefusedError,
+        "'id' is a key attribute",
+    ),
+    (
+        "an update inside of an index key",
+        lambda s: s.transact_write([Update(KEY, "REMOVE #r.x", names={"#r": "region"})]),
+        RequestRefusedError,
+        "'region' is a key attribute",
+    ),
     ("no segments", lambda s: s.scan(total_segments=None), InvalidSettingError, "total_segments"),
     (
         "names and no condition",

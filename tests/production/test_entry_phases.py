@@ -637,6 +637,40 @@ async def do_each_thing_once(world: World, days: Any, made: Made, change: Made) 
     assert ((await world.old(7)) is not None, (await world.new(7)) is None) == (in_old, in_old)
 
 
+async def puts(days: Any, keys: list[dict[str, Any]], **more: Any) -> None:
+    condition = more.pop("condition", None)
+    actions = [Put(new_day(each["day"]), condition) for each in keys]
+    await days.transact_write(actions, **more)
+
+
+READS = (Phase.READING_BOTH, Phase.WRITING_NEW)
+"""Where each key that is read takes two of the actions that DynamoDB allows."""
+
+
+@pytest.mark.parametrize("where", ["memory"])
+@pytest.mark.parametrize(
+    ("what", "takes_two"),
+    [
+        (lambda days, keys: days.transact_get(keys), READS),
+        (puts, (Phase.READING_BOTH,)),
+        (lambda days, keys: puts(days, keys, client_token="t"), READS),
+        (lambda days, keys: puts(days, keys, condition=Attr("day").not_exists()), READS),
+        (lambda days, keys: days.transact_write([Update(k, None) for k in keys]), READS),
+        (lambda days, keys: days.transact_write([Delete(k) for k in keys]), (Phase.READING_BOTH,)),
+    ],
+)
+async def test_how_many_keys_a_transaction_has_room_for(
+    world: World, what: Callable[..., Any], takes_two: tuple[Phase, ...]
+) -> None:
+    """The guide has a table of it."""
+    room = 50 if world.phase in takes_two else 100
+    keys = [key(day) for day in range(10, 111)]
+    await what(world.days, keys[:room])
+    others = keys if room == 100 else [key(day) for day in range(200, 251)]
+    with pytest.raises(InvalidKeyError, match="split"):
+        await what(world.days, others)
+
+
 @pytest.mark.parametrize("where", ["memory"])
 async def test_items_as_instances_of_a_class(world: World) -> None:
     """The way in is one and the same, whatever items are to the caller."""

@@ -105,7 +105,7 @@ placeholders = st.tuples(
 """Two names and three values, called as the library may call its own."""
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """The migrator's process has died."""
 
 

@@ -7,6 +7,7 @@ by itself.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -97,9 +98,9 @@ async def open_by_the_phase(
     return await _open_query(tables, query, place, failures, offers)
 
 
-async def next_of_no_operation(self: Any) -> Any:
+async def read_of_no_operation(self: Any, read: Callable[[], Awaitable[Any]]) -> Any:
     """Read a page that no acknowledgement of a phase waits for."""
-    return await self._next()
+    return await read()
 
 
 async def read_on_as_begun(self: Any) -> None:
@@ -186,7 +187,7 @@ STEP_GUARDS = (
     ),
     Guard(
         "and so have the pages that were being read",
-        replaced(ItemIterator, "__anext__", next_of_no_operation),
+        replaced(ItemIterator, "_reading", read_of_no_operation),
         SCANS,
         "I1",
     ),

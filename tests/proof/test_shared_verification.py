@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import orders
@@ -16,6 +16,7 @@ import simulated
 from clocks import HandClock
 
 from dualtable import (
+    DualTableRepository,
     Migration,
     Migrator,
     Phase,
@@ -231,6 +232,75 @@ async def test_a_repair_is_refused_where_nothing_may_be_copied() -> None:
     with pytest.raises(MigrationMismatchError, match="in which nothing may be copied"):
         await Verifier(PLAN, gateway=gateway, repair=True).run()
     assert (await Verifier(PLAN, gateway=gateway).run()).missing == 1
+
+
+async def finished(gateway: MemoryGateway) -> None:
+    """Go on to the last phase."""
+    control = Control(gateway, PLAN.control_table, PLAN.name)
+    await control.advance(Phase.MIGRATED, 0.0)
+    await control.advance(Phase.FINISHED, 0.0)
+
+
+at_every_door = pytest.mark.parametrize(
+    "look", [Verifier.run, Verifier.begin, Verifier.sample], ids=lambda look: look.__name__
+)
+
+
+@at_every_door
+@pytest.mark.parametrize("ok", [True, False, None])
+async def test_nothing_is_proved_once_deletes_leave_no_trace(look: Any, ok: bool | None) -> None:
+    """What production deletes would count as missing, and the record would say so for ever."""
+    gateway = await world()
+    if ok:
+        await Migrator(PLAN, gateway=gateway, restart=True).run()
+    if ok is not None:
+        await Verifier(PLAN, gateway=gateway, level="keys").run()
+    await finished(gateway)
+    async with DualTableRepository(PLAN, gateway=gateway) as repository:
+        await repository.delete(orders.key(2))
+    before = await read_status(PLAN, gateway=gateway)
+    said = {True: "found nothing wrong", False: "wrong: 1 missing", None: "none was recorded"}[ok]
+    with pytest.raises(MigrationMismatchError, match=f"leaves no trace.* belongs before.*{said}"):
+        await look(Verifier(PLAN, gateway=gateway))
+    after = await read_status(PLAN, gateway=gateway)
+    assert after.verification == before.verification
+    assert after.verifiers == ()
+
+
+async def test_without_the_old_table_it_says_the_same() -> None:
+    """It may have been deleted by then, and to miss it would help nobody."""
+    gateway = await world()
+    await finished(gateway)
+    del gateway._tables[PLAN.old]
+    with pytest.raises(MigrationMismatchError, match="leaves no trace"):
+        await Verifier(PLAN, gateway=gateway).run()
+
+
+@pytest.mark.parametrize("look", [Verifier.run, Verifier.sample], ids=lambda look: look.__name__)
+@pytest.mark.parametrize("records", [True, False])
+async def test_nothing_is_proved_where_that_phase_comes_meanwhile(look: Any, records: bool) -> None:
+    """A delete in between would be a false alarm as well; a role without records is no other."""
+    gateway = await world()
+    ending: Any = _Ending(gateway if records else cast("Any", _ReadOnly(gateway)), gateway)
+    with pytest.raises(MigrationMismatchError, match="leaves no trace"):
+        await look(Verifier(PLAN, gateway=ending))
+    assert (await read_status(PLAN, gateway=gateway)).verification is None
+
+
+class _Ending:
+    """Goes on to the last phase as soon as a table is scanned."""
+
+    def __init__(self, gateway: MemoryGateway, whole: MemoryGateway) -> None:
+        self._gateway, self._whole, self._ended = gateway, whole, False
+
+    async def scan(self, *given: Any, **more: Any) -> Any:
+        if not self._ended:
+            self._ended = True
+            await finished(self._whole)
+        return await self._gateway.scan(*given, **more)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
 
 
 async def test_a_role_that_may_not_write_records_verifies_all_the_same() -> None:

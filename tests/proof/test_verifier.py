@@ -143,5 +143,8 @@ async def test_bad_settings_and_missing_tables() -> None:
     """Wrong use has one clear error each."""
     with pytest.raises(DualTableError, match="level"):
         Verifier(PLAN, level="everything")  # type: ignore[arg-type]
-    with pytest.raises(TableNotFoundError, match="shop-old"):
-        await Verifier(PLAN, gateway=MemoryGateway()).run()
+    gateway = MemoryGateway()
+    for missing in (PLAN.new, PLAN.old):
+        with pytest.raises(TableNotFoundError, match=missing):
+            await Verifier(PLAN, gateway=gateway).run()
+        await gateway.create_table(orders.table(missing))

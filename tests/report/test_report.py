@@ -336,6 +336,111 @@ async def test_what_is_no_event_file_is_refused_by_name(made: str | None, told: 
         await write_report(orders.migration("shop"), offline=True)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"begun": begun} for begun in ("x", None, 1e300, -1e15, [], {})),
+        *({"kind": kind} for kind in ([], {}, 5)),
+        *({"settings": settings} for settings in ("x", [], None)),
+        *({"tables": tables} for tables in ("x", {"old": 5}, {"new": {"write_units": "x"}})),
+        {"dualtable_events": "1"},
+    ],
+)
+async def test_a_damaged_first_line_is_refused_by_name(change: dict[str, Any]) -> None:
+    """Nobody knows whose events follow; and no error of Python's tells which file it is."""
+    Path("shop.events").mkdir()
+    head = {"dualtable_events": 1, "begun": 1, "name": "shop", "kind": "migrate"}
+    Path("shop.events/migrate-1.jsonl").write_text(json.dumps(head | change))
+    with pytest.raises(InvalidSettingError, match=r"migrate-1.jsonl' is no event file"):
+        await write_report(orders.migration("shop"), offline=True)
+
+
+async def test_a_folder_that_looks_like_a_file_is_refused_by_name() -> None:
+    """It has been put there by somebody, and its events would be missing."""
+    Path("shop.events/migrate-1.jsonl").mkdir(parents=True)
+    with pytest.raises(InvalidSettingError, match=r"migrate-1.jsonl' is no file"):
+        await write_report(orders.migration("shop"), offline=True)
+
+
+async def test_a_file_that_may_not_be_read_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the reason."""
+
+    def refused(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    Path("shop.events").mkdir()
+    Path("shop.events/migrate-1.jsonl").touch()
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(InvalidSettingError, match=r"migrate-1.jsonl' cannot be read \(Permission"):
+        await write_report(orders.migration("shop"), offline=True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *({"at": at} for at in ("x", None, 1e300, 1e15, [])),
+        *({"pages": pages} for pages in ("z", None, 1e300, [1], {})),
+        *({"counts": counts} for counts in (5, ["scanned"], {"scanned": "x"}, {"scanned": [1]})),
+        *({"latency": latency} for latency in ([], {"old scan": 5}, {"old scan": ["x"]})),
+        *({"stages": {"units": None}}, {"paused_by": 5}, {"workers": "x"}, {"read_rate": "x"}),
+        *({"ended": 9, "report": report} for report in ("x", [], 5)),
+    ],
+)
+async def test_a_damaged_line_is_left_out_and_said(line: dict[str, Any]) -> None:
+    """Whatever a disk or an editor has made of it; what the others say is on the page."""
+    Path("shop.events").mkdir()
+    head = {"dualtable_events": 1, "begun": 1, "name": "shop", "kind": "migrate"}
+    known = {"at": 1, "seconds": 5, "pages": 1, "counts": {"scanned": 7}}
+    damaged = line if "ended" in line else {"at": 6, "seconds": 5, **line}
+    lines = map(json.dumps, (head, known, damaged, {"ended": 11, "outcome": "complete"}))
+    Path("shop.events/migrate-1.jsonl").write_text("\n".join(lines))
+    written = await write_report(orders.migration("shop"), offline=True)
+    text = page(written.path).text
+    assert "complete; lines that could not be read: 1" in text
+    assert "items read 7 " in text
+
+
+async def test_no_clock_makes_a_page_of_endless_length() -> None:
+    """One that was wrong for a moment stretches the slots, and adds none."""
+    Path("shop.events").mkdir()
+    head = {"dualtable_events": 1, "begun": 1, "name": "shop", "kind": "migrate"}
+    lines = map(json.dumps, (head, *({"at": at, "seconds": 5} for at in (0, 2e11))))
+    Path("shop.events/migrate-1.jsonl").write_text("\n".join(lines))
+    written = await write_report(orders.migration("shop"), offline=True)
+    assert Path(written.path).stat().st_size < 500_000
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (Path.mkdir, "cannot be read (it is no file)"),
+        (os.mkfifo, "cannot be read (it is no file)"),
+        (lambda path: path.write_text("root:x:0:0\nbin:x:1:1\n"), "no dead letter in any of its 2"),
+        (lambda path: None, "there is no file of dead letters"),
+    ],
+)
+async def test_what_is_no_file_of_dead_letters_is_refused(made: Any, told: str) -> None:
+    """A page that says there are none would be believed."""
+    migration, gateway = await world(1)
+    await Migrator(migration, gateway=gateway).run()
+    made(Path("given"))
+    with pytest.raises(InvalidSettingError, match=re.escape(told)):
+        await write_report(migration, dead_letters="given", offline=True)
+
+
+@pytest.mark.parametrize("torn", ["", '{"key": {"id"', os.devnull])
+async def test_a_file_without_letters_has_none(torn: str) -> None:
+    """Of a run without any, or one that was killed at its first."""
+    migration, gateway = await world(1)
+    await Migrator(migration, gateway=gateway).run()
+    Path("given").write_text(torn)
+    given = os.devnull if torn == os.devnull else "given"
+    written = await write_report(migration, dead_letters=given, offline=True)
+    assert "By the file: none" in page(written.path).text
+
+
 @pytest.mark.parametrize("plan", ["", "{}", "[]", '{"choices": [], "recommended": "x"}'])
 async def test_what_is_no_plan_is_refused(plan: str) -> None:
     """A file that says nothing of units is no plan."""

@@ -78,6 +78,92 @@ async def test_what_it_says_is_what_is_done(hook: Any, reason: str) -> None:
     assert each.paces.reads.rate == (0.0 if reason else 10.0)
 
 
+class Moody:
+    """Raises when it is asked for the first time, and has nothing against it afterwards."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error, self.calls = error, 0
+
+    def __call__(self) -> bool:
+        self.calls += 1
+        if self.calls == 1:
+            raise self.error
+        return False
+
+
+class MoodyLater(Moody):
+    """Asynchronous; a task of its own may be what raises."""
+
+    async def __call__(self) -> bool:
+        await asyncio.sleep(0)
+        return super().__call__()
+
+
+class CancelsItsOwn(Moody):
+    """Awaits a task of its own that somebody else has cancelled."""
+
+    async def __call__(self) -> bool:
+        task = asyncio.ensure_future(asyncio.sleep(30))
+        self.calls += 1
+        if self.calls == 1:
+            task.cancel()
+            await task
+        task.cancel()
+        return False
+
+
+class CancelsItself(Moody):
+    async def __call__(self) -> bool:
+        self.calls += 1
+        if self.calls == 1:
+            asyncio.current_task().cancel()  # type: ignore[union-attr]
+            await asyncio.sleep(0)
+        return False
+
+
+@pytest.mark.parametrize(
+    ("hook", "name"),
+    [
+        *((Moody(each), each.__name__) for each in (StopIteration, SystemExit, GeneratorExit)),
+        (Moody(KeyboardInterrupt), "KeyboardInterrupt"),
+        (Moody(asyncio.CancelledError), "CancelledError"),
+        (MoodyLater(SystemExit), "SystemExit"),
+        (MoodyLater(asyncio.CancelledError), "CancelledError"),
+        (CancelsItsOwn(asyncio.CancelledError), "CancelledError"),
+        (CancelsItself(asyncio.CancelledError), "CancelledError"),
+    ],
+)
+async def test_whatever_it_raises_pauses_and_it_is_asked_again(hook: Moody, name: str) -> None:
+    """No error ends the asking: neither one that no future takes, nor a cancellation of its own."""
+    each = throttling(hook)
+    await each.ask()
+    assert each.reason.startswith(f"its throttle raised {name}")
+    assert each.paces.are_paused
+    await each.ask()
+    assert (each.reason, each.paces.are_paused, hook.calls) == ("", False, 2)
+
+
+async def test_a_run_that_is_cancelled_asks_no_more() -> None:
+    """What is cancelled from outside ends, and with it the call that is under way."""
+    called, ended = asyncio.Event(), asyncio.Event()
+
+    async def hook() -> None:
+        called.set()
+        try:
+            await asyncio.sleep(30)
+        finally:
+            ended.set()
+
+    each = Throttling(hook, virtual_time.VirtualClock(), paces())
+    following = asyncio.create_task(each.follow())
+    async with asyncio.timeout(10):
+        await called.wait()
+        following.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await following
+        await ended.wait()
+
+
 async def test_a_callable_that_hangs_pauses_and_is_called_once() -> None:
     """No thread is started beside one that has not come back; its late answer counts."""
     released, calls = threading.Event(), []
