@@ -165,7 +165,7 @@ class DualTableRepository(Generic[Model]):
     ) -> list[Model | None]:
         return self._run(
             self._repository.batch_get(
-                list(keys), projection=projection, names=names, consistent_read=consistent_read
+                _listed(keys), projection=projection, names=names, consistent_read=consistent_read
             )
         )
 
@@ -193,11 +193,11 @@ class DualTableRepository(Generic[Model]):
 
     @_documented
     def batch_delete(self, keys: Iterable[Key]) -> None:
-        self._run(self._repository.batch_delete(list(keys)))
+        self._run(self._repository.batch_delete(_listed(keys)))
 
     @_documented
     def batch_put(self, items: Iterable[Model]) -> None:
-        self._run(self._repository.batch_put(list(items)))
+        self._run(self._repository.batch_put(_listed(items)))
 
     @_documented
     def update(self, key: Key, change: Change[Model], *, create: bool = False) -> Model:
@@ -321,7 +321,7 @@ class DualTableRepository(Generic[Model]):
 
     @_documented
     def transact_write(self, actions: Iterable[Action], *, client_token: str | None = None) -> None:
-        self._run(self._repository.transact_write(list(actions), client_token=client_token))
+        self._run(self._repository.transact_write(_listed(actions), client_token=client_token))
 
     @overload
     def transact_get(
@@ -350,7 +350,7 @@ class DualTableRepository(Generic[Model]):
         names: Mapping[str, str] | None = None,
     ) -> list[Any]:
         return self._run(
-            self._repository.transact_get(list(keys), projection=projection, names=names)
+            self._repository.transact_get(_listed(keys), projection=projection, names=names)
         )
 
     def _run(self, call: Coroutine[Any, Any, _T]) -> _T:
@@ -358,3 +358,8 @@ class DualTableRepository(Generic[Model]):
 
     def __reduce__(self) -> NoReturn:
         stays("a repository")
+
+
+def _listed(values: Any) -> Any:
+    """Return what an iterable has, read on the caller's thread; what is none is told later."""
+    return list(values) if isinstance(values, Iterable) else values

@@ -20,6 +20,7 @@ from dualtable._dynamodb.connect import connect
 from dualtable._dynamodb.retry import PRODUCTION
 from dualtable.errors import (
     InvalidItemError,
+    InvalidSettingError,
     ItemExistsError,
     ItemNotFoundError,
     TableNotFoundError,
@@ -211,6 +212,16 @@ def test_a_bad_change_is_named(repository: sync.DualTableRepository[dict[str, An
     """The checks are those of the twin."""
     with pytest.raises(InvalidItemError, match="must be a dict, not NoneType"):
         repository.update(OLD_ONLY, lambda item: None)  # type: ignore[arg-type,return-value]
+
+
+@pytest.mark.parametrize(
+    "name", ["batch_get", "batch_put", "batch_delete", "transact_get", "transact_write"]
+)
+def test_what_is_no_list_is_told_as_by_the_twin(
+    repository: sync.DualTableRepository[dict[str, Any]], name: str
+) -> None:
+    with pytest.raises(InvalidSettingError, match="must come as a list"):
+        getattr(repository, name)(None)
 
 
 def test_models_go_in_and_out(gateway: MemoryGateway) -> None:
