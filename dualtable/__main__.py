@@ -11,8 +11,10 @@ ALL_COMMANDS = (*COMMANDS, DEMO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code."""
-    return run(ALL_COMMANDS, sys.argv[1:] if argv is None else argv)
+    """Run a command and return its exit code; without `argv` that of this process, which ends."""
+    if argv is None:
+        return run(ALL_COMMANDS, sys.argv[1:], for_good=True)
+    return run(ALL_COMMANDS, argv)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ In reading order:
 - `reporting`: the command that makes a page of what a migration did
 - `code_checks`: the command that looks for what goes past the repository
 - `log`: the library's log on standard error
+- `streams`: standard output kept for the answer, and streams that stop nobody
 - `main`: arguments to exit code; the only module that prints
 
 May know: everything but the demo, which brings its own command.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from argparse import Namespace
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from dualtable._cli.ceilings import CEILINGS
@@ -33,6 +35,7 @@ from dualtable._cli.options import connection_of as _connection
 from dualtable._cli.planning import INIT, PLAN, TRY
 from dualtable._cli.processes import STOP_ON, by_processes
 from dualtable._cli.reporting import REPORT
+from dualtable._control.connected import begun
 from dualtable._control.phases import Phase
 from dualtable._copy.dead_letters import default_dead_letters
 from dualtable._copy.migrator import Migrator
@@ -216,14 +219,37 @@ async def _plan_or_advance(
         "ttl_attribute": options.ttl_attribute,
     }
     if options.plan:
-        return _gate_answer(await lifecycle.gate(to=to, **word), migration)
-    for name in options.declare_dead:
-        await lifecycle.declare_dead(name)
+        gate = await _gate(lifecycle, to, word)
+        return _gate_answer(gate, migration) if to is not gate.phase else _entered(to, options)
+    if options.declare_dead:
+        gate = await _gate(lifecycle, None if options.wait else to, word)
+        await _declare_dead(lifecycle, options.declare_dead, gate)
     observer = _tell if options.wait else None
-    phase = await lifecycle.advance(to=to, wait=options.wait, observer=observer, **word)
-    return Answer(
-        WELL, Entered(phase), gates.entered_text(phase, migration.name, options.reference)
-    )
+    with begun() if options.declare_dead else nullcontext():
+        phase = await lifecycle.advance(to=to, wait=options.wait, observer=observer, **word)
+    return _entered(phase, options)
+
+
+async def _gate(lifecycle: Lifecycle, to: Phase | None, word: Mapping[str, Any]) -> Gate:
+    """Return the gate to the next phase, also where `to` is the present one; or to another one."""
+    gate = await lifecycle.gate(**word)
+    if to in (None, gate.phase, gate.next_phase):
+        return gate
+    return await lifecycle.gate(to=to, **word)
+
+
+async def _declare_dead(lifecycle: Lifecycle, names: Iterable[str], gate: Gate) -> None:
+    """State it of all of them: first of those that the gate does not know, so of all or of none."""
+    found = [each for c in gate.conditions for each in c.data.get("repositories", ())]
+    known = {each["name"] for each in found}
+    for number, name in enumerate(sorted(names, key=known.__contains__)):
+        with begun() if number else nullcontext():
+            await lifecycle.declare_dead(name)
+
+
+def _entered(phase: Phase, options: Namespace) -> Answer:
+    name = load_migration(options.reference).name
+    return Answer(WELL, Entered(phase), gates.entered_text(phase, name, options.reference))
 
 
 def _tell(gate: Gate) -> None:
@@ -271,7 +297,7 @@ async def _run_cleanup(migration: Migration, options: Namespace) -> CleanupRepor
 
 def _gate_answer(gate: Gate, migration: Migration) -> Answer:
     return Answer(
-        WELL if gate.open else NOT_WELL,
+        WELL if gate.open or gate.next_phase is None else NOT_WELL,
         gate,
         gates.gate_text(gate, migration.name),
     )

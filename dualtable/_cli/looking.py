@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import ArgumentParser, Namespace
-from typing import NoReturn
+from contextlib import suppress
 
 import attrs
 
@@ -34,12 +34,11 @@ def _status(options: Namespace) -> Answer:
     if options.watch is None:
         return asyncio.run(_look(migration, options))
     watch = _Watch(migration, options)
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(watch.go_on())
-    except KeyboardInterrupt:
-        if watch.last is None:
-            raise
-        return attrs.evolve(watch.last, is_told=True)
+    if watch.last is None:  # it was stopped before it had seen anything
+        raise KeyboardInterrupt
+    return attrs.evolve(watch.last, is_told=True)
 
 
 async def _look(migration: Migration, options: Namespace) -> Answer:
@@ -49,18 +48,17 @@ async def _look(migration: Migration, options: Namespace) -> Answer:
 
 @attrs.define
 class _Watch:
-    """Looks again and again, and says each time what it has seen."""
+    """Looks again and again, and says each time what it has seen, while somebody hears it."""
 
     migration: Migration
     options: Namespace
     last: Answer | None = None
 
-    async def go_on(self) -> NoReturn:
-        while True:
-            answer = await _look(self.migration, self.options)
-            self.options.tell(answer)
-            self.last = answer
+    async def go_on(self) -> None:
+        self.last = await _look(self.migration, self.options)
+        while self.options.tell(self.last):
             await asyncio.sleep(self.options.watch)
+            self.last = await _look(self.migration, self.options)
 
 
 def _answer(status: MigrationStatus, migration: Migration, reference: str) -> Answer:

@@ -22,7 +22,7 @@ from dualtable._progress.lines import STRIP_FROM_COLUMNS, data, how_far, line, r
 from dualtable._progress.meter import Meter, View
 from dualtable._progress.readings import Reading
 from dualtable._tasks import first_error
-from dualtable._telling.terminal import json_line
+from dualtable._telling.terminal import is_steered, json_line
 
 _log = logging.getLogger("dualtable.progress")
 
@@ -82,7 +82,7 @@ class _Latest:
 
 
 def _display(title: str, kind: str) -> AbstractContextManager[_Display]:
-    if kind == AUTO and sys.stderr.isatty() and importlib.util.find_spec("rich"):
+    if kind == AUTO and is_steered(sys.stderr) and importlib.util.find_spec("rich"):
         return _live(title)
     return _steady(title, kind)
 
@@ -93,7 +93,7 @@ def _steady(title: str, kind: str) -> Iterator[_Display]:
         if view.items is None or kind == NONE:
             return
         if kind == JSON:
-            sys.stderr.write(f"{json_line(data(title, view))}\n")
+            sys.stderr.write(f"{json_line(data(title, view), sys.stderr.encoding)}\n")
             sys.stderr.flush()
         else:
             _log.info("%s: %s", title, line(view))

@@ -1,6 +1,7 @@
-"""What a run changes of its process while it lasts: signals, and the garbage collector.
+"""What a run has to do with its process: signals, the garbage collector, its standard streams.
 
-The rule: everything is put back as it was, however the run ends.
+The rule: what is changed is put back as it was, however the run ends; what only tells of the run,
+such as a full disk behind a stream, does not end it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import gc
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any, TextIO
 
 from dualtable.errors import DualTableError, InvalidSettingError
 
@@ -45,20 +47,23 @@ def stopping_on(signals: Iterable[signal.Signals], stop: Callable[[], None]) -> 
     loop = asyncio.get_running_loop()
     if not isinstance(signals, Iterable):
         raise InvalidSettingError(f"stop_on must be signals, such as [{signals!r}]")
-    handled: list[signal.Signals] = []
+    before: dict[signal.Signals, Any] = {}
 
     def handle() -> None:
         stop()
         forget()
 
     def forget() -> None:
-        while handled:
-            loop.remove_signal_handler(handled.pop())
+        while before:
+            name, usual = before.popitem()
+            loop.remove_signal_handler(name)
+            if usual is not None:  # else it was set by something that is not Python
+                signal.signal(name, usual)
 
     try:
         for name in signals:
-            _handle(loop, name, handle)
-            handled.append(name)
+            usual = _handle(loop, name, handle)
+            before.setdefault(name, usual)
         yield
     finally:
         forget()
@@ -66,8 +71,10 @@ def stopping_on(signals: Iterable[signal.Signals], stop: Callable[[], None]) -> 
 
 def _handle(
     loop: asyncio.AbstractEventLoop, name: signal.Signals, handle: Callable[[], None]
-) -> None:
+) -> Any:
+    """Call `handle` on a signal; return what has been called on it."""
     try:
+        usual = signal.getsignal(name)
         loop.add_signal_handler(name, handle)
     except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         raise DualTableError(
@@ -75,3 +82,35 @@ def _handle(
             " signals are for the main thread, and not for Windows: leave stop_on out, and call"
             " stop() where the run shall end"
         ) from error
+    return usual
+
+
+class SteadyStream:
+    """A text stream that stops nobody: what it cannot take is lost.
+
+    Attributes:
+        failure: What was wrong first; None where nothing was.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.failure: Exception | None = None
+
+    def write(self, text: str) -> int:
+        self._try(self._stream.write, text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        self.write("".join(lines))
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, call: Callable[..., object], *arguments: str) -> None:
+        try:
+            call(*arguments)
+        except (OSError, ValueError) as error:  # the latter where it is closed
+            self.failure = self.failure or error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

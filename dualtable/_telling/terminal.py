@@ -7,10 +7,13 @@ is printed stays one line, and says what it says.
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import textwrap
-from typing import Any
+from typing import Any, TextIO
 
+from dualtable._sharing.process import SteadyStream
 from dualtable._wire.json import to_json
 
 _COMMAND = re.compile(r"dualtable [a-z-]+(?: \S+:\S+)?(?: --\S+)*")
@@ -44,12 +47,36 @@ def fitted(line: str, columns: int) -> list[str]:
     return [part.replace(_GLUE, " ") for part in lines]
 
 
-def json_line(data: dict[str, Any]) -> str:
-    """Return one JSON object in one line; JSON has its own way to write such characters."""
-    text = to_json(data).decode()
-    if text.isprintable():
+def json_line(data: dict[str, Any], encoding: str | None = None) -> str:
+    """Return one JSON object in one line, for a stream of that encoding.
+
+    JSON has its own way to write such characters, and those that an encoding may lack.
+    """
+    text = _json(data)
+    can_show = str.isprintable if _has_all(encoding) else _is_plain_ascii
+    if can_show(text):
         return text
-    return "".join(c if c.isprintable() else _as_json_writes_it(c) for c in text)
+    return "".join(c if can_show(c) else _as_json_writes_it(c) for c in text)
+
+
+def is_steered(stream: TextIO | SteadyStream) -> bool:
+    """Tell whether a stream is a terminal on which what was shown can be replaced."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
+def _json(data: dict[str, Any]) -> str:
+    try:
+        return to_json(data).decode()
+    except UnicodeEncodeError:  # as in the name of a file whose bytes are no text
+        return json.dumps(data, separators=(",", ":"), default=str)
+
+
+def _has_all(encoding: str | None) -> bool:
+    return encoding is None or encoding.lower().startswith("utf")
+
+
+def _is_plain_ascii(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _as_python_writes_it(character: str) -> str:

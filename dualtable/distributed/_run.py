@@ -335,7 +335,9 @@ class _Watch:
         with suppress(DualTableError):
             if self._running:
                 await self.job.stop()
-                await asyncio.wait(self._running)
+                ended, _ = await asyncio.wait(self._running)
+                for future in ended:
+                    future.cancelled() or future.exception()  # asyncio logs what nobody has asked
             await self.job.forget()
 
     def check(self, *, complete: bool) -> None:

@@ -543,7 +543,9 @@ def test_a_migration_to_its_end(settled: Shop) -> None:
     assert settled.status().phase is Phase.MIGRATED
     waited = settled.run("advance", "--wait", "--to", "FINISHED", "--json")
     assert (waited.code, waited.data) == (0, {"phase": "FINISHED"})
-    assert settled.run("advance").code == 0
+    for options in ((), ("--to", "FINISHED")):  # a plan ends as what it plans
+        assert settled.run("advance", *options).code == 0
+        assert settled.run("advance", "--plan", *options).code == 0
 
 
 def test_the_status_says_what_comes_next(settled: Shop) -> None:
@@ -599,10 +601,20 @@ def test_a_repository_is_declared_dead(settled: Shop) -> None:
     ended = settled.run("advance")
     assert ended.code == 1
     assert "r-1 on host, process 7" in ended.out
-    unknown = settled.run("advance", "--declare-dead", "r-2")
-    check_one_line(unknown)
-    assert unknown.code == 2
-    assert settled.run("advance", "--declare-dead", "r-1").code == 0
+    for wrong in (
+        ("--declare-dead", "r-2"),
+        ("--declare-dead", "r-1", "--declare-dead", "r-2"),
+        ("--declare-dead", "r-1", "--to", "ROLLING_OUT"),
+        ("--declare-dead", "r-1", "--to", "FINISHED"),
+    ):
+        refused = settled.run("advance", *wrong)
+        check_one_line(refused)
+        assert refused.code == 2
+        assert "r-1 on host, process 7" in settled.run("status").out  # nothing was written
+    late = settled.run("advance", "--declare-dead", "r-1", "--wait", "--to", "ROLLING_OUT")
+    assert late.code == 1  # it has been declared dead
+    again = ("--declare-dead", "r-1", "--declare-dead", "r-1")
+    assert settled.run("advance", *again).code == 0
 
 
 @pytest.mark.parametrize(
@@ -867,7 +879,7 @@ def test_a_missing_table(shop: Shop, command: str) -> None:
     ended = shop.run(command)
     check_one_line(ended)
     assert ended.code == 2
-    assert shop.plan.old in ended.err
+    assert (shop.plan.new if command == "verify" else shop.plan.old) in ended.err
     assert "'dualtable create' makes the new table" in ended.err
 
 
@@ -1041,19 +1053,27 @@ def test_a_signal_stops_in_order(
     assert stopped.data["scanned"] + resumed.data["scanned"] == 600
 
 
-@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_stops_at_once(
-    shop: Shop, start: Callable[..., subprocess.Popen[str]], name: signal.Signals
+    shop: Shop,
+    start: Callable[..., subprocess.Popen[str]],
+    first: signal.Signals,
+    second: signal.Signals,
+    processes: str,
 ) -> None:
-    """Who cannot wait for the pages need not; what is settled stays."""
-    process = start("--max-write-units", "2")
-    process.send_signal(name)
+    """Who cannot wait for the pages need not; it answers, and what is settled stays."""
+    process = start("--max-write-units", "20", "--json", "--processes", processes)
+    process.send_signal(first)
     assert process.stderr is not None
     for line in process.stderr:
         if "again to stop at once" in line:
             break
     settled = shop.status().scanned
-    process.send_signal(name)
-    process.communicate(timeout=10)
-    assert process.returncode in (1, -name)
+    process.send_signal(second)
+    out, err = process.communicate(timeout=WAIT_SECONDS)  # the workers hold its streams, too
+    stopped = Ended("migrate", process.returncode, out, err)
+    assert (stopped.code, stopped.data["error"]) == (1, "KeyboardInterrupt")
+    assert "Traceback" not in err
     assert settled <= shop.status().scanned < 600

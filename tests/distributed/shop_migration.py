@@ -50,3 +50,20 @@ def lingers() -> int:
     """Return which process this is, and let it live for a second longer."""
     threading.Thread(target=time.sleep, args=(1,)).start()
     return os.getpid()
+
+
+def stays() -> None:
+    """Go on for as long as nobody ends this process."""
+    print("begun", flush=True)
+    while True:
+        time.sleep(60)
+
+
+def stops() -> None:
+    """Go on until SIGTERM, as a migrator does."""
+    heard = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: heard.set())
+    print("begun", flush=True)
+    while not heard.wait(0.1):
+        pass
+    print("stopped in order", flush=True)

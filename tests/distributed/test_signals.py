@@ -86,3 +86,35 @@ def test_stopped_continued_and_killed(endpoint: str, table_name: str, tmp_path: 
     status = asyncio.run(read_status(plan, endpoint_url=endpoint))
     assert status.scanned == ITEMS  # each page settled once, whoever had it in hand
     assert asyncio.run(Verifier(plan, endpoint_url=endpoint).run()).ok
+
+
+PARENT = """
+import os, sys
+from dualtable.distributed import Processes
+sys.path.insert(0, {folder!r})
+from shop_migration import {call}
+
+if __name__ == "__main__":
+    with Processes() as processes:
+        calls = [processes.submit({call}) for _ in range(2)]
+        for call in calls:
+            call.result()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["stays", "stops"])
+def test_no_worker_outlives_who_began_it(call: str, tmp_path: Path) -> None:
+    """However that has ended: nobody would hear of it, and nobody would end it."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT.format(folder=str(WORKER.parent), call=call))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(WORKER.parent), *sys.path])}
+    parent = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    with parent:
+        assert parent.stdout is not None
+        assert all(parent.stdout.readline() for _ in range(2))
+        parent.kill()
+        said = parent.stdout.read()  # ends once no process has it open any more
+    assert said.count("stopped in order") == (2 if call == "stops" else 0)

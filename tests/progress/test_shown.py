@@ -281,6 +281,7 @@ async def test_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """There it moves, fits 80 columns, and leaves nothing behind but the log lines."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
     async with shown("migrating", kind=AUTO, clock=HandClock()) as show:
         show(reading(1_234, share=0.25))
@@ -290,6 +291,20 @@ async def test_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "━" in written
     assert "25.0 % done" in written
     assert "\x1b[2K" in written  # the lines are erased in the end
+
+
+async def test_on_a_terminal_that_only_prints(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing can move there, so it is told in lines; it was not told at all."""
+    caplog.set_level(logging.INFO, "dualtable")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "dumb")
+    async with shown("migrating", kind=AUTO, clock=HandClock()) as show:
+        show(reading(1_234, share=0.25))
+    assert "1,234 items" in caplog.messages[-1]
+    assert "\x1b" not in terminal.getvalue()
 
 
 @pytest.mark.parametrize("kind", KINDS)
