@@ -184,7 +184,7 @@ def test_who_interrupts_a_notebook_is_waited_for_no_longer_than_it_takes() -> No
 
     async def long() -> None:
         try:
-            signal.raise_signal(signal.SIGINT)  # reaches the thread that waits
+            os.kill(os.getpid(), signal.SIGINT)  # reaches the thread that waits
             await asyncio.sleep(60)
         finally:
             ended.append(True)
