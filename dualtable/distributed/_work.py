@@ -78,16 +78,20 @@ def waited_for(call: Coroutine[Any, Any, _T]) -> _T:
     except RuntimeError:
         return asyncio.run(call)
     begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+    given_up = threading.Event()
 
     async def cancellable() -> _T:
-        begun.append((asyncio.get_running_loop(), asyncio.current_task()))  # type: ignore[arg-type]
-        return await call
+        task = asyncio.create_task(call)
+        begun.append((asyncio.get_running_loop(), task))
+        if given_up.is_set():  # before there was a task to be cancelled
+            task.cancel()
+        return await task
 
     with ThreadPoolExecutor(1, thread_name_prefix="dualtable") as thread:
-        result = thread.submit(lambda: asyncio.run(cancellable()))
         try:
-            return result.result()
+            return thread.submit(lambda: asyncio.run(cancellable())).result()
         except BaseException:
+            given_up.set()
             for loop, task in begun:
                 with suppress(RuntimeError):  # it has ended by itself
                     loop.call_soon_threadsafe(task.cancel)
