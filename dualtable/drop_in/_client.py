@@ -174,15 +174,14 @@ class Client(Bounded):
     async def transact_write_items(self, **parameters: Any) -> dict[str, Any]:
         """Write up to 100 items, all of them or none; fewer in some phases.
 
+        In ``READING_BOTH`` and ``WRITING_NEW`` an action may take two of the 100; where there is no
+        room for so many, that is a ``ValidationException``, too.
+
         Args:
             **parameters: ``TransactItems``, and ``ClientRequestToken``: with the same one, another
                 call does nothing, as long as one item of the migrated table is still as the first
                 has put or updated it. Another transaction with it is refused where it names such
                 an item, and else it is done.
-
-        Raises:
-            ClientError: A ``ValidationException`` also where the phase leaves no room for so many
-                actions: in ``READING_BOTH`` and ``WRITING_NEW`` one may take two of the 100.
         """
         check(_parameters.TRANSACT_WRITE, parameters)
         asked = self._in_transaction("TransactWriteItems", parameters["TransactItems"])
@@ -201,12 +200,11 @@ class Client(Bounded):
     async def transact_get_items(self, **parameters: Any) -> dict[str, Any]:
         """Return ``Responses``: up to 100 items as they are at one moment; fewer in some phases.
 
+        In ``READING_BOTH`` and ``WRITING_NEW`` each takes two of the 100; where there is no room
+        for so many, that is a ``ValidationException``, too.
+
         Args:
             **parameters: ``TransactItems``.
-
-        Raises:
-            ClientError: A ``ValidationException`` also where the phase leaves no room for so many
-                items: in ``READING_BOTH`` and ``WRITING_NEW`` each takes two of the 100.
         """
         check(_parameters.TRANSACT_GET, parameters)
         asked = self._in_transaction("TransactGetItems", parameters["TransactItems"])
