@@ -1,7 +1,7 @@
 """DynamoDB's JSON, as it goes out and comes in.
 
 The rule: a body is written or read here and nowhere else, and what was damaged on its way is never
-taken for an answer. What has kept an answer away is told without the passwords of its URLs.
+taken for an answer.
 """
 
 from __future__ import annotations

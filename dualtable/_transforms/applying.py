@@ -6,7 +6,7 @@ The rule: a quick way counts only where one module has written both it and the l
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dualtable._transforms.guarded import guarded
@@ -51,15 +51,15 @@ def _forward_twice(transform: Transform, item: WireItem) -> tuple[list[WireItem]
         return one, len(one) == len(other) and all(map(equal_items, one, other))
     given = decode(item)
 
-    def again(outputs: Sequence[Encoded]) -> bool:
+    outputs = guarded(_encoded, transform, given=(transform, given))
+
+    def comes_again() -> bool:
         once_more = given.again()
         others = _as_list(transform.forward(once_more), transform)
         pairs = zip(others, outputs, strict=False)
         return len(others) == len(outputs) and all(is_so(once_more, *pair) for pair in pairs)
 
-    outputs = guarded(_encoded, transform, given=(transform, given))
-    alike = guarded(again, transform, given=(outputs,))
-    return [output.item for output in outputs], alike
+    return [output.item for output in outputs], guarded(comes_again, transform)
 
 
 def backward_wire(transform: Transform, item: WireItem) -> WireItem:

@@ -96,8 +96,7 @@ def is_so(given: SettledDict, output: Item, before: Encoded) -> bool:
 def _changed(output: Item, given: SettledDict) -> WireItem | None:
     """Return what an output has that did not come so; None where all of it must be encoded."""
     if type(output) is LazyDict and output.wire is given.wire:
-        touched = {name: value for name, value in _dict_items(output) if value is not PENDING}
-        return codec.encode_members(touched, 0)
+        return codec.encode_members(output.touched(), 0)
     if type(output) not in (dict, SettledDict) or not {str}.issuperset(map(type, output)):
         return None  # the codec knows of what is still waiting, and of other names
     wire, decoded = given.wire, given.decoded
@@ -249,11 +248,15 @@ class LazyDict(SettledDict):
         # judged, and an inner map that has become an item must be judged as one.
         if depth > self.depth + 1 or (depth == 0 and self.depth != _OUTERMOST):
             return None
-        touched = {name: v for name, v in _dict_items(self) if v is not PENDING}
+        touched = self.touched()
         if not touched and _dict_keys(self) == self.wire.keys():
             return self.wire
         changed = codec.encode_members(touched, depth) if touched else touched
         return _with(self.wire, self, changed)
+
+    def touched(self) -> Item:
+        """Return what has been looked at or set."""
+        return {name: value for name, value in _dict_items(self) if value is not PENDING}
 
     def waits_whole(self) -> bool:
         """Tell whether nothing of it has been looked at, set or taken away."""
